@@ -1,0 +1,41 @@
+# make demo, make test: each makes its own environment in .venv on first use.
+#   make demo PET=scan.nii.gz BOX=CX,CY,CZ,SX,SY,SZ     (RAS, mm)   another scan
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= demo-output
+SEED ?= 7
+
+.PHONY: demo test lint bench clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,test]'
+	touch $@
+
+ifdef PET
+INPUT := $(PET)
+WHERE := $(if $(ROI),--roi $(ROI),--box=$(BOX))
+else
+INPUT := $(OUT)/phantom.nii.gz
+WHERE := --roi $(OUT)/box.mrk.json
+endif
+
+demo: $(VENV)/.ready
+	@mkdir -p $(OUT)
+	@$(if $(PET),$(if $(BOX)$(ROI),true,echo "Give a box: make demo PET=$(PET) BOX=CX,CY,CZ,SX,SY,SZ" && false),\
+	  $(BIN)/tumorgen phantom $(INPUT) --roi $(OUT)/box.mrk.json --site "right lung")
+	@$(BIN)/tumorgen insert $(INPUT) $(WHERE) --seed $(SEED) $(if $(PET),,--suv-factor 1) --output-image $(OUT)/synthetic.nrrd \
+	  --output-mask $(OUT)/synthetic.seg.nrrd --preview $(OUT)/preview.png
+
+test: $(VENV)/.ready lint
+	$(BIN)/python -m pytest Testing
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/.ready
+	$(BIN)/python Testing/benchmarks/bench_insertion.py
+
+clean:
+	rm -rf $(VENV) $(OUT)

@@ -1,0 +1,47 @@
+"""TumorGen: synthetic PET tumours with their masks, from a rough box.
+
+Names are imported on first use, so that ``import TumorGenCore`` costs nothing where torch is not wanted yet.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from TumorGenCore.errors import CancelledError, InvalidBoxError, ModelBundleError, UnsupportedVolumeError
+    from TumorGenCore.generator import InsertionResult, TumorGenerator
+    from TumorGenCore.geometry import Box
+    from TumorGenCore.volume_io import read_volume, write_segmentation, write_volume
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Box": "geometry",
+    "CancelledError": "errors",
+    "InsertionResult": "generator",
+    "InvalidBoxError": "errors",
+    "ModelBundleError": "errors",
+    "TumorGenerator": "generator",
+    "UnsupportedVolumeError": "errors",
+    "read_volume": "volume_io",
+    "write_segmentation": "volume_io",
+    "write_volume": "volume_io",
+}
+
+__all__ = [
+    "Box",
+    "CancelledError",
+    "InsertionResult",
+    "InvalidBoxError",
+    "ModelBundleError",
+    "TumorGenerator",
+    "UnsupportedVolumeError",
+    "read_volume",
+    "write_segmentation",
+    "write_volume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

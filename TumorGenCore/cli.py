@@ -1,0 +1,319 @@
+"""`tumorgen ...`: the command line.
+
+Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted. torch is imported only by the commands
+that compute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from TumorGenCore.errors import CancelledError, TumorGenError
+
+__all__ = ["main"]
+
+_DONE, _FAILED, _INTERRUPTED = 0, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    options = _parser().parse_args(_join_box(sys.argv[1:] if arguments is None else arguments))
+    report = _Report(options.quiet, options.json)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: report.warn(str(message))
+        try:
+            options.run(options, report)
+        except (KeyboardInterrupt, CancelledError) as stop:
+            report.error(f"Interrupted. {stop}".strip())
+            return _INTERRUPTED
+        except (TumorGenError, OSError, ValueError) as error:
+            report.error(str(error))
+            return _FAILED
+    report.finish()
+    return _DONE
+
+
+class _Report:
+    """What the user sees: lines on stdout, warnings and errors on stderr, or one JSON object for machines."""
+
+    def __init__(self, quiet: bool, as_json: bool) -> None:
+        self.quiet, self.as_json = quiet, as_json
+        self.values: dict[str, Any] = {}
+        self._warnings: list[str] = []
+
+    @property
+    def shows_progress(self) -> bool:
+        return not self.quiet and not self.as_json
+
+    def say(self, line: str) -> None:
+        if self.shows_progress:
+            print(line, flush=True)
+
+    def warn(self, line: str) -> None:
+        self._warnings.append(line)
+        if not self.as_json:
+            print(f"Warning: {line}", file=sys.stderr)
+
+    def error(self, line: str) -> None:
+        if self.as_json:
+            print(json.dumps({"error": line, "warnings": self._warnings}))
+        else:
+            print(f"tumorgen: {line}", file=sys.stderr)
+
+    def finish(self) -> None:
+        if self.as_json:
+            print(json.dumps({**self.values, "warnings": self._warnings}))
+
+
+def _insert(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.preview import save_preview
+    from TumorGenCore.volume_io import check_writable, parse_box, read_box, read_volume, write_segmentation, write_volume
+
+    outputs = [options.output_image, options.output_mask, options.output_probability]
+    for path in filter(None, outputs):
+        check_writable(path)
+    box = read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
+    clock = time.perf_counter()
+    volume = read_volume(options.pet, options.suv_factor)
+    seconds = {"read": time.perf_counter() - clock}
+    clock = time.perf_counter()
+    from TumorGenCore.generator import TumorGenerator
+
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    seconds["load model"] = time.perf_counter() - clock
+    clock = time.perf_counter()
+    prepared = generator.prepare(volume, box)
+    for line in prepared.warnings:
+        report.warn(line)
+    made = []
+    for seed in range(options.seed, options.seed + options.variants):
+        result = generator.generate(
+            prepared, seed=seed, steps=options.steps, solver=options.solver, on_progress=_progress(report, seed)
+        )
+        for line in result.warnings[len(prepared.warnings) :]:
+            report.warn(f"seed {seed}: {line}")
+        made.append((seed, result))
+    seconds["insert"] = time.perf_counter() - clock
+    clock = time.perf_counter()
+    report.values = {"seconds": seconds, "variants": []}
+    for seed, result in made:
+        image, mask, probability, preview = (
+            _variant_path(path, seed, options.variants) for path in (*outputs, options.preview)
+        )
+        if image:
+            write_volume(result.image, image, result.provenance)
+        if mask:
+            write_segmentation(result.mask, mask, provenance=result.provenance)
+        if probability:
+            write_volume(result.mask_probability, probability, result.provenance)
+        if preview:
+            factor = volume.units.suv_factor
+            save_preview(volume.image, result.image, result.mask, box, preview, factor, title=f"seed {seed}")
+        report.values["variants"].append(_describe(seed, result, volume, (image, mask, probability, preview)))
+    seconds["write"] = time.perf_counter() - clock
+    _print_insertions(report)
+
+
+def _describe(seed: int, result: Any, volume: Any, files: Sequence[Path | None]) -> dict[str, Any]:
+    """The figures of one variant, for people and machines."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    inside = sitk.GetArrayViewFromImage(result.mask) > 0
+    uptake = sitk.GetArrayViewFromImage(result.image)[inside] * volume.units.suv_factor
+    voxel_ml = float(np.prod(volume.image.GetSpacing())) / 1000
+    return {
+        "seed": seed,
+        "volume_ml": round(float(inside.sum()) * voxel_ml, 3),
+        "suv_max": round(float(uptake.max()), 3) if uptake.size else None,
+        "suv_mean": round(float(uptake.mean()), 3) if uptake.size else None,
+        "parts": result.seconds,
+        "files": [str(path) for path in files if path],
+    }
+
+
+def _print_insertions(report: _Report) -> None:
+    for variant in report.values["variants"]:
+        size = f"{variant['volume_ml']:.1f} ml"
+        uptake = "" if variant["suv_max"] is None else f", SUVmax {variant['suv_max']:.1f}, mean {variant['suv_mean']:.1f}"
+        report.say(f"Synthetic tumour, seed {variant['seed']}: {size}{uptake}")
+        report.say("  " + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in variant["parts"].items()))
+        for path in variant["files"]:
+            report.say(f"  {path}")
+    report.say("Time: " + ", ".join(f"{name} {value:.2f} s" for name, value in report.values["seconds"].items()))
+    report.say("Synthetic, not for diagnosis.")
+
+
+def _progress(report: _Report, seed: int) -> Any:
+    """A bar on a terminal; elsewhere nothing, since the run ends before a second line would be useful."""
+    if not report.shows_progress or not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    bar = tqdm(desc=f"seed {seed}", leave=False, unit="step")
+
+    def show(done: int, steps: int, doing: str) -> None:
+        bar.total = steps
+        bar.update(done - bar.n)
+        if doing == "done":
+            bar.close()
+
+    return show
+
+
+def _variant_path(path: Path | None, seed: int, variants: int) -> Path | None:
+    """``out.nrrd`` becomes ``out-seed7.nrrd`` where several variants are made."""
+    if path is None or variants == 1:
+        return path
+    stem, dot, suffixes = path.name.partition(".")
+    return path.with_name(f"{stem}-seed{seed}{dot}{suffixes}")
+
+
+def _train_autoencoder(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.autoencoder import train_autoencoder
+    from TumorGenCore.training.config import AutoencoderRun
+
+    run = _run_settings(AutoencoderRun, options)
+    weights = train_autoencoder(options.data, options.output, run, options.resume, not report.shows_progress)
+    report.values = {"autoencoder": str(weights)}
+    report.say(f"Trained autoencoder: {weights}")
+
+
+def _train_generator(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.config import GeneratorRun
+    from TumorGenCore.training.generator import train_generator
+
+    run = _run_settings(GeneratorRun, options)
+    folder = train_generator(
+        options.data, options.autoencoder, options.output, run, options.resume, not report.shows_progress, options.name
+    )
+    report.values = {"bundle": str(folder)}
+    report.say(f"Trained bundle: {folder}")
+
+
+def _run_settings(kind: type, options: argparse.Namespace) -> Any:
+    """The configuration file, else the one a resumed run left, else the defaults; --steps overrides."""
+    from TumorGenCore.training.config import read_config
+
+    run = read_config(kind, options.config) if options.config else kind()
+    if options.steps is not None:
+        run = dataclasses.replace(run, loop=dataclasses.replace(run.loop, steps=options.steps))
+    return run
+
+
+def _models(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.model_bundle import installed_bundles, load_bundle
+
+    report.values = {"models": []}
+    for folder in installed_bundles():
+        bundle = load_bundle(folder)
+        card = folder / "docs" / "README.md"
+        entry = {"name": bundle.name, "version": bundle.version, "sha256": bundle.weights_hash, "card": str(card)}
+        report.values["models"].append(entry)
+        report.say(f"{bundle.name} {bundle.version}  sha256 {bundle.weights_hash[:16]}  {card}")
+    if not report.values["models"]:
+        report.say("No model bundle is installed; make one with `tumorgen train`.")
+
+
+def _phantom(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.phantom import make_phantom, phantom_box
+    from TumorGenCore.volume_io import check_writable, write_box, write_volume
+
+    check_writable(options.output)
+    write_volume(make_phantom(options.seed), options.output)
+    report.values = {"phantom": str(options.output)}
+    report.say(f"Digital FDG phantom (synthetic): {options.output}")
+    if options.roi:
+        write_box(phantom_box(options.site), options.roi)
+        report.values["roi"] = str(options.roi)
+        report.say(f"Box in the {options.site}: {options.roi}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tumorgen",
+        description="Synthetic tumours with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
+    common.add_argument("--json", action="store_true", help="print one JSON object, for machines")
+
+    insert = commands.add_parser("insert", parents=[common], help="insert a tumour in a PET volume")
+    insert.add_argument("pet", type=Path, metavar="PET", help="NIfTI, NRRD, MHA, or a folder with a DICOM PET series")
+    where = insert.add_mutually_exclusive_group(required=True)
+    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="centre and edge lengths, mm")
+    where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
+    insert.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
+    insert.add_argument("--seed", type=int, default=0, help="the same seed gives the same tumour (default: 0)")
+    insert.add_argument("--steps", type=_positive, default=10, help="sampling steps (default: 10)")
+    insert.add_argument("--solver", choices=("euler", "heun"), default="euler")
+    insert.add_argument("--variants", type=_positive, default=1, help="how many, with seeds counting up from --seed")
+    insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+    insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
+    insert.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
+    insert.add_argument("--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd")
+    insert.add_argument("--output-probability", type=Path, metavar="OUT.nrrd", help="the soft mask")
+    insert.add_argument("--preview", type=Path, metavar="OUT.png", help="three planes, before and after")
+    insert.set_defaults(run=_insert)
+
+    train = commands.add_parser("train", help="train your own bundle").add_subparsers(required=True, metavar="STAGE")
+    training = argparse.ArgumentParser(add_help=False, parents=[common])
+    training.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
+    training.add_argument("--output", type=Path, required=True, help="folder of the run")
+    training.add_argument("--config", type=Path, help="JSON with the run's settings; see Resources/Training")
+    training.add_argument("--steps", type=_positive, help="optimiser steps, overriding the configuration")
+    training.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in --output")
+    autoencoder = train.add_parser("autoencoder", parents=[training], help="first: the 3D VAE")
+    autoencoder.set_defaults(run=_train_autoencoder)
+    generator = train.add_parser("generator", parents=[training], help="then: vector field and mask refiner")
+    generator.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
+    generator.set_defaults(run=_train_generator)
+
+    models = commands.add_parser("models", parents=[common], help="list installed bundles")
+    models.set_defaults(run=_models)
+
+    phantom = commands.add_parser("phantom", parents=[common], help="make a digital whole-body FDG phantom")
+    phantom.add_argument("output", type=Path, metavar="OUT.nii.gz")
+    phantom.add_argument("--seed", type=int, default=0)
+    phantom.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="also write a box in healthy tissue")
+    phantom.add_argument("--site", default="liver", help="where that box goes (default: liver)")
+    phantom.set_defaults(run=_phantom)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def _default_bundle() -> str:
+    return os.environ.get("TUMORGEN_MODEL", "pet-fdg-v1")
+
+
+def _join_box(arguments: Sequence[str]) -> list[str]:
+    """``--box -10,20,...`` means ``--box=-10,20,...``: argparse takes a leading minus for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--box":
+            joined[-1] = f"--box={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""The few named errors of TumorGen. Each message says which value was wrong and what to do."""
+
+__all__ = [
+    "CancelledError",
+    "InvalidBoxError",
+    "ModelBundleError",
+    "TrainingDataError",
+    "TumorGenError",
+    "UnsupportedVolumeError",
+]
+
+
+class TumorGenError(Exception):
+    """Base of every error that TumorGen raises on purpose."""
+
+
+class UnsupportedVolumeError(TumorGenError):
+    """The volume cannot be used: NaN or Inf, not 3D and scalar, broken geometry, unreadable file."""
+
+
+class InvalidBoxError(TumorGenError):
+    """The box cannot be used: no size, outside the volume, too thin, too large."""
+
+
+class ModelBundleError(TumorGenError):
+    """The model bundle is missing, damaged, truncated or made for something else."""
+
+
+class TrainingDataError(TumorGenError):
+    """The training folder or run configuration cannot be used."""
+
+
+class CancelledError(TumorGenError):
+    """The user cancelled; nothing was written."""

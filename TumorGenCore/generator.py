@@ -1,0 +1,340 @@
+"""TumorGenerator: the whole way from a volume and a rough box to a synthetic image and its mask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from TumorGenCore.devices import autocast, pick_device
+from TumorGenCore.errors import CancelledError, InvalidBoxError
+from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from TumorGenCore.patch import WorkingPatch, paste_window
+from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
+from TumorGenCore.pseudo_mask import latent_condition
+from TumorGenCore.sampler import KnownRegion, Solver, integrate, time_grid
+from TumorGenCore.suv import PetUnits, units_of_image
+from TumorGenCore.volume_io import PetVolume, check_volume
+
+__all__ = ["InsertionResult", "PreparedBox", "TumorGenerator"]
+
+#: (steps done, steps in all, what is being done)
+OnProgress = Callable[[int, int, str], None]
+#: asked between any two parts; True cancels
+ShouldCancel = Callable[[], bool]
+
+#: Depth inside the box's faces at which the change reaches full strength, mm.
+TAPER_MM = 6.0
+#: Uptake spills past the mask by the scanner's resolution; the change is kept that far around the tumour, mm.
+SPILL_MM = 10.0
+
+
+@dataclass(frozen=True)
+class InsertionResult:
+    """One synthetic tumour.
+
+    Args:
+        image: the volume with the tumour; the input's grid, pixel type and units.
+        mask: 0/1 uint8 on the same grid, zero outside the box.
+        mask_probability: the soft mask M', float32 on the same grid, zero outside the box.
+        provenance: how it was made; says that it is synthetic.
+        seconds: time of each part.
+        warnings: what the user should know, in plain words.
+    """
+
+    image: sitk.Image
+    mask: sitk.Image
+    mask_probability: sitk.Image
+    provenance: Provenance
+    seconds: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreparedBox:
+    """All that does not depend on the seed: made once per box, used for every variant."""
+
+    image: sitk.Image
+    grid: Grid
+    units: PetUnits
+    box: Box
+    patch: WorkingPatch
+    z_1: torch.Tensor
+    z_m: torch.Tensor
+    box_latent: torch.Tensor
+    original_suv: torch.Tensor
+    input_hash: Future[str]
+    warnings: tuple[str, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class TumorGenerator:
+    """Inserts tumours with one model bundle on one device.
+
+    Args:
+        bundle: the networks.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Example:
+        >>> generator = TumorGenerator.from_pretrained()
+        >>> result = generator.insert(image, Box((0, 0, 0), (40, 40, 40)), seed=7)
+        >>> result.image, result.mask
+    """
+
+    def __init__(self, bundle: ModelBundle, device: str = "auto") -> None:
+        self.device = pick_device(device)
+        self.bundle = bundle
+        for network in (bundle.vae, bundle.vector_field, bundle.mask_refiner):
+            network.to(device=self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        shape = (1, -1, 1, 1, 1)
+        self._mean = torch.tensor(bundle.latent_mean, device=self.device).reshape(shape)
+        self._deviation = torch.tensor(bundle.latent_deviation, device=self.device).reshape(shape)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = DEFAULT_BUNDLE, device: str = "auto") -> TumorGenerator:
+        """Load an installed bundle by name, or a bundle folder.
+
+        Raises:
+            ModelBundleError: missing, damaged or foreign.
+        """
+        return cls(load_bundle(name_or_path), device)
+
+    def insert(
+        self,
+        image: sitk.Image | PetVolume,
+        box: Box,
+        *,
+        seed: int = 0,
+        steps: int = 10,
+        solver: Solver = "euler",
+        suv_factor: float | None = None,
+        on_progress: OnProgress | None = None,
+        should_cancel: ShouldCancel | None = None,
+    ) -> InsertionResult:
+        """Insert one tumour.
+
+        Args:
+            image: 3D scalar PET, or a ``PetVolume`` from ``read_volume`` that knows its units.
+            box: where, LPS mm; may be rotated and may reach past the volume.
+            seed: the same seed gives the same tumour on a given device and thread count.
+            steps: of the solver.
+            solver: ``euler`` or ``heun``.
+            suv_factor: SUV per unit of the image; None takes the image as SUV.
+            on_progress: called after each sampling step.
+            should_cancel: asked between steps.
+
+        Raises:
+            UnsupportedVolumeError, InvalidBoxError: before any work.
+            CancelledError: ``should_cancel`` said so.
+        """
+        prepared = self.prepare(image, box, suv_factor=suv_factor)
+        return self.generate(
+            prepared, seed=seed, steps=steps, solver=solver, on_progress=on_progress, should_cancel=should_cancel
+        )
+
+    @torch.inference_mode()
+    def prepare(self, image: sitk.Image | PetVolume, box: Box, *, suv_factor: float | None = None) -> PreparedBox:
+        """Check volume and box, sample the patch, encode it, decode the original.
+
+        Raises:
+            UnsupportedVolumeError, InvalidBoxError
+        """
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "check"):
+            volume, units = _with_units(image, suv_factor)
+            grid = check_volume(volume)
+            patch = WorkingPatch.around(box, self.bundle.patch)
+            _require_overlap(box, grid)
+            input_hash = _hash_in_background(volume)
+        with _timed(seconds, "sample"):
+            suv = patch.sample(volume) * np.float32(units.suv_factor)
+            warnings = _box_warnings(box, grid, patch, suv)
+            x = self.bundle.scale.to_network(torch.from_numpy(suv)[None, None].to(self.device))
+            inside = torch.from_numpy(patch.box_coverage())[None, None].to(self.device)
+            box_latent = torch.from_numpy(patch.box_coverage(self.bundle.vae.factor))[None, None].to(self.device)
+        with autocast(self.device):
+            with _timed(seconds, "encode"):
+                encode = self.bundle.vae.encode
+                z_1 = encode(x).float()
+                z_m = latent_condition(encode, x, inside, z_1, box_latent, self.bundle.condition).float()
+            with _timed(seconds, "decode original"):
+                original = self.bundle.vae.decode(z_1).float()
+        return PreparedBox(
+            image=volume,
+            grid=grid,
+            units=units,
+            box=box,
+            patch=patch,
+            z_1=(z_1 - self._mean) / self._deviation,
+            z_m=(z_m - self._mean) / self._deviation,
+            box_latent=box_latent,
+            original_suv=self.bundle.scale.to_suv(original),
+            input_hash=input_hash,
+            warnings=warnings,
+            seconds=seconds,
+        )
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prepared: PreparedBox,
+        *,
+        seed: int = 0,
+        steps: int = 10,
+        solver: Solver = "euler",
+        on_progress: OnProgress | None = None,
+        should_cancel: ShouldCancel | None = None,
+    ) -> InsertionResult:
+        """One tumour for a prepared box; see ``insert``."""
+        seconds = dict(prepared.seconds)
+
+        def pause(done: int, doing: str) -> None:
+            if should_cancel is not None and should_cancel():
+                raise CancelledError(f"Cancelled after step {done} of {steps}; nothing was changed.")
+            if on_progress is not None:
+                on_progress(done, steps, doing)
+
+        pause(0, "sampling")
+        with autocast(self.device):
+            with _timed(seconds, "steps"):
+                x = self._sample(prepared, seed, steps, solver, lambda done: pause(done, "sampling"))
+            with _timed(seconds, "decode"):
+                decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
+            with _timed(seconds, "refine"):
+                logits = self.bundle.mask_refiner(x[:, -1:].clamp(-1, 1), features)
+        pause(steps, "pasting")
+        with _timed(seconds, "paste"):
+            probability = torch.sigmoid(logits.float())
+            synthetic = self.bundle.scale.to_suv(decoded.float())
+            change = (synthetic - prepared.original_suv) * self._spill_gate(probability, prepared.patch)
+            image, mask, soft = _paste(prepared, change[0, 0].cpu().numpy(), probability[0, 0].cpu().numpy())
+        pause(steps, "done")
+        warnings = prepared.warnings
+        if sitk.GetArrayViewFromImage(mask).max() == 0:
+            warnings += ("No tumour grew in this box with this seed; try another seed or a larger box.",)
+        provenance = make_provenance(
+            input_hash=prepared.input_hash.result(),
+            units=prepared.units,
+            box=prepared.box,
+            seed=seed,
+            steps=steps,
+            solver=solver,
+            bundle_name=self.bundle.name,
+            bundle_version=self.bundle.version,
+            bundle_hash=self.bundle.weights_hash,
+            device=str(self.device),
+        )
+        return InsertionResult(image, mask, soft, provenance, seconds, warnings)
+
+    def _sample(
+        self, prepared: PreparedBox, seed: int, steps: int, solver: Solver, on_step: Callable[[int], None]
+    ) -> torch.Tensor:
+        """The latent and mask x_1 = [z, m], under the inpainting constraint: outside the box z is known, m is -1."""
+        z = prepared.z_1
+        generator = torch.Generator().manual_seed(seed)  # On the CPU, so that devices agree.
+        noise = torch.randn(1, z.shape[1] + 1, *z.shape[2:], generator=generator).to(self.device)
+        known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, prepared.box_latent)
+
+        def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
+            at = torch.full((1,), t, device=self.device)
+            return self.bundle.vector_field(x, prepared.z_m, prepared.box_latent, at).float()
+
+        return integrate(velocity, noise, time_grid(steps), solver, known, on_step)
+
+    def _spill_gate(self, probability: torch.Tensor, patch: WorkingPatch) -> torch.Tensor:
+        """1 at the tumour and as far as its uptake spills, smoothly 0 beyond: other tissue in the box stays as it was."""
+        reach = max(1, round(SPILL_MM / patch.grid.spacing_mm[0] / 2))
+        near = F.max_pool3d(probability.clamp(0, 1), 2 * reach + 1, stride=1, padding=reach)
+        near = (2 * near).clamp(0, 1)
+        return F.avg_pool3d(near, 2 * reach + 1, stride=1, padding=reach)
+
+
+def _with_units(image: sitk.Image | PetVolume, suv_factor: float | None) -> tuple[sitk.Image, PetUnits]:
+    if isinstance(image, PetVolume):
+        return image.image, image.units if suv_factor is None else units_of_image(image.image, suv_factor)
+    return image, units_of_image(image, suv_factor)
+
+
+def _require_overlap(box: Box, grid: Grid) -> None:
+    start, stop = box.index_bounds(grid)
+    if np.all(stop > start):
+        k, j, i = np.meshgrid(*(np.arange(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True)), indexing="ij")
+        if box.contains(grid.index_to_lps(np.stack([i, j, k], axis=-1))).any():
+            return
+    raise InvalidBoxError(
+        f"The box at {tuple(round(c, 1) for c in box.center_lps)} mm (LPS) holds no voxel of the volume; "
+        "move it onto the image. Coordinates given in RAS instead of LPS are a common cause."
+    )
+
+
+def _box_warnings(box: Box, grid: Grid, patch: WorkingPatch, suv: NDArray[np.float32]) -> tuple[str, ...]:
+    warnings = []
+    inside = suv[patch.box_coverage() > 0.5]
+    if inside.size and np.mean(inside > 0.1) < 0.5:
+        warnings.append("Most of the box lies outside the body (SUV below 0.1); the tumour may look out of place.")
+    corners = grid.lps_to_index(box.corners_lps)
+    if np.any(corners < -0.5) or np.any(corners > np.asarray(grid.size_ijk) - 0.5):
+        warnings.append("The box reaches past the volume; what lies outside is cut off.")
+    if min(box.size_mm) < 15:
+        warnings.append(f"The box is {min(box.size_mm):.0f} mm thin, close to what a PET scanner resolves.")
+    return tuple(warnings)
+
+
+def _paste(
+    prepared: PreparedBox, change_suv: NDArray, probability: NDArray
+) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
+    """Image, mask and soft mask on the native grid; only voxels inside the box are written."""
+    grid, box, patch = prepared.grid, prepared.box, prepared.patch
+    delta, region = patch.to_native(change_suv, grid)
+    soft, _ = patch.to_native(probability, grid)
+    window = paste_window(box, grid, region, TAPER_MM)
+    soft = soft * (window > 0)
+    start = [int(s.start) for s in reversed(region)]
+    size = [int(s.stop - s.start) for s in reversed(region)]
+    native = sitk.GetArrayFromImage(sitk.RegionOfInterest(prepared.image, size, start))
+    changed = native + delta.astype(np.float64) * window / prepared.units.suv_factor
+    # Never below zero, but a reconstruction's own negative voxels are left where they are.
+    changed = np.maximum(changed, np.minimum(native, 0))
+    if np.issubdtype(native.dtype, np.integer):
+        limits = np.iinfo(native.dtype)
+        changed = np.clip(np.rint(changed), limits.min, limits.max)
+    values = np.where(window > 0, changed, native).astype(native.dtype)
+    # Where the window has faded the change, there is no tumour to mark.
+    mask = ((soft > 0.5) & (window >= 0.5)).astype(np.uint8)
+    return (
+        _paste_region(prepared.image, values, start),
+        _paste_region(grid.empty_image(sitk.sitkUInt8), mask, start),
+        _paste_region(grid.empty_image(sitk.sitkFloat32), soft.astype(np.float32), start),
+    )
+
+
+def _paste_region(image: sitk.Image, values: NDArray, start: list[int]) -> sitk.Image:
+    source = sitk.GetImageFromArray(values)
+    return sitk.Paste(image, source, source.GetSize(), destinationIndex=start)
+
+
+def _hash_in_background(image: sitk.Image) -> Future[str]:
+    """Hashing a whole body takes a tenth of a second: done beside the sampling."""
+    executor = ThreadPoolExecutor(1)
+    future = executor.submit(hash_volume, image)
+    executor.shutdown(wait=False)
+    return future
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[part] = time.perf_counter() - start

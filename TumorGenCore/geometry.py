@@ -1,0 +1,208 @@
+"""Where voxels and boxes are: the one owner of geometry.
+
+Everything is in millimetres in the LPS frame of ITK and DICOM. Index axes are named ``ijk`` (SimpleITK
+order, ``i`` fastest); NumPy arrays and tensors of a volume have the axes ``(k, j, i)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.errors import InvalidBoxError, UnsupportedVolumeError
+
+__all__ = ["Box", "Grid", "ras_to_lps"]
+
+Vector = tuple[float, float, float]
+Matrix = tuple[Vector, Vector, Vector]
+
+_IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+#: A voxel centre this close to a face (mm) counts as outside, so that rounding can never move a voxel in.
+FACE_TOLERANCE_MM = 1e-6
+
+
+def ras_to_lps(vectors: Sequence[float] | NDArray) -> NDArray[np.float64]:
+    """Turn RAS coordinates, shape (..., 3), into LPS. The same call turns LPS into RAS."""
+    return np.asarray(vectors, dtype=np.float64) * np.array([-1.0, -1.0, 1.0])
+
+
+def _vector(values: Sequence[float] | NDArray) -> Vector:
+    a, b, c = (float(v) for v in values)
+    return (a, b, c)
+
+
+def _matrix(values: Sequence | NDArray) -> Matrix:
+    rows = np.asarray(values, dtype=np.float64).reshape(3, 3)
+    return (_vector(rows[0]), _vector(rows[1]), _vector(rows[2]))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A voxel grid: LPS = origin + direction @ (spacing * ijk).
+
+    Args:
+        size_ijk: voxels along i, j, k.
+        spacing_mm: distance of voxel centres along i, j, k.
+        origin_lps: position of the centre of voxel (0, 0, 0), mm.
+        direction: rows of the 3x3 matrix whose columns are the LPS directions of i, j, k. May be left-handed.
+    """
+
+    size_ijk: tuple[int, int, int]
+    spacing_mm: Vector
+    origin_lps: Vector = (0.0, 0.0, 0.0)
+    direction: Matrix = _IDENTITY
+
+    @classmethod
+    def from_image(cls, image: sitk.Image) -> Grid:
+        """The grid of a 3D SimpleITK image.
+
+        Raises:
+            UnsupportedVolumeError: not 3D, an empty axis, zero spacing, or a singular direction matrix.
+        """
+        if image.GetDimension() != 3:
+            raise UnsupportedVolumeError(
+                f"The volume has {image.GetDimension()} dimensions; TumorGen needs 3. Extract one frame first."
+            )
+        i, j, k = image.GetSize()
+        if min(i, j, k) < 1:
+            raise UnsupportedVolumeError(f"The volume is empty: its size is {(i, j, k)}.")
+        grid = cls((i, j, k), _vector(image.GetSpacing()), _vector(image.GetOrigin()), _matrix(image.GetDirection()))
+        if not np.all(np.isfinite(grid.spacing_mm)) or min(grid.spacing_mm) <= 0:
+            raise UnsupportedVolumeError(
+                f"The voxel spacing {grid.spacing_mm} mm must be positive; correct the header."
+            )
+        if not np.all(np.isfinite(grid.origin_lps)):
+            raise UnsupportedVolumeError(f"The origin {grid.origin_lps} is not finite; correct the header.")
+        matrix = np.asarray(grid.direction)
+        if not np.all(np.isfinite(matrix)) or abs(np.linalg.det(matrix)) < 1e-3:
+            raise UnsupportedVolumeError(
+                f"The direction matrix {matrix.tolist()} is singular, so voxels have no place; correct the header."
+            )
+        return grid
+
+    @property
+    def index_to_lps_matrix(self) -> NDArray[np.float64]:
+        """4x4 matrix from homogeneous ijk to LPS mm."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.asarray(self.direction) * np.asarray(self.spacing_mm)
+        matrix[:3, 3] = self.origin_lps
+        return matrix
+
+    def index_to_lps(self, ijk: Sequence[float] | NDArray) -> NDArray[np.float64]:
+        """LPS mm of (possibly fractional) indices, shape (..., 3)."""
+        matrix = self.index_to_lps_matrix
+        return np.asarray(ijk, dtype=np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+
+    def lps_to_index(self, points_lps: Sequence[float] | NDArray) -> NDArray[np.float64]:
+        """Fractional ijk of LPS points, shape (..., 3)."""
+        inverse = np.linalg.inv(self.index_to_lps_matrix[:3, :3])
+        return (np.asarray(points_lps, dtype=np.float64) - np.asarray(self.origin_lps)) @ inverse.T
+
+    @property
+    def corners_lps(self) -> NDArray[np.float64]:
+        """The 8 outer corners of the grid's voxels (half a voxel beyond the centres), shape (8, 3), mm."""
+        size = np.asarray(self.size_ijk, dtype=np.float64)
+        return self.index_to_lps(_unit_corners() * size - 0.5)
+
+    def empty_image(self, pixel_id: int = sitk.sitkFloat32) -> sitk.Image:
+        """A zero-filled SimpleITK image on this grid."""
+        image = sitk.Image(list(self.size_ijk), pixel_id)
+        self.stamp(image)
+        return image
+
+    def stamp(self, image: sitk.Image) -> None:
+        """Give ``image`` this grid's spacing, origin and direction."""
+        image.SetSpacing(self.spacing_mm)
+        image.SetOrigin(self.origin_lps)
+        image.SetDirection(np.asarray(self.direction).ravel().tolist())
+
+    def image_from_array(self, array: NDArray) -> sitk.Image:
+        """A SimpleITK image on this grid from an array with axes (k, j, i)."""
+        image = sitk.GetImageFromArray(array)
+        self.stamp(image)
+        return image
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rough box, possibly rotated: |axes^T (x - center)| <= size / 2.
+
+    Args:
+        center_lps: centre, LPS mm.
+        size_mm: full edge lengths along the box's own axes, mm.
+        axes: rows of the 3x3 orthonormal matrix whose columns are the box's axes in LPS.
+
+    Raises:
+        InvalidBoxError: a value is not finite, an edge is not positive, or the axes are not orthonormal.
+    """
+
+    center_lps: Vector
+    size_mm: Vector
+    axes: Matrix = field(default=_IDENTITY)
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "center_lps", _vector(self.center_lps))
+            object.__setattr__(self, "size_mm", _vector(self.size_mm))
+            object.__setattr__(self, "axes", _matrix(self.axes))
+        except (TypeError, ValueError) as error:
+            raise InvalidBoxError(
+                f"A box needs three numbers for centre and for size, and 3x3 axes: {error}."
+            ) from error
+        if not np.all(np.isfinite(self.center_lps)):
+            raise InvalidBoxError(f"The box centre {self.center_lps} is not finite; place the box again.")
+        if not np.all(np.isfinite(self.size_mm)) or min(self.size_mm) <= 0:
+            raise InvalidBoxError(f"The box size {self.size_mm} mm must be positive on each axis; draw the box larger.")
+        axes = np.asarray(self.axes)
+        if not np.all(np.isfinite(axes)) or not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
+            raise InvalidBoxError(
+                f"The box axes {axes.tolist()} are not orthonormal; remove scaling and shear from the box."
+            )
+
+    @classmethod
+    def from_ras(cls, center_ras: Sequence[float], size_mm: Sequence[float], axes_ras: Sequence | None = None) -> Box:
+        """A box given in RAS (3D Slicer's frame). ``axes_ras``: 3x3, columns are the box's axes in RAS."""
+        axes = np.eye(3) if axes_ras is None else ras_to_lps(np.asarray(axes_ras, dtype=np.float64).T).T
+        return cls(_vector(ras_to_lps(center_ras)), _vector(size_mm), _matrix(axes))
+
+    def to_box(self, points_lps: NDArray) -> NDArray[np.float64]:
+        """Coordinates along the box's axes from its centre, mm, shape (..., 3)."""
+        return (np.asarray(points_lps, dtype=np.float64) - np.asarray(self.center_lps)) @ np.asarray(self.axes)
+
+    def to_lps(self, points_box: NDArray) -> NDArray[np.float64]:
+        """LPS mm of points given along the box's axes from its centre, shape (..., 3)."""
+        return np.asarray(points_box, dtype=np.float64) @ np.asarray(self.axes).T + np.asarray(self.center_lps)
+
+    def contains(self, points_lps: NDArray) -> NDArray[np.bool_]:
+        """Whether points lie inside, shape (...,); a point on a face counts as outside."""
+        return np.all(np.abs(self.to_box(points_lps)) <= np.asarray(self.size_mm) / 2 - FACE_TOLERANCE_MM, axis=-1)
+
+    @property
+    def corners_lps(self) -> NDArray[np.float64]:
+        """The 8 corners, shape (8, 3), LPS mm."""
+        return self.to_lps((_unit_corners() - 0.5) * np.asarray(self.size_mm))
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of the box, ml."""
+        return float(np.prod(self.size_mm)) / 1000.0
+
+    def index_bounds(self, grid: Grid, margin_voxels: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and one-past-last ijk of the voxels of ``grid`` that could lie inside, from all 8 corners.
+
+        The range is clipped to the grid; it is empty (stop <= start on an axis) when the box misses the grid.
+        """
+        corners = grid.lps_to_index(self.corners_lps)
+        size = np.asarray(grid.size_ijk)
+        start = np.clip(np.floor(corners.min(axis=0)) - margin_voxels, 0, size).astype(np.int64)
+        stop = np.clip(np.ceil(corners.max(axis=0)) + 1 + margin_voxels, 0, size).astype(np.int64)
+        return start, stop
+
+
+def _unit_corners() -> NDArray[np.float64]:
+    return np.stack(np.meshgrid([0.0, 1.0], [0.0, 1.0], [0.0, 1.0], indexing="ij"), axis=-1).reshape(8, 3)

@@ -1,0 +1,250 @@
+"""Model bundles on disk: MONAI bundle layout, safetensors weights with their hashes, networks built from the metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from TumorGenCore.errors import ModelBundleError
+from TumorGenCore.intensity import NetworkScale
+from TumorGenCore.networks.mask_refiner import MaskRefiner
+from TumorGenCore.networks.vae import PetVAE
+from TumorGenCore.networks.vector_field import VectorField
+from TumorGenCore.patch import PatchSettings
+
+__all__ = ["DEFAULT_BUNDLE", "ModelBundle", "bundle_folder", "installed_bundles", "load_bundle", "save_bundle"]
+
+DEFAULT_BUNDLE = "pet-fdg-v1"
+FORMAT_VERSION = 1
+_METADATA = Path("configs/metadata.json")
+_CARD = Path("docs/README.md")
+_NETWORKS: dict[str, type[nn.Module]] = {"vae": PetVAE, "vector_field": VectorField, "mask_refiner": MaskRefiner}
+
+
+@dataclass
+class ModelBundle:
+    """Three networks and what is needed to use them.
+
+    Args:
+        name: the folder's name.
+        version: of the bundle.
+        vae, vector_field, mask_refiner: the networks, float32, in evaluation mode.
+        network_arguments: constructor arguments by network, as the metadata keeps them.
+        scale: SUV <-> network scale.
+        patch: working patch.
+        latent_mean, latent_deviation: per channel, to normalise latents.
+        condition: ``before`` (box content removed before encoding) or ``after`` (the paper's z^m = (1 - B) z_1).
+        notes: description, training data with licence, figures; free JSON for the metadata.
+        weights_hash: sha256 over the weight files' hashes.
+    """
+
+    name: str
+    version: str
+    vae: PetVAE
+    vector_field: VectorField
+    mask_refiner: MaskRefiner
+    network_arguments: dict[str, dict[str, Any]]
+    scale: NetworkScale
+    patch: PatchSettings
+    latent_mean: list[float]
+    latent_deviation: list[float]
+    condition: str = "before"
+    notes: dict[str, Any] = field(default_factory=dict)
+    weights_hash: str = ""
+
+
+def models_root() -> Path:
+    """Where bundles live: ``Resources/Models`` beside the package, or inside it when installed."""
+    inside = Path(__file__).parent / "Resources" / "Models"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "Resources" / "Models"
+
+
+def installed_bundles() -> list[Path]:
+    """Folders of the bundles that come with the package."""
+    root = models_root()
+    return sorted(p for p in root.glob("*") if (p / _METADATA).is_file()) if root.is_dir() else []
+
+
+def bundle_folder(name_or_path: str | Path) -> Path:
+    """The folder of an installed bundle's name, or of a path.
+
+    Raises:
+        ModelBundleError: neither exists.
+    """
+    path = Path(name_or_path)
+    for folder in (path, models_root() / path):
+        if (folder / _METADATA).is_file():
+            return folder
+    names = ", ".join(p.name for p in installed_bundles()) or "none"
+    raise ModelBundleError(
+        f"There is no model bundle {path.name!r} (no {_METADATA} in it). Installed bundles: {names}. "
+        "Give one of these names or a folder made by `tumorgen train generator`."
+    )
+
+
+def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
+    """Write a bundle; an existing folder is replaced only once the new one is complete.
+
+    Args:
+        bundle: what to write.
+        folder: e.g. ``Resources/Models/my-bundle``.
+        card: the model card, Markdown.
+        half_precision: store float16 (half the size; weights are computed with in float32 again).
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    for sub in ("configs", "models", "docs"):
+        (part / sub).mkdir(parents=True)
+    weights = {}
+    for key in _NETWORKS:
+        state = getattr(bundle, key).state_dict()
+        tensors = {
+            n: (t.half() if half_precision and t.is_floating_point() else t).contiguous() for n, t in state.items()
+        }
+        save_file(tensors, part / "models" / f"{key}.safetensors")
+        weights[f"{key}.safetensors"] = _sha256(part / "models" / f"{key}.safetensors")
+    (part / _METADATA).write_text(json.dumps(_metadata(bundle, weights), indent=2) + "\n")
+    (part / _CARD).write_text(card)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
+
+
+def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
+    """Read a bundle, checking every hash, name and shape.
+
+    Raises:
+        ModelBundleError: missing, damaged, truncated, or not a TumorGen bundle.
+    """
+    folder = bundle_folder(name_or_path)
+    try:
+        metadata = json.loads((folder / _METADATA).read_text())
+        own = metadata["tumorgen"]
+        version = int(own["format_version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelBundleError(
+            f"{folder.name}/{_METADATA} is not the metadata of a TumorGen bundle ({error!r}); "
+            "use a folder made by `tumorgen train generator`."
+        ) from error
+    if version > FORMAT_VERSION:
+        raise ModelBundleError(
+            f"The bundle {folder.name} has format {version}, this TumorGen reads up to {FORMAT_VERSION}; update TumorGen."
+        )
+    try:
+        networks = {key: _load_network(folder, key, own) for key in _NETWORKS}
+        return ModelBundle(
+            name=folder.name,
+            version=str(metadata.get("version", "")),
+            network_arguments=own["networks"],
+            scale=NetworkScale(own["intensity_scale"]["knee_suv"], own["intensity_scale"]["top_suv"]),
+            patch=PatchSettings(**own["patch"]),
+            latent_mean=[float(v) for v in own["latent_mean"]],
+            latent_deviation=[float(v) for v in own["latent_deviation"]],
+            condition=own["condition"],
+            notes=own.get("notes", {}),
+            weights_hash=_joint_hash(own["weights"]),
+            **networks,  # type: ignore[arg-type]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelBundleError(
+            f"The metadata of bundle {folder.name} is incomplete: {error!r}. Install it again."
+        ) from error
+
+
+def _load_network(folder: Path, key: str, own: dict[str, Any]) -> nn.Module:
+    file = folder / "models" / f"{key}.safetensors"
+    if not file.is_file():
+        raise ModelBundleError(f"The bundle {folder.name} lacks {file.name}; install it again.")
+    if _sha256(file) != own["weights"][file.name]:
+        raise ModelBundleError(
+            f"{file.name} of bundle {folder.name} does not have the hash its metadata states: "
+            "it is damaged, truncated or was exchanged. Install the bundle again."
+        )
+    try:
+        state = {name: t.float() if t.is_floating_point() else t for name, t in load_file(file).items()}
+        network = _NETWORKS[key](**own["networks"][key])
+        network.load_state_dict(state)
+    except (SafetensorError, RuntimeError, TypeError) as error:
+        raise ModelBundleError(
+            f"{file.name} of bundle {folder.name} does not fit the network its metadata describes: {error}"
+        ) from error
+    return network.eval().requires_grad_(False)
+
+
+def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
+    import monai
+    import numpy
+
+    spatial = [f"{bundle.patch.multiple}*n"] * 3
+    return {
+        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
+        "version": bundle.version,
+        "changelog": {bundle.version: "trained with tumorgen train"},
+        "monai_version": monai.__version__,
+        "pytorch_version": torch.__version__.split("+")[0],
+        "numpy_version": numpy.__version__,
+        "required_packages_version": {"safetensors": "0.4"},
+        "name": bundle.name,
+        "task": "Synthesis of a tumour and its mask inside a rough box on FDG-PET",
+        "description": bundle.notes.get("description", ""),
+        "authors": bundle.notes.get("authors", ""),
+        "copyright": bundle.notes.get("licence", ""),
+        "data_source": bundle.notes.get("data_source", ""),
+        "data_type": "nifti",
+        "intended_use": "Research only. Synthetic, not for diagnosis.",
+        "network_data_format": {
+            "inputs": {
+                "image": {
+                    "type": "image",
+                    "format": "SUV",
+                    "modality": "PT",
+                    "num_channels": 1,
+                    "spatial_shape": spatial,
+                    "dtype": "float32",
+                    "value_range": [-1, 1],
+                    "is_patch_data": True,
+                    "channel_def": {"0": "PET on the network scale"},
+                }
+            },
+            "outputs": {
+                "pred": {
+                    "type": "image",
+                    "format": "SUV and probability",
+                    "num_channels": 2,
+                    "spatial_shape": spatial,
+                    "dtype": "float32",
+                    "value_range": [],
+                    "is_patch_data": True,
+                    "channel_def": {"0": "PET on the network scale", "1": "tumour probability"},
+                }
+            },
+        },
+        "tumorgen": {
+            "format_version": FORMAT_VERSION,
+            "networks": bundle.network_arguments,
+            "intensity_scale": bundle.scale.as_dict(),
+            "patch": asdict(bundle.patch),
+            "latent_mean": bundle.latent_mean,
+            "latent_deviation": bundle.latent_deviation,
+            "condition": bundle.condition,
+            "weights": weights,
+            "notes": bundle.notes,
+        },
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _joint_hash(weights: dict[str, str]) -> str:
+    return hashlib.sha256("".join(weights[name] for name in sorted(weights)).encode()).hexdigest()

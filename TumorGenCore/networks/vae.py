@@ -1,0 +1,120 @@
+"""The 3D KL-VAE: patch -> latent (4 channels, a quarter per axis) -> patch, with decoder features for the VMR.
+
+MONAI's ``AutoencoderKL`` does the work. With ``space_to_depth=2`` its first level runs at half resolution, which
+costs a third of a full-resolution level on a CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from monai.networks.blocks import UpSample
+from monai.networks.nets import AutoencoderKL
+from torch import nn
+
+__all__ = ["PetVAE", "fold", "unfold"]
+
+
+class PetVAE(nn.Module):
+    """KL-VAE around ``monai.networks.nets.AutoencoderKL``.
+
+    Args:
+        channels: features per level; ``len(channels) - 1`` halvings after the space-to-depth.
+        num_res_blocks: residual blocks per level.
+        latent_channels: channels of z.
+        norm_num_groups: groups of each GroupNorm.
+        space_to_depth: edge of the voxel block that is folded into channels at the door (1: none).
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int] = (24, 48),
+        num_res_blocks: Sequence[int] = (1, 2),
+        latent_channels: int = 4,
+        norm_num_groups: int = 8,
+        space_to_depth: int = 2,
+    ) -> None:
+        super().__init__()
+        folded = space_to_depth**3
+        self.space_to_depth = space_to_depth
+        self.latent_channels = latent_channels
+        self.factor = space_to_depth * 2 ** (len(channels) - 1)
+        self.autoencoder = AutoencoderKL(
+            spatial_dims=3,
+            in_channels=folded,
+            out_channels=folded,
+            channels=tuple(channels),
+            num_res_blocks=tuple(num_res_blocks),
+            attention_levels=(False,) * len(channels),
+            latent_channels=latent_channels,
+            norm_num_groups=norm_num_groups,
+            with_encoder_nonlocal_attn=False,
+            with_decoder_nonlocal_attn=False,
+            use_convtranspose=True,
+        )
+
+    def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and deviation of q(z | x); x (n, 1, k, j, i) -> each (n, latent, k/4, j/4, i/4)."""
+        mean, deviation = self.autoencoder.encode(fold(x, self.space_to_depth))
+        return mean, deviation
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """E(I), the posterior mean: a sample would only add unlearnable noise to the latent target."""
+        return self.posterior(x)[0]
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        """D(z): (n, latent, k, j, i) -> (n, 1, 4k, 4j, 4i)."""
+        return self.decode_with_features(z)[0]
+
+    def decode_with_features(self, z: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """D(z) and the decoder features f1, f2, f3 that guide the mask refiner (section 2.3).
+
+        f1 and f2 are at the latent's resolution (first and last block before the first upsampling), f3 is the last
+        feature map before the output convolution.
+        """
+        decoder = self.autoencoder.decoder
+        h = self.autoencoder.post_quant_conv(z)
+        features: list[torch.Tensor] = []
+        taps = self._feature_taps()
+        for index, block in enumerate(decoder.blocks):
+            h = block(h)
+            if index in taps:
+                features.append(h)
+        return unfold(h, self.space_to_depth), features
+
+    def _feature_taps(self) -> tuple[int, int, int]:
+        """Indices of decoder blocks: the first, the last before upsampling, and the one before the final norm."""
+        blocks = list(self.autoencoder.decoder.blocks)
+        upsample = next(n for n, block in enumerate(blocks) if isinstance(block, UpSample))
+        return 0, upsample - 1, len(blocks) - 3
+
+    def feature_layout(self) -> tuple[list[int], list[int]]:
+        """Channels of f1, f2, f3, and their edges in units of the latent grid."""
+        with torch.inference_mode():
+            edge = 4
+            features = self.decode_with_features(torch.zeros(1, self.latent_channels, edge, edge, edge))[1]
+        return [f.shape[1] for f in features], [f.shape[2] // edge for f in features]
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Training: reconstruction from one posterior sample, with mean and deviation."""
+        mean, deviation = self.posterior(x)
+        return self.decode(self.autoencoder.sampling(mean, deviation)), mean, deviation
+
+
+def fold(x: torch.Tensor, edge: int) -> torch.Tensor:
+    """Space to depth: (n, c, k, j, i) -> (n, c edge^3, k/edge, j/edge, i/edge)."""
+    if edge == 1:
+        return x
+    n, c, k, j, i = x.shape
+    x = x.reshape(n, c, k // edge, edge, j // edge, edge, i // edge, edge)
+    return x.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(n, c * edge**3, k // edge, j // edge, i // edge)
+
+
+def unfold(x: torch.Tensor, edge: int) -> torch.Tensor:
+    """Depth to space: the inverse of ``fold``."""
+    if edge == 1:
+        return x
+    n, c, k, j, i = x.shape
+    x = x.reshape(n, c // edge**3, edge, edge, edge, k, j, i)
+    return x.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(n, c // edge**3, k * edge, j * edge, i * edge)

@@ -1,0 +1,64 @@
+"""SC-VFE: the spatial-constraint vector field estimator (section 2.2), v(x_t, z^m, B, t) for x = [z, m].
+
+MONAI's ``DiffusionModelUNet`` with the condition as input channels. The box B has a channel of its own, since a zero in
+the masked latents z^m is a value like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from monai.networks.nets import DiffusionModelUNet
+from torch import nn
+
+__all__ = ["VectorField"]
+
+
+class VectorField(nn.Module):
+    """The velocity of latent and mask together.
+
+    Args:
+        latent_channels: channels of z.
+        channels: features per level; the latent grid must divide by ``2 ** (len(channels) - 1)``.
+        num_res_blocks: residual blocks per level.
+        attention_levels: levels with self-attention.
+        num_head_channels: channels per attention head.
+        norm_num_groups: groups of each GroupNorm.
+    """
+
+    def __init__(
+        self,
+        latent_channels: int = 4,
+        channels: Sequence[int] = (32, 64, 128),
+        num_res_blocks: int = 1,
+        attention_levels: Sequence[bool] = (False, False, True),
+        num_head_channels: int = 32,
+        norm_num_groups: int = 8,
+    ) -> None:
+        super().__init__()
+        self.unet = DiffusionModelUNet(
+            spatial_dims=3,
+            in_channels=2 * latent_channels + 2,
+            out_channels=latent_channels + 1,
+            channels=tuple(channels),
+            num_res_blocks=num_res_blocks,
+            attention_levels=tuple(attention_levels),
+            num_head_channels=num_head_channels,
+            norm_num_groups=norm_num_groups,
+        )
+
+    def forward(self, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """v = [v^z, v^m].
+
+        Args:
+            x_t: noisy [z, m], (n, latent + 1, k, j, i).
+            z_m: latents of the patch without the box's content, (n, latent, k, j, i).
+            box: B, (n, 1, k, j, i), 1 inside.
+            t: time, (n,), 0 noise, 1 data.
+
+        Returns:
+            Same shape as ``x_t``.
+        """
+        velocity: torch.Tensor = self.unet(torch.cat([x_t, z_m, box], dim=1), timesteps=t * 1000)
+        return velocity

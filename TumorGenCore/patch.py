@@ -1,0 +1,177 @@
+"""The working patch: native grid -> box-aligned, isotropic, box + context; and the way back.
+
+Only the neighbourhood of the box is ever read or resampled, so the cost follows the box, not the volume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.errors import InvalidBoxError
+from TumorGenCore.geometry import Box, Grid
+
+__all__ = ["PatchSettings", "WorkingPatch", "paste_window"]
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """How large and how fine a working patch is.
+
+    Args:
+        spacing_mm: isotropic voxel edge the networks were trained at.
+        context_mm: least tissue shown around the box on each side.
+        multiple: the patch size is a multiple of this on each axis (latent factor x U-Net factor).
+        max_size: most voxels on an axis; a larger box is worked on at a coarser spacing.
+        min_box_mm: thinnest box edge: one latent cell.
+        max_box_mm: longest box edge.
+    """
+
+    spacing_mm: float = 2.5
+    context_mm: float = 20.0
+    multiple: int = 16
+    max_size: int = 128
+    min_box_mm: float = 10.0
+    max_box_mm: float = 400.0
+
+
+@dataclass(frozen=True)
+class WorkingPatch:
+    """A box-aligned isotropic grid centred on the box. Arrays on it have the axes (k, j, i)."""
+
+    grid: Grid
+    box: Box
+
+    @classmethod
+    def around(cls, box: Box, settings: PatchSettings) -> WorkingPatch:
+        """The patch for a box.
+
+        Raises:
+            InvalidBoxError: the box is thinner than a latent cell or too large to work on.
+        """
+        thin, long = min(box.size_mm), max(box.size_mm)
+        if thin < settings.min_box_mm:
+            raise InvalidBoxError(
+                f"The box is {thin:.1f} mm thin; the networks resolve no less than {settings.min_box_mm:.0f} mm. "
+                "Draw it larger."
+            )
+        if long > settings.max_box_mm:
+            raise InvalidBoxError(
+                f"The box is {long:.0f} mm long; more than {settings.max_box_mm:.0f} mm does not fit in memory. "
+                "Draw it smaller."
+            )
+        need_mm = np.asarray(box.size_mm) + 2 * settings.context_mm
+        spacing = max(settings.spacing_mm, float(need_mm.max()) / settings.max_size)
+        size = np.ceil(need_mm / spacing / settings.multiple - 1e-9).astype(int) * settings.multiple
+        return cls.of_size(box, (int(size[0]), int(size[1]), int(size[2])), spacing)
+
+    @classmethod
+    def of_size(cls, box: Box, size_ijk: tuple[int, int, int], spacing_mm: float) -> WorkingPatch:
+        """A patch of a given size (voxels) and spacing (mm), centred on the box."""
+        first = -(np.asarray(size_ijk) - 1) / 2 * spacing_mm
+        origin = box.to_lps(first)
+        grid = Grid(size_ijk, (spacing_mm,) * 3, (origin[0], origin[1], origin[2]), box.axes)
+        return cls(grid, box)
+
+    def sample(self, image: sitk.Image, interpolator: int = sitk.sitkLinear) -> NDArray[np.float32]:
+        """Resample ``image`` on the patch, float32 (k, j, i); beyond the image the nearest voxel is repeated."""
+        around = Box(self.box.center_lps, _extent_mm(self.grid), self.box.axes)
+        image_grid = Grid.from_image(image)
+        start, stop = around.index_bounds(image_grid, margin_voxels=2)
+        # A patch that reaches past the volume still needs one voxel of it to repeat.
+        start = np.minimum(start, np.asarray(image_grid.size_ijk) - 1)
+        stop = np.maximum(stop, start + 1)
+        crop = sitk.Cast(_crop(image, start, stop), sitk.sitkFloat32)
+        resampler = sitk.ResampleImageFilter()
+        resampler.SetReferenceImage(self.grid.empty_image(sitk.sitkUInt8))
+        resampler.SetInterpolator(interpolator)
+        resampler.SetUseNearestNeighborExtrapolator(True)
+        resampler.SetOutputPixelType(sitk.sitkFloat32)
+        return sitk.GetArrayFromImage(resampler.Execute(crop))
+
+    def box_coverage(self, factor: int = 1) -> NDArray[np.float32]:
+        """How much of each cell of ``factor`` voxels lies inside the box, 0 to 1, axes (k, j, i).
+
+        ``factor=1`` is the patch itself, ``factor=4`` the latent grid (the B of Eq. 4, with soft faces where a
+        face cuts a cell).
+        """
+        parts = []
+        for n, size in zip(self.grid.size_ijk, self.box.size_mm, strict=True):
+            cell = self.grid.spacing_mm[0] * factor
+            left = (np.arange(n // factor) - n / factor / 2) * cell
+            inside = np.minimum(left + cell, size / 2) - np.maximum(left, -size / 2)
+            parts.append(np.clip(inside / cell, 0, 1))
+        i, j, k = parts
+        return (k[:, None, None] * j[None, :, None] * i[None, None, :]).astype(np.float32)
+
+    def to_native(self, array: NDArray, native: Grid) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
+        """Resample a patch array on the native voxels that the box could touch.
+
+        Returns:
+            The values, float32 (k, j, i), and the slices (k, j, i) of the native array they belong to. Both are empty
+            when the box misses the grid.
+        """
+        start, stop = self.box.index_bounds(native)
+        slices = (slice(start[2], stop[2]), slice(start[1], stop[1]), slice(start[0], stop[0]))
+        size = np.maximum(stop - start, 0)
+        if np.any(size == 0):
+            return np.zeros(tuple(size[::-1]), dtype=np.float32), slices
+        origin = native.index_to_lps(start)
+        region = Grid(
+            (int(size[0]), int(size[1]), int(size[2])), native.spacing_mm, tuple(origin.tolist()), native.direction
+        )
+        resampler = sitk.ResampleImageFilter()
+        resampler.SetReferenceImage(region.empty_image(sitk.sitkUInt8))
+        resampler.SetInterpolator(sitk.sitkLinear)
+        resampler.SetOutputPixelType(sitk.sitkFloat32)
+        patch_image = self.grid.image_from_array(np.ascontiguousarray(array, dtype=np.float32))
+        return sitk.GetArrayFromImage(resampler.Execute(patch_image)), slices
+
+
+def paste_window(box: Box, native: Grid, slices: tuple[slice, slice, slice], taper_mm: float) -> NDArray[np.float32]:
+    """Weight of the change at native voxels: 1 deep inside the box, smoothly 0 at its faces, 0 outside.
+
+    The taper lies strictly inside the box and takes at most a fifth of an edge on either side.
+
+    Args:
+        box: the user's box.
+        native: the grid of the volume.
+        slices: region of the native array, (k, j, i).
+        taper_mm: depth at which the weight reaches 1.
+
+    Returns:
+        float32 (k, j, i) of the region's shape.
+    """
+    k, j, i = (np.arange(s.start, s.stop, dtype=np.float64) for s in slices)
+    matrix = native.index_to_lps_matrix
+    # Separable in index axes: box coordinate = sum over axes, so the whole-region grid of points is never built twice.
+    to_box = np.asarray(box.axes).T @ matrix[:3, :3]
+    start = np.asarray(box.axes).T @ (matrix[:3, 3] - np.asarray(box.center_lps))
+    window = np.ones((len(k), len(j), len(i)), dtype=np.float32)
+    for axis, size in enumerate(box.size_mm):
+        along = (
+            start[axis]
+            + to_box[axis, 2] * k[:, None, None]
+            + to_box[axis, 1] * j[None, :, None]
+            + to_box[axis, 0] * i[None, None, :]
+        )
+        depth = size / 2 - np.abs(along)
+        ramp = np.clip(depth / min(taper_mm, size / 5), 0, 1)
+        window *= (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    points = native.index_to_lps(
+        np.stack(np.broadcast_arrays(i[None, None, :], j[None, :, None], k[:, None, None]), -1)
+    )
+    window[~box.contains(points)] = 0
+    return window
+
+
+def _extent_mm(grid: Grid) -> tuple[float, float, float]:
+    i, j, k = (n * s for n, s in zip(grid.size_ijk, grid.spacing_mm, strict=True))
+    return (i, j, k)
+
+
+def _crop(image: sitk.Image, start: NDArray[np.int64], stop: NDArray[np.int64]) -> sitk.Image:
+    return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())

@@ -1,0 +1,91 @@
+"""Where a synthetic image came from: what is needed to make it again, and nothing that names a person or a file."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from datetime import UTC, datetime
+from importlib import metadata
+
+import numpy as np
+import SimpleITK as sitk
+
+from TumorGenCore.geometry import Box
+from TumorGenCore.suv import PetUnits
+
+__all__ = ["STATEMENT", "Provenance", "hash_volume", "make_provenance", "software_version"]
+
+#: JSON-ready; lists are flat, matrices row by row.
+Provenance = dict[str, str | int | float | list[float]]
+
+STATEMENT = "Synthetic, not for diagnosis"
+
+
+def software_version() -> str:
+    """The installed version, or the source tree's own (as when Slicer loads it from a folder)."""
+    try:
+        return metadata.version("TumorGen")
+    except metadata.PackageNotFoundError:
+        import TumorGenCore  # here, because the package imports this module
+
+        return TumorGenCore.__version__
+
+
+def hash_volume(image: sitk.Image) -> str:
+    """SHA-256 of pixel type, size, geometry and voxels: equal exactly for equal volumes, whatever file they are in."""
+    values = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
+    geometry = (*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection())
+    digest = hashlib.sha256(f"{values.dtype.str} {image.GetSize()}".encode())
+    digest.update(struct.pack(f"<{len(geometry)}d", *geometry))
+    digest.update(values.data)
+    return digest.hexdigest()
+
+
+def make_provenance(
+    *,
+    input_hash: str,
+    units: PetUnits,
+    box: Box,
+    seed: int,
+    steps: int,
+    solver: str,
+    bundle_name: str,
+    bundle_version: str,
+    bundle_hash: str,
+    device: str,
+) -> Provenance:
+    """The record that travels with a result, in JSON beside files, NRRD keys and node attributes.
+
+    Args:
+        input_hash: ``hash_volume`` of the input volume, before insertion.
+        units: the input's units.
+        box: where the tumour was inserted.
+        seed: of the noise.
+        steps: of the solver.
+        solver: its name, such as "euler".
+        bundle_name: of the model bundle, with its version and the hash of its weights.
+        bundle_version: see ``bundle_name``.
+        bundle_hash: see ``bundle_name``.
+        device: on which the networks ran, such as "cpu".
+    """
+    return {
+        "statement": STATEMENT,
+        "synthetic": True,
+        "software": "TumorGen",
+        "software_version": software_version(),
+        "bundle_name": bundle_name,
+        "bundle_version": bundle_version,
+        "bundle_hash": bundle_hash,
+        "seed": int(seed),
+        "steps": int(steps),
+        "solver": solver,
+        "device": device,
+        "box_center_lps": list(box.center_lps),
+        "box_size_mm": list(box.size_mm),
+        "box_axes": np.ravel(box.axes).tolist(),
+        "input_sha256": input_hash,
+        "input_units": units.name,
+        "suv_factor": float(units.suv_factor),
+        "suv_factor_source": units.source,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,1 @@
+"""Training of the VAE, then of SC-VFE and VMR together."""

@@ -1,0 +1,116 @@
+"""`tumorgen train autoencoder`: the 3D VAE on patches of PET."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.losses import gradient_loss, kl_loss
+from TumorGenCore.networks.vae import PetVAE
+from TumorGenCore.training.config import AutoencoderRun, read_config, write_config
+from TumorGenCore.training.data import Case, load_cases, split_patients
+from TumorGenCore.training.examples import ExampleMaker
+from TumorGenCore.training.pictures import save_slices
+from TumorGenCore.training.trainer import train
+
+__all__ = ["build_vae", "load_autoencoder", "psnr", "train_autoencoder"]
+
+_CONFIG, _WEIGHTS = "autoencoder.json", "autoencoder.safetensors"
+
+
+def build_vae(run: AutoencoderRun) -> PetVAE:
+    """The network a run describes."""
+    return PetVAE(run.channels, run.num_res_blocks, run.latent_channels, run.norm_num_groups, run.space_to_depth)
+
+
+def psnr(reconstruction: torch.Tensor, truth: torch.Tensor) -> float:
+    """Peak signal-to-noise ratio on the network scale, peak to peak 2, dB."""
+    return float(10 * torch.log10(4 / F.mse_loss(reconstruction, truth)))
+
+
+class AutoencoderStage:
+    """L1 + gradient + KL on random patches."""
+
+    def __init__(self, run: AutoencoderRun, training: Sequence[Case], validation: Sequence[Case]) -> None:
+        self.run = run
+        torch.manual_seed(run.loop.seed)
+        self.network: nn.Module = build_vae(run).to(memory_format=torch.channels_last_3d)
+        self._training = self._maker(training, run.loop.seed)
+        if validation:
+            maker = self._maker(validation, run.loop.seed + 1)
+            self._validation = self._patches(maker, range(24))
+
+    def _maker(self, cases: Sequence[Case], seed: int) -> ExampleMaker:
+        return ExampleMaker(cases, self.run.patch, self.run.offsets, self.run.examples, seed)
+
+    def _patches(self, maker: ExampleMaker, indices: range) -> torch.Tensor:
+        suv = np.stack([maker.texture(n, self.run.patch_size) for n in indices])
+        return self.run.scale.to_network(torch.from_numpy(suv)[:, None])
+
+    def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
+        first = (step + process * self.run.loop.steps) * self.run.batch_size
+        return {"patch": self._patches(self._training, range(first, first + self.run.batch_size))}
+
+    def loss(
+        self, network: nn.Module, batch: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        patch = batch["patch"]
+        torch.manual_seed(generator.initial_seed())  # The posterior's sample is drawn inside MONAI's network.
+        reconstruction, mean, deviation = network(patch)
+        l1 = F.l1_loss(reconstruction, patch)
+        gradient = gradient_loss(reconstruction, patch)
+        kl = kl_loss(mean, deviation)
+        total = l1 + self.run.gradient_weight * gradient + self.run.kl_weight * kl
+        return total, {"l1": float(l1.detach()), "gradient": float(gradient.detach()), "kl": float(kl.detach())}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        if not hasattr(self, "_validation"):
+            return {}
+        made = torch.cat([network.decode(network.encode(p[None])) for p in self._validation])  # type: ignore[operator]
+        return {"psnr": psnr(made, self._validation)}
+
+    def picture(self, network: nn.Module, path: Path) -> None:
+        if not hasattr(self, "_validation"):
+            return
+        shown = self._validation[:8]
+        made = network.decode(network.encode(shown))  # type: ignore[operator]
+        scale = self.run.scale
+        save_slices([scale.to_suv(shown), scale.to_suv(made)], ["scan", "reconstruction"], path)
+
+
+def train_autoencoder(data: Path, output: Path, run: AutoencoderRun, resume: bool = False, quiet: bool = False) -> Path:
+    """Train the VAE; writes ``autoencoder.safetensors`` and ``autoencoder.json`` into ``output``.
+
+    Raises:
+        TrainingDataError: the folder or the run's settings cannot be used.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
+    training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
+    write_config(run, output / _CONFIG)
+    network = train(AutoencoderStage(run, training, validation), run.loop, output, resume, quiet)
+    part = output / f".{_WEIGHTS}.part"
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part)
+    part.replace(output / _WEIGHTS)
+    return output / _WEIGHTS
+
+
+def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
+    """The trained VAE of a run's output folder, with its settings.
+
+    Raises:
+        TrainingDataError: the folder holds no finished autoencoder.
+    """
+    if not (folder / _WEIGHTS).exists():
+        raise TrainingDataError(f"{folder} holds no {_WEIGHTS}; run `tumorgen train autoencoder` to its end first.")
+    run = read_config(AutoencoderRun, folder / _CONFIG)
+    network = build_vae(run)
+    network.load_state_dict(load_file(folder / _WEIGHTS))
+    return network.eval(), run

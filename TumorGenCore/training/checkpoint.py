@@ -1,0 +1,54 @@
+"""Checkpoints that survive a kill at any moment: written to a temporary folder, then moved."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from TumorGenCore.errors import TrainingDataError
+
+__all__ = ["latest_checkpoint", "load_checkpoint", "save_checkpoint"]
+
+_STATE = "state.pt"
+
+
+def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
+    """Write ``state`` as ``folder/step-NNNNNN`` and drop all but the newest ``keep``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"step-{step:07d}"
+    part = folder / f".part-{step:07d}"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    torch.save(state, part / _STATE)
+    (part / "step.json").write_text(json.dumps({"step": step}))
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(part, target)
+    for old in sorted(folder.glob("step-*"))[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint, if any."""
+    found = sorted(folder.glob("step-*")) if folder.exists() else []
+    return found[-1] if found else None
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The state saved there. Only tensors and plain values are read, never code.
+
+    Raises:
+        TrainingDataError: the checkpoint is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path / _STATE, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise TrainingDataError(
+            f"The checkpoint {path.name} is damaged ({error}); delete it to use the one before."
+        ) from error
+    return state

@@ -1,0 +1,126 @@
+"""One file per run: everything that decides its result, as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.intensity import NetworkScale
+from TumorGenCore.patch import PatchSettings
+from TumorGenCore.pseudo_mask import BoxOffsets
+from TumorGenCore.training.examples import ExampleSettings
+from TumorGenCore.training.trainer import LoopSettings
+
+__all__ = ["AutoencoderRun", "DataSettings", "GeneratorRun", "read_config", "write_config"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which cases, and which side of the split.
+
+    Args:
+        names: only these cases (all where null).
+        patient_pattern: regular expression; its first group on the case name is the patient.
+        validation_share: share of patients held out.
+        split_seed: of the split.
+        always_train: patients never held out.
+        exclude_lps_mm: per case, boxes (x0, x1, y0, y1, z0, z1; LPS mm) whose tissue is not healthy.
+    """
+
+    names: list[str] | None = None
+    patient_pattern: str = r"^(.+)$"
+    validation_share: float = 0.2
+    split_seed: int = 0
+    always_train: list[str] = field(default_factory=list)
+    exclude_lps_mm: dict[str, list[list[float]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AutoencoderRun:
+    """`tumorgen train autoencoder`."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    loop: LoopSettings = field(default_factory=LoopSettings)
+    scale: NetworkScale = field(default_factory=NetworkScale)
+    patch: PatchSettings = field(default_factory=PatchSettings)
+    offsets: BoxOffsets = field(default_factory=lambda: BoxOffsets(0.15, 4.0))
+    examples: ExampleSettings = field(default_factory=ExampleSettings)
+    channels: list[int] = field(default_factory=lambda: [24, 48])
+    num_res_blocks: list[int] = field(default_factory=lambda: [1, 2])
+    latent_channels: int = 4
+    norm_num_groups: int = 8
+    space_to_depth: int = 2
+    patch_size: int = 48
+    batch_size: int = 4
+    gradient_weight: float = 0.5
+    kl_weight: float = 1e-6
+
+
+@dataclass(frozen=True)
+class GeneratorRun:
+    """`tumorgen train generator`: SC-VFE and VMR together."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(learning_rate=1e-3, validate_steps=500))
+    offsets: BoxOffsets = field(default_factory=lambda: BoxOffsets(0.15, 4.0))
+    examples: ExampleSettings = field(default_factory=ExampleSettings)
+    channels: list[int] = field(default_factory=lambda: [32, 64, 128])
+    num_res_blocks: int = 1
+    attention_levels: list[bool] = field(default_factory=lambda: [False, False, True])
+    num_head_channels: int = 32
+    norm_num_groups: int = 8
+    refiner_channels: int = 16
+    #: patch edge (voxels) -> [cached examples, examples per step, share of steps]
+    buckets: dict[str, list[float]] = field(
+        default_factory=lambda: {"32": [2000, 24, 0.45], "48": [1200, 10, 0.35], "64": [500, 5, 0.2]}
+    )
+    validation_examples: int = 32
+    refiner_examples: int = 2
+    time_sampling: str = "logit-normal"
+    condition: str = "before"
+    lambda_1: float = 1.0
+    lambda_2: float = 0.1
+    lambda_3: float = 1.0
+    box_weight: float = 4.0
+
+
+def write_config(run: Any, path: Path) -> None:
+    """Write a run's settings."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dataclasses.asdict(run), indent=2) + "\n")
+
+
+def read_config(kind: type[T], path: Path) -> T:
+    """Read a run's settings; what the file leaves out keeps its default.
+
+    Raises:
+        TrainingDataError: not JSON, or a name that no setting has.
+    """
+    try:
+        values = json.loads(Path(path).read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise TrainingDataError(f"The configuration {Path(path).name} cannot be read: {error}.") from error
+    return _build(kind, values, "")
+
+
+def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise TrainingDataError(f"The configuration has unknown settings {unknown} in {where or 'its top level'}.")
+    arguments = {}
+    for name, value in values.items():
+        nested = dataclasses.is_dataclass(hints[name]) and isinstance(value, dict)
+        if nested:
+            value = _build(typing.cast(type, hints[name]), value, name)
+        elif isinstance(value, list) and typing.get_origin(hints[name]) is tuple:
+            value = tuple(value)
+        arguments[name] = value
+    return kind(**arguments)

@@ -1,0 +1,183 @@
+"""Training cases on disk: ``*_image.nii.gz`` with ``*_mask.nii.gz``, split by patient."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.stats import rankdata
+
+from TumorGenCore.errors import TrainingDataError, UnsupportedVolumeError
+from TumorGenCore.geometry import Grid
+
+__all__ = ["Case", "Lesion", "load_cases", "split_patients"]
+
+_IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One connected tumour of a case.
+
+    Args:
+        points_lps: its voxel centres, (n, 3), mm.
+        volume_ml: its volume.
+        contrast: chance that a voxel inside is hotter than one 4 to 14 mm outside (area under the ROC curve).
+    """
+
+    points_lps: NDArray[np.float64]
+    volume_ml: float
+    contrast: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan.
+
+    Args:
+        name: the file name before ``_image``.
+        patient: who it belongs to; the split keeps a patient on one side.
+        image: SUV, float32.
+        mask: 0/1 uint8 on the same grid.
+        lesions: connected tumours of at least ``least_ml``.
+        healthy_lps: voxel centres in the body, away from tumours and excluded regions, (n, 3), mm.
+        body_lps: voxel centres in the body, (n, 3), mm.
+    """
+
+    name: str
+    patient: str
+    image: sitk.Image
+    mask: sitk.Image
+    lesions: tuple[Lesion, ...]
+    healthy_lps: NDArray[np.float64]
+    body_lps: NDArray[np.float64]
+
+
+def load_cases(
+    folder: Path,
+    names: Sequence[str] | None = None,
+    exclude_lps_mm: Mapping[str, Sequence[Sequence[float]]] | None = None,
+    patient_pattern: str = r"^(.+)$",
+    least_ml: float = 0.3,
+) -> list[Case]:
+    """Read all cases below ``folder``, in the order of their names.
+
+    Args:
+        folder: searched with its subfolders.
+        names: only these cases.
+        exclude_lps_mm: per case, boxes (x0, x1, y0, y1, z0, z1) in LPS mm that hold disease nobody contoured; their
+            tissue is never taken as healthy.
+        patient_pattern: regular expression whose first group, matched on the case name, is the patient.
+        least_ml: smaller components are not used as lessons.
+
+    Raises:
+        TrainingDataError: no case, two with one name, or a mask that does not fit its image.
+    """
+    files = {}
+    for path in sorted(Path(folder).rglob("*_image.nii*")):
+        match = _IMAGE.match(path.name)
+        if match is None or (names is not None and match["case"] not in names):
+            continue
+        if match["case"] in files:
+            raise TrainingDataError(f"Two files are named {path.name}; give each case a name of its own.")
+        files[match["case"]] = path
+    if not files:
+        raise TrainingDataError(f"No *_image.nii.gz was found below {folder}; name the files CASE_image.nii.gz.")
+    excluded = exclude_lps_mm or {}
+    return [_load_case(name, path, excluded.get(name, ()), patient_pattern, least_ml) for name, path in files.items()]
+
+
+def split_patients(
+    cases: Sequence[Case], validation_share: float, seed: int, always_train: Sequence[str] = ()
+) -> tuple[list[Case], list[Case]]:
+    """(training, validation) cases; no patient is on both sides.
+
+    The order is by a hash of seed and patient, so adding a patient moves no other to the other side of the order.
+    """
+    patients = sorted({c.patient for c in cases if c.patient not in always_train})
+    ranked = sorted(patients, key=lambda p: hashlib.sha256(f"{seed}/{p}".encode()).hexdigest())
+    held_out = set(ranked[: round(validation_share * len(ranked))])
+    return [c for c in cases if c.patient not in held_out], [c for c in cases if c.patient in held_out]
+
+
+def _load_case(
+    name: str, path: Path, excluded: Sequence[Sequence[float]], patient_pattern: str, least_ml: float
+) -> Case:
+    image = sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkFloat32)
+    try:
+        grid = Grid.from_image(image)
+    except UnsupportedVolumeError as error:
+        raise TrainingDataError(f"{path.name}: {error}") from error
+    suv = sitk.GetArrayFromImage(image)
+    if not np.isfinite(suv).all():
+        raise TrainingDataError(f"{path.name} holds NaN or Inf; mend it or leave it out.")
+    tumour = _read_mask(path, image)
+    match = re.match(patient_pattern, name)
+    if match is None:
+        raise TrainingDataError(f"patient_pattern {patient_pattern!r} does not match the case {name!r}.")
+    spacing_kji = grid.spacing_mm[::-1]
+    distance = (
+        ndimage.distance_transform_edt(~tumour, sampling=spacing_kji) if tumour.any() else np.full(suv.shape, np.inf)
+    )
+    # A body is where smoothed uptake is above air; limbs of cropped scans included.
+    body = ndimage.gaussian_filter(suv, [4.0 / s for s in spacing_kji]) > 0.15
+    body_lps = _points(body, grid)
+    healthy_lps = _points(body & (distance > 30.0), grid)
+    for box in excluded:
+        low, high = np.asarray(box[0::2]), np.asarray(box[1::2])
+        healthy_lps = healthy_lps[~np.all((healthy_lps >= low) & (healthy_lps <= high), axis=1)]
+    return Case(
+        name=name,
+        patient=match[1],
+        image=image,
+        mask=grid.image_from_array(tumour.astype(np.uint8)),
+        lesions=_lesions(suv, tumour, grid, least_ml),
+        healthy_lps=healthy_lps,
+        body_lps=body_lps,
+    )
+
+
+def _read_mask(path: Path, image: sitk.Image) -> NDArray[np.bool_]:
+    """The tumour voxels (any label above 0), or none where the case has no mask file."""
+    mask_path = path.with_name(path.name.replace("_image.nii", "_mask.nii"))
+    if not mask_path.exists():
+        return np.zeros(image.GetSize()[::-1], dtype=bool)
+    mask = sitk.ReadImage(str(mask_path))
+    if mask.GetSize() != image.GetSize() or not np.allclose(mask.GetOrigin(), image.GetOrigin(), atol=0.1):
+        raise TrainingDataError(f"{mask_path.name} does not lie on the grid of {path.name}; resample it to the image.")
+    return sitk.GetArrayFromImage(mask) > 0
+
+
+def _lesions(suv: NDArray, tumour: NDArray[np.bool_], grid: Grid, least_ml: float) -> tuple[Lesion, ...]:
+    labels, count = ndimage.label(tumour)
+    voxel_ml = float(np.prod(grid.spacing_mm)) / 1000
+    spacing_kji = grid.spacing_mm[::-1]
+    lesions = []
+    for label in range(1, count + 1):
+        inside = labels == label
+        volume_ml = inside.sum() * voxel_ml
+        if volume_ml < least_ml:
+            continue
+        distance = ndimage.distance_transform_edt(~inside, sampling=spacing_kji)
+        shell = (distance > 4) & (distance <= 14) & ~tumour
+        lesions.append(Lesion(_points(inside, grid), float(volume_ml), _ranking(suv[inside], suv[shell])))
+    return tuple(lesions)
+
+
+def _ranking(inside: NDArray, outside: NDArray) -> float:
+    """Area under the ROC curve of inside against outside (Mann-Whitney U / n m)."""
+    if len(outside) == 0:
+        return 0.5
+    ranks = rankdata(np.concatenate([inside, outside]))[: len(inside)]
+    return float((ranks.sum() - len(inside) * (len(inside) + 1) / 2) / (len(inside) * len(outside)))
+
+
+def _points(where: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
+    return grid.index_to_lps(np.argwhere(where)[:, ::-1])

@@ -1,0 +1,265 @@
+"""`tumorgen train generator`: SC-VFE and VMR together (Eq. 7) on cached latents of a frozen VAE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from TumorGenCore import losses
+from TumorGenCore.model_bundle import ModelBundle, save_bundle
+from TumorGenCore.networks.mask_refiner import MaskRefiner
+from TumorGenCore.networks.vae import PetVAE
+from TumorGenCore.networks.vector_field import VectorField
+from TumorGenCore.sampler import KnownRegion, integrate, time_grid
+from TumorGenCore.training.autoencoder import load_autoencoder
+from TumorGenCore.training.config import AutoencoderRun, GeneratorRun, write_config
+from TumorGenCore.training.data import Case, load_cases, split_patients
+from TumorGenCore.training.examples import ExampleMaker
+from TumorGenCore.training.latents import LatentCache
+from TumorGenCore.training.pictures import save_slices
+from TumorGenCore.training.trainer import train
+
+__all__ = ["train_generator"]
+
+_CONFIG = "generator.json"
+
+
+class _Networks(nn.Module):
+    """The two networks that Eq. 7 trains, under one optimiser."""
+
+    def __init__(self, vector_field: VectorField, mask_refiner: MaskRefiner) -> None:
+        super().__init__()
+        self.vector_field = vector_field
+        self.mask_refiner = mask_refiner
+
+    def forward(self, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """The vector field; the refiner is called by the stage, on fewer examples."""
+        velocity: torch.Tensor = self.vector_field(x_t, z_m, box, t)
+        return velocity
+
+
+class GeneratorStage:
+    """Eq. 7 on batches of one patch size each."""
+
+    def __init__(
+        self,
+        run: GeneratorRun,
+        vae: PetVAE,
+        vae_run: AutoencoderRun,
+        training: Sequence[Case],
+        validation: Sequence[Case],
+        cache: Path,
+        quiet: bool,
+    ) -> None:
+        self.run, self.vae, self.scale, self.patch = run, vae, vae_run.scale, vae_run.patch
+        torch.manual_seed(run.loop.seed)
+        channels, scales = vae.feature_layout()
+        self.arguments = {
+            "vae": {
+                "channels": vae_run.channels,
+                "num_res_blocks": vae_run.num_res_blocks,
+                "latent_channels": vae_run.latent_channels,
+                "norm_num_groups": vae_run.norm_num_groups,
+                "space_to_depth": vae_run.space_to_depth,
+            },
+            "vector_field": {
+                "latent_channels": vae.latent_channels,
+                "channels": run.channels,
+                "num_res_blocks": run.num_res_blocks,
+                "attention_levels": run.attention_levels,
+                "num_head_channels": run.num_head_channels,
+                "norm_num_groups": run.norm_num_groups,
+            },
+            "mask_refiner": {
+                "feature_channels": channels,
+                "feature_scales": scales,
+                "channels": run.refiner_channels,
+                "norm_num_groups": run.norm_num_groups,
+                "factor": vae.factor,
+            },
+        }
+        self.network: nn.Module = _Networks(
+            VectorField(**self.arguments["vector_field"]),  # type: ignore[arg-type]
+            MaskRefiner(**self.arguments["mask_refiner"]),  # type: ignore[arg-type]
+        ).to(memory_format=torch.channels_last_3d)
+        maker = ExampleMaker(training, vae_run.patch, run.offsets, run.examples, run.loop.seed)
+        self.caches = {
+            int(size): LatentCache.build(
+                cache / f"training-{size}.safetensors",
+                vae,
+                self.scale,
+                maker,
+                int(size),
+                int(count),
+                run.condition,
+                quiet,
+            )
+            for size, (count, _, _) in run.buckets.items()
+        }
+        self.sizes = sorted(self.caches)
+        middle = self.caches[self.sizes[len(self.sizes) // 2]]
+        self.mean, self.deviation = middle.statistics()
+        self.held_out: LatentCache | None = None
+        if validation:
+            maker = ExampleMaker(validation, vae_run.patch, run.offsets, run.examples, run.loop.seed + 1)
+            self.held_out = LatentCache.build(
+                cache / "validation.safetensors", vae, self.scale, maker, self.sizes[len(self.sizes) // 2],
+                run.validation_examples, run.condition, quiet,
+            )  # fmt: skip
+
+    def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([self.run.loop.seed, 3, step, process])
+        shares = np.array([self.run.buckets[str(size)][2] for size in self.sizes])
+        size = self.sizes[rng.choice(len(self.sizes), p=shares / shares.sum())]
+        cache = self.caches[size]
+        indices = rng.integers(len(cache), size=int(self.run.buckets[str(size)][1])).tolist()
+        return self._normalised(cache, indices)
+
+    def loss(
+        self, network: nn.Module, batch: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        x_1, z_m, box = batch["x_1"], batch["z_m"], batch["box"]
+        noise = _noise(x_1, generator)
+        t = self._times(len(x_1), generator).to(x_1.device)
+        at = t.reshape(-1, 1, 1, 1, 1)
+        x_t = (1 - at) * noise + at * x_1
+        velocity = network(x_t, z_m, box, t).float()
+        x_hat = losses.data_estimate(x_t, velocity, t)
+        z_1, m_1 = x_1[:, :-1], (x_1[:, -1:] + 1) / 2
+        z_hat, m_hat = x_hat[:, :-1], ((x_hat[:, -1:] + 1) / 2).clamp(0, 1)
+        # Outside the box x is known in use, so errors there cost less.
+        rfm = losses.rectified_flow_loss(velocity, x_1, noise, 1 + (self.run.box_weight - 1) * box)
+        coarse = losses.coarse_loss(z_hat, z_1, box, t)
+        fine = losses.fine_loss(z_hat, m_hat, z_1, m_1, box, t)
+        rec = self._refiner_loss(network, batch, x_hat.detach(), t, generator)
+        total = losses.total_loss(rfm, coarse, fine, rec, self.run.lambda_1, self.run.lambda_2, self.run.lambda_3)
+        parts = {"rfm": rfm, "coarse": coarse, "fine": fine, "rec": rec}
+        return total, {name: float(value.detach()) for name, value in parts.items()}
+
+    def _refiner_loss(
+        self,
+        network: nn.Module,
+        batch: dict[str, torch.Tensor],
+        x_hat: torch.Tensor,
+        t: torch.Tensor,
+        generator: torch.Generator,
+    ) -> torch.Tensor:
+        """Eq. 6 with Dice and cross-entropy, half on predicted latents (latest t), half on true ones with a noisy m_1."""
+        cells = batch["x_1"][0, 0].numel()
+        count = max(2, self.run.refiner_examples * 12**3 // cells)
+        order = t.argsort(descending=True)[: max(1, count // 2)]
+        predicted = x_hat[order[t[order] > 0.5]] if bool((t[order] > 0.5).any()) else x_hat[:0]
+        rest = order.flip(0)[: count - len(predicted)]
+        true = batch["x_1"][rest].clone()
+        true[:, -1:] += 0.3 * _noise(true[:, -1:], generator)
+        x = torch.cat([predicted, true])
+        mask = torch.cat([batch["mask"][order[: len(predicted)]], batch["mask"][rest]])
+        logits = self._refine(network, x)
+        return losses.reconstruction_loss(torch.sigmoid(logits), mask) + losses.overlap_loss(logits, mask)
+
+    def _refine(self, network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        bare = getattr(network, "module", network)
+        with torch.no_grad():
+            features = self._decode(x)[1]
+        logits: torch.Tensor = bare.mask_refiner(x[:, -1:].clamp(-1, 1), features)
+        return logits.float()
+
+    def _decode(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        self.vae.to(x.device)
+        mean, deviation = (v.to(x.device) for v in self._latent_scale())
+        return self.vae.decode_with_features(x[:, :-1] * deviation + mean)
+
+    def _times(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Logit-normal (Esser et al.) looks more at middle times; ``uniform`` is the paper's plain form."""
+        if self.run.time_sampling == "uniform":
+            return torch.rand(count, generator=generator)
+        return torch.sigmoid(torch.randn(count, generator=generator))
+
+    def _latent_scale(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor(self.mean).reshape(1, -1, 1, 1, 1), torch.tensor(self.deviation).reshape(1, -1, 1, 1, 1)
+
+    def _normalised(self, cache: LatentCache, indices: list[int]) -> dict[str, torch.Tensor]:
+        return cache.batch(indices, *self._latent_scale(), self.vae.factor)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        if self.held_out is None:
+            return {}
+        batch = self._normalised(self.held_out, list(range(len(self.held_out))))
+        generator = torch.Generator().manual_seed(0)
+        noise = _noise(batch["x_1"], generator)
+        errors = []
+        for t in (0.1, 0.3, 0.5, 0.7, 0.9):
+            x_t = (1 - t) * noise + t * batch["x_1"]
+            velocity = network(x_t, batch["z_m"], batch["box"], torch.full((len(noise),), t))
+            errors.append(losses.rectified_flow_loss(velocity, batch["x_1"], noise, batch["box"] + 1e-3))
+        shown = {name: value[:16] for name, value in batch.items()}
+        refined = torch.sigmoid(self._refine(network, shown["x_1"])) > 0.5
+        truth = shown["mask"] > 0.5
+        dice = 2 * (refined & truth).sum() / (refined.sum() + truth.sum()).clamp_min(1)
+        return {"rfm": float(torch.stack(errors).mean()), "refiner_dice": float(dice)}
+
+    def picture(self, network: nn.Module, path: Path) -> None:
+        if self.held_out is None:
+            return
+        batch = self._normalised(self.held_out, list(range(min(10, len(self.held_out)))))
+        x_1, z_m, box = batch["x_1"], batch["z_m"], batch["box"]
+        known_data = x_1.clone()
+        rows = [self._decode(x_1)[0], self._decode(torch.cat([z_m, z_m[:, :1]], 1))[0]]
+        masks: list[torch.Tensor | None] = [batch["mask"], None]
+        for seed in range(3):
+            noise = _noise(x_1, torch.Generator().manual_seed(seed))
+            known = KnownRegion(known_data, noise, box)
+            x = integrate(
+                lambda x, t: network(x, z_m, box, torch.full((len(x),), t)), noise, time_grid(10), known=known
+            )
+            rows.append(self._decode(x)[0])
+            masks.append(torch.sigmoid(self._refine(network, x)))
+        titles = ["scan, contour", "condition", "seed 0", "seed 1", "seed 2"]
+        save_slices([self.scale.to_suv(r) for r in rows], titles, path, masks)
+
+    def bundle(self, network: nn.Module, name: str, version: str, notes: dict) -> ModelBundle:
+        """The trained networks as a bundle."""
+        return ModelBundle(
+            name=name, version=version, vae=self.vae,
+            vector_field=network.vector_field, mask_refiner=network.mask_refiner,  # type: ignore[arg-type]
+            network_arguments=self.arguments, scale=self.scale, patch=self.patch,
+            latent_mean=self.mean, latent_deviation=self.deviation, condition=self.run.condition, notes=notes,
+        )  # fmt: skip
+
+
+def train_generator(
+    data: Path,
+    autoencoder: Path,
+    output: Path,
+    run: GeneratorRun,
+    resume: bool = False,
+    quiet: bool = False,
+    name: str = "my-bundle",
+    notes: dict | None = None,
+) -> Path:
+    """Train SC-VFE and VMR; writes the model bundle ``output/NAME``.
+
+    Raises:
+        TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    vae, vae_run = load_autoencoder(autoencoder)
+    vae.requires_grad_(False)
+    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
+    training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
+    write_config(run, output / _CONFIG)
+    stage = GeneratorStage(run, vae, vae_run, training, validation, output / "cache", quiet)
+    network = train(stage, run.loop, output, resume, quiet)
+    split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
+    bundle = stage.bundle(network, name, "1.0.0", {**(notes or {}), "cases": split})
+    save_bundle(bundle, output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")
+    return output / name
+
+
+def _noise(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Normal noise drawn on the CPU, so that devices agree."""
+    return torch.randn(like.shape, generator=generator).to(like.device)

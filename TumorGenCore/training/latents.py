@@ -1,0 +1,98 @@
+"""Cached latents: examples are made and encoded once, then SC-VFE trains on tensors a few thousand times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from tqdm.auto import tqdm
+
+from TumorGenCore.intensity import NetworkScale
+from TumorGenCore.networks.vae import PetVAE
+from TumorGenCore.pseudo_mask import latent_condition
+from TumorGenCore.training.examples import ExampleMaker
+
+__all__ = ["LatentCache", "occupancy"]
+
+
+def occupancy(mask: torch.Tensor, factor: int) -> torch.Tensor:
+    """m_1: the share of each latent cell that is tumour, scaled to [-1, 1]; (n, 1, k, j, i) -> a quarter per axis.
+
+    Nearest neighbour would lose small tumours.
+    """
+    return torch.nn.functional.avg_pool3d(mask, factor) * 2 - 1
+
+
+@dataclass
+class LatentCache:
+    """Encoded examples of one patch size.
+
+    Args:
+        z_1, z_m: latents, (n, c, k, j, i), float16, not yet normalised.
+        box: B on the latent grid, (n, 1, k, j, i), float16.
+        mask: M, (n, 1, 4k, 4j, 4i), uint8.
+    """
+
+    z_1: torch.Tensor
+    z_m: torch.Tensor
+    box: torch.Tensor
+    mask: torch.Tensor
+
+    @classmethod
+    def build(
+        cls,
+        path: Path,
+        vae: PetVAE,
+        scale: NetworkScale,
+        maker: ExampleMaker,
+        size: int,
+        count: int,
+        condition: str,
+        quiet: bool = False,
+    ) -> LatentCache:
+        """Read the cache at ``path``, or make it and write it there."""
+        if path.exists():
+            return cls(**load_file(path))
+        parts: dict[str, list[torch.Tensor]] = {"z_1": [], "z_m": [], "box": [], "mask": []}
+        for index in tqdm(range(count), desc=f"encoding {size}^3 patches", disable=quiet):
+            example = maker.example(index, size)
+            patch = scale.to_network(torch.from_numpy(example.suv)[None, None])
+            box = torch.from_numpy(example.patch.box_coverage(vae.factor))[None, None]
+            inside = torch.from_numpy(example.patch.box_coverage())[None, None]
+            with torch.inference_mode():
+                z_1 = vae.encode(patch)
+                z_m = latent_condition(vae.encode, patch, inside, z_1, box, condition)
+            parts["z_1"].append(z_1.half())
+            parts["z_m"].append(z_m.half())
+            parts["box"].append(box.half())
+            parts["mask"].append(torch.from_numpy(example.mask.astype(np.uint8))[None, None])
+        tensors = {name: torch.cat(values).contiguous() for name, values in parts.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        save_file(tensors, part)
+        part.replace(path)
+        return cls(**tensors)
+
+    def __len__(self) -> int:
+        return len(self.z_1)
+
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and deviation of z_1 per channel."""
+        z = self.z_1.float()
+        return z.mean((0, 2, 3, 4)).tolist(), z.std((0, 2, 3, 4)).tolist()
+
+    def batch(
+        self, indices: list[int], mean: torch.Tensor, deviation: torch.Tensor, factor: int
+    ) -> dict[str, torch.Tensor]:
+        """Normalised float32 tensors: ``x_1`` = [z_1, m_1], ``z_m``, ``box``, ``mask``."""
+        mask = self.mask[indices].float()
+        z_1 = (self.z_1[indices].float() - mean) / deviation
+        return {
+            "x_1": torch.cat([z_1, occupancy(mask, factor)], dim=1),
+            "z_m": (self.z_m[indices].float() - mean) / deviation,
+            "box": self.box[indices].float(),
+            "mask": mask,
+        }

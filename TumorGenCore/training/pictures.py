@@ -1,0 +1,41 @@
+"""Pictures during training: middle slices, SUV, dark is hot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+
+__all__ = ["save_slices"]
+
+
+def save_slices(
+    rows: Sequence[torch.Tensor], titles: Sequence[str], path: Path, masks: Sequence[torch.Tensor | None] = ()
+) -> None:
+    """Save a grid of middle axial slices, one row per tensor.
+
+    Args:
+        rows: SUV, each (n, 1, k, j, i).
+        titles: one per row.
+        path: PNG.
+        masks: per row, probabilities (n, 1, k, j, i) drawn as contours, or None.
+    """
+    columns = len(rows[0])
+    figure = Figure(figsize=(1.6 * columns, 1.7 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for r, (row, title) in enumerate(zip(rows, titles, strict=True)):
+        for c in range(columns):
+            top = max(4.0, float(rows[0][c].max()) * 0.8)
+            middle = row.shape[2] // 2
+            axes[r, c].imshow(row[c, 0, middle].float().cpu(), cmap="gray_r", vmin=0, vmax=top)
+            if masks and masks[r] is not None:
+                mask = masks[r][c, 0, middle].float().cpu()  # type: ignore[index]
+                if mask.max() > 0.5 > mask.min():
+                    axes[r, c].contour(mask, [0.5], colors="red", linewidths=0.8)
+            axes[r, c].set_axis_off()
+        axes[r, 0].set_title(title, fontsize=7, loc="left")
+    part = path.with_name(f".{path.name}.part")
+    figure.savefig(part, format="png", dpi=90)
+    part.replace(path)
