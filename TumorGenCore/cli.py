@@ -1,7 +1,7 @@
 """`tumorgen ...`: the command line.
 
-Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted. torch is imported only by the commands
-that compute.
+Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted. torch is imported only by the
+commands that compute.
 """
 
 from __future__ import annotations
@@ -76,7 +76,14 @@ class _Report:
 
 def _insert(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.preview import save_preview
-    from TumorGenCore.volume_io import check_writable, parse_box, read_box, read_volume, write_segmentation, write_volume
+    from TumorGenCore.volume_io import (
+        check_writable,
+        parse_box,
+        read_box,
+        read_volume,
+        write_segmentation,
+        write_volume,
+    )
 
     outputs = [options.output_image, options.output_mask, options.output_probability]
     for path in filter(None, outputs):
@@ -144,7 +151,9 @@ def _describe(seed: int, result: Any, volume: Any, files: Sequence[Path | None])
 def _print_insertions(report: _Report) -> None:
     for variant in report.values["variants"]:
         size = f"{variant['volume_ml']:.1f} ml"
-        uptake = "" if variant["suv_max"] is None else f", SUVmax {variant['suv_max']:.1f}, mean {variant['suv_mean']:.1f}"
+        uptake = ""
+        if variant["suv_max"] is not None:
+            uptake = f", SUVmax {variant['suv_max']:.1f}, mean {variant['suv_mean']:.1f}"
         report.say(f"Synthetic tumour, seed {variant['seed']}: {size}{uptake}")
         report.say("  " + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in variant["parts"].items()))
         for path in variant["files"]:
@@ -208,6 +217,17 @@ def _run_settings(kind: type, options: argparse.Namespace) -> Any:
     if options.steps is not None:
         run = dataclasses.replace(run, loop=dataclasses.replace(run.loop, steps=options.steps))
     return run
+
+
+def _evaluate(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.report import evaluate
+    from TumorGenCore.generator import TumorGenerator
+
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    names = options.cases.split(",") if options.cases else None
+    result = evaluate(generator, options.data, options.output, names, options.seeds, options.steps, report.say)
+    report.values = result["means"]
+    report.say((options.output / "report.md").read_text())
 
 
 def _models(options: argparse.Namespace, report: _Report) -> None:
@@ -280,6 +300,16 @@ def _parser() -> argparse.ArgumentParser:
     generator.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
     generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
     generator.set_defaults(run=_train_generator)
+
+    evaluate = commands.add_parser("evaluate", parents=[common], help="figures and pictures on held-out patients")
+    evaluate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
+    evaluate.add_argument("--output", type=Path, required=True, help="folder of the report")
+    evaluate.add_argument("--cases", metavar="A,B,...", help="cases (default: those the bundle held out)")
+    evaluate.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    evaluate.add_argument("--device", default="auto")
+    evaluate.add_argument("--seeds", type=_positive, default=3, help="seeds per site (default: 3)")
+    evaluate.add_argument("--steps", type=_positive, default=10)
+    evaluate.set_defaults(run=_evaluate)
 
     models = commands.add_parser("models", parents=[common], help="list installed bundles")
     models.set_defaults(run=_models)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from TumorGenCore.devices import autocast, pick_device
+from TumorGenCore.devices import autocast, channels_last, pick_device
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
@@ -95,7 +95,7 @@ class TumorGenerator:
         self.device = pick_device(device)
         self.bundle = bundle
         for network in (bundle.vae, bundle.vector_field, bundle.mask_refiner):
-            network.to(device=self.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            channels_last(network).to(self.device)
         shape = (1, -1, 1, 1, 1)
         self._mean = torch.tensor(bundle.latent_mean, device=self.device).reshape(shape)
         self._deviation = torch.tensor(bundle.latent_deviation, device=self.device).reshape(shape)
@@ -252,7 +252,7 @@ class TumorGenerator:
         return integrate(velocity, noise, time_grid(steps), solver, known, on_step)
 
     def _spill_gate(self, probability: torch.Tensor, patch: WorkingPatch) -> torch.Tensor:
-        """1 at the tumour and as far as its uptake spills, smoothly 0 beyond: other tissue in the box stays as it was."""
+        """1 at the tumour and as far as its uptake spills, smoothly 0 beyond, so that other tissue stays as it was."""
         reach = max(1, round(SPILL_MM / patch.grid.spacing_mm[0] / 2))
         near = F.max_pool3d(probability.clamp(0, 1), 2 * reach + 1, stride=1, padding=reach)
         near = (2 * near).clamp(0, 1)

@@ -1,10 +1,9 @@
-"""Model bundles on disk: MONAI bundle layout, safetensors weights with their hashes, networks built from the metadata."""
+"""Model bundles on disk: MONAI bundle layout, safetensors with their hashes, networks built from the metadata."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -116,7 +115,7 @@ def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bo
     (part / _METADATA).write_text(json.dumps(_metadata(bundle, weights), indent=2) + "\n")
     (part / _CARD).write_text(card)
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
+    part.replace(folder)
 
 
 def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
@@ -137,7 +136,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
         ) from error
     if version > FORMAT_VERSION:
         raise ModelBundleError(
-            f"The bundle {folder.name} has format {version}, this TumorGen reads up to {FORMAT_VERSION}; update TumorGen."
+            f"The bundle {folder.name} has format {version}; this TumorGen reads up to {FORMAT_VERSION}. Update TumorGen."
         )
     try:
         networks = {key: _load_network(folder, key, own) for key in _NETWORKS}

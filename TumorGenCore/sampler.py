@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -75,10 +76,10 @@ def integrate(
     """
     if solver not in ("euler", "heun"):
         raise ValueError(f"solver is {solver!r}; use 'euler' or 'heun'.")
-    if any(later <= earlier for earlier, later in zip(times[:-1], times[1:], strict=True)):
+    if any(later <= earlier for earlier, later in pairwise(times)):
         raise ValueError("times must increase from noise (0) to data (1).")
     x = noise
-    for step, (t, t_next) in enumerate(zip(times[:-1], times[1:], strict=True), start=1):
+    for step, (t, t_next) in enumerate(pairwise(times), start=1):
         v = velocity(x, t)
         x_next = x + (t_next - t) * v
         if solver == "heun" and step < len(times) - 1:

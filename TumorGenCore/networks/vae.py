@@ -25,6 +25,8 @@ class PetVAE(nn.Module):
         latent_channels: channels of z.
         norm_num_groups: groups of each GroupNorm.
         space_to_depth: edge of the voxel block that is folded into channels at the door (1: none).
+        use_convtranspose: the decoder upsamples by a transposed convolution; otherwise trilinearly, then by a
+            convolution, as MAISI's does.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class PetVAE(nn.Module):
         latent_channels: int = 4,
         norm_num_groups: int = 8,
         space_to_depth: int = 2,
+        use_convtranspose: bool = True,
     ) -> None:
         super().__init__()
         folded = space_to_depth**3
@@ -51,8 +54,12 @@ class PetVAE(nn.Module):
             norm_num_groups=norm_num_groups,
             with_encoder_nonlocal_attn=False,
             with_decoder_nonlocal_attn=False,
-            use_convtranspose=True,
+            use_convtranspose=use_convtranspose,
         )
+        if not use_convtranspose:
+            for block in self.autoencoder.decoder.blocks:
+                if isinstance(block, UpSample):  # MONAI's own repeats the nearest voxel.
+                    block.upsample_non_trainable = nn.Upsample(scale_factor=2, mode="trilinear", align_corners=False)
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and deviation of q(z | x); x (n, 1, k, j, i) -> each (n, latent, k/4, j/4, i/4)."""
@@ -70,8 +77,7 @@ class PetVAE(nn.Module):
     def decode_with_features(self, z: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """D(z) and the decoder features f1, f2, f3 that guide the mask refiner (section 2.3).
 
-        f1 and f2 are at the latent's resolution (first and last block before the first upsampling), f3 is the last
-        feature map before the output convolution.
+        See ``_feature_taps`` for where they come from and ``feature_layout`` for their shapes.
         """
         decoder = self.autoencoder.decoder
         h = self.autoencoder.post_quant_conv(z)
@@ -83,11 +89,15 @@ class PetVAE(nn.Module):
                 features.append(h)
         return unfold(h, self.space_to_depth), features
 
-    def _feature_taps(self) -> tuple[int, int, int]:
-        """Indices of decoder blocks: the first, the last before upsampling, and the one before the final norm."""
+    def _feature_taps(self) -> list[int]:
+        """Indices of the decoder blocks whose outputs are f1, f2, f3, at resolutions that rise.
+
+        The last block before each upsampling and the last before the final norm. Where that makes two, the first
+        block, on the latent grid, comes before them; where it makes more than three, the three finest are taken.
+        """
         blocks = list(self.autoencoder.decoder.blocks)
-        upsample = next(n for n, block in enumerate(blocks) if isinstance(block, UpSample))
-        return 0, upsample - 1, len(blocks) - 3
+        ends = [n - 1 for n, block in enumerate(blocks) if isinstance(block, UpSample)] + [len(blocks) - 3]
+        return ends[-3:] if len(ends) >= 3 else [0, *ends]
 
     def feature_layout(self) -> tuple[list[int], list[int]]:
         """Channels of f1, f2, f3, and their edges in units of the latent grid."""

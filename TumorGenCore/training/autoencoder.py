@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from TumorGenCore.devices import channels_last
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.losses import gradient_loss, kl_loss
 from TumorGenCore.networks.vae import PetVAE
+from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import AutoencoderRun, read_config, write_config
 from TumorGenCore.training.data import Case, load_cases, split_patients
 from TumorGenCore.training.examples import ExampleMaker
@@ -41,7 +44,7 @@ class AutoencoderStage:
     def __init__(self, run: AutoencoderRun, training: Sequence[Case], validation: Sequence[Case]) -> None:
         self.run = run
         torch.manual_seed(run.loop.seed)
-        self.network: nn.Module = build_vae(run).to(memory_format=torch.channels_last_3d)
+        self.network: nn.Module = channels_last(build_vae(run))
         self._training = self._maker(training, run.loop.seed)
         if validation:
             maker = self._maker(validation, run.loop.seed + 1)
@@ -91,6 +94,7 @@ def train_autoencoder(data: Path, output: Path, run: AutoencoderRun, resume: boo
     Raises:
         TrainingDataError: the folder or the run's settings cannot be used.
     """
+    refuse_to_mix(output, resume)
     output.mkdir(parents=True, exist_ok=True)
     cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
@@ -106,11 +110,16 @@ def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
     """The trained VAE of a run's output folder, with its settings.
 
     Raises:
-        TrainingDataError: the folder holds no finished autoencoder.
+        TrainingDataError: the folder holds no finished autoencoder, or a damaged one.
     """
     if not (folder / _WEIGHTS).exists():
         raise TrainingDataError(f"{folder} holds no {_WEIGHTS}; run `tumorgen train autoencoder` to its end first.")
     run = read_config(AutoencoderRun, folder / _CONFIG)
     network = build_vae(run)
-    network.load_state_dict(load_file(folder / _WEIGHTS))
+    try:
+        network.load_state_dict(load_file(folder / _WEIGHTS))
+    except (SafetensorError, RuntimeError) as error:
+        raise TrainingDataError(
+            f"{_WEIGHTS} in {folder} is damaged or not of the network in {_CONFIG}; train the autoencoder again."
+        ) from error
     return network.eval(), run

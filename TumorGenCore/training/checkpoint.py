@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 
 from TumorGenCore.errors import TrainingDataError
 
-__all__ = ["latest_checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["latest_checkpoint", "load_checkpoint", "refuse_to_mix", "save_checkpoint"]
 
 _STATE = "state.pt"
 
@@ -27,7 +26,7 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 
     torch.save(state, part / _STATE)
     (part / "step.json").write_text(json.dumps({"step": step}))
     shutil.rmtree(target, ignore_errors=True)
-    os.replace(part, target)
+    part.replace(target)
     for old in sorted(folder.glob("step-*"))[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return target
@@ -37,6 +36,20 @@ def latest_checkpoint(folder: Path) -> Path | None:
     """The newest complete checkpoint, if any."""
     found = sorted(folder.glob("step-*")) if folder.exists() else []
     return found[-1] if found else None
+
+
+def refuse_to_mix(output: Path, resume: bool) -> None:
+    """Keep a new run out of a folder with another run's checkpoints, which would take the place of its own.
+
+    Raises:
+        TrainingDataError: ``output`` has checkpoints, and this is not a resumed run.
+    """
+    newest = latest_checkpoint(output / "checkpoints")
+    if newest is not None and not resume:
+        raise TrainingDataError(
+            f"{output} holds the checkpoint {newest.name} of an earlier run; continue it with --resume, "
+            "or give another output folder."
+        )
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ __all__ = ["AutoencoderRun", "DataSettings", "GeneratorRun", "read_config", "wri
 
 T = TypeVar("T")
 
+_PLAIN: dict[Any, Any] = {int: int, float: (int, float), str: str}
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -89,6 +91,8 @@ class GeneratorRun:
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
+    #: description, authors, licence, data_source: go into the bundle's metadata
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 def write_config(run: Any, path: Path) -> None:
@@ -101,12 +105,14 @@ def read_config(kind: type[T], path: Path) -> T:
     """Read a run's settings; what the file leaves out keeps its default.
 
     Raises:
-        TrainingDataError: not JSON, or a name that no setting has.
+        TrainingDataError: not JSON, a name that no setting has, or a value of the wrong kind.
     """
     try:
         values = json.loads(Path(path).read_text())
     except (OSError, json.JSONDecodeError) as error:
         raise TrainingDataError(f"The configuration {Path(path).name} cannot be read: {error}.") from error
+    if not isinstance(values, dict):
+        raise TrainingDataError(f"The configuration {Path(path).name} must be a JSON object of settings.")
     return _build(kind, values, "")
 
 
@@ -117,8 +123,10 @@ def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
         raise TrainingDataError(f"The configuration has unknown settings {unknown} in {where or 'its top level'}.")
     arguments = {}
     for name, value in values.items():
-        nested = dataclasses.is_dataclass(hints[name]) and isinstance(value, dict)
-        if nested:
+        kind_of_value = dict if dataclasses.is_dataclass(hints[name]) else _PLAIN.get(hints[name], object)
+        if not isinstance(value, kind_of_value):
+            raise TrainingDataError(f"The configuration's {name} is {value!r}, which is not of the right kind.")
+        if dataclasses.is_dataclass(hints[name]):
             value = _build(typing.cast(type, hints[name]), value, name)
         elif isinstance(value, list) and typing.get_origin(hints[name]) is tuple:
             value = tuple(value)

@@ -15,9 +15,10 @@ from scipy import ndimage
 from scipy.stats import rankdata
 
 from TumorGenCore.errors import TrainingDataError, UnsupportedVolumeError
+from TumorGenCore.file_integrity import check_file
 from TumorGenCore.geometry import Grid
 
-__all__ = ["Case", "Lesion", "load_cases", "split_patients"]
+__all__ = ["Case", "Lesion", "load_cases", "ranking", "split_patients"]
 
 _IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
 
@@ -78,7 +79,8 @@ def load_cases(
         least_ml: smaller components are not used as lessons.
 
     Raises:
-        TrainingDataError: no case, two with one name, or a mask that does not fit its image.
+        TrainingDataError: no case, a named case that is not there, two with one name, an unreadable file, or a mask
+            that does not fit its image.
     """
     files = {}
     for path in sorted(Path(folder).rglob("*_image.nii*")):
@@ -91,6 +93,9 @@ def load_cases(
     if not files:
         raise TrainingDataError(f"No *_image.nii.gz was found below {folder}; name the files CASE_image.nii.gz.")
     excluded = exclude_lps_mm or {}
+    missing = sorted(set(excluded if names is None else names) - set(files))
+    if missing:
+        raise TrainingDataError(f"There is no image of the cases {missing} below {folder}; correct the names.")
     return [_load_case(name, path, excluded.get(name, ()), patient_pattern, least_ml) for name, path in files.items()]
 
 
@@ -110,7 +115,7 @@ def split_patients(
 def _load_case(
     name: str, path: Path, excluded: Sequence[Sequence[float]], patient_pattern: str, least_ml: float
 ) -> Case:
-    image = sitk.Cast(sitk.ReadImage(str(path)), sitk.sitkFloat32)
+    image = sitk.Cast(_read(path), sitk.sitkFloat32)
     try:
         grid = Grid.from_image(image)
     except UnsupportedVolumeError as error:
@@ -144,13 +149,27 @@ def _load_case(
     )
 
 
+def _read(path: Path) -> sitk.Image:
+    try:
+        check_file(path)
+        return sitk.ReadImage(str(path))
+    except (UnsupportedVolumeError, RuntimeError) as error:
+        raise TrainingDataError(f"{path.name} cannot be read; export it again or leave it out. ({error})") from error
+
+
 def _read_mask(path: Path, image: sitk.Image) -> NDArray[np.bool_]:
     """The tumour voxels (any label above 0), or none where the case has no mask file."""
     mask_path = path.with_name(path.name.replace("_image.nii", "_mask.nii"))
     if not mask_path.exists():
         return np.zeros(image.GetSize()[::-1], dtype=bool)
-    mask = sitk.ReadImage(str(mask_path))
-    if mask.GetSize() != image.GetSize() or not np.allclose(mask.GetOrigin(), image.GetOrigin(), atol=0.1):
+    mask = _read(mask_path)
+    fits = (
+        mask.GetSize() == image.GetSize()
+        and np.allclose(mask.GetOrigin(), image.GetOrigin(), atol=0.1)
+        and np.allclose(mask.GetSpacing(), image.GetSpacing(), rtol=1e-2)
+        and np.allclose(mask.GetDirection(), image.GetDirection(), atol=1e-2)
+    )
+    if not fits:
         raise TrainingDataError(f"{mask_path.name} does not lie on the grid of {path.name}; resample it to the image.")
     return sitk.GetArrayFromImage(mask) > 0
 
@@ -167,11 +186,11 @@ def _lesions(suv: NDArray, tumour: NDArray[np.bool_], grid: Grid, least_ml: floa
             continue
         distance = ndimage.distance_transform_edt(~inside, sampling=spacing_kji)
         shell = (distance > 4) & (distance <= 14) & ~tumour
-        lesions.append(Lesion(_points(inside, grid), float(volume_ml), _ranking(suv[inside], suv[shell])))
+        lesions.append(Lesion(_points(inside, grid), float(volume_ml), ranking(suv[inside], suv[shell])))
     return tuple(lesions)
 
 
-def _ranking(inside: NDArray, outside: NDArray) -> float:
+def ranking(inside: NDArray, outside: NDArray) -> float:
     """Area under the ROC curve of inside against outside (Mann-Whitney U / n m)."""
     if len(outside) == 0:
         return 0.5

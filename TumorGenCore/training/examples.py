@@ -1,9 +1,9 @@
 """Training examples: a working patch with a tumour in a box, made from cases by augmentation that respects PET.
 
-Two kinds. *Real*: a tumour where it grew, rotated, mirrored, rescaled. *Transplanted*: a tumour shrunk or grown, brought
-back to the scanner's resolution, its uptake rescaled, and grown into healthy tissue of another site or patient; it
-teaches the small sizes and the sites that the data lack. Every example depends on (seed, index) only, so a run that is
-resumed sees the same examples as one that was not.
+Two kinds. *Real*: a tumour where it grew, rotated, mirrored, rescaled. *Transplanted*: a tumour shrunk or grown,
+brought back to the scanner's resolution, its uptake rescaled, and grown into healthy tissue of another site or patient;
+it teaches the small sizes and the sites that the data lack. Every example depends on (seed, index) only, so a run that
+is resumed sees the same examples as one that was not.
 """
 
 from __future__ import annotations

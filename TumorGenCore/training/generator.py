@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from TumorGenCore import losses
+from TumorGenCore.devices import channels_last
 from TumorGenCore.model_bundle import ModelBundle, save_bundle
 from TumorGenCore.networks.mask_refiner import MaskRefiner
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.sampler import KnownRegion, integrate, time_grid
 from TumorGenCore.training.autoencoder import load_autoencoder
+from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import AutoencoderRun, GeneratorRun, write_config
 from TumorGenCore.training.data import Case, load_cases, split_patients
 from TumorGenCore.training.examples import ExampleMaker
@@ -82,10 +85,11 @@ class GeneratorStage:
                 "factor": vae.factor,
             },
         }
-        self.network: nn.Module = _Networks(
+        networks = _Networks(
             VectorField(**self.arguments["vector_field"]),  # type: ignore[arg-type]
             MaskRefiner(**self.arguments["mask_refiner"]),  # type: ignore[arg-type]
-        ).to(memory_format=torch.channels_last_3d)
+        )
+        self.network: nn.Module = channels_last(networks)
         maker = ExampleMaker(training, vae_run.patch, run.offsets, run.examples, run.loop.seed)
         self.caches = {
             int(size): LatentCache.build(
@@ -148,7 +152,7 @@ class GeneratorStage:
         t: torch.Tensor,
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """Eq. 6 with Dice and cross-entropy, half on predicted latents (latest t), half on true ones with a noisy m_1."""
+        """Eq. 6 with Dice and cross-entropy: half on predicted latents (latest t), half on true ones, m_1 noisy."""
         cells = batch["x_1"][0, 0].numel()
         count = max(2, self.run.refiner_examples * 12**3 // cells)
         order = t.argsort(descending=True)[: max(1, count // 2)]
@@ -162,7 +166,7 @@ class GeneratorStage:
         return losses.reconstruction_loss(torch.sigmoid(logits), mask) + losses.overlap_loss(logits, mask)
 
     def _refine(self, network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        bare = getattr(network, "module", network)
+        bare: Any = getattr(network, "module", network)
         with torch.no_grad():
             features = self._decode(x)[1]
         logits: torch.Tensor = bare.mask_refiner(x[:, -1:].clamp(-1, 1), features)
@@ -221,7 +225,7 @@ class GeneratorStage:
         titles = ["scan, contour", "condition", "seed 0", "seed 1", "seed 2"]
         save_slices([self.scale.to_suv(r) for r in rows], titles, path, masks)
 
-    def bundle(self, network: nn.Module, name: str, version: str, notes: dict) -> ModelBundle:
+    def bundle(self, network: nn.Module, name: str, version: str, notes: dict[str, Any]) -> ModelBundle:
         """The trained networks as a bundle."""
         return ModelBundle(
             name=name, version=version, vae=self.vae,
@@ -239,13 +243,13 @@ def train_generator(
     resume: bool = False,
     quiet: bool = False,
     name: str = "my-bundle",
-    notes: dict | None = None,
 ) -> Path:
     """Train SC-VFE and VMR; writes the model bundle ``output/NAME``.
 
     Raises:
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
     """
+    refuse_to_mix(output, resume)
     output.mkdir(parents=True, exist_ok=True)
     vae, vae_run = load_autoencoder(autoencoder)
     vae.requires_grad_(False)
@@ -255,7 +259,7 @@ def train_generator(
     stage = GeneratorStage(run, vae, vae_run, training, validation, output / "cache", quiet)
     network = train(stage, run.loop, output, resume, quiet)
     split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
-    bundle = stage.bundle(network, name, "1.0.0", {**(notes or {}), "cases": split})
+    bundle = stage.bundle(network, name, "1.0.0", {**run.notes, "cases": split})
     save_bundle(bundle, output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")
     return output / name
 

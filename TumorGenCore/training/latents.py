@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.pseudo_mask import latent_condition
-from TumorGenCore.training.examples import ExampleMaker
+from TumorGenCore.training.examples import Example, ExampleMaker
 
 __all__ = ["LatentCache", "occupancy"]
 
@@ -24,6 +28,33 @@ def occupancy(mask: torch.Tensor, factor: int) -> torch.Tensor:
     Nearest neighbour would lose small tumours.
     """
     return torch.nn.functional.avg_pool3d(mask, factor) * 2 - 1
+
+
+def _fingerprint(vae: PetVAE, scale: NetworkScale, maker: ExampleMaker, *others: object) -> str:
+    """Hash of all that decides a cache, but for the voxels of the cases."""
+    digest = hashlib.sha256()
+    for tensor in vae.state_dict().values():
+        digest.update(tensor.cpu().numpy().tobytes())
+    names = [case.name for case in maker.cases]
+    made_by = (scale, names, maker.patch_settings, maker.offsets, maker.settings, maker.seed, *others)
+    digest.update(repr(made_by).encode())
+    return digest.hexdigest()
+
+
+def _fingerprint_of(path: Path) -> str:
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get("fingerprint", "")
+
+
+def _made_ahead(maker: ExampleMaker, size: int, count: int) -> Iterator[Example]:
+    """Examples in order; the next is made while the caller encodes this one."""
+    with ThreadPoolExecutor(1) as executor:
+        upcoming = executor.submit(maker.example, 0, size)
+        for index in range(count):
+            example = upcoming.result()
+            if index + 1 < count:
+                upcoming = executor.submit(maker.example, index + 1, size)
+            yield example
 
 
 @dataclass
@@ -53,12 +84,12 @@ class LatentCache:
         condition: str,
         quiet: bool = False,
     ) -> LatentCache:
-        """Read the cache at ``path``, or make it and write it there."""
-        if path.exists():
+        """Read the cache at ``path`` if it was made from the same, or make it and write it there."""
+        fingerprint = _fingerprint(vae, scale, maker, size, count, condition)
+        if path.exists() and _fingerprint_of(path) == fingerprint:
             return cls(**load_file(path))
         parts: dict[str, list[torch.Tensor]] = {"z_1": [], "z_m": [], "box": [], "mask": []}
-        for index in tqdm(range(count), desc=f"encoding {size}^3 patches", disable=quiet):
-            example = maker.example(index, size)
+        for example in tqdm(_made_ahead(maker, size, count), f"encoding {size}^3 patches", count, disable=quiet):
             patch = scale.to_network(torch.from_numpy(example.suv)[None, None])
             box = torch.from_numpy(example.patch.box_coverage(vae.factor))[None, None]
             inside = torch.from_numpy(example.patch.box_coverage())[None, None]
@@ -72,7 +103,7 @@ class LatentCache:
         tensors = {name: torch.cat(values).contiguous() for name, values in parts.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        save_file(tensors, part)
+        save_file(tensors, part, {"fingerprint": fingerprint})
         part.replace(path)
         return cls(**tensors)
 

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from TumorGenCore.devices import computes_bfloat16, pick_device
+from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 
 __all__ = ["LoopSettings", "Stage", "train"]
@@ -94,6 +95,7 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
 
     Raises:
         KeyboardInterrupt: interrupted or terminated; a checkpoint was written first.
+        TrainingDataError: the checkpoint is damaged or of other networks.
     """
     accelerator = Accelerator(mixed_precision="bf16" if computes_bfloat16(pick_device()) else "no")
     network: nn.Module = accelerator.prepare_model(stage.network)
@@ -105,11 +107,17 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
     newest = latest_checkpoint(output / "checkpoints") if resume else None
     if newest is not None:
         state = load_checkpoint(newest)
-        bare.load_state_dict(state["network"])
-        averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        step, seconds = int(state["step"]), float(state["seconds"])
+        try:
+            bare.load_state_dict(state["network"])
+            averaged.load_state_dict(state["averaged"])
+            optimizer.load_state_dict(state["optimizer"])
+            schedule.load_state_dict(state["schedule"])
+            step, seconds = int(state["step"]), float(state["seconds"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise TrainingDataError(
+                f"The checkpoint {newest.name} is not of this run's networks; resume with the configuration it was "
+                "started with, or give another output folder."
+            ) from error
     log = _Log(output / "log.jsonl", step, accelerator.is_main_process)
 
     def checkpoint() -> None:
@@ -156,8 +164,8 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
             if step % settings.validate_steps == 0 or step == settings.steps:
                 _report(stage, averaged.module, output, step, log, accelerator.is_main_process)
             if stop.requested or step == settings.steps or time.monotonic() - saved > settings.checkpoint_minutes * 60:
+                log.flush()  # First, so that no line up to a checkpoint is ever missing.
                 checkpoint()
-                log.flush()
                 saved = time.monotonic()
             if stop.requested:
                 raise KeyboardInterrupt(f"stopped at step {step}; continue with --resume")
@@ -202,7 +210,7 @@ class _Log:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = path.read_text().splitlines() if path.exists() and step > 0 else []
-        path.write_text("".join(f"{line}\n" for line in kept if json.loads(line)["step"] <= step))
+        path.write_text("".join(f"{line}\n" for line in kept if _step_of(line) <= step))
 
     def add(self, step: int, values: dict[str, Any]) -> None:
         if "loss" in values:
@@ -217,6 +225,13 @@ class _Log:
             with self.path.open("a") as file:
                 file.write("\n".join(self._lines) + "\n")
         self._lines.clear()
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:  # Half a line, where a kill came.
+        return math.inf
 
 
 class _StopRequest:

@@ -1,0 +1,69 @@
+"""The evaluation's figures, against cases whose answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from TumorGenCore import TumorGenerator
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation import insertion
+from TumorGenCore.evaluation.report import evaluate
+from TumorGenCore.geometry import Grid
+from TumorGenCore.training.data import load_cases
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One case: a hot ball of 8 voxels' radius in a warm block, 2.5 mm voxels."""
+    folder = tmp_path_factory.mktemp("data")
+    k, j, i = np.indices((48, 48, 48))
+    ball = (k - 24) ** 2 + (j - 24) ** 2 + (i - 14) ** 2 <= 36
+    grid = Grid((48, 48, 48), (2.5, 2.5, 2.5))
+    sitk.WriteImage(grid.image_from_array(np.where(ball, 6.0, 1.0).astype(np.float32)), folder / "A_image.nii.gz")
+    sitk.WriteImage(grid.image_from_array(ball.astype(np.uint8)), folder / "A_mask.nii.gz")
+    return folder
+
+
+def test_a_mask_on_its_uptake_agrees_fully_and_a_shifted_one_does_not(data: Path) -> None:
+    case = load_cases(data)[0]
+    suv = sitk.GetArrayFromImage(case.image)
+    mask = sitk.GetArrayFromImage(case.mask) > 0
+    box = np.ones_like(mask)
+    there = insertion._measure(suv, mask, box)
+    assert there["uptake_dice"] == 1.0
+    assert there["contrast"] == 1.0
+    shifted = insertion._measure(suv, np.roll(mask, 4, axis=0), box)
+    assert shifted["uptake_dice"] < 0.8
+    assert shifted["contrast"] < 1.0
+
+
+def test_sites_are_a_rough_box_on_the_tumour_and_healthy_ones_away_from_it(data: Path) -> None:
+    case = load_cases(data)[0]
+    tumour, healthy = insertion.sites_of(case, healthy=1, edge_mm=20.0)
+    points = case.lesions[0].points_lps
+    assert tumour.box.contains(points).all()
+    assert not healthy.box.contains(points).any()
+    assert not tumour.healthy
+    assert healthy.healthy
+
+
+def test_a_report_has_figures_and_a_picture(data: Path, tiny_bundle_folder: Path, tmp_path: Path) -> None:
+    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    report = evaluate(generator, data, tmp_path / "report", ["A"], seeds=2, steps=1)
+    assert report["means"]["psnr_db"] == report["reconstruction"]["A"]["psnr_db"]
+    assert set(report["sites"]) == {"A tumour", "A healthy 1"}
+    assert (tmp_path / "report" / "contact_sheet.png").stat().st_size > 10_000
+    assert "A tumour" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_figures_on_training_patients_are_refused(data: Path, tiny_bundle_folder: Path, tmp_path: Path) -> None:
+    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    generator.bundle.notes["cases"] = {"training": ["A"], "validation": []}
+    with pytest.raises(TrainingDataError, match="trained on A"):
+        evaluate(generator, data, tmp_path, ["A"])
+    with pytest.raises(TrainingDataError, match="names no held-out cases"):
+        evaluate(generator, data, tmp_path)

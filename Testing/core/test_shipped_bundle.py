@@ -1,0 +1,86 @@
+"""The weights that ship, on real scans and on the phantom: the promises of the product, with the networks it ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from TumorGenCore import Box, TumorGenerator, read_volume
+from TumorGenCore.evaluation.insertion import evaluate_site, sites_of
+from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
+from TumorGenCore.generator import InsertionResult
+from TumorGenCore.geometry import Grid
+from TumorGenCore.phantom import make_phantom, phantom_box
+from TumorGenCore.training.data import load_cases
+
+
+@pytest.fixture(scope="module")
+def generator() -> TumorGenerator:
+    return TumorGenerator.from_pretrained(device="cpu")
+
+
+def _assert_only_the_box_changed(before: sitk.Image, result: InsertionResult, box: Box) -> None:
+    grid = Grid.from_image(before)
+    k, j, i = np.indices(grid.size_ijk[::-1], sparse=True)
+    coordinates = np.asarray(box.axes).T @ (grid.index_to_lps_matrix[:3, :3])
+    start = np.asarray(box.axes).T @ (np.asarray(grid.origin_lps) - np.asarray(box.center_lps))
+    inside = np.ones(grid.size_ijk[::-1], dtype=bool)
+    for axis in range(3):
+        along = start[axis] + coordinates[axis, 0] * i + coordinates[axis, 1] * j + coordinates[axis, 2] * k
+        inside &= np.abs(along) <= box.size_mm[axis] / 2
+    old, new = sitk.GetArrayViewFromImage(before), sitk.GetArrayViewFromImage(result.image)
+    assert np.array_equal(old[~inside], new[~inside])
+    assert not np.array_equal(old[inside], new[inside])
+    assert not sitk.GetArrayViewFromImage(result.mask)[~inside].any()
+
+
+@pytest.mark.parametrize("site", ["right lung", "left thigh", "neck"])
+def test_the_phantom_gets_a_tumour_that_is_hotter_than_its_surroundings(generator: TumorGenerator, site: str) -> None:
+    phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
+    box = phantom_box(site)
+    result = generator.insert(phantom, box, seed=1, suv_factor=1)
+    _assert_only_the_box_changed(phantom, result, box)
+    mask = sitk.GetArrayFromImage(result.mask) > 0
+    assert mask.any()
+    change = sitk.GetArrayFromImage(result.image) - sitk.GetArrayFromImage(phantom)
+    assert change[mask].mean() > 0.5
+
+
+def test_unseen_patients_are_reconstructed_and_get_tumours_where_the_mask_says(
+    generator: TumorGenerator, shared_data: Path
+) -> None:
+    name = generator.bundle.notes["cases"]["validation"][0]
+    case = load_cases(shared_data / "sts", [name])[0]
+    assert evaluate_reconstruction(generator.bundle, case)["psnr_db"] > 33
+    site = sites_of(case)[0]
+    figures, results = evaluate_site(generator, site, range(2))
+    _assert_only_the_box_changed(case.image, results[0], site.box)
+    assert figures["contrast"] > 0.8
+    assert figures["uptake_dice"] > 0.4
+    assert figures["seed_dice"] < 0.95
+
+
+def test_a_dicom_series_gets_the_tumour_of_its_suv_volume(generator: TumorGenerator, shared_data: Path) -> None:
+    series = read_volume(shared_data / "dicom" / "CCTH-A01")
+    assert series.units.source == "dicom tags"
+    box = Box.from_ras((60.0, 40.0, 350.0), (40.0, 40.0, 40.0))
+    from_series = generator.insert(series, box, seed=3)
+    from_suv = generator.insert(series.image * series.units.suv_factor, box, seed=3, suv_factor=1)
+    _assert_only_the_box_changed(series.image, from_series, box)
+    a = sitk.GetArrayFromImage(from_series.mask).astype(bool)
+    b = sitk.GetArrayFromImage(from_suv.mask).astype(bool)
+    assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.99
+
+
+def test_a_whole_body_scan_keeps_every_voxel_outside_a_rotated_box(
+    generator: TumorGenerator, shared_data: Path
+) -> None:
+    volume = read_volume(shared_data / "whole_body" / "QIN-HEADNECK-01-0139_image.nii.gz", suv_factor=1)
+    turn = np.radians(25)
+    axes = ((np.cos(turn), -np.sin(turn), 0.0), (np.sin(turn), np.cos(turn), 0.0), (0.0, 0.0, 1.0))
+    center = Grid.from_image(volume.image).index_to_lps((84, 84, 260))
+    box = Box(tuple(center), (40.0, 30.0, 50.0), axes)  # type: ignore[arg-type]
+    _assert_only_the_box_changed(volume.image, generator.insert(volume, box, seed=5), box)

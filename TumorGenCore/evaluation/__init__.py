@@ -1,0 +1,1 @@
+"""Figures on patients that the training did not see."""

@@ -1,0 +1,133 @@
+"""What insertions look like: agreement of mask and uptake, size in the box, variety over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from TumorGenCore.generator import InsertionResult, TumorGenerator
+from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.pseudo_mask import tight_box
+from TumorGenCore.training.data import Case, ranking
+
+__all__ = ["Site", "evaluate_site", "sites_of"]
+
+#: Margin of the evaluation's boxes around a real tumour, mm per face.
+ROUGH_MARGIN_MM = 10.0
+#: Real tumours longer than this are replaced by a box of this size in their middle.
+LONGEST_BOX_MM = 120.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where an evaluation inserts.
+
+    Args:
+        case: the scan.
+        name: shown in reports.
+        box: where.
+        healthy: whether the box holds no known tumour.
+    """
+
+    case: Case
+    name: str
+    box: Box
+    healthy: bool
+
+
+def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:
+    """A rough box on the case's largest tumour, and ``healthy`` boxes at random healthy places."""
+    sites = []
+    if case.lesions:
+        lesion = max(case.lesions, key=lambda item: item.volume_ml)
+        tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
+        i, j, k = (min(edge + 2 * ROUGH_MARGIN_MM, LONGEST_BOX_MM) for edge in tight.size_mm)
+        sites.append(Site(case, f"{case.name} tumour", Box(tight.center_lps, (i, j, k)), healthy=False))
+    rng = np.random.default_rng([seed, len(case.healthy_lps)])
+    for n in range(healthy if len(case.healthy_lps) else 0):
+        box = _healthy_box(case, edge_mm, rng)
+        sites.append(Site(case, f"{case.name} healthy {n + 1}", box, healthy=True))
+    return sites
+
+
+def evaluate_site(
+    generator: TumorGenerator, site: Site, seeds: range, steps: int = 10
+) -> tuple[dict, list[InsertionResult]]:
+    """Insert with every seed and measure.
+
+    Returns:
+        The results, and before them means over the seeds of
+
+        - ``uptake_dice``: mask against the box's uptake above 41 % of the way from the surroundings to the tumour's
+          95th percentile;
+        - ``contrast``: area under the ROC curve of uptake, mask against the rest of the box;
+        - ``volume_ml`` and its ``volume_variation`` (deviation over mean), ``suv_max``;
+        - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
+    """
+    prepared = generator.prepare(site.case.image, site.box)
+    results = [generator.generate(prepared, seed=seed, steps=steps) for seed in seeds]
+    masks = [sitk.GetArrayFromImage(r.mask) > 0 for r in results]
+    box = _inside(site.box, Grid.from_image(site.case.image))
+    measured = [_measure(sitk.GetArrayFromImage(r.image), m, box) for r, m in zip(results, masks, strict=True)]
+    figures = {key: _mean([m[key] for m in measured]) for key in ("uptake_dice", "contrast", "suv_max")}
+    volumes = [float(m.sum() * np.prod(site.case.image.GetSpacing())) / 1000 for m in masks]
+    figures["volume_ml"] = _mean(volumes)
+    figures["volume_variation"] = float(np.std(volumes) / np.mean(volumes)) if max(volumes) > 0 else None
+    figures["seed_dice"] = _mean([_dice(a, b) for a, b in combinations(masks, 2)])
+    return figures, results
+
+
+def _measure(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> dict:
+    if not mask.any():
+        return {"uptake_dice": 0.0, "contrast": None, "suv_max": None}
+    shell = ndimage.binary_dilation(mask, iterations=3) & ~ndimage.binary_dilation(mask, iterations=1)
+    background = float(np.median(suv[shell]))
+    threshold = background + 0.41 * (float(np.percentile(suv[mask], 95)) - background)
+    hot = ndimage.binary_fill_holes((suv > threshold) & box)
+    near, _ = ndimage.label(hot)
+    touched = np.isin(near, np.unique(near[mask & hot])) & hot
+    rest = box & ~mask
+    return {
+        "uptake_dice": _dice(mask, touched),
+        "contrast": ranking(suv[mask], suv[rest]),
+        "suv_max": float(suv[mask].max()),
+    }
+
+
+def _dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    total = a.sum() + b.sum()
+    return float(2 * (a & b).sum() / total) if total else 0.0
+
+
+def _mean(values: list) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _inside(box: Box, grid: Grid) -> NDArray[np.bool_]:
+    inside = np.zeros(grid.size_ijk[::-1], dtype=bool)
+    start, stop = box.index_bounds(grid)
+    k, j, i = np.meshgrid(*(np.arange(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True)), indexing="ij")
+    inside[k, j, i] = box.contains(grid.index_to_lps(np.stack([i, j, k], axis=-1)))
+    return inside
+
+
+def _healthy_box(case: Case, edge_mm: float, rng: np.random.Generator) -> Box:
+    """A box at a healthy place, inside the body as far as twenty tries find one."""
+    best, most = None, -1.0
+    for _ in range(20):
+        center = case.healthy_lps[rng.integers(len(case.healthy_lps))]
+        box = Box((center[0], center[1], center[2]), (edge_mm, edge_mm, edge_mm))
+        inside = _inside(box, Grid.from_image(case.image))
+        share = float((sitk.GetArrayViewFromImage(case.image)[inside] > 0.2).mean())
+        if share > most:
+            best, most = box, share
+        if share > 0.9:
+            break
+    assert best is not None
+    return best
