@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from TumorGenCore.errors import CancelledError, TumorGenError
+from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError
 
 __all__ = ["main"]
 
@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _INTERRUPTED
         except (TumorGenError, OSError, ValueError) as error:
             report.error(str(error))
+            return _FAILED
+        except ModuleNotFoundError as error:
+            report.error(f"This command needs {error.name}, which is not installed; pip install 'tumorgen[train]'.")
             return _FAILED
     report.finish()
     return _DONE
@@ -64,6 +67,7 @@ class _Report:
             print(f"Warning: {line}", file=sys.stderr)
 
     def error(self, line: str) -> None:
+        line = " ".join(line.split())
         if self.as_json:
             print(json.dumps({"error": line, "warnings": self._warnings}))
         else:
@@ -76,18 +80,10 @@ class _Report:
 
 def _insert(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.preview import save_preview
-    from TumorGenCore.volume_io import (
-        check_writable,
-        parse_box,
-        read_box,
-        read_volume,
-        write_segmentation,
-        write_volume,
-    )
+    from TumorGenCore.volume_io import parse_box, read_box, read_volume, write_segmentation, write_volume
 
     outputs = [options.output_image, options.output_mask, options.output_probability]
-    for path in filter(None, outputs):
-        check_writable(path)
+    _check_outputs(options.pet, outputs, options.preview)
     box = read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
     clock = time.perf_counter()
     volume = read_volume(options.pet, options.suv_factor)
@@ -128,6 +124,23 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
         report.values["variants"].append(_describe(seed, result, volume, (image, mask, probability, preview)))
     seconds["write"] = time.perf_counter() - clock
     _print_insertions(report)
+
+
+def _check_outputs(pet: Path, outputs: Sequence[Path | None], preview: Path | None) -> None:
+    """Refuse before any work what could not be written after it, or would overwrite the scan or another output."""
+    from TumorGenCore.volume_io import check_writable
+
+    taken = {pet.resolve()}
+    for path in filter(None, (*outputs, preview)):
+        if path is not preview:
+            check_writable(path)
+        elif path.suffix.lower() != ".png":
+            raise ValueError(f"The preview {path.name} must end in .png.")
+        elif not path.parent.is_dir():
+            raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} to; create it first.")
+        if path.resolve() in taken:
+            raise ValueError(f"{path} is the input or given for two outputs; give each a file of its own.")
+        taken.add(path.resolve())
 
 
 def _describe(seed: int, result: Any, volume: Any, files: Sequence[Path | None]) -> dict[str, Any]:
@@ -213,7 +226,9 @@ def _run_settings(kind: type, options: argparse.Namespace) -> Any:
     """The configuration file, else the one a resumed run left, else the defaults; --steps overrides."""
     from TumorGenCore.training.config import read_config
 
-    run = read_config(kind, options.config) if options.config else kind()
+    left = options.output / f"{options.stage}.json"
+    config = options.config or (left if options.resume and left.is_file() else None)
+    run = read_config(kind, config) if config else kind()
     if options.steps is not None:
         run = dataclasses.replace(run, loop=dataclasses.replace(run.loop, steps=options.steps))
     return run
@@ -235,7 +250,11 @@ def _models(options: argparse.Namespace, report: _Report) -> None:
 
     report.values = {"models": []}
     for folder in installed_bundles():
-        bundle = load_bundle(folder)
+        try:
+            bundle = load_bundle(folder)
+        except ModelBundleError as error:
+            report.warn(str(error))
+            continue
         card = folder / "docs" / "README.md"
         entry = {"name": bundle.name, "version": bundle.version, "sha256": bundle.weights_hash, "card": str(card)}
         report.values["models"].append(entry)
@@ -249,11 +268,12 @@ def _phantom(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.volume_io import check_writable, write_box, write_volume
 
     check_writable(options.output)
+    box = phantom_box(options.site)
     write_volume(make_phantom(options.seed), options.output)
     report.values = {"phantom": str(options.output)}
     report.say(f"Digital FDG phantom (synthetic): {options.output}")
     if options.roi:
-        write_box(phantom_box(options.site), options.roi)
+        write_box(box, options.roi)
         report.values["roi"] = str(options.roi)
         report.say(f"Box in the {options.site}: {options.roi}")
 
@@ -274,7 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="centre and edge lengths, mm")
     where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
     insert.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
-    insert.add_argument("--seed", type=int, default=0, help="the same seed gives the same tumour (default: 0)")
+    insert.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same tumour (default: 0)")
     insert.add_argument("--steps", type=_positive, default=10, help="sampling steps (default: 10)")
     insert.add_argument("--solver", choices=("euler", "heun"), default="euler")
     insert.add_argument("--variants", type=_positive, default=1, help="how many, with seeds counting up from --seed")
@@ -295,11 +315,11 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--steps", type=_positive, help="optimiser steps, overriding the configuration")
     training.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in --output")
     autoencoder = train.add_parser("autoencoder", parents=[training], help="first: the 3D VAE")
-    autoencoder.set_defaults(run=_train_autoencoder)
+    autoencoder.set_defaults(run=_train_autoencoder, stage="autoencoder")
     generator = train.add_parser("generator", parents=[training], help="then: vector field and mask refiner")
     generator.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
     generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
-    generator.set_defaults(run=_train_generator)
+    generator.set_defaults(run=_train_generator, stage="generator")
 
     evaluate = commands.add_parser("evaluate", parents=[common], help="figures and pictures on held-out patients")
     evaluate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
@@ -316,7 +336,7 @@ def _parser() -> argparse.ArgumentParser:
 
     phantom = commands.add_parser("phantom", parents=[common], help="make a digital whole-body FDG phantom")
     phantom.add_argument("output", type=Path, metavar="OUT.nii.gz")
-    phantom.add_argument("--seed", type=int, default=0)
+    phantom.add_argument("--seed", type=_seed, default=0)
     phantom.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="also write a box in healthy tissue")
     phantom.add_argument("--site", default="liver", help="where that box goes (default: liver)")
     phantom.set_defaults(run=_phantom)
@@ -327,6 +347,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 2^63 - 1")
     return value
 
 

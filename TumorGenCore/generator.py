@@ -151,8 +151,11 @@ class TumorGenerator:
         """
         seconds: dict[str, float] = {}
         with _timed(seconds, "check"):
-            volume, units = _with_units(image, suv_factor)
+            # A shallow copy: changes the caller makes to the image later do not reach this box.
+            volume = sitk.Image(image.image if isinstance(image, PetVolume) else image)
             grid = check_volume(volume)
+            keeps_units = isinstance(image, PetVolume) and suv_factor is None
+            units = image.units if keeps_units else units_of_image(volume, suv_factor)
             patch = WorkingPatch.around(box, self.bundle.patch)
             _require_overlap(box, grid)
             input_hash = _hash_in_background(volume)
@@ -259,12 +262,6 @@ class TumorGenerator:
         return F.avg_pool3d(near, 2 * reach + 1, stride=1, padding=reach)
 
 
-def _with_units(image: sitk.Image | PetVolume, suv_factor: float | None) -> tuple[sitk.Image, PetUnits]:
-    if isinstance(image, PetVolume):
-        return image.image, image.units if suv_factor is None else units_of_image(image.image, suv_factor)
-    return image, units_of_image(image, suv_factor)
-
-
 def _require_overlap(box: Box, grid: Grid) -> None:
     start, stop = box.index_bounds(grid)
     if np.all(stop > start):
@@ -308,7 +305,9 @@ def _paste(
     if np.issubdtype(native.dtype, np.integer):
         limits = np.iinfo(native.dtype)
         changed = np.clip(np.rint(changed), limits.min, limits.max)
-    values = np.where(window > 0, changed, native).astype(native.dtype)
+    # Only inside is written: a round trip through float64 would change large 64-bit integers outside.
+    values = native.copy()
+    values[window > 0] = changed[window > 0].astype(native.dtype)
     # Where the window has faded the change, there is no tumour to mark.
     mask = ((soft > 0.5) & (window >= 0.5)).astype(np.uint8)
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -71,7 +72,7 @@ def models_root() -> Path:
 def installed_bundles() -> list[Path]:
     """Folders of the bundles that come with the package."""
     root = models_root()
-    return sorted(p for p in root.glob("*") if (p / _METADATA).is_file()) if root.is_dir() else []
+    return sorted(p for p in root.glob("[!.]*") if (p / _METADATA).is_file()) if root.is_dir() else []
 
 
 def bundle_folder(name_or_path: str | Path) -> Path:
@@ -101,21 +102,35 @@ def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bo
         half_precision: store float16 (half the size; weights are computed with in float32 again).
     """
     part = folder.with_name(f".{folder.name}.part")
+    old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(part, ignore_errors=True)
+    try:
+        _write_bundle(bundle, part, card, half_precision)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.replace(old)
+        part.replace(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.replace(folder)
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool) -> None:
     for sub in ("configs", "models", "docs"):
-        (part / sub).mkdir(parents=True)
+        (folder / sub).mkdir(parents=True)
     weights = {}
     for key in _NETWORKS:
         state = getattr(bundle, key).state_dict()
         tensors = {
             n: (t.half() if half_precision and t.is_floating_point() else t).contiguous() for n, t in state.items()
         }
-        save_file(tensors, part / "models" / f"{key}.safetensors")
-        weights[f"{key}.safetensors"] = _sha256(part / "models" / f"{key}.safetensors")
-    (part / _METADATA).write_text(json.dumps(_metadata(bundle, weights), indent=2) + "\n")
-    (part / _CARD).write_text(card)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.replace(folder)
+        save_file(tensors, folder / "models" / f"{key}.safetensors")
+        weights[f"{key}.safetensors"] = _sha256(folder / "models" / f"{key}.safetensors")
+    (folder / _METADATA).write_text(json.dumps(_metadata(bundle, weights), indent=2) + "\n")
+    (folder / _CARD).write_text(card)
 
 
 def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
@@ -136,7 +151,8 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
         ) from error
     if version > FORMAT_VERSION:
         raise ModelBundleError(
-            f"The bundle {folder.name} has format {version}; this TumorGen reads up to {FORMAT_VERSION}. Update TumorGen."
+            f"The bundle {folder.name} has format {version}; this TumorGen reads up to {FORMAT_VERSION}. "
+            "Update TumorGen."
         )
     try:
         networks = {key: _load_network(folder, key, own) for key in _NETWORKS}
@@ -146,17 +162,33 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             network_arguments=own["networks"],
             scale=NetworkScale(own["intensity_scale"]["knee_suv"], own["intensity_scale"]["top_suv"]),
             patch=PatchSettings(**own["patch"]),
-            latent_mean=[float(v) for v in own["latent_mean"]],
-            latent_deviation=[float(v) for v in own["latent_deviation"]],
-            condition=own["condition"],
+            latent_mean=_per_channel(own, "latent_mean", networks["vae"]),
+            latent_deviation=_per_channel(own, "latent_deviation", networks["vae"]),
+            condition=_checked_condition(own["condition"]),
             notes=own.get("notes", {}),
             weights_hash=_joint_hash(own["weights"]),
             **networks,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelBundleError(
-            f"The metadata of bundle {folder.name} is incomplete: {error!r}. Install it again."
+            f"The metadata of bundle {folder.name} is incomplete or wrong: {error!r}. Install it again."
         ) from error
+
+
+def _per_channel(own: dict[str, Any], key: str, vae: nn.Module) -> list[float]:
+    values = [float(v) for v in own[key]]
+    channels = int(vae.latent_channels)  # type: ignore[arg-type]
+    if len(values) != channels or not all(math.isfinite(v) for v in values):
+        raise ValueError(f"{key} {values} needs {channels} finite numbers")
+    if key == "latent_deviation" and min(values) <= 0:
+        raise ValueError(f"{key} {values} must be positive")
+    return values
+
+
+def _checked_condition(condition: str) -> str:
+    if condition not in ("before", "after"):
+        raise ValueError(f"condition is {condition!r}, not 'before' or 'after'")
+    return condition
 
 
 def _load_network(folder: Path, key: str, own: dict[str, Any]) -> nn.Module:

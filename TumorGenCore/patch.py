@@ -77,20 +77,38 @@ class WorkingPatch:
         return cls(grid, box)
 
     def sample(self, image: sitk.Image, interpolator: int = sitk.sitkLinear) -> NDArray[np.float32]:
-        """Resample ``image`` on the patch, float32 (k, j, i); beyond the image the nearest voxel is repeated."""
-        around = Box(self.box.center_lps, _extent_mm(self.grid), self.box.axes)
+        """Resample ``image`` on the patch, float32 (k, j, i); beyond its edges the image is mirrored.
+
+        A mirrored edge looks like tissue to the networks; a repeated one would look like streaks.
+        """
+        size = np.asarray(image.GetSize())
         image_grid = Grid.from_image(image)
-        start, stop = around.index_bounds(image_grid, margin_voxels=2)
-        # A patch that reaches past the volume still needs one voxel of it to repeat.
-        start = np.minimum(start, np.asarray(image_grid.size_ijk) - 1)
-        stop = np.maximum(stop, start + 1)
-        crop = sitk.Cast(_crop(image, start, stop), sitk.sitkFloat32)
+        corners = image_grid.lps_to_index(self.grid.corners_lps)
+        first = np.floor(corners.min(axis=0)).astype(np.int64) - 1
+        last = np.ceil(corners.max(axis=0)).astype(np.int64) + 2
+        # A patch that misses the volume on an axis still mirrors the volume's last voxel.
+        start = np.clip(first, 0, size - 1)
+        stop = np.clip(last, start + 1, size)
+        crop = sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())
+        before, after = np.maximum(start - first, 0), np.maximum(last - stop, 0)
+        # NumPy's padding: ITK's takes ten times as long.
+        padding = list(zip(before[::-1], after[::-1], strict=True))
+        values = np.pad(sitk.GetArrayViewFromImage(crop).astype(np.float32), padding, mode="symmetric")
+        x, y, z = image_grid.index_to_lps(start - before)
+        i, j, k = (int(n) for n in values.shape[::-1])
+        padded = Grid((i, j, k), image_grid.spacing_mm, (float(x), float(y), float(z)), image_grid.direction)
         resampler = sitk.ResampleImageFilter()
         resampler.SetReferenceImage(self.grid.empty_image(sitk.sitkUInt8))
         resampler.SetInterpolator(interpolator)
-        resampler.SetUseNearestNeighborExtrapolator(True)
         resampler.SetOutputPixelType(sitk.sitkFloat32)
-        return sitk.GetArrayFromImage(resampler.Execute(crop))
+        return sitk.GetArrayFromImage(resampler.Execute(padded.image_from_array(values)))
+
+    def inside(self, image: Grid) -> NDArray[np.bool_]:
+        """Which patch voxels lie within the image, (k, j, i)."""
+        i, j, k = (np.arange(n) for n in self.grid.size_ijk)
+        kk, jj, ii = np.meshgrid(k, j, i, indexing="ij")
+        index = image.lps_to_index(self.grid.index_to_lps(np.stack([ii, jj, kk], axis=-1)))
+        return np.all((index >= -0.5) & (index <= np.asarray(image.size_ijk) - 0.5), axis=-1)
 
     def box_coverage(self, factor: int = 1) -> NDArray[np.float32]:
         """How much of each cell of ``factor`` voxels lies inside the box, 0 to 1, axes (k, j, i).
@@ -166,12 +184,3 @@ def paste_window(box: Box, native: Grid, slices: tuple[slice, slice, slice], tap
     )
     window[~box.contains(points)] = 0
     return window
-
-
-def _extent_mm(grid: Grid) -> tuple[float, float, float]:
-    i, j, k = (n * s for n, s in zip(grid.size_ijk, grid.spacing_mm, strict=True))
-    return (i, j, k)
-
-
-def _crop(image: sitk.Image, start: NDArray[np.int64], stop: NDArray[np.int64]) -> sitk.Image:
-    return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())

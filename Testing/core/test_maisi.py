@@ -146,7 +146,7 @@ def test_a_folder_without_or_with_two_weights_files_is_refused(tmp_path):
         load_maisi_vae(tmp_path)
     (tmp_path / "autoencoder_v1.pt").touch()
     (tmp_path / "autoencoder_v2.pt").touch()
-    with pytest.raises(ModelBundleError, match="autoencoder_v1.pt, autoencoder_v2.pt"):
+    with pytest.raises(ModelBundleError, match=r"autoencoder_v1\.pt, autoencoder_v2\.pt"):
         load_maisi_vae(tmp_path)
 
 

@@ -179,8 +179,17 @@ def test_nan_and_inf_are_refused_with_their_place(tmp_path, dtype, value):
     image.SetPixel(4, 5, 6, value)
     with pytest.raises(UnsupportedVolumeError, match=r"1 voxels are NaN or Inf, the first at ijk \(4, 5, 6\)"):
         check_volume(image)
-    sitk.WriteImage(image, str(tmp_path / "case.nrrd"))
-    rejects(tmp_path / "case.nrrd", "NaN or Inf")
+    for suffix in (".nrrd", ".mha", ".nii", ".nii.gz"):
+        sitk.WriteImage(image, str(tmp_path / f"case{suffix}"))
+        rejects(tmp_path / f"case{suffix}", "NaN or Inf")
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nan_in_the_last_voxel_of_a_nifti_file_is_refused(tmp_path, suffix):
+    image = sitk.Image(3, 3, 3, sitk.sitkFloat32)  # An odd count of four-byte voxels.
+    image.SetPixel(2, 2, 2, float("nan"))
+    sitk.WriteImage(image, str(tmp_path / f"case{suffix}"))
+    rejects(tmp_path / f"case{suffix}", "NaN or Inf")
 
 
 def test_large_finite_values_pass_though_their_sum_overflows():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from TumorGenCore.geometry import Box
+from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import ModelBundle
 from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.training.autoencoder import psnr
@@ -19,13 +19,14 @@ def evaluate_reconstruction(bundle: ModelBundle, case: Case, patches: int = 6, s
     """Reconstruct patches of one case: one on its tumour, the rest at random places in the body.
 
     Returns:
-        ``psnr_db`` over all patches (network scale, peak to peak 2) and ``tumour_error``, the mean |relative SUV error|
-        of tumour voxels above SUV 0.5.
+        ``psnr_db`` over all patch voxels within the scan (network scale, peak to peak 2), and ``tumour_error``, the mean
+        |relative SUV error| of tumour voxels above SUV 0.5.
     """
     rng = np.random.default_rng([seed, len(case.body_lps)])
     centers = [case.lesions[0].points_lps.mean(axis=0)] if case.lesions else []
     while len(centers) < patches:
         centers.append(case.body_lps[rng.integers(len(case.body_lps))])
+    grid = Grid.from_image(case.image)
     truth, made, errors = [], [], []
     for center in centers:
         box = Box((center[0], center[1], center[2]), (40.0, 40.0, 40.0))
@@ -33,8 +34,9 @@ def evaluate_reconstruction(bundle: ModelBundle, case: Case, patches: int = 6, s
         suv = torch.from_numpy(patch.sample(case.image))[None, None]
         x = bundle.scale.to_network(suv)
         y = bundle.vae.decode(bundle.vae.encode(x))
-        truth.append(x)
-        made.append(y)
+        inside = torch.from_numpy(patch.inside(grid))[None, None]
+        truth.append(x[inside])
+        made.append(y[inside])
         tumour = torch.from_numpy(patch.sample(case.mask))[None, None] > 0.5
         hot = tumour & (suv > 0.5)
         errors.append(((bundle.scale.to_suv(y) - suv).abs() / suv.clamp_min(0.5))[hot])

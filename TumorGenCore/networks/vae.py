@@ -57,7 +57,7 @@ class PetVAE(nn.Module):
             use_convtranspose=use_convtranspose,
         )
         if not use_convtranspose:
-            for block in self.autoencoder.decoder.blocks:
+            for block in self._decoder_blocks():
                 if isinstance(block, UpSample):  # MONAI's own repeats the nearest voxel.
                     block.upsample_non_trainable = nn.Upsample(scale_factor=2, mode="trilinear", align_corners=False)
 
@@ -79,15 +79,17 @@ class PetVAE(nn.Module):
 
         See ``_feature_taps`` for where they come from and ``feature_layout`` for their shapes.
         """
-        decoder = self.autoencoder.decoder
         h = self.autoencoder.post_quant_conv(z)
         features: list[torch.Tensor] = []
         taps = self._feature_taps()
-        for index, block in enumerate(decoder.blocks):
+        for index, block in enumerate(self._decoder_blocks()):
             h = block(h)
             if index in taps:
                 features.append(h)
         return unfold(h, self.space_to_depth), features
+
+    def _decoder_blocks(self) -> list[nn.Module]:
+        return list(self.autoencoder.decoder.blocks)  # type: ignore[arg-type]
 
     def _feature_taps(self) -> list[int]:
         """Indices of the decoder blocks whose outputs are f1, f2, f3, at resolutions that rise.
@@ -95,7 +97,7 @@ class PetVAE(nn.Module):
         The last block before each upsampling and the last before the final norm. Where that makes two, the first
         block, on the latent grid, comes before them; where it makes more than three, the three finest are taken.
         """
-        blocks = list(self.autoencoder.decoder.blocks)
+        blocks = self._decoder_blocks()
         ends = [n - 1 for n, block in enumerate(blocks) if isinstance(block, UpSample)] + [len(blocks) - 3]
         return ends[-3:] if len(ends) >= 3 else [0, *ends]
 

@@ -29,9 +29,9 @@ def save_slices(
         for c in range(columns):
             top = max(4.0, float(rows[0][c].max()) * 0.8)
             middle = row.shape[2] // 2
-            axes[r, c].imshow(row[c, 0, middle].float().cpu(), cmap="gray_r", vmin=0, vmax=top)
+            axes[r, c].imshow(row[c, 0, middle].float().cpu().numpy(), cmap="gray_r", vmin=0, vmax=top)
             if masks and masks[r] is not None:
-                mask = masks[r][c, 0, middle].float().cpu()  # type: ignore[index]
+                mask = masks[r][c, 0, middle].float().cpu().numpy()  # type: ignore[index]
                 if mask.max() > 0.5 > mask.min():
                     axes[r, c].contour(mask, [0.5], colors="red", linewidths=0.8)
             axes[r, c].set_axis_off()

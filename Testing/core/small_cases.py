@@ -1,0 +1,31 @@
+"""Small cases to train on: a body of SUV 1 with one hot ball."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+SPACING_MM = 4.0
+EDGE = 40
+
+
+def write_case(folder: Path, name: str, center_mm: tuple[float, float, float] | None, seed: int = 0) -> None:
+    """A body cylinder of 40^3 voxels around the origin, and a ball of 24 mm at ``center_mm`` with its mask."""
+    rng = np.random.default_rng(seed)
+    along = (np.arange(EDGE) - (EDGE - 1) / 2) * SPACING_MM
+    z, y, x = np.meshgrid(along, along, along, indexing="ij")
+    suv = np.where(x**2 + y**2 < 65**2, 1.0, 0.0) * rng.uniform(0.9, 1.1, size=x.shape)
+    mask = np.zeros(x.shape, dtype=np.uint8)
+    if center_mm is not None:
+        distance = np.sqrt((x - center_mm[0]) ** 2 + (y - center_mm[1]) ** 2 + (z - center_mm[2]) ** 2)
+        mask[distance <= 12] = 1
+        suv[mask > 0] += 7
+    for array, kind in ((suv.astype(np.float32), "image"), (mask, "mask")):
+        if kind == "mask" and center_mm is None:
+            continue
+        image = sitk.GetImageFromArray(array)
+        image.SetSpacing([SPACING_MM] * 3)
+        image.SetOrigin([along[0]] * 3)
+        sitk.WriteImage(image, str(folder / f"{name}_{kind}.nii.gz"))

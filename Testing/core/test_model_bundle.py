@@ -1,0 +1,265 @@
+"""A bundle comes back as it was saved, and whatever else lies in its folder is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from TumorGenCore.errors import ModelBundleError
+from TumorGenCore.model_bundle import ModelBundle, installed_bundles, load_bundle, models_root, save_bundle
+
+NETWORKS = ("vae", "vector_field", "mask_refiner")
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_bundle_folder: Path) -> ModelBundle:
+    return load_bundle(tiny_bundle_folder)
+
+
+@pytest.fixture
+def folder(tiny_bundle_folder: Path, tmp_path: Path) -> Path:
+    """A bundle of one's own to damage."""
+    return Path(shutil.copytree(tiny_bundle_folder, tmp_path / "mine"))
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "configs" / "metadata.json").read_text())
+
+
+def write_metadata(folder: Path, metadata: Any) -> None:
+    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
+
+
+def correct_hash(folder: Path, key: str) -> None:
+    """State the hash of the weights that are there."""
+    metadata = read_metadata(folder)
+    weights = (folder / "models" / f"{key}.safetensors").read_bytes()
+    metadata["tumorgen"]["weights"][f"{key}.safetensors"] = hashlib.sha256(weights).hexdigest()
+    write_metadata(folder, metadata)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("half_precision", [True, False])
+def test_a_bundle_comes_back_as_it_was_saved(bundle: ModelBundle, tmp_path: Path, half_precision: bool) -> None:
+    save_bundle(bundle, tmp_path / "again", card="# card\n", half_precision=half_precision)
+    again = load_bundle(tmp_path / "again")
+    assert again.name == "again"
+    for name in ("version", "network_arguments", "scale", "patch", "latent_mean", "latent_deviation", "condition"):
+        assert getattr(again, name) == getattr(bundle, name), name
+    assert again.notes == bundle.notes
+    for key in NETWORKS:
+        before, after = getattr(bundle, key), getattr(again, key)
+        assert not after.training
+        for name, tensor in after.state_dict().items():
+            assert torch.equal(tensor, before.state_dict()[name]), name  # float16 once is float16 twice
+            assert tensor.dtype == torch.float32
+        assert not any(p.requires_grad for p in after.parameters())
+    assert (tmp_path / "again" / "docs" / "README.md").read_text() == "# card\n"
+    stored = {t.dtype for t in load_file(tmp_path / "again" / "models" / "vae.safetensors").values()}
+    assert stored == {torch.float16 if half_precision else torch.float32}
+
+
+def test_half_precision_is_half_the_size_and_rounds_the_weights(bundle: ModelBundle, tmp_path: Path) -> None:
+    whole = load_bundle(save_with_a_third(bundle, tmp_path / "whole", half_precision=False))
+    half = load_bundle(save_with_a_third(bundle, tmp_path / "half", half_precision=True))
+    assert first_weight(whole) == pytest.approx(1 / 3, rel=1e-7)
+    assert first_weight(half) == float(torch.tensor(1 / 3).half()) != first_weight(whole)
+    sizes = [(tmp_path / n / "models" / "vector_field.safetensors").stat().st_size for n in ("half", "whole")]
+    assert sizes[0] < 0.75 * sizes[1]
+    assert whole.weights_hash != half.weights_hash
+
+
+def first_weight(bundle: ModelBundle) -> float:
+    return next(bundle.vae.parameters()).flatten()[0].item()
+
+
+def save_with_a_third(bundle: ModelBundle, folder: Path, half_precision: bool) -> Path:
+    """Save the bundle with 1/3, which no float holds exactly, as its first weight."""
+    weight = next(bundle.vae.parameters())
+    old = weight.clone()
+    weight.fill_(1 / 3)
+    save_bundle(bundle, folder, card="", half_precision=half_precision)
+    weight.copy_(old)
+    return folder
+
+
+def test_metadata_has_the_form_of_a_monai_bundle(tiny_bundle_folder: Path) -> None:
+    metadata = read_metadata(tiny_bundle_folder)
+    for key in ("version", "monai_version", "pytorch_version", "numpy_version", "task", "network_data_format"):
+        assert metadata[key], key
+    assert "not for diagnosis" in metadata["intended_use"]
+    assert "\\" not in json.dumps(metadata)
+    assert str(tiny_bundle_folder.parent) not in json.dumps(metadata)
+
+
+def test_the_hash_of_a_bundle_names_its_weights(bundle: ModelBundle, folder: Path) -> None:
+    assert load_bundle(folder).weights_hash == bundle.weights_hash
+    file = folder / "models" / "vae.safetensors"
+    state = load_file(file)
+    next(iter(state.values())).flatten()[0] += 1
+    save_file(state, file)
+    correct_hash(folder, "vae")
+    assert load_bundle(folder).weights_hash != bundle.weights_hash
+
+
+def _flip_a_bit(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+
+def _truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("key", NETWORKS)
+@pytest.mark.parametrize("damage", [_flip_a_bit, _truncate, lambda file: file.write_bytes(b"")])
+def test_damaged_weights_are_found_by_their_hash(folder: Path, key: str, damage: Callable[[Path], Any]) -> None:
+    damage(folder / "models" / f"{key}.safetensors")
+    with pytest.raises(ModelBundleError, match=rf"{key}\.safetensors of bundle mine does not have the hash .* Install"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("key", NETWORKS)
+def test_missing_weights_are_named(folder: Path, key: str) -> None:
+    (folder / "models" / f"{key}.safetensors").unlink()
+    with pytest.raises(ModelBundleError, match=rf"mine lacks {key}\.safetensors; install it again"):
+        load_bundle(folder)
+
+
+def _other_shapes(file: Path) -> None:
+    save_file({name: torch.zeros(3) for name in load_file(file)}, file)
+
+
+def _other_names(file: Path) -> None:
+    save_file({f"foreign.{name}": tensor for name, tensor in load_file(file).items()}, file)
+
+
+def _fewer_tensors(file: Path) -> None:
+    save_file(dict(list(load_file(file).items())[1:]), file)
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [_other_shapes, _other_names, _fewer_tensors, _truncate, lambda file: file.write_bytes(b"no safetensors at all")],
+)
+@pytest.mark.parametrize("key", NETWORKS)
+def test_foreign_weights_are_refused_even_with_the_right_hash(
+    folder: Path, key: str, exchange: Callable[[Path], Any]
+) -> None:
+    exchange(folder / "models" / f"{key}.safetensors")
+    correct_hash(folder, key)
+    with pytest.raises(ModelBundleError, match=rf"{key}\.safetensors of bundle mine does not fit the network"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no JSON", "[]", "3", "null", '{"version": "1"}', '{"tumorgen": 3}', '{"tumorgen": {}}', "\udcff"],
+)
+def test_foreign_metadata_is_refused(folder: Path, text: str) -> None:
+    (folder / "configs" / "metadata.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ModelBundleError, match=r"is not the metadata of a TumorGen bundle .* use a folder made by"):
+        load_bundle(folder)
+
+
+def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
+    metadata = read_metadata(folder)
+    metadata["tumorgen"]["format_version"] += 1
+    write_metadata(folder, metadata)
+    with pytest.raises(ModelBundleError, match=r"mine has format 2.* reads up to 1.*[Uu]pdate TumorGen"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["networks", "weights", "intensity_scale", "patch", "latent_mean", "latent_deviation", "condition"],
+)
+def test_a_missing_key_is_named(folder: Path, key: str) -> None:
+    metadata = read_metadata(folder)
+    del metadata["tumorgen"][key]
+    write_metadata(folder, metadata)
+    with pytest.raises(ModelBundleError, match=rf"metadata of bundle mine is incomplete.*{key}"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("latent_mean", [0.0, 0.0]),
+        ("latent_mean", None),
+        ("latent_deviation", [1.0, 1.0, 1.0, 0.0]),
+        ("latent_deviation", [1.0, 1.0, 1.0, float("nan")]),
+        ("condition", "beside"),
+        ("patch", {"spacing": 2.0}),
+        ("intensity_scale", {"knee_suv": 3.0, "top_suv": 1.0}),
+        ("weights", []),
+        ("networks", {"vae": {"channels": [8, 16]}}),
+        ("networks", {"vae": {"channels": [7, 16]}}),
+        ("networks", {"vae": {"colour": "blue"}}),
+        ("networks", {"vae": 3}),
+    ],
+)
+def test_a_wrong_value_is_refused(folder: Path, key: str, value: object) -> None:
+    metadata = read_metadata(folder)
+    metadata["tumorgen"][key] = value
+    write_metadata(folder, metadata)
+    with pytest.raises(ModelBundleError, match="mine"):
+        load_bundle(folder)
+
+
+def test_an_unknown_bundle_is_refused_with_the_names_of_those_installed(tmp_path: Path) -> None:
+    with pytest.raises(ModelBundleError, match=r"no model bundle 'nowhere'.*Installed bundles: ") as error:
+        load_bundle(tmp_path / "nowhere")
+    for installed in installed_bundles():
+        assert installed.name in str(error.value)
+        assert installed.parent == models_root()
+
+
+def test_saving_replaces_the_whole_bundle(bundle: ModelBundle, folder: Path) -> None:
+    (folder / "docs" / "old.md").write_text("of the old one")
+    save_bundle(bundle, folder, card="new")
+    assert load_bundle(folder).weights_hash == bundle.weights_hash
+    assert not (folder / "docs" / "old.md").exists()
+    assert (folder / "docs" / "README.md").read_text() == "new"
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_failing_save_leaves_the_old_bundle_and_nothing_else(bundle: ModelBundle, folder: Path) -> None:
+    before = contents(folder)
+    bundle.notes["not for JSON"] = object()
+    try:
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            save_bundle(bundle, folder, card="new")
+    finally:
+        del bundle.notes["not for JSON"]
+    assert contents(folder) == before
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_save_that_cannot_be_moved_into_place_leaves_the_old_bundle(
+    bundle: ModelBundle, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, replace = contents(folder), Path.replace
+
+    def full_disk(source: Path, target: Path) -> Path:
+        if source.name.endswith(".part"):
+            raise OSError("no space left")
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        save_bundle(bundle, folder, card="new")
+    assert contents(folder) == before
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
