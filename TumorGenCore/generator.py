@@ -136,7 +136,9 @@ class TumorGenerator:
         Raises:
             UnsupportedVolumeError, InvalidBoxError: before any work.
             CancelledError: ``should_cancel`` said so.
+            ValueError: steps, seed or solver cannot be used; before any work.
         """
+        _check_sampling(seed, steps, solver)
         prepared = self.prepare(image, box, suv_factor=suv_factor)
         return self.generate(
             prepared, seed=seed, steps=steps, solver=solver, on_progress=on_progress, should_cancel=should_cancel
@@ -154,8 +156,10 @@ class TumorGenerator:
             # A shallow copy: changes the caller makes to the image later do not reach this box.
             volume = sitk.Image(image.image if isinstance(image, PetVolume) else image)
             grid = check_volume(volume)
-            keeps_units = isinstance(image, PetVolume) and suv_factor is None
-            units = image.units if keeps_units else units_of_image(volume, suv_factor)
+            if isinstance(image, PetVolume) and suv_factor is None:
+                units = image.units
+            else:
+                units = units_of_image(volume, suv_factor)
             patch = WorkingPatch.around(box, self.bundle.patch)
             _require_overlap(box, grid)
             input_hash = _hash_in_background(volume)
@@ -199,6 +203,7 @@ class TumorGenerator:
         should_cancel: ShouldCancel | None = None,
     ) -> InsertionResult:
         """One tumour for a prepared box; see ``insert``."""
+        _check_sampling(seed, steps, solver)
         seconds = dict(prepared.seconds)
 
         def pause(done: int, doing: str) -> None:
@@ -260,6 +265,15 @@ class TumorGenerator:
         near = F.max_pool3d(probability.clamp(0, 1), 2 * reach + 1, stride=1, padding=reach)
         near = (2 * near).clamp(0, 1)
         return F.avg_pool3d(near, 2 * reach + 1, stride=1, padding=reach)
+
+
+def _check_sampling(seed: int, steps: int, solver: str) -> None:
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; sampling needs at least 1.")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed is {seed}; use 0 or a positive number below 2^63.")
+    if solver not in ("euler", "heun"):
+        raise ValueError(f"solver is {solver!r}; use 'euler' or 'heun'.")
 
 
 def _require_overlap(box: Box, grid: Grid) -> None:

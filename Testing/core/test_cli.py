@@ -87,18 +87,21 @@ def test_negative_coordinates_follow_the_option_after_a_space_or_an_equals_sign(
         assert provenance(out / "case.nrrd")["box_size_mm"] == [40.0, 44.0, 48.0]
 
 
-def test_frame_and_roi_file_give_the_same_box(insert, out, tmp_path):
-    write_box(Box((25, -20, -40), (40, 44, 48)), tmp_path / "roi.mrk.json")
-    made = []
-    for box in (
-        ("--box", BOX_RAS),
-        ("--box", "25,-20,-40,40,44,48", "--frame", "lps"),
-        ("--roi", str(tmp_path / "roi.mrk.json")),
-    ):
-        assert insert(box=box) == 0
-        made.append(voxels(out / "case.nrrd"))
-    assert np.array_equal(made[0], made[1])
-    assert np.array_equal(made[0], made[2])
+@pytest.mark.parametrize(
+    ("frame", "text", "roi"),
+    [
+        ("ras", BOX_RAS, Box.from_ras((-25, 20, -40), (40, 44, 48))),
+        ("lps", "25,-20,-40,40,44,48", Box((25, -20, -40), (40, 44, 48))),
+    ],
+)
+def test_box_in_either_frame_equals_its_roi_file(insert, out, tmp_path, frame, text, roi):
+    write_box(roi, tmp_path / "roi.mrk.json")
+    assert insert("--frame", frame, box=("--box", text)) == 0
+    made, box = voxels(out / "case.nrrd"), provenance(out / "case.nrrd")
+    assert box["box_center_lps"] == [25.0, -20.0, -40.0]
+    assert insert(box=("--roi", str(tmp_path / "roi.mrk.json"))) == 0
+    assert np.array_equal(voxels(out / "case.nrrd"), made)
+    assert provenance(out / "case.nrrd")["box_axes"] == box["box_axes"]
 
 
 def test_variants_are_named_by_their_seeds_and_equal_single_runs(insert, out):
@@ -262,18 +265,7 @@ def test_failure_in_json_is_json_too(insert, capsys):
         ["insert", "scan.nii", "--box", BOX_RAS, "--roi", "r.json", "--output-image", "a.nrrd", "--output-mask", "b"],
         ["insert", "scan.nii", "--box", BOX_RAS, "--steps", "0", "--output-image", "a.nrrd", "--output-mask", "b"],
         ["insert", "scan.nii", "--box", BOX_RAS, "--seed", "-1", "--output-image", "a.nrrd", "--output-mask", "b"],
-        [
-            "insert",
-            "scan.nii",
-            "--box",
-            BOX_RAS,
-            "--seed",
-            str(2**70),
-            "--output-image",
-            "a.nrrd",
-            "--output-mask",
-            "b",
-        ],
+        ["insert", "x", "--box", BOX_RAS, "--seed", str(2**70), "--output-image", "a.nrrd", "--output-mask", "b"],
         ["insert", "scan.nii", "--box", BOX_RAS, "--frame", "xyz", "--output-image", "a.nrrd", "--output-mask", "b"],
         ["train"],
         ["train", "autoencoder", "--data", "d"],

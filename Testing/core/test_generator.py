@@ -218,7 +218,7 @@ def test_becquerels_with_their_factor_give_the_tumour_of_the_suv_volume(
     generator: TumorGenerator, factor: float
 ) -> None:
     suv = an_image()
-    becquerels = suv / factor
+    becquerels = sitk.Cast(suv / factor, sitk.sitkFloat32)
     box = a_box(suv)
     in_suv = generator.insert(suv, box, seed=3, steps=STEPS, suv_factor=1)
     given = generator.insert(becquerels, box, seed=3, steps=STEPS, suv_factor=factor)
