@@ -160,7 +160,7 @@ class TumorGenerator:
                 units = image.units
             else:
                 units = units_of_image(volume, suv_factor)
-            patch = WorkingPatch.around(box, self.bundle.patch)
+            patch = WorkingPatch.around(box.canonical(), self.bundle.patch)
             _require_overlap(box, grid)
             input_hash = _hash_in_background(volume)
         with _timed(seconds, "sample"):

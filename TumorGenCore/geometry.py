@@ -187,6 +187,21 @@ class Box:
         """The 8 corners, shape (8, 3), LPS mm."""
         return self.to_lps((_unit_corners() - 0.5) * np.asarray(self.size_mm))
 
+    def canonical(self) -> Box:
+        """The same box with its axes in the order and sense nearest to L, P, S.
+
+        A box can be described in 48 ways (which axis comes first, which way it points); seen this way, equal boxes
+        give equal tumours.
+        """
+        axes = np.asarray(self.axes)
+        order: list[int] = []
+        for row in range(3):
+            rest = [column for column in range(3) if column not in order]
+            order.append(max(rest, key=lambda column: abs(axes[row, column])))
+        axes = axes[:, order]
+        axes = axes * np.where(np.diagonal(axes) < 0, -1.0, 1.0)
+        return Box(self.center_lps, _vector([self.size_mm[column] for column in order]), _matrix(axes))
+
     @property
     def volume_ml(self) -> float:
         """Volume of the box, ml."""

@@ -160,7 +160,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             name=folder.name,
             version=str(metadata.get("version", "")),
             network_arguments=own["networks"],
-            scale=NetworkScale(own["intensity_scale"]["knee_suv"], own["intensity_scale"]["top_suv"]),
+            scale=NetworkScale(**{k: v for k, v in own["intensity_scale"].items() if k != "kind"}),
             patch=PatchSettings(**own["patch"]),
             latent_mean=_per_channel(own, "latent_mean", networks["vae"]),
             latent_deviation=_per_channel(own, "latent_deviation", networks["vae"]),

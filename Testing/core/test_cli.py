@@ -90,7 +90,7 @@ def test_negative_coordinates_follow_the_option_after_a_space_or_an_equals_sign(
 @pytest.mark.parametrize(
     ("frame", "text", "roi"),
     [
-        ("ras", BOX_RAS, Box.from_ras((-25, 20, -40), (40, 44, 48))),
+        ("ras", BOX_RAS, Box.from_ras((-25, 20, -40), (40, 44, 48), np.eye(3))),
         ("lps", "25,-20,-40,40,44,48", Box((25, -20, -40), (40, 44, 48))),
     ],
 )

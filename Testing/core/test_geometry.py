@@ -173,3 +173,19 @@ def _image(
 def test_a_broken_volume_is_refused_by_name(image: sitk.Image, message: str) -> None:
     with pytest.raises(UnsupportedVolumeError, match=re.escape(message)):
         Grid.from_image(image)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_description_of_a_box_has_one_canonical_form(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    size = rng.uniform(10, 60, size=3)
+    center = rng.uniform(-100, 100, size=3)
+    order, signs = rng.permutation(3), rng.choice([-1.0, 1.0], size=3)
+    one = Box(tuple(center), tuple(size), axes.tolist()).canonical()
+    other = Box(tuple(center), tuple(size[order]), (axes[:, order] * signs).tolist()).canonical()
+    np.testing.assert_array_equal(one.axes, other.axes)
+    assert one.size_mm == other.size_mm
+    points = center + rng.uniform(-40, 40, size=(200, 3))
+    inside = Box(tuple(center), tuple(size), axes.tolist()).contains(points)
+    np.testing.assert_array_equal(one.contains(points), inside)

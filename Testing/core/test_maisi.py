@@ -13,6 +13,7 @@ from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.networks.maisi import MAISI_ARGUMENTS, load_maisi_vae
 from TumorGenCore.networks.mask_refiner import MaskRefiner
 from TumorGenCore.networks.vae import PetVAE
+from TumorGenCore.training.autoencoder import load_autoencoder, vae_arguments
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -165,3 +166,13 @@ def test_refiner_taps_of_two_levels_are_those_the_bundles_were_trained_with():
     blocks = network.autoencoder.decoder.blocks
     assert network._feature_taps() == [0, 2, len(blocks) - 3]
     assert network.feature_layout() == ([48, 48, 24], [1, 1, 2])
+
+
+def test_a_folder_with_maisi_weights_stands_in_for_a_trained_autoencoder(tmp_path):
+    network = PetVAE(**MAISI_ARGUMENTS)
+    torch.save(network.autoencoder.state_dict(), tmp_path / "autoencoder_epoch273.pt")
+    loaded, run = load_autoencoder(tmp_path)
+    assert vae_arguments(run) == MAISI_ARGUMENTS
+    assert float(run.scale.to_network(torch.zeros(1))) == 0.0
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name]), name

@@ -34,11 +34,11 @@ from TumorGenCore.training.examples import ExampleMaker, ExampleSettings
 from TumorGenCore.training.latents import LatentCache, occupancy
 from TumorGenCore.training.trainer import LoopSettings
 
-STEPS = 18
+STEPS, GENERATOR_STEPS = 12, 18
 DATA = {"patient_pattern": r"^(P\d)", "validation_share": 0.34, "always_train": ["P4"]}
 AUTOENCODER: dict[str, Any] = {
     "data": DATA,
-    "loop": {"steps": STEPS, "learning_rate": 5e-3, "warmup_steps": 2, "validate_steps": 6, "checkpoint_minutes": 0},
+    "loop": {"steps": STEPS, "learning_rate": 5e-3, "warmup_steps": 2, "validate_steps": 5, "checkpoint_minutes": 0},
     "patch": {"spacing_mm": 4.0, "context_mm": 8.0, "multiple": 8, "max_size": 32},
     "channels": [8, 8],
     "num_res_blocks": [1, 1],
@@ -48,7 +48,13 @@ AUTOENCODER: dict[str, Any] = {
 }
 GENERATOR: dict[str, Any] = {
     "data": DATA,
-    "loop": {"steps": STEPS, "learning_rate": 5e-3, "warmup_steps": 2, "validate_steps": 12, "checkpoint_minutes": 60},
+    "loop": {
+        "steps": GENERATOR_STEPS,
+        "learning_rate": 5e-3,
+        "warmup_steps": 2,
+        "validate_steps": 12,
+        "checkpoint_minutes": 60,
+    },
     "channels": [8, 16],
     "attention_levels": [False, True],
     "num_head_channels": 8,
@@ -100,7 +106,7 @@ def assert_each_step_once(output: Path) -> None:
     steps = Counter(line["step"] for line in log(output) if "loss" in line)
     assert steps == Counter(range(1, STEPS + 1))
     validations = [line["step"] for line in log(output) if "validation_psnr" in line]
-    assert validations == [6, 12, STEPS]
+    assert validations == [5, 10, STEPS]
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +144,7 @@ def test_trained_autoencoder_loads_with_its_settings(autoencoder_run):
 
 
 def test_pictures_of_each_stage_are_written(autoencoder_run, generator_run):
-    for output, steps in ((autoencoder_run, (6, 12, STEPS)), (generator_run, (12, STEPS))):
+    for output, steps in ((autoencoder_run, (5, 10, STEPS)), (generator_run, (12, GENERATOR_STEPS))):
         pictures = sorted((output / "pictures").iterdir())
         assert [path.name for path in pictures] == [f"step-{step:07d}.png" for step in steps]
         for path in pictures:
@@ -149,7 +155,7 @@ def test_pictures_of_each_stage_are_written(autoencoder_run, generator_run):
 
 def test_generator_learns_all_terms_of_its_loss(generator_run):
     lines = [line for line in log(generator_run) if "loss" in line]
-    assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
+    assert [line["step"] for line in lines] == list(range(1, GENERATOR_STEPS + 1))
     for name in ("loss", "rfm", "rec"):
         values = [line[name] for line in lines]
         assert np.mean(values[-6:]) < np.mean(values[:6]), name
@@ -164,7 +170,7 @@ def test_generator_writes_a_bundle_that_inserts(generator_run, tiny_cases):
     assert sorted(cases["training"] + cases["validation"]) == ["P1-a", "P1-b", "P2", "P3", "P4"]
     assert not {name[:2] for name in cases["training"]} & {name[:2] for name in cases["validation"]}
     image = sitk.ReadImage(str(tiny_cases / "more" / "P4_image.nii.gz"))
-    result = generator.insert(image, Box((0, 0, 0), (40, 40, 40)), seed=1, steps=2)
+    result = generator.insert(image, Box((0, 0, 0), (40, 40, 40)), seed=1, steps=2, suv_factor=1.0)
     before, after = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(result.image)
     assert result.provenance["bundle_name"] == "tiny"
     changed = np.argwhere(before != after)

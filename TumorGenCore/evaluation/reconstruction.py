@@ -19,8 +19,8 @@ def evaluate_reconstruction(bundle: ModelBundle, case: Case, patches: int = 6, s
     """Reconstruct patches of one case: one on its tumour, the rest at random places in the body.
 
     Returns:
-        ``psnr_db`` over all patch voxels within the scan (network scale, peak to peak 2), and ``tumour_error``, the mean
-        |relative SUV error| of tumour voxels above SUV 0.5.
+        ``psnr_db`` over all patch voxels within the scan (network scale, peak to peak 2), and ``tumour_error``, the
+        mean |relative SUV error| of tumour voxels above SUV 0.5.
     """
     rng = np.random.default_rng([seed, len(case.body_lps)])
     centers = [case.lesions[0].points_lps.mean(axis=0)] if case.lesions else []

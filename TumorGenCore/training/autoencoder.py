@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from torch import nn
 
 from TumorGenCore.devices import channels_last
 from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.losses import gradient_loss, kl_loss
+from TumorGenCore.networks.maisi import MAISI_ARGUMENTS, load_maisi_vae
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import AutoencoderRun, read_config, write_config
@@ -23,14 +26,19 @@ from TumorGenCore.training.examples import ExampleMaker
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 
-__all__ = ["build_vae", "load_autoencoder", "psnr", "train_autoencoder"]
+__all__ = ["build_vae", "load_autoencoder", "psnr", "train_autoencoder", "vae_arguments"]
 
 _CONFIG, _WEIGHTS = "autoencoder.json", "autoencoder.safetensors"
 
 
 def build_vae(run: AutoencoderRun) -> PetVAE:
     """The network a run describes."""
-    return PetVAE(run.channels, run.num_res_blocks, run.latent_channels, run.norm_num_groups, run.space_to_depth)
+    return PetVAE(**vae_arguments(run))
+
+
+def vae_arguments(run: AutoencoderRun) -> dict[str, Any]:
+    """The arguments of ``PetVAE`` among a run's settings, as bundles keep them."""
+    return {name: getattr(run, name) for name in MAISI_ARGUMENTS}
 
 
 def psnr(reconstruction: torch.Tensor, truth: torch.Tensor) -> float:
@@ -107,12 +115,14 @@ def train_autoencoder(data: Path, output: Path, run: AutoencoderRun, resume: boo
 
 
 def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
-    """The trained VAE of a run's output folder, with its settings.
+    """The trained VAE of a run's output folder, with its settings; or MAISI's, from a folder with its weights.
 
     Raises:
         TrainingDataError: the folder holds no finished autoencoder, or a damaged one.
     """
     if not (folder / _WEIGHTS).exists():
+        if any(folder.glob("autoencoder*.pt")):
+            return load_maisi_vae(folder), AutoencoderRun(scale=NetworkScale(low=0.0), **MAISI_ARGUMENTS)
         raise TrainingDataError(f"{folder} holds no {_WEIGHTS}; run `tumorgen train autoencoder` to its end first.")
     run = read_config(AutoencoderRun, folder / _CONFIG)
     network = build_vae(run)

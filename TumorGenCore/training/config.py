@@ -59,6 +59,7 @@ class AutoencoderRun:
     latent_channels: int = 4
     norm_num_groups: int = 8
     space_to_depth: int = 2
+    use_convtranspose: bool = True
     patch_size: int = 48
     batch_size: int = 4
     gradient_weight: float = 0.5

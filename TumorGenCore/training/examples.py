@@ -145,7 +145,8 @@ class ExampleMaker:
             donor_box, scale = self._box_around(rng, case, lesion, axes, size, 0.0)
             donor_patch = WorkingPatch.of_size(donor_box, (size,) * 3, self.patch_settings.spacing_mm / scale)
             donor = donor_patch.sample(case.image)
-            mask = _metabolic_part(donor, donor_patch.sample(case.mask) > 0.5)
+            contour = (donor_patch.sample(case.mask) > 0.5) & (donor_patch.box_coverage() > 0)
+            mask = _metabolic_part(donor, contour)
             donor = self._restore_resolution(rng, donor, scale)
             host_case = self._hosts[rng.choice(len(self._hosts), p=self._host_weights)]
             center = host_case.healthy_lps[rng.integers(len(host_case.healthy_lps))]

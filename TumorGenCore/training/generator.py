@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import nn
 
 from TumorGenCore import losses
@@ -17,7 +18,7 @@ from TumorGenCore.networks.mask_refiner import MaskRefiner
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.sampler import KnownRegion, integrate, time_grid
-from TumorGenCore.training.autoencoder import load_autoencoder
+from TumorGenCore.training.autoencoder import load_autoencoder, vae_arguments
 from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import AutoencoderRun, GeneratorRun, write_config
 from TumorGenCore.training.data import Case, load_cases, split_patients
@@ -62,13 +63,7 @@ class GeneratorStage:
         torch.manual_seed(run.loop.seed)
         channels, scales = vae.feature_layout()
         self.arguments = {
-            "vae": {
-                "channels": vae_run.channels,
-                "num_res_blocks": vae_run.num_res_blocks,
-                "latent_channels": vae_run.latent_channels,
-                "norm_num_groups": vae_run.norm_num_groups,
-                "space_to_depth": vae_run.space_to_depth,
-            },
+            "vae": vae_arguments(vae_run),
             "vector_field": {
                 "latent_channels": vae.latent_channels,
                 "channels": run.channels,
@@ -256,7 +251,8 @@ def train_generator(
     cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
     write_config(run, output / _CONFIG)
-    stage = GeneratorStage(run, vae, vae_run, training, validation, output / "cache", quiet)
+    with PartialState().main_process_first():  # One process makes the cache, the others read it.
+        stage = GeneratorStage(run, vae, vae_run, training, validation, output / "cache", quiet)
     network = train(stage, run.loop, output, resume, quiet)
     split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
     bundle = stage.bundle(network, name, "1.0.0", {**run.notes, "cases": split})

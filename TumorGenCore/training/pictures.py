@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
 
-__all__ = ["save_slices"]
+__all__ = ["save_curves", "save_slices"]
 
 
 def save_slices(
@@ -36,6 +38,30 @@ def save_slices(
                     axes[r, c].contour(mask, [0.5], colors="red", linewidths=0.8)
             axes[r, c].set_axis_off()
         axes[r, 0].set_title(title, fontsize=7, loc="left")
+    _save(figure, path)
+
+
+def save_curves(log: Path, path: Path) -> None:
+    """Plot every figure of a run's ``log.jsonl`` over its steps, one small panel each."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for line in log.read_text().splitlines():
+        values = json.loads(line)
+        step = values.pop("step")
+        for name, value in values.items():
+            curves.setdefault(name, []).append((step, value))
+    figure = Figure(figsize=(10, 2.2 * math.ceil(len(curves) / 3)), layout="constrained")
+    axes = figure.subplots(math.ceil(len(curves) / 3), 3, squeeze=False)
+    for axis in axes.flat[len(curves) :]:
+        axis.set_axis_off()
+    for axis, (name, points) in zip(axes.flat, curves.items(), strict=False):
+        steps, values = zip(*points, strict=True)
+        axis.plot(steps, values, linewidth=0.8)
+        axis.set_title(name, fontsize=8)
+        axis.tick_params(labelsize=7)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
     figure.savefig(part, format="png", dpi=90)
     part.replace(path)

@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 from TumorGenCore.devices import computes_bfloat16, pick_device
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from TumorGenCore.training.pictures import save_curves
 
 __all__ = ["LoopSettings", "Stage", "train"]
 
@@ -101,7 +102,9 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
     network: nn.Module = accelerator.prepare_model(stage.network)
     bare: nn.Module = accelerator.unwrap_model(network)
     averaged = AveragedModel(bare, avg_fn=_moving_average(settings.ema_decay), use_buffers=True)
-    optimizer = torch.optim.AdamW(bare.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(
+        bare.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, settings))
     step, seconds = 0, 0.0
     newest = latest_checkpoint(output / "checkpoints") if resume else None
@@ -197,6 +200,8 @@ def _report(stage: Stage, network: nn.Module, output: Path, step: int, log: _Log
         log.add(step, {f"validation_{k}": v for k, v in stage.validate(network).items()})
         (output / "pictures").mkdir(parents=True, exist_ok=True)
         stage.picture(network, output / "pictures" / f"step-{step:07d}.png")
+    log.flush()
+    save_curves(log.path, output / "curves.png")
 
 
 class _Log:
