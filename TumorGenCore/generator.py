@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from TumorGenCore.devices import autocast, channels_last, pick_device
@@ -35,8 +34,6 @@ ShouldCancel = Callable[[], bool]
 
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
-#: Uptake spills past the mask by the scanner's resolution; the change is kept that far around the tumour, mm.
-SPILL_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -223,8 +220,7 @@ class TumorGenerator:
         pause(steps, "pasting")
         with _timed(seconds, "paste"):
             probability = torch.sigmoid(logits.float())
-            synthetic = self.bundle.scale.to_suv(decoded.float())
-            change = (synthetic - prepared.original_suv) * self._spill_gate(probability, prepared.patch)
+            change = self.bundle.scale.to_suv(decoded.float()) - prepared.original_suv
             image, mask, soft = _paste(prepared, change[0, 0].cpu().numpy(), probability[0, 0].cpu().numpy())
         pause(steps, "done")
         warnings = prepared.warnings
@@ -258,13 +254,6 @@ class TumorGenerator:
             return self.bundle.vector_field(x, prepared.z_m, prepared.box_latent, at).float()
 
         return integrate(velocity, noise, time_grid(steps), solver, known, on_step)
-
-    def _spill_gate(self, probability: torch.Tensor, patch: WorkingPatch) -> torch.Tensor:
-        """1 at the tumour and as far as its uptake spills, smoothly 0 beyond, so that other tissue stays as it was."""
-        reach = max(1, round(SPILL_MM / patch.grid.spacing_mm[0] / 2))
-        near = F.max_pool3d(probability.clamp(0, 1), 2 * reach + 1, stride=1, padding=reach)
-        near = (2 * near).clamp(0, 1)
-        return F.avg_pool3d(near, 2 * reach + 1, stride=1, padding=reach)
 
 
 def _check_sampling(seed: int, steps: int, solver: str) -> None:
