@@ -69,7 +69,7 @@ def evaluate_site(
         - ``volume_ml`` and its ``volume_variation`` (deviation over mean), ``suv_max``;
         - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
     """
-    prepared = generator.prepare(site.case.image, site.box)
+    prepared = generator.prepare(site.case.image, site.box, suv_factor=1)
     results = [generator.generate(prepared, seed=seed, steps=steps) for seed in seeds]
     masks = [sitk.GetArrayFromImage(r.mask) > 0 for r in results]
     box = _inside(site.box, Grid.from_image(site.case.image))
