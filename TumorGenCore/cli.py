@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import sys
 import time
@@ -145,17 +146,12 @@ def _check_outputs(pet: Path, outputs: Sequence[Path | None], preview: Path | No
 
 def _describe(seed: int, result: Any, volume: Any, files: Sequence[Path | None]) -> dict[str, Any]:
     """The figures of one variant, for people and machines."""
-    import numpy as np
-    import SimpleITK as sitk
+    from TumorGenCore.lesion_measures import measure_images
 
-    inside = sitk.GetArrayViewFromImage(result.mask) > 0
-    uptake = sitk.GetArrayViewFromImage(result.image)[inside] * volume.units.suv_factor
-    voxel_ml = float(np.prod(volume.image.GetSpacing())) / 1000
+    measures = dataclasses.asdict(measure_images(result.image, result.mask, volume.units.suv_factor))
     return {
         "seed": seed,
-        "volume_ml": round(float(inside.sum()) * voxel_ml, 3),
-        "suv_max": round(float(uptake.max()), 3) if uptake.size else None,
-        "suv_mean": round(float(uptake.mean()), 3) if uptake.size else None,
+        **{name: None if math.isnan(value) else round(value, 3) for name, value in measures.items()},
         "parts": result.seconds,
         "files": [str(path) for path in files if path],
     }
@@ -166,7 +162,10 @@ def _print_insertions(report: _Report) -> None:
         size = f"{variant['volume_ml']:.1f} ml"
         uptake = ""
         if variant["suv_max"] is not None:
-            uptake = f", SUVmax {variant['suv_max']:.1f}, mean {variant['suv_mean']:.1f}"
+            uptake = (
+                f", SUVmax {variant['suv_max']:.1f}, peak {variant['suv_peak']:.1f}, mean {variant['suv_mean']:.1f}, "
+                f"MTV {variant['mtv_ml']:.1f} ml, TLG {variant['tlg']:.0f} g"
+            )
         report.say(f"Synthetic tumour, seed {variant['seed']}: {size}{uptake}")
         report.say("  " + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in variant["parts"].items()))
         for path in variant["files"]:
@@ -205,7 +204,9 @@ def _train_autoencoder(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.config import AutoencoderRun
 
     run = _run_settings(AutoencoderRun, options)
-    weights = train_autoencoder(options.data, options.output, run, options.resume, not report.shows_progress)
+    weights = train_autoencoder(
+        options.data, options.output, run, options.resume, not report.shows_progress, options.start_from
+    )
     report.values = {"autoencoder": str(weights)}
     report.say(f"Trained autoencoder: {weights}")
 
@@ -315,6 +316,9 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--steps", type=_positive, help="optimiser steps, overriding the configuration")
     training.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in --output")
     autoencoder = train.add_parser("autoencoder", parents=[training], help="first: the 3D VAE")
+    autoencoder.add_argument(
+        "--start-from", type=Path, metavar="DIR", help="output folder of an earlier run to go on from"
+    )
     autoencoder.set_defaults(run=_train_autoencoder, stage="autoencoder")
     generator = train.add_parser("generator", parents=[training], help="then: vector field and mask refiner")
     generator.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")

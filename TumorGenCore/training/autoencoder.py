@@ -47,7 +47,7 @@ def psnr(reconstruction: torch.Tensor, truth: torch.Tensor) -> float:
 
 
 class AutoencoderStage:
-    """L1 + gradient + KL on random patches."""
+    """L1 + squared error + gradient + KL on random patches."""
 
     def __init__(self, run: AutoencoderRun, training: Sequence[Case], validation: Sequence[Case]) -> None:
         self.run = run
@@ -76,10 +76,12 @@ class AutoencoderStage:
         torch.manual_seed(generator.initial_seed())  # The posterior's sample is drawn inside MONAI's network.
         reconstruction, mean, deviation = network(patch)
         l1 = F.l1_loss(reconstruction, patch)
+        mse = F.mse_loss(reconstruction, patch)
         gradient = gradient_loss(reconstruction, patch)
         kl = kl_loss(mean, deviation)
-        total = l1 + self.run.gradient_weight * gradient + self.run.kl_weight * kl
-        return total, {"l1": float(l1.detach()), "gradient": float(gradient.detach()), "kl": float(kl.detach())}
+        total = l1 + self.run.mse_weight * mse + self.run.gradient_weight * gradient + self.run.kl_weight * kl
+        parts = {"l1": l1, "mse": mse, "gradient": gradient, "kl": kl}
+        return total, {name: float(value.detach()) for name, value in parts.items()}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         if not hasattr(self, "_validation"):
@@ -96,22 +98,50 @@ class AutoencoderStage:
         save_slices([scale.to_suv(shown), scale.to_suv(made)], ["scan", "reconstruction"], path)
 
 
-def train_autoencoder(data: Path, output: Path, run: AutoencoderRun, resume: bool = False, quiet: bool = False) -> Path:
+def train_autoencoder(
+    data: Path,
+    output: Path,
+    run: AutoencoderRun,
+    resume: bool = False,
+    quiet: bool = False,
+    start_from: Path | None = None,
+) -> Path:
     """Train the VAE; writes ``autoencoder.safetensors`` and ``autoencoder.json`` into ``output``.
 
+    Args:
+        data: folder of cases.
+        output: where the run lives.
+        run: its settings.
+        resume: go on from the newest checkpoint in ``output``.
+        quiet: no progress bar.
+        start_from: output folder of a finished run whose weights this one starts with.
+
     Raises:
-        TrainingDataError: the folder or the run's settings cannot be used.
+        TrainingDataError: the folder, the run's settings or the weights to start from cannot be used.
     """
     refuse_to_mix(output, resume)
+    first = None if start_from is None else _same_shape(*load_autoencoder(start_from), run)
     output.mkdir(parents=True, exist_ok=True)
     cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
     write_config(run, output / _CONFIG)
-    network = train(AutoencoderStage(run, training, validation), run.loop, output, resume, quiet)
+    stage = AutoencoderStage(run, training, validation)
+    if first is not None:
+        stage.network.load_state_dict(first.state_dict())
+    network = train(stage, run.loop, output, resume, quiet)
     part = output / f".{_WEIGHTS}.part"
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part)
     part.replace(output / _WEIGHTS)
     return output / _WEIGHTS
+
+
+def _same_shape(network: PetVAE, its_run: AutoencoderRun, run: AutoencoderRun) -> PetVAE:
+    if vae_arguments(its_run) != vae_arguments(run) or its_run.scale != run.scale:
+        raise TrainingDataError(
+            "The weights to start from belong to another network or intensity scale than the configuration's; "
+            "give both the same shapes and scale, or train from the beginning."
+        )
+    return network
 
 
 def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:

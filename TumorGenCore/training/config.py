@@ -62,6 +62,7 @@ class AutoencoderRun:
     use_convtranspose: bool = True
     patch_size: int = 48
     batch_size: int = 4
+    mse_weight: float = 0.0
     gradient_weight: float = 0.5
     kl_weight: float = 1e-6
 
