@@ -217,7 +217,14 @@ def _train_generator(options: argparse.Namespace, report: _Report) -> None:
 
     run = _run_settings(GeneratorRun, options)
     folder = train_generator(
-        options.data, options.autoencoder, options.output, run, options.resume, not report.shows_progress, options.name
+        options.data,
+        options.autoencoder,
+        options.output,
+        run,
+        options.resume,
+        not report.shows_progress,
+        options.name,
+        options.start_from,
     )
     report.values = {"bundle": str(folder)}
     report.say(f"Trained bundle: {folder}")
@@ -322,6 +329,7 @@ def _parser() -> argparse.ArgumentParser:
     autoencoder.set_defaults(run=_train_autoencoder, stage="autoencoder")
     generator = train.add_parser("generator", parents=[training], help="then: vector field and mask refiner")
     generator.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    generator.add_argument("--start-from", metavar="BUNDLE", help="bundle whose networks to go on from")
     generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
     generator.set_defaults(run=_train_generator, stage="generator")
 

@@ -278,6 +278,43 @@ def test_resume_with_another_network_is_refused(tiny_cases, autoencoder_run, tmp
     assert "not of this run's networks" in error and error.count("\n") == 1
 
 
+def unmoving(values: dict[str, Any]) -> dict[str, Any]:
+    """One step at no learning rate to speak of: the weights stay what they started as."""
+    return {**values, "loop": {**values["loop"], "steps": 1, "learning_rate": 1e-9, "weight_decay": 0.0}}
+
+
+def test_autoencoder_starts_from_an_earlier_run(tiny_cases, autoencoder_run, tmp_path):
+    settings = config(tmp_path, unmoving(AUTOENCODER))
+    output = tmp_path / "on"
+    start = ["--start-from", str(autoencoder_run)]
+    assert main(command(tiny_cases, output, "--config", str(settings), *start)) == 0
+    assert largest_difference(weights(output), weights(autoencoder_run)) < 1e-6
+
+
+def test_generator_starts_from_an_earlier_bundle(tiny_cases, autoencoder_run, generator_run, tmp_path):
+    settings = config(tmp_path, unmoving(GENERATOR))
+    output, bundle = tmp_path / "on", generator_run / "tiny"
+    options = ["--data", str(tiny_cases), "--autoencoder", str(autoencoder_run), "--output", str(output)]
+    more = ["--config", str(settings), "--name", "more", "--start-from", str(bundle)]
+    assert main(["train", "generator", "--quiet", *options, *more]) == 0
+    for part in ("vector_field", "mask_refiner"):
+        before, after = (load_file(folder / "models" / f"{part}.safetensors") for folder in (bundle, output / "more"))
+        assert largest_difference(before, after) < 1e-3  # half precision on disk
+
+
+def test_start_from_another_network_is_refused(tiny_cases, autoencoder_run, generator_run, tmp_path, capsys):
+    other = config(tmp_path, {**AUTOENCODER, "channels": [8, 12]})
+    start = ["--start-from", str(autoencoder_run)]
+    assert main(command(tiny_cases, tmp_path / "a", "--config", str(other), *start)) == 1
+    assert "another network" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+    other = config(tmp_path, {**GENERATOR, "channels": [8, 24]})
+    options = ["--data", str(tiny_cases), "--autoencoder", str(autoencoder_run), "--output", str(tmp_path / "g")]
+    start = ["--start-from", str(generator_run / "tiny"), "--config", str(other)]
+    assert main(["train", "generator", "--quiet", *options, *start]) == 1
+    assert "other shapes" in capsys.readouterr().err
+
+
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
     for step in (1, 2, 10):
         save_checkpoint(tmp_path, step, {"step": step, "weight": torch.ones(2)})

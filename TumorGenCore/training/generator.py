@@ -13,7 +13,8 @@ from torch import nn
 
 from TumorGenCore import losses
 from TumorGenCore.devices import channels_last
-from TumorGenCore.model_bundle import ModelBundle, save_bundle
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.model_bundle import ModelBundle, load_bundle, save_bundle
 from TumorGenCore.networks.mask_refiner import MaskRefiner
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.networks.vector_field import VectorField
@@ -109,6 +110,20 @@ class GeneratorStage:
                 cache / "validation.safetensors", vae, self.scale, maker, self.sizes[len(self.sizes) // 2],
                 run.validation_examples, run.condition, quiet,
             )  # fmt: skip
+
+    def start_from(self, bundle: ModelBundle) -> None:
+        """Take over a bundle's networks.
+
+        Raises:
+            TrainingDataError: they have other shapes than this run's.
+        """
+        for part in ("vector_field", "mask_refiner"):
+            if bundle.network_arguments[part] != self.arguments[part]:
+                raise TrainingDataError(
+                    f"The {part} of {bundle.name} has other shapes than this run's; give the configuration its shapes, "
+                    "or train from the beginning."
+                )
+            getattr(self.network, part).load_state_dict(getattr(bundle, part).state_dict())
 
     def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.run.loop.seed, 3, step, process])
@@ -238,13 +253,27 @@ def train_generator(
     resume: bool = False,
     quiet: bool = False,
     name: str = "my-bundle",
+    start_from: str | Path | None = None,
 ) -> Path:
     """Train SC-VFE and VMR; writes the model bundle ``output/NAME``.
 
+    Args:
+        data: folder of cases.
+        autoencoder: output folder of the VAE's run.
+        output: where the run lives.
+        run: its settings.
+        resume: go on from the newest checkpoint in ``output``.
+        quiet: no progress bar.
+        name: of the bundle.
+        start_from: bundle whose vector field and mask refiner this run starts with. Its VAE should be the one that this
+            run's was trained on from, or the latents mean something else.
+
     Raises:
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
+        ModelBundleError: the bundle to start from is damaged.
     """
     refuse_to_mix(output, resume)
+    first = None if start_from is None else load_bundle(start_from)
     output.mkdir(parents=True, exist_ok=True)
     vae, vae_run = load_autoencoder(autoencoder)
     vae.requires_grad_(False)
@@ -253,6 +282,8 @@ def train_generator(
     write_config(run, output / _CONFIG)
     with PartialState().main_process_first():  # One process makes the cache, the others read it.
         stage = GeneratorStage(run, vae, vae_run, training, validation, output / "cache", quiet)
+    if first is not None:
+        stage.start_from(first)
     network = train(stage, run.loop, output, resume, quiet)
     split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
     bundle = stage.bundle(network, name, "1.0.0", {**run.notes, "cases": split})
