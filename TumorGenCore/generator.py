@@ -21,7 +21,7 @@ from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.patch import WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.pseudo_mask import latent_condition
-from TumorGenCore.sampler import KnownRegion, Solver, integrate, time_grid
+from TumorGenCore.sampler import KnownRegion, Solver, check_solver, integrate, time_grid
 from TumorGenCore.suv import PetUnits, units_of_image
 from TumorGenCore.volume_io import PetVolume, check_volume
 
@@ -257,24 +257,19 @@ class TumorGenerator:
 
 
 def _check_sampling(seed: int, steps: int, solver: str) -> None:
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; sampling needs at least 1.")
+    """The sampler's own checks, and the seed's, before any work."""
+    time_grid(steps)
+    check_solver(solver)
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed}; use 0 or a positive number below 2^63.")
-    if solver not in ("euler", "heun"):
-        raise ValueError(f"solver is {solver!r}; use 'euler' or 'heun'.")
 
 
 def _require_overlap(box: Box, grid: Grid) -> None:
-    start, stop = box.index_bounds(grid)
-    if np.all(stop > start):
-        k, j, i = np.meshgrid(*(np.arange(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True)), indexing="ij")
-        if box.contains(grid.index_to_lps(np.stack([i, j, k], axis=-1))).any():
-            return
-    raise InvalidBoxError(
-        f"The box at {tuple(round(c, 1) for c in box.center_lps)} mm (LPS) holds no voxel of the volume; "
-        "move it onto the image. Coordinates given in RAS instead of LPS are a common cause."
-    )
+    if not box.voxels(grid)[0].any():
+        raise InvalidBoxError(
+            f"The box at {tuple(round(c, 1) for c in box.center_lps)} mm (LPS) holds no voxel of the volume; "
+            "move it onto the image. Coordinates given in RAS instead of LPS are a common cause."
+        )
 
 
 def _box_warnings(box: Box, grid: Grid, patch: WorkingPatch, suv: NDArray[np.float32]) -> tuple[str, ...]:

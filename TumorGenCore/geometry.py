@@ -187,6 +187,19 @@ class Box:
         """The 8 corners, shape (8, 3), LPS mm."""
         return self.to_lps((_unit_corners() - 0.5) * np.asarray(self.size_mm))
 
+    def voxels(self, grid: Grid) -> tuple[NDArray[np.bool_], tuple[slice, slice, slice]]:
+        """Which voxels of ``grid`` have their centre inside the box.
+
+        Returns:
+            Booleans (k, j, i) for a region of the grid, and the region's slices (k, j, i); no voxel outside the region
+            lies inside the box. The region is empty when the box misses the grid.
+        """
+        start, stop = self.index_bounds(grid)
+        ranges = [np.arange(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True)]
+        k, j, i = np.meshgrid(*ranges, indexing="ij")
+        region = (slice(start[2], stop[2]), slice(start[1], stop[1]), slice(start[0], stop[0]))
+        return self.contains(grid.index_to_lps(np.stack([i, j, k], axis=-1))), region
+
     def canonical(self) -> Box:
         """The same box with its axes in the order and sense nearest to L, P, S.
 

@@ -8,7 +8,6 @@ is resampled. Figures are built without pyplot, so nothing global is touched and
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.safe_write import replacing
 
 __all__ = ["PreviewCase", "save_contact_sheet", "save_preview"]
 
@@ -262,12 +262,7 @@ def _cut(box: Box, normal: int, position: float) -> NDArray[np.float64]:
 
 
 def _write_png(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write under a temporary name, then rename, so that a failure leaves neither a part nor a stray file."""
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    try:
+    with replacing(target) as temporary:
         FigureCanvasAgg(figure).print_figure(temporary, format="png", dpi=150)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
     return target

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 
-__all__ = ["KnownRegion", "Solver", "integrate", "time_grid"]
+__all__ = ["KnownRegion", "Solver", "check_solver", "integrate", "time_grid"]
 
 Solver = Literal["euler", "heun"]
 Velocity = Callable[[torch.Tensor, float], torch.Tensor]
@@ -50,6 +50,16 @@ def time_grid(steps: int) -> list[float]:
     return np.linspace(0.0, 1.0, steps + 1, dtype=np.float64).tolist()
 
 
+def check_solver(solver: str) -> None:
+    """Refuse a solver that is not known.
+
+    Raises:
+        ValueError
+    """
+    if solver not in get_args(Solver):
+        raise ValueError(f"solver is {solver!r}; use 'euler' or 'heun'.")
+
+
 def integrate(
     velocity: Velocity,
     noise: torch.Tensor,
@@ -74,8 +84,7 @@ def integrate(
     Raises:
         ValueError: an unknown solver, or times that do not increase.
     """
-    if solver not in ("euler", "heun"):
-        raise ValueError(f"solver is {solver!r}; use 'euler' or 'heun'.")
+    check_solver(solver)
     if any(later <= earlier for earlier, later in pairwise(times)):
         raise ValueError("times must increase from noise (0) to data (1).")
     x = noise

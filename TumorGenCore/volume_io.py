@@ -10,12 +10,10 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,6 +21,7 @@ import SimpleITK as sitk
 from TumorGenCore.errors import InvalidBoxError, UnsupportedVolumeError
 from TumorGenCore.file_integrity import check_file
 from TumorGenCore.geometry import Box, Grid, Matrix, Vector
+from TumorGenCore.safe_write import check_folder, replacing
 from TumorGenCore.suv import SUV_TAGS, PetUnits, units_from_dicom, units_of_image, warn_if_implausible
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise UnsupportedVolumeError(f"{path.name} must end in one of {', '.join(WRITABLE_SUFFIXES)}.")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the name of a file to write.")
-    _check_folder(path)
+    check_folder(path)
 
 
 def write_volume(image: sitk.Image, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
@@ -256,7 +255,7 @@ def write_provenance(provenance: Mapping[str, Any], path: str | os.PathLike[str]
         OSError: the file cannot be written.
     """
     target = provenance_path(path)
-    with _replacing(target) as temporary:
+    with replacing(target) as temporary:
         temporary.write_text(json.dumps(dict(provenance), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return target
 
@@ -335,7 +334,7 @@ def write_box(box: Box, path: str | os.PathLike[str], name: str = "Tumor box") -
         "insideOut": False,
         "controlPoints": [{"id": "1", "label": f"{name}-1", "position": center, "positionStatus": "defined"}],
     }
-    with _replacing(Path(path)) as temporary:
+    with replacing(Path(path)) as temporary:
         temporary.write_text(json.dumps({"@schema": _MARKUPS_SCHEMA, "markups": [roi]}, indent=4), encoding="utf-8")
 
 
@@ -501,33 +500,10 @@ def _write(image: sitk.Image, path: Path, keys: Mapping[str, str], provenance: M
     clean = _drop_metadata(image)
     for key, value in keys.items():
         clean.SetMetaData(key, value)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         try:
             sitk.WriteImage(clean, str(temporary), useCompression=path.suffix.lower() != ".nii")
         except RuntimeError as error:
             raise OSError(f"{path} cannot be written: {_reason(error)}") from error
         if provenance is not None:
             write_provenance(provenance, path)
-
-
-def _check_folder(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} to; create it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"The folder {path.parent} may not be written to; choose another for {path.name}.")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, with its suffixes, that takes its place if the block succeeds.
-
-    Raises:
-        OSError: the folder does not exist or may not be written to.
-    """
-    _check_folder(path)
-    temporary = path.with_name(f".{uuid4().hex}-{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -118,6 +118,17 @@ def test_index_bounds_hold_every_voxel_inside_and_no_more_than_the_corners_span(
     np.testing.assert_array_equal(wide_stop, np.clip(np.ceil(span.max(axis=0) - 1e-9) + 3, 0, grid.size_ijk))
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_voxels_are_those_whose_centres_lie_inside_six_planes(case: int) -> None:
+    rng = np.random.default_rng(1000 + case)
+    grid = random_grid(rng)
+    box = random_box(rng, grid.corners_lps.mean(axis=0))
+    voxels, region = box.voxels(grid)
+    found = np.zeros(grid.size_ijk[::-1], dtype=bool)
+    found[region] = voxels
+    np.testing.assert_array_equal(found, depth_inside(voxel_centres(grid.empty_image()), box) > 0)
+
+
 def test_index_bounds_are_empty_when_the_box_misses() -> None:
     grid = Grid((10, 10, 10), (1.0, 1.0, 1.0))
     for center in ((-50, 5, 5), (5, 60, 5), (1e300, 5, 5)):

@@ -111,9 +111,8 @@ def _mean(values: list) -> float | None:
 
 def _inside(box: Box, grid: Grid) -> NDArray[np.bool_]:
     inside = np.zeros(grid.size_ijk[::-1], dtype=bool)
-    start, stop = box.index_bounds(grid)
-    k, j, i = np.meshgrid(*(np.arange(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True)), indexing="ij")
-    inside[k, j, i] = box.contains(grid.index_to_lps(np.stack([i, j, k], axis=-1)))
+    voxels, region = box.voxels(grid)
+    inside[region] = voxels
     return inside
 
 

@@ -11,6 +11,7 @@ from TumorGenCore.evaluation.insertion import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
 from TumorGenCore.generator import InsertionResult, TumorGenerator
 from TumorGenCore.preview import PreviewCase, save_contact_sheet
+from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.data import load_cases
 
 __all__ = ["evaluate"]
@@ -68,8 +69,9 @@ def evaluate(
         "sites": sites,
         "means": _means(reconstruction, sites),
     }
-    (output / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-    (output / "report.md").write_text(_markdown(report))
+    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", _markdown(report))):
+        with replacing(output / name) as temporary:
+            temporary.write_text(text)
     save_contact_sheet(_panels(shown), output / "contact_sheet.png", columns=(seeds + 1) * 2)
     return report
 

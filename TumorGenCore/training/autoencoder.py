@@ -19,6 +19,7 @@ from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.losses import gradient_loss, kl_loss
 from TumorGenCore.networks.maisi import MAISI_ARGUMENTS, load_maisi_vae
 from TumorGenCore.networks.vae import PetVAE
+from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import AutoencoderRun, read_config, write_config
 from TumorGenCore.training.data import Case, load_cases, split_patients
@@ -129,9 +130,8 @@ def train_autoencoder(
     if first is not None:
         stage.network.load_state_dict(first.state_dict())
     network = train(stage, run.loop, output, resume, quiet)
-    part = output / f".{_WEIGHTS}.part"
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part)
-    part.replace(output / _WEIGHTS)
+    with replacing(output / _WEIGHTS) as temporary:
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary)
     return output / _WEIGHTS
 
 

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.pseudo_mask import latent_condition
+from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.examples import Example, ExampleMaker
 
 __all__ = ["LatentCache", "occupancy"]
@@ -102,9 +103,8 @@ class LatentCache:
             parts["mask"].append(torch.from_numpy(example.mask.astype(np.uint8))[None, None])
         tensors = {name: torch.cat(values).contiguous() for name, values in parts.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        save_file(tensors, part, {"fingerprint": fingerprint})
-        part.replace(path)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, {"fingerprint": fingerprint})
         return cls(**tensors)
 
     def __len__(self) -> int:

@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from TumorGenCore.safe_write import replacing
+
 __all__ = ["save_curves", "save_slices"]
 
 
@@ -62,6 +64,5 @@ def save_curves(log: Path, path: Path) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, format="png", dpi=90)
-    part.replace(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=90)
