@@ -331,7 +331,7 @@ def test_models_are_listed_with_hash_and_card_and_a_damaged_one_is_told(
     shutil.copytree(tiny_bundle_folder, root / "good")
     shutil.copytree(tiny_bundle_folder, root / "bad")
     (root / "bad" / "models" / "vae.safetensors").write_bytes(b"damaged")
-    monkeypatch.setattr("TumorGenCore.model_bundle.models_root", lambda: root)
+    monkeypatch.setattr("TumorGenCore.bundle_folders.models_root", lambda: root)
     assert main(["models", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in report["models"]] == ["good"]
@@ -343,7 +343,7 @@ def test_models_are_listed_with_hash_and_card_and_a_damaged_one_is_told(
 
 
 def test_without_models_it_says_how_to_get_one(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("TumorGenCore.model_bundle.models_root", lambda: tmp_path)
+    monkeypatch.setattr("TumorGenCore.bundle_folders.models_root", lambda: tmp_path)
     assert main(["models"]) == 0
     assert "tumorgen train" in capsys.readouterr().out
 

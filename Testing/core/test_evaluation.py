@@ -13,6 +13,7 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation import insertion
 from TumorGenCore.evaluation.report import evaluate
 from TumorGenCore.geometry import Grid
+from TumorGenCore.phantom import PHANTOM_SITES
 from TumorGenCore.training.data import load_cases
 
 
@@ -47,15 +48,19 @@ def test_sites_are_a_rough_box_on_the_tumour_and_healthy_ones_away_from_it(data:
     points = case.lesions[0].points_lps
     assert tumour.box.contains(points).all()
     assert not healthy.box.contains(points).any()
-    assert not tumour.healthy
-    assert healthy.healthy
+    assert (tumour.group, healthy.group) == ("tumour", "healthy")
+    assert tumour.real is not None
+    assert healthy.real is None
 
 
 def test_a_report_has_figures_and_a_picture(data: Path, tiny_bundle_folder: Path, tmp_path: Path) -> None:
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
     report = evaluate(generator, data, tmp_path / "report", ["A"], seeds=2, steps=1)
     assert report["means"]["psnr_db"] == report["reconstruction"]["A"]["psnr_db"]
-    assert set(report["sites"]) == {"A tumour", "A healthy 1"}
+    assert {"A tumour", "A healthy 1", "phantom liver"} < set(report["sites"])
+    volumes = [figures["volume_ml"] for figures in report["sites"].values() if figures["group"] == "phantom"]
+    assert len(volumes) == len(PHANTOM_SITES)
+    assert report["means"]["phantom"]["volume_ml"] == pytest.approx(np.mean(volumes))
     assert (tmp_path / "report" / "contact_sheet.png").stat().st_size > 10_000
     assert "A tumour" in (tmp_path / "report" / "report.md").read_text()
 

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from TumorGenCore.errors import ModelBundleError
-from TumorGenCore.model_bundle import ModelBundle, installed_bundles, load_bundle, models_root, save_bundle
+from TumorGenCore.bundle_folders import installed_bundles, models_root
+from TumorGenCore.model_bundle import ModelBundle, load_bundle, save_bundle
 
 NETWORKS = ("vae", "vector_field", "mask_refiner")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,15 +13,21 @@ from scipy import ndimage
 
 from TumorGenCore.generator import InsertionResult, TumorGenerator
 from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.phantom import PHANTOM_SITES, make_phantom, phantom_box
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.training.data import Case, ranking
 
-__all__ = ["Site", "evaluate_site", "sites_of"]
+__all__ = ["Site", "evaluate_site", "phantom_sites", "sites_of"]
 
 #: Margin of the evaluation's boxes around a real tumour, mm per face.
 ROUGH_MARGIN_MM = 10.0
 #: Real tumours longer than this are replaced by a box of this size in their middle.
 LONGEST_BOX_MM = 120.0
+#: What is measured around a tumour lies within so many voxels of it.
+_MARGIN_VOXELS = 4
+
+
+Group = Literal["tumour", "healthy", "phantom"]
 
 
 @dataclass(frozen=True)
@@ -28,16 +35,18 @@ class Site:
     """Where an evaluation inserts.
 
     Args:
-        case: the scan.
         name: shown in reports.
+        group: ``tumour`` (the box is drawn over a real one), ``healthy`` tissue of a patient, or ``phantom``.
+        image: the scan, SUV.
         box: where.
-        healthy: whether the box holds no known tumour.
+        real: mask of the tumour there, if any.
     """
 
-    case: Case
     name: str
+    group: Group
+    image: sitk.Image
     box: Box
-    healthy: bool
+    real: sitk.Image | None = None
 
 
 def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:
@@ -47,12 +56,18 @@ def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0)
         lesion = max(case.lesions, key=lambda item: item.volume_ml)
         tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
         i, j, k = (min(edge + 2 * ROUGH_MARGIN_MM, LONGEST_BOX_MM) for edge in tight.size_mm)
-        sites.append(Site(case, f"{case.name} tumour", Box(tight.center_lps, (i, j, k)), healthy=False))
+        sites.append(Site(f"{case.name} tumour", "tumour", case.image, Box(tight.center_lps, (i, j, k)), case.mask))
     rng = np.random.default_rng([seed, len(case.healthy_lps)])
     for n in range(healthy if len(case.healthy_lps) else 0):
         box = _healthy_box(case, edge_mm, rng)
-        sites.append(Site(case, f"{case.name} healthy {n + 1}", box, healthy=True))
+        sites.append(Site(f"{case.name} healthy {n + 1}", "healthy", case.image, box))
     return sites
+
+
+def phantom_sites(seed: int = 0) -> list[Site]:
+    """Every named site of one digital phantom: organs and trunk, which patients' crops may lack."""
+    image = make_phantom(seed)
+    return [Site(f"phantom {name}", "phantom", image, phantom_box(name)) for name in PHANTOM_SITES]
 
 
 def evaluate_site(
@@ -69,13 +84,17 @@ def evaluate_site(
         - ``volume_ml`` and its ``volume_variation`` (deviation over mean), ``suv_max``;
         - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
     """
-    prepared = generator.prepare(site.case.image, site.box, suv_factor=1)
+    prepared = generator.prepare(site.image, site.box, suv_factor=1)
     results = [generator.generate(prepared, seed=seed, steps=steps) for seed in seeds]
-    masks = [sitk.GetArrayFromImage(r.mask) > 0 for r in results]
-    box = _inside(site.box, Grid.from_image(site.case.image))
-    measured = [_measure(sitk.GetArrayFromImage(r.image), m, box) for r, m in zip(results, masks, strict=True)]
+    grid = Grid.from_image(site.image)
+    start, stop = site.box.index_bounds(grid, _MARGIN_VOXELS)
+    around = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
+    masks = [sitk.GetArrayViewFromImage(r.mask)[around] > 0 for r in results]
+    box = _inside(site.box, grid)[around]
+    images = [sitk.GetArrayViewFromImage(r.image)[around] for r in results]
+    measured = [_measure(image, mask, box) for image, mask in zip(images, masks, strict=True)]
     figures = {key: _mean([m[key] for m in measured]) for key in ("uptake_dice", "contrast", "suv_max")}
-    volumes = [float(m.sum() * np.prod(site.case.image.GetSpacing())) / 1000 for m in masks]
+    volumes = [float(m.sum() * np.prod(site.image.GetSpacing())) / 1000 for m in masks]
     figures["volume_ml"] = _mean(volumes)
     figures["volume_variation"] = float(np.std(volumes) / np.mean(volumes)) if max(volumes) > 0 else None
     figures["seed_dice"] = _mean([_dice(a, b) for a, b in combinations(masks, 2)])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.insertion import Site, evaluate_site, sites_of
+from TumorGenCore.evaluation.insertion import Site, evaluate_site, phantom_sites, sites_of
 from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
 from TumorGenCore.generator import InsertionResult, TumorGenerator
 from TumorGenCore.preview import PreviewCase, save_contact_sheet
@@ -16,6 +16,7 @@ from TumorGenCore.training.data import load_cases
 
 __all__ = ["evaluate"]
 
+_GROUPS = ("tumour", "healthy", "phantom")
 _FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
 
 
@@ -53,12 +54,16 @@ def evaluate(
     output.mkdir(parents=True, exist_ok=True)
     tell = on_progress or (lambda line: None)
     reconstruction, sites, shown = {}, {}, []
+    places = phantom_sites()
     for case in load_cases(data, names):
         reconstruction[case.name] = evaluate_reconstruction(generator.bundle, case)
-        for site in sites_of(case):
-            sites[site.name], results = evaluate_site(generator, site, range(seeds), steps)
-            shown.append((site, results))
         tell(f"{case.name}: {reconstruction[case.name]['psnr_db']:.1f} dB")
+        places += sites_of(case)
+    for site in sorted(places, key=lambda place: _GROUPS.index(place.group)):
+        figures, results = evaluate_site(generator, site, range(seeds), steps)
+        sites[site.name] = {"group": site.group, **figures}
+        shown.append((site, results))
+        tell(f"{site.name}: done")
     report = {
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
@@ -79,8 +84,7 @@ def evaluate(
 def _panels(shown: Sequence[tuple[Site, list[InsertionResult]]]) -> list[PreviewCase]:
     panels = []
     for site, results in shown:
-        real = site.case.mask if not site.healthy else None
-        panels.append(PreviewCase(f"{site.name}: scan", site.case.image, real, site.box))
+        panels.append(PreviewCase(f"{site.name}: scan", site.image, site.real, site.box))
         for result in results:
             panels.append(PreviewCase(f"seed {result.provenance['seed']}", result.image, result.mask, site.box))
     return panels
@@ -91,13 +95,10 @@ def _means(reconstruction: dict, sites: dict) -> dict:
         known = [row[key] for row in rows if row[key] is not None]
         return sum(known) / len(known) if known else None
 
-    groups = {
-        "tumour": [v for k, v in sites.items() if "healthy" not in k],
-        "healthy": [v for k, v in sites.items() if "healthy" in k],
-    }
     means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumour_error")}
-    for name, rows in groups.items():
-        means[name] = {key: mean(rows, key) for key in _FIGURES}
+    for group in _GROUPS:
+        rows = [figures for figures in sites.values() if figures["group"] == group]
+        means[group] = {key: mean(rows, key) for key in _FIGURES}
     return means
 
 
@@ -117,7 +118,7 @@ def _markdown(report: dict) -> str:
         "| site | " + " | ".join(_FIGURES) + " |",
         "| --- " * (len(_FIGURES) + 1) + "|",
     ]
-    rows = {**report["sites"], "**mean, tumour sites**": means["tumour"], "**mean, healthy sites**": means["healthy"]}
+    rows = {**report["sites"], **{f"**mean, {group} sites**": means[group] for group in _GROUPS}}
     lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in _FIGURES) + " |" for name, row in rows.items()]
     lines += [
         "",
