@@ -86,6 +86,7 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
     outputs = [options.output_image, options.output_mask, options.output_probability]
     _check_outputs(options.pet, outputs, options.preview)
     box = read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
+    target = _target(options)
     clock = time.perf_counter()
     volume = read_volume(options.pet, options.suv_factor)
     seconds = {"read": time.perf_counter() - clock}
@@ -101,7 +102,12 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
     made = []
     for seed in range(options.seed, options.seed + options.variants):
         result = generator.generate(
-            prepared, seed=seed, steps=options.steps, solver=options.solver, on_progress=_progress(report, seed)
+            prepared,
+            seed=seed,
+            steps=options.steps,
+            solver=options.solver,
+            target=target,
+            on_progress=_progress(report, seed),
         )
         for line in result.warnings[len(prepared.warnings) :]:
             report.warn(f"seed {seed}: {line}")
@@ -125,6 +131,14 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
         report.values["variants"].append(_describe(seed, result, volume, (image, mask, probability, preview)))
     seconds["write"] = time.perf_counter() - clock
     _print_insertions(report)
+
+
+def _target(options: argparse.Namespace) -> Any:
+    from TumorGenCore.uptake_control import UptakeTarget
+
+    if options.suv_max is not None:
+        return UptakeTarget("max", options.suv_max)
+    return None if options.suv_mean is None else UptakeTarget("mean", options.suv_mean)
 
 
 def _check_outputs(pet: Path, outputs: Sequence[Path | None], preview: Path | None) -> None:
@@ -309,6 +323,9 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
+    uptake = insert.add_mutually_exclusive_group()
+    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumour shall have")
+    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumour shall have")
     insert.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
     insert.add_argument("--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd")
     insert.add_argument("--output-probability", type=Path, metavar="OUT.nrrd", help="the soft mask")

@@ -14,15 +14,18 @@ import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 
+from TumorGenCore.box_warnings import box_warnings
 from TumorGenCore.devices import autocast, channels_last, pick_device
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from TumorGenCore.networks.onednn import use_onednn
 from TumorGenCore.patch import WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.pseudo_mask import latent_condition
 from TumorGenCore.sampler import KnownRegion, Solver, check_solver, integrate, time_grid
 from TumorGenCore.suv import PetUnits, units_of_image
+from TumorGenCore.uptake_control import UptakeTarget, add_change, fit_gain
 from TumorGenCore.volume_io import PetVolume, check_volume
 
 __all__ = ["InsertionResult", "PreparedBox", "TumorGenerator"]
@@ -34,6 +37,8 @@ ShouldCancel = Callable[[], bool]
 
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
+#: How near a tumour must come to the SUV asked for, relative.
+TARGET_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class TumorGenerator:
         self.device = pick_device(device)
         self.bundle = bundle
         for network in (bundle.vae, bundle.vector_field, bundle.mask_refiner):
-            channels_last(network).to(self.device)
+            channels_last(use_onednn(network)).to(self.device)
         shape = (1, -1, 1, 1, 1)
         self._mean = torch.tensor(bundle.latent_mean, device=self.device).reshape(shape)
         self._deviation = torch.tensor(bundle.latent_deviation, device=self.device).reshape(shape)
@@ -115,6 +120,7 @@ class TumorGenerator:
         steps: int = 10,
         solver: Solver = "euler",
         suv_factor: float | None = None,
+        target: UptakeTarget | None = None,
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> InsertionResult:
@@ -127,6 +133,7 @@ class TumorGenerator:
             steps: of the solver.
             solver: ``euler`` or ``heun``.
             suv_factor: SUV per unit of the image; None takes the image as SUV.
+            target: SUVmax or SUVmean the tumour shall have; None leaves it to the model.
             on_progress: called after each sampling step.
             should_cancel: asked between steps.
 
@@ -138,7 +145,13 @@ class TumorGenerator:
         _check_sampling(seed, steps, solver)
         prepared = self.prepare(image, box, suv_factor=suv_factor)
         return self.generate(
-            prepared, seed=seed, steps=steps, solver=solver, on_progress=on_progress, should_cancel=should_cancel
+            prepared,
+            seed=seed,
+            steps=steps,
+            solver=solver,
+            target=target,
+            on_progress=on_progress,
+            should_cancel=should_cancel,
         )
 
     @torch.inference_mode()
@@ -162,7 +175,7 @@ class TumorGenerator:
             input_hash = _hash_in_background(volume)
         with _timed(seconds, "sample"):
             suv = patch.sample(volume) * np.float32(units.suv_factor)
-            warnings = _box_warnings(box, grid, patch, suv)
+            warnings = box_warnings(box, grid, suv[patch.box_coverage() > 0.5])
             x = self.bundle.scale.to_network(torch.from_numpy(suv)[None, None].to(self.device))
             inside = torch.from_numpy(patch.box_coverage())[None, None].to(self.device)
             box_latent = torch.from_numpy(patch.box_coverage(self.bundle.vae.factor))[None, None].to(self.device)
@@ -196,6 +209,7 @@ class TumorGenerator:
         seed: int = 0,
         steps: int = 10,
         solver: Solver = "euler",
+        target: UptakeTarget | None = None,
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> InsertionResult:
@@ -221,8 +235,9 @@ class TumorGenerator:
         with _timed(seconds, "paste"):
             probability = torch.sigmoid(logits.float())
             change = self.bundle.scale.to_suv(decoded.float()) - prepared.original_suv
-            image, mask, soft = _paste(prepared, change[0, 0].cpu().numpy(), probability[0, 0].cpu().numpy())
+            pasted = _paste(prepared, change[0, 0].cpu().numpy(), probability[0, 0].cpu().numpy(), target)
         pause(steps, "done")
+        image, mask, soft = pasted.image, pasted.mask, pasted.mask_probability
         warnings = prepared.warnings
         if sitk.GetArrayViewFromImage(mask).max() == 0:
             warnings += ("No tumour grew in this box with this seed; try another seed or a larger box.",)
@@ -237,7 +252,14 @@ class TumorGenerator:
             bundle_version=self.bundle.version,
             bundle_hash=self.bundle.weights_hash,
             device=str(self.device),
+            target=target,
+            uptake_gain=pasted.gain,
         )
+        if target is not None and pasted.missed is not None:
+            warnings += (
+                f"The tumour reaches SUV{target.measure} {pasted.missed:.1f} and not the {target.suv:.1f} asked for; "
+                "try another seed, or a box in other tissue.",
+            )
         return InsertionResult(image, mask, soft, provenance, seconds, warnings)
 
     def _sample(
@@ -272,23 +294,21 @@ def _require_overlap(box: Box, grid: Grid) -> None:
         )
 
 
-def _box_warnings(box: Box, grid: Grid, patch: WorkingPatch, suv: NDArray[np.float32]) -> tuple[str, ...]:
-    warnings = []
-    inside = suv[patch.box_coverage() > 0.5]
-    if inside.size and np.mean(inside > 0.1) < 0.5:
-        warnings.append("Most of the box lies outside the body (SUV below 0.1); the tumour may look out of place.")
-    corners = grid.lps_to_index(box.corners_lps)
-    if np.any(corners < -0.5) or np.any(corners > np.asarray(grid.size_ijk) - 0.5):
-        warnings.append("The box reaches past the volume; what lies outside is cut off.")
-    if min(box.size_mm) < 15:
-        warnings.append(f"The box is {min(box.size_mm):.0f} mm thin, close to what a PET scanner resolves.")
-    return tuple(warnings)
+@dataclass(frozen=True)
+class _Pasted:
+    """Image, mask and soft mask on the native grid, the gain of the uptake, and the target's measure where missed."""
+
+    image: sitk.Image
+    mask: sitk.Image
+    mask_probability: sitk.Image
+    gain: float
+    missed: float | None
 
 
 def _paste(
-    prepared: PreparedBox, change_suv: NDArray, probability: NDArray
-) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
-    """Image, mask and soft mask on the native grid; only voxels inside the box are written."""
+    prepared: PreparedBox, change_suv: NDArray, probability: NDArray, target: UptakeTarget | None = None
+) -> _Pasted:
+    """The patch's change and mask on the native grid; only voxels inside the box are written."""
     grid, box, patch = prepared.grid, prepared.box, prepared.patch
     delta, region = patch.to_native(change_suv, grid)
     soft, _ = patch.to_native(probability, grid)
@@ -297,21 +317,26 @@ def _paste(
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
     native = sitk.GetArrayFromImage(sitk.RegionOfInterest(prepared.image, size, start))
-    changed = native + delta.astype(np.float64) * window / prepared.units.suv_factor
-    # Never below zero, but a reconstruction's own negative voxels are left where they are.
-    changed = np.maximum(changed, np.minimum(native, 0))
+    # Where the window has faded the change, there is no tumour to mark.
+    tumour = (soft > 0.5) & (window >= 0.5)
+    factor = prepared.units.suv_factor
+    before, change = native.astype(np.float64) * factor, delta.astype(np.float64) * window
+    gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
+    changed = add_change(before, change, gain) / factor
     if np.issubdtype(native.dtype, np.integer):
         limits = np.iinfo(native.dtype)
         changed = np.clip(np.rint(changed), limits.min, limits.max)
     # Only inside is written: a round trip through float64 would change large 64-bit integers outside.
     values = native.copy()
     values[window > 0] = changed[window > 0].astype(native.dtype)
-    # Where the window has faded the change, there is no tumour to mark.
-    mask = ((soft > 0.5) & (window >= 0.5)).astype(np.uint8)
-    return (
+    reached = target.of(values[tumour] * factor) if target is not None and tumour.any() else None
+    missed = reached is not None and target is not None and abs(reached / target.suv - 1) > TARGET_TOLERANCE
+    return _Pasted(
         _paste_region(prepared.image, values, start),
-        _paste_region(grid.empty_image(sitk.sitkUInt8), mask, start),
+        _paste_region(grid.empty_image(sitk.sitkUInt8), tumour.astype(np.uint8), start),
         _paste_region(grid.empty_image(sitk.sitkFloat32), soft.astype(np.float32), start),
+        gain,
+        reached if missed else None,
     )
 
 

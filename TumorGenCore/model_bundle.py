@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from TumorGenCore.bundle_folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles
 from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.networks.mask_refiner import MaskRefiner
@@ -24,9 +25,7 @@ from TumorGenCore.patch import PatchSettings
 
 __all__ = ["DEFAULT_BUNDLE", "ModelBundle", "bundle_folder", "installed_bundles", "load_bundle", "save_bundle"]
 
-DEFAULT_BUNDLE = "pet-fdg-v1"
 FORMAT_VERSION = 1
-_METADATA = Path("configs/metadata.json")
 _CARD = Path("docs/README.md")
 _NETWORKS: dict[str, type[nn.Module]] = {"vae": PetVAE, "vector_field": VectorField, "mask_refiner": MaskRefiner}
 
@@ -61,35 +60,6 @@ class ModelBundle:
     condition: str = "before"
     notes: dict[str, Any] = field(default_factory=dict)
     weights_hash: str = ""
-
-
-def models_root() -> Path:
-    """Where bundles live: ``Resources/Models`` beside the package, or inside it when installed."""
-    inside = Path(__file__).parent / "Resources" / "Models"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "Resources" / "Models"
-
-
-def installed_bundles() -> list[Path]:
-    """Folders of the bundles that come with the package."""
-    root = models_root()
-    return sorted(p for p in root.glob("[!.]*") if (p / _METADATA).is_file()) if root.is_dir() else []
-
-
-def bundle_folder(name_or_path: str | Path) -> Path:
-    """The folder of an installed bundle's name, or of a path.
-
-    Raises:
-        ModelBundleError: neither exists.
-    """
-    path = Path(name_or_path)
-    for folder in (path, models_root() / path):
-        if (folder / _METADATA).is_file():
-            return folder
-    names = ", ".join(p.name for p in installed_bundles()) or "none"
-    raise ModelBundleError(
-        f"There is no model bundle {path.name!r} (no {_METADATA} in it). Installed bundles: {names}. "
-        "Give one of these names or a folder made by `tumorgen train generator`."
-    )
 
 
 def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
@@ -129,7 +99,7 @@ def _write_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: 
         }
         save_file(tensors, folder / "models" / f"{key}.safetensors")
         weights[f"{key}.safetensors"] = _sha256(folder / "models" / f"{key}.safetensors")
-    (folder / _METADATA).write_text(json.dumps(_metadata(bundle, weights), indent=2) + "\n")
+    (folder / METADATA).write_text(json.dumps(_metadata(bundle, weights), indent=2) + "\n")
     (folder / _CARD).write_text(card)
 
 
@@ -141,12 +111,12 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
     """
     folder = bundle_folder(name_or_path)
     try:
-        metadata = json.loads((folder / _METADATA).read_text())
+        metadata = json.loads((folder / METADATA).read_text())
         own = metadata["tumorgen"]
         version = int(own["format_version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelBundleError(
-            f"{folder.name}/{_METADATA} is not the metadata of a TumorGen bundle ({error!r}); "
+            f"{folder.name}/{METADATA} is not the metadata of a TumorGen bundle ({error!r}); "
             "use a folder made by `tumorgen train generator`."
         ) from error
     if version > FORMAT_VERSION:

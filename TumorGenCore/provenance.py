@@ -12,6 +12,7 @@ import SimpleITK as sitk
 
 from TumorGenCore.geometry import Box
 from TumorGenCore.suv import PetUnits
+from TumorGenCore.uptake_control import UptakeTarget
 
 __all__ = ["STATEMENT", "Provenance", "hash_volume", "make_provenance", "software_version"]
 
@@ -53,6 +54,8 @@ def make_provenance(
     bundle_version: str,
     bundle_hash: str,
     device: str,
+    target: UptakeTarget | None = None,
+    uptake_gain: float = 1.0,
 ) -> Provenance:
     """The record that travels with a result, in JSON beside files, NRRD keys and node attributes.
 
@@ -67,6 +70,8 @@ def make_provenance(
         bundle_version: see ``bundle_name``.
         bundle_hash: see ``bundle_name``.
         device: on which the networks ran, such as "cpu".
+        target: the uptake asked for, if any.
+        uptake_gain: by which the tumour's uptake was scaled for it.
     """
     return {
         "statement": STATEMENT,
@@ -80,6 +85,8 @@ def make_provenance(
         "steps": int(steps),
         "solver": solver,
         "device": device,
+        **({} if target is None else {f"target_suv_{target.measure}": float(target.suv)}),
+        "uptake_gain": float(uptake_gain),
         "box_center_lps": list(box.center_lps),
         "box_size_mm": list(box.size_mm),
         "box_axes": np.ravel(box.axes).tolist(),

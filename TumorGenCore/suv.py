@@ -79,7 +79,7 @@ class PetUnits:
     Args:
         name: what the native values are, as far as known ("CNTS": counts with a vendor's SUV factor).
         suv_factor: SUV (body weight, g/mL) per native unit.
-        source: where the factor came from.
+        source: where the factor came from; "voxel units" are those that a volume itself states.
 
     Raises:
         UnsupportedVolumeError: the factor is not a positive finite number.
@@ -87,7 +87,7 @@ class PetUnits:
 
     name: UnitName
     suv_factor: float
-    source: Literal["dicom tags", "given", "taken as SUV"]
+    source: Literal["dicom tags", "voxel units", "given", "taken as SUV"]
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.suv_factor) and self.suv_factor > 0):

@@ -41,7 +41,7 @@ def main() -> None:
     generator = TumorGenerator.from_pretrained(options.model, options.device)
     volume = _volume()
     if options.memory_only:
-        generator.insert(volume, _box_for(generator, PATCHES["96x96x96"]))
+        generator.insert(volume, _box_for(generator, PATCHES["96x96x96"]), suv_factor=1)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
         return
     device = pick_device(options.device)
@@ -76,13 +76,13 @@ def _report_patch(
     generator: TumorGenerator, volume: sitk.Image, name: str, size: tuple[int, int, int], best: float, repeats: int
 ) -> None:
     box = _box_for(generator, size)
-    generator.insert(volume, box)
+    generator.insert(volume, box, suv_factor=1)
     results, whole = [], []
     for seed in range(repeats):
         start = time.perf_counter()
-        results.append(generator.insert(volume, box, seed=seed).seconds)
+        results.append(generator.insert(volume, box, seed=seed, suv_factor=1).seconds)
         whole.append(time.perf_counter() - start)
-    prepared = generator.prepare(volume, box)
+    prepared = generator.prepare(volume, box, suv_factor=1)
     prepared_only = _median(lambda: generator.generate(prepared, seed=1), repeats)
     work = _gflop(generator, prepared)
     total = statistics.median(whole)
@@ -104,11 +104,11 @@ def _report_whole_body(generator: TumorGenerator, volume: sitk.Image, repeats: i
     crop = sitk.RegionOfInterest(volume, (stop - start).tolist(), start.tolist())
     times: dict[str, list[float]] = {"whole": [], "crop": []}
     for image in (volume, crop):
-        generator.insert(image, box)
+        generator.insert(image, box, suv_factor=1)
     for seed in range(repeats):
         for name, image in (("whole", volume), ("crop", crop)):
             begin = time.perf_counter()
-            generator.insert(image, box, seed=seed)
+            generator.insert(image, box, seed=seed, suv_factor=1)
             times[name].append(time.perf_counter() - begin)
     whole, part = statistics.median(times["whole"]), statistics.median(times["crop"])
     print(

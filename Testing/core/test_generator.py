@@ -385,6 +385,7 @@ def test_provenance_says_how_to_make_it_again_and_that_it_is_synthetic(
         "steps": STEPS,
         "solver": "heun",
         "device": "cpu",
+        "uptake_gain": 1.0,
         "box_center_lps": list(box.center_lps),
         "box_size_mm": [34, 30, 38],
         "box_axes": [v for row in box.axes for v in row],

@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.bundle_folders import installed_bundles, models_root
+from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.model_bundle import ModelBundle, load_bundle, save_bundle
 
 NETWORKS = ("vae", "vector_field", "mask_refiner")

@@ -93,6 +93,8 @@ class GeneratorRun:
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
+    #: of the bundle
+    version: str = "1.0.0"
     #: description, authors, licence, data_source: go into the bundle's metadata
     notes: dict[str, str] = field(default_factory=dict)
 

@@ -38,6 +38,8 @@ class ExampleSettings:
         resolution_mm: full width at half maximum to which shrunk tumours are blurred again, (low, high).
         uptake_median, uptake_spread: log-normal law of the transplanted tumour's 95th percentile SUV.
         gain_spread: log-normal spread of a whole patch's SUV.
+        metabolic_share: a transplanted tumour is its contour's part above this share of the 95th percentile (0.41 is
+            the usual threshold of metabolic volume).
     """
 
     transplant_share: float = 0.6
@@ -47,6 +49,7 @@ class ExampleSettings:
     uptake_median: float = 6.5
     uptake_spread: float = 0.55
     gain_spread: float = 0.2
+    metabolic_share: float = 0.41
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class ExampleMaker:
             donor_patch = WorkingPatch.of_size(donor_box, (size,) * 3, self.patch_settings.spacing_mm / scale)
             donor = donor_patch.sample(case.image)
             contour = (donor_patch.sample(case.mask) > 0.5) & (donor_patch.box_coverage() > 0)
-            mask = _metabolic_part(donor, contour)
+            mask = _metabolic_part(donor, contour, self.settings.metabolic_share)
             donor = self._restore_resolution(rng, donor, scale)
             host_case = self._hosts[rng.choice(len(self._hosts), p=self._host_weights)]
             center = host_case.healthy_lps[rng.integers(len(host_case.healthy_lps))]
@@ -202,11 +205,11 @@ class ExampleMaker:
         return np.float32(np.exp(rng.normal() * self.settings.gain_spread))
 
 
-def _metabolic_part(suv: Volume, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _metabolic_part(suv: Volume, mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     """The part of a contour that takes up tracer, holes (necrosis) kept: contours drawn on MR reach beyond it."""
     if not mask.any():
         return mask
-    hot = mask & (suv > 0.3 * np.percentile(suv[mask], 95))
+    hot = mask & (suv > share * np.percentile(suv[mask], 95))
     hot = ndimage.binary_fill_holes(ndimage.binary_closing(hot, iterations=2)) & mask
     labels, count = ndimage.label(hot)
     if count == 0:

@@ -16,6 +16,7 @@ from TumorGenCore.devices import channels_last
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.model_bundle import ModelBundle, load_bundle, save_bundle
 from TumorGenCore.networks.mask_refiner import MaskRefiner
+from TumorGenCore.networks.onednn import use_onednn
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.sampler import KnownRegion, integrate, time_grid
@@ -60,7 +61,8 @@ class GeneratorStage:
         cache: Path,
         quiet: bool,
     ) -> None:
-        self.run, self.vae, self.scale, self.patch = run, vae, vae_run.scale, vae_run.patch
+        self.run, self.scale, self.patch = run, vae_run.scale, vae_run.patch
+        self.vae = channels_last(use_onednn(vae))
         torch.manual_seed(run.loop.seed)
         channels, scales = vae.feature_layout()
         self.arguments = {
@@ -286,7 +288,7 @@ def train_generator(
         stage.start_from(first)
     network = train(stage, run.loop, output, resume, quiet)
     split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
-    bundle = stage.bundle(network, name, "1.0.0", {**run.notes, "cases": split})
+    bundle = stage.bundle(network, name, run.version, {**run.notes, "cases": split})
     save_bundle(bundle, output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")
     return output / name
 

@@ -1,0 +1,57 @@
+"""oneDNN convolutions: the same numbers, by the fast way."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+from TumorGenCore import TumorGenerator
+from TumorGenCore.networks.onednn import OneDnnConv3d, use_onednn
+
+
+@pytest.mark.parametrize("settings", [{"padding": 1}, {"stride": 2, "padding": 1}, {"bias": False}, {"dilation": 2}])
+def test_the_result_and_the_gradient_are_those_of_the_plain_layer(settings):
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv3d(4, 6, 3, **settings))
+    fast = use_onednn(copy.deepcopy(plain))
+    assert isinstance(fast[0], OneDnnConv3d)
+    x = torch.randn(1, 4, 9, 10, 11)
+    ours, theirs = fast(x), plain(x)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    ours.square().sum().backward()
+    theirs.square().sum().backward()
+    torch.testing.assert_close(fast[0].weight.grad, plain[0].weight.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_weights_keep_their_names_and_are_shared():
+    layer = nn.Conv3d(2, 3, 1)
+    network = use_onednn(nn.Sequential(layer))
+    assert list(network.state_dict()) == ["0.weight", "0.bias"]
+    assert network[0].weight is layer.weight
+
+
+def test_layers_it_cannot_do_are_left():
+    network = use_onednn(nn.Sequential(nn.Conv3d(1, 1, 3, padding=1, padding_mode="reflect"), nn.Conv2d(1, 1, 3)))
+    assert [type(layer) for layer in network] == [nn.Conv3d, nn.Conv2d]
+
+
+def test_other_precisions_take_pytorchs_own_way():
+    network = use_onednn(nn.Sequential(nn.Conv3d(2, 3, 3)))
+    assert network.double()(torch.ones(1, 2, 4, 4, 4, dtype=torch.float64)).dtype == torch.float64
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert network.float()(torch.ones(1, 2, 4, 4, 4)).dtype == torch.bfloat16
+
+
+def test_an_insertion_never_takes_the_slow_way(tiny_bundle_folder):
+    bundle = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu").bundle
+    z, box, t = torch.zeros(1, 4, 4, 4, 4), torch.ones(1, 1, 4, 4, 4), torch.zeros(1)
+    with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as seen:
+        bundle.vae.encode(torch.zeros(1, 1, 16, 16, 16))
+        features = bundle.vae.decode_with_features(z)[1]
+        bundle.vector_field(torch.cat([z, box], 1), z, box, t)
+        bundle.mask_refiner(box, features)
+    names = {event.key for event in seen.key_averages()}
+    assert "aten::mkldnn_convolution" in names
+    assert "aten::slow_conv3d_forward" not in names
