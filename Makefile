@@ -8,9 +8,16 @@ SEED ?= 1
 
 .PHONY: demo test lint bench clean
 
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,test]'
+	$(INSTALL) -e '.[train]'
+	touch $@
+
+# Slicer's libraries and Qt are large, and only the tests need them.
+$(VENV)/.ready-test: $(VENV)/.ready
+	$(INSTALL) -e '.[train,test]'
 	touch $@
 
 ifdef PET
@@ -28,10 +35,10 @@ demo: $(VENV)/.ready
 	@$(BIN)/tumorgen insert $(INPUT) $(WHERE) --seed $(SEED) $(if $(PET),,--suv-factor 1) --output-image $(OUT)/synthetic.nrrd \
 	  --output-mask $(OUT)/synthetic.seg.nrrd --preview $(OUT)/preview.png
 
-test: $(VENV)/.ready lint
+test: $(VENV)/.ready-test lint
 	$(BIN)/python -m pytest Testing
 
-lint: $(VENV)/.ready
+lint: $(VENV)/.ready-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(VENV)/.ready

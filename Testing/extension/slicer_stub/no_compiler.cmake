@@ -1,0 +1,6 @@
+# A toolchain for the tests: project() asks for C and C++ for Slicer's sake, but this extension compiles nothing.
+foreach(language C CXX)
+  set(CMAKE_${language}_COMPILER "${CMAKE_COMMAND}")
+  set(CMAKE_${language}_COMPILER_FORCED TRUE)
+  set(CMAKE_${language}_COMPILER_ID_RUN TRUE)
+endforeach()
