@@ -1,0 +1,66 @@
+"""The panel's settings: typed, kept in a parameter node of the scene, bound to the widgets of the .ui file."""
+
+import enum
+from typing import Annotated
+
+import slicer
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+
+__all__ = ["Device", "Parameters", "Solver"]
+
+
+class Device(enum.Enum):
+    """Where the networks compute; the value is the core's name for it."""
+
+    AUTOMATIC = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+    def label(self) -> str:
+        """The text in the panel's list."""
+        return {"auto": "Automatic", "cpu": "Processor", "cuda": "NVIDIA graphics card", "mps": "Apple graphics"}[
+            self.value
+        ]
+
+
+class Solver(enum.Enum):
+    """How the way from noise to tumour is walked; the value is the core's name for it."""
+
+    EULER = "euler"
+    HEUN = "heun"
+
+    def label(self) -> str:
+        """The text in the panel's list."""
+        return {"euler": "Euler (fast)", "heun": "Heun (twice the time)"}[self.value]
+
+
+@parameterNodeWrapper
+class Parameters:
+    """What a run is asked for.
+
+    Args:
+        inputVolume: the PET volume.
+        box: the ROI that the tumour grows in.
+        seed: of the first variant; the others count up from it.
+        variants: how many tumours to make.
+        steps: sampling steps of each.
+        solver: see ``Solver``.
+        device: see ``Device``.
+        model: a bundle's name or folder; empty is the default bundle.
+        suvFactor: SUV per unit of the volume; 0 finds it out.
+        softMask: also add the mask's probabilities as a volume.
+        outline: show the mask's outline while comparing.
+    """
+
+    inputVolume: slicer.vtkMRMLScalarVolumeNode
+    box: slicer.vtkMRMLMarkupsROINode
+    seed: Annotated[int, WithinRange(0, 2**31 - 1)] = 0
+    variants: Annotated[int, WithinRange(1, 20)] = 1
+    steps: Annotated[int, WithinRange(1, 100)] = 10
+    solver: Solver = Solver.EULER
+    device: Device = Device.AUTOMATIC
+    model: str = ""
+    suvFactor: Annotated[float, WithinRange(0.0, 1e6)] = 0.0
+    softMask: bool = False
+    outline: bool = True

@@ -1,0 +1,150 @@
+"""One persistent worker thread and the jobs it does. Knows neither Qt nor MRML nor what the work is."""
+
+from __future__ import annotations
+
+import functools
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from TumorGenCore.errors import TumorGenError
+
+__all__ = ["BusyError", "Job", "Progress", "Worker", "sharedWorker"]
+
+
+class BusyError(TumorGenError):
+    """A run is under way; one is done at a time."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Args:
+        stepsDone: sampling steps done, over all boxes and variants.
+        stepsInAll: sampling steps of the whole run.
+        text: what is being done, such as "loading the model".
+        secondsElapsed: since the start; stands still once the job is finished.
+    """
+
+    stepsDone: int
+    stepsInAll: int
+    text: str
+    secondsElapsed: float
+
+
+class Job:
+    """One piece of work under way. All methods may be called from any thread.
+
+    Args:
+        work: called with this job on the worker's thread. It calls ``report`` as it goes on, and raises
+            ``CancelledError`` soon after ``isCancelled``.
+        stepsInAll: of its progress.
+    """
+
+    def __init__(self, work: Callable[[Job], Any], stepsInAll: int) -> None:
+        self._work: Callable[[Job], Any] | None = work
+        self._stepsInAll = stepsInAll
+        self._state = (0, "waiting")
+        self._cancelled = threading.Event()
+        self._finished = threading.Event()
+        self._started = time.monotonic()
+        self._seconds = 0.0
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    @property
+    def progress(self) -> Progress:
+        done, text = self._state
+        seconds = self._seconds if self.isFinished else time.monotonic() - self._started
+        return Progress(done, self._stepsInAll, text, seconds)
+
+    @property
+    def isCancelled(self) -> bool:
+        return self._cancelled.is_set()
+
+    @property
+    def isFinished(self) -> bool:
+        return self._finished.is_set()
+
+    def report(self, stepsDone: int, text: str) -> None:
+        self._state = (stepsDone, text)
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job is finished, at most ``timeout`` seconds; whether it is."""
+        return self._finished.wait(timeout)
+
+    def result(self) -> Any:
+        """What the work returned. Raises what it raised."""
+        self._finished.wait()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def run(self) -> None:
+        """Do the work; the worker calls this."""
+        try:
+            assert self._work is not None
+            self._value = self._work(self)
+        except BaseException as error:  # The thread must live on, whatever the work raised.
+            self._error = error
+        finally:
+            self._work = None  # It may hold whole volumes.
+            self._seconds = time.monotonic() - self._started
+            self._finished.set()
+
+
+class Worker:
+    """Does one job at a time, always on the same thread, so that what a library keeps per thread stays warm.
+
+    The thread starts with the first job. It ends with ``stop``, with the worker itself, or with the process.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Job | None] | None = None
+        self._current: Job | None = None
+
+    @property
+    def isBusy(self) -> bool:
+        return self._current is not None and not self._current.isFinished
+
+    def start(self, work: Callable[[Job], Any], stepsInAll: int) -> Job:
+        """Begin a job and return at once.
+
+        Raises:
+            BusyError: another is under way.
+        """
+        if self.isBusy:
+            raise BusyError("A run is under way; wait for it or cancel it first.")
+        if self._jobs is None:
+            self._jobs = queue.SimpleQueue()
+            weakref.finalize(self, self._jobs.put, None)
+            threading.Thread(target=_work, args=(self._jobs,), name="TumorGen", daemon=True).start()
+        self._current = Job(work, stepsInAll)
+        self._jobs.put(self._current)
+        return self._current
+
+    def stop(self) -> None:
+        """Let the thread end once its job is finished; the next job gets a new one."""
+        if self._jobs is not None:
+            self._jobs.put(None)
+            self._jobs = None
+
+
+def _work(jobs: queue.SimpleQueue[Job | None]) -> None:
+    while (job := jobs.get()) is not None:
+        job.run()
+        del job  # Its result belongs to who asked for it, not to this thread.
+
+
+@functools.cache
+def sharedWorker() -> Worker:
+    """The worker of this process. Memory and processors are the process's own, so every logic shares one."""
+    return Worker()
