@@ -37,6 +37,8 @@ class PythonQtManners:
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("_") or name in _VIRTUAL:
             return super().__getattribute__(name)
+        if name in ("connect", "disconnect"):  # PySide6 finds its own before a mixin's.
+            return super().__getattribute__(f"_{name}")
         if name == "name":
             return self.objectName
         if name in _properties(type(self), super().__getattribute__("metaObject")):
@@ -48,18 +50,20 @@ class PythonQtManners:
             return super().__setattr__(name, value)
         name = "objectName" if name == "name" else name
         kind = _properties(type(self), self.metaObject).get(name)
+        if kind is None and isinstance(value, QtCore.QObject) and value.objectName == name:
+            return None  # PySide6's loader hangs named children on their window; PythonQt's does not.
         if kind is None:
             raise AttributeError(f"{type(self).__name__} has no property {name!r}")
         if not isinstance(value, _ACCEPTS.get(kind, (object,))) or not self.setProperty(name, value):
             raise TypeError(f"{type(self).__name__}.{name} is of type {kind}, not {value!r}")
         return None
 
-    def connect(self, signature: str, receiver: Callable) -> bool:
+    def _connect(self, signature: str, receiver: Callable) -> bool:
         signal, receiver = self._signal(signature, receiver)
         signal.connect(receiver)
         return True
 
-    def disconnect(self, signature: str, receiver: Callable) -> bool:
+    def _disconnect(self, signature: str, receiver: Callable) -> bool:
         signal, receiver = self._signal(signature, receiver)
         signal.disconnect(receiver)
         return True

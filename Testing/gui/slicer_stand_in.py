@@ -136,7 +136,7 @@ class _Wrapper:
         self.allParameters[name].write(self.parameterNode, value)
 
     def connectGui(self, ui: Any) -> int:
-        tag = len(self._bindings)
+        tag = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._show())
         self._bindings[tag] = []
         for widget in vars(ui).values():
             name = widget.property("SlicerParameterName")
@@ -147,10 +147,10 @@ class _Wrapper:
             binding.receiver = lambda *_, b=binding: self._showing or setattr(self, b.parameter.name, b.read())
             binding.signal.connect(binding.receiver)
             self._bindings[tag].append(binding)
-        self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._show())
         return tag
 
     def disconnectGui(self, tag: int) -> None:
+        self.RemoveObserver(tag)
         for binding in self._bindings.pop(tag, []):
             binding.signal.disconnect(binding.receiver)
 
