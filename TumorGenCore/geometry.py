@@ -165,7 +165,9 @@ class Box:
             )
 
     @classmethod
-    def from_ras(cls, center_ras: Sequence[float], size_mm: Sequence[float], axes_ras: Sequence | None = None) -> Box:
+    def from_ras(
+        cls, center_ras: Sequence[float], size_mm: Sequence[float], axes_ras: Sequence | NDArray | None = None
+    ) -> Box:
         """A box given in RAS (3D Slicer's frame). ``axes_ras``: 3x3, columns are the box's axes in RAS."""
         axes = np.eye(3) if axes_ras is None else ras_to_lps(np.asarray(axes_ras, dtype=np.float64).T).T
         return cls(_vector(ras_to_lps(center_ras)), _vector(size_mm), _matrix(axes))

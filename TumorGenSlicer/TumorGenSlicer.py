@@ -38,11 +38,11 @@ class TumorGenSlicer(ScriptedLoadableModule):
         parent.title = _("TumorGen")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Image Synthesis")]
         parent.dependencies = ["Markups", "Segmentations", "SubjectHierarchy", "Terminologies", "Volumes"]
-        parent.contributors = ["TumorGen contributors"]
+        parent.contributors = ["TumorGen developers"]
         parent.helpText = _(
             "Inserts a synthetic tumour into an FDG-PET volume where you place a rough box, together with its mask: "
-            "choose the volume, press <b>Place box</b>, click in a slice view, press <b>Apply</b>. The volume itself is "
-            "not changed; the result is a new volume and a segmentation. Outside of the box nothing differs.<br>"
+            "choose the volume, press <b>Place box</b>, click in a slice view, press <b>Apply</b>. The volume itself "
+            "is not changed; the result is a new volume and a segmentation. Outside of the box nothing differs.<br>"
             "<b>Research use, not for diagnosis.</b> The images are synthetic."
         )
         parent.acknowledgementText = _(

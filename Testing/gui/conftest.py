@@ -31,6 +31,7 @@ def app() -> Any:
 def scene(app: Any) -> Iterator[Any]:
     """Slicer's scene with the three slice views that every Slicer has."""
     import slicer
+    from open_panel import add_slice_views
 
     slicer.mrmlScene.Clear(0)
     add_slice_views()
@@ -38,56 +39,16 @@ def scene(app: Any) -> Iterator[Any]:
     slicer.mrmlScene.Clear(0)
 
 
-def add_slice_views() -> None:
-    """The nodes of the red, green and yellow slice view."""
-    import slicer
-
-    for name in ("Red", "Green", "Yellow"):
-        for kind in ("vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode"):
-            node = slicer.mrmlScene.CreateNodeByClass(kind)
-            node.UnRegister(None)
-            node.SetSingletonTag(name)
-            node.SetName(name)
-            node.SetLayoutName(name)
-            slicer.mrmlScene.AddNode(node)
-
-
 @pytest.fixture
 def panel(app: Any, scene: Any) -> Iterator[Any]:
     """The module's panel as Slicer opens it."""
+    from open_panel import open_panel
+
     made = open_panel()
     yield made
     made.cleanup()
     made.parent.deleteLater()
     app.processEvents()
-
-
-def open_panel() -> Any:
-    """A new panel in a window of its own, set up and entered."""
-    import qt
-
-    import TumorGenSlicer
-
-    window = qt.QWidget()
-    qt.QVBoxLayout(window)
-    window.setProperty("isEntered", True)
-    widget = TumorGenSlicer.TumorGenSlicerWidget(_Parent(window))
-    widget.setup()
-    widget.enter()
-    return widget
-
-
-class _Parent:
-    """What Slicer hands to a module's widget: the page it lives on."""
-
-    def __init__(self, window: Any) -> None:
-        self.window, self.isEntered = window, True
-
-    def layout(self) -> Any:
-        return self.window.layout()
-
-    def deleteLater(self) -> None:
-        self.window.deleteLater()
 
 
 @pytest.fixture

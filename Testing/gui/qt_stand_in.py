@@ -253,10 +253,11 @@ def _mannered(name: str) -> type:
 
 
 _QT_WIDGETS = (
-    "QWidget QFrame QLabel QPushButton QToolButton QCheckBox QComboBox QSpinBox QDoubleSpinBox QProgressBar QTableWidget"
+    *("QWidget", "QFrame", "QLabel", "QPushButton", "QToolButton", "QCheckBox", "QComboBox"),
+    *("QSpinBox", "QDoubleSpinBox", "QProgressBar", "QTableWidget"),
 )
 #: Every widget class that a .ui file may use.
-WIDGETS: dict[str, type] = {name: _mannered(name) for name in _QT_WIDGETS.split()} | {
+WIDGETS: dict[str, type] = {name: _mannered(name) for name in _QT_WIDGETS} | {
     "ctkCollapsibleButton": CollapsibleButton,
     "qMRMLWidget": MRMLWidget,
     "qMRMLNodeComboBox": NodeComboBox,

@@ -23,6 +23,9 @@ _MODULES = {
     "cropvolume": "vtkSlicerCropVolumeLogic",
 }
 
+#: Stands for the application's own folder; goes with the process.
+_FOLDER = tempfile.TemporaryDirectory(prefix="tumorgen-scene-")
+
 
 def boot() -> Any:
     """Set ``slicer.mrmlScene`` and ``slicer.modules`` once per process; returns the application logic."""
@@ -31,7 +34,7 @@ def boot() -> Any:
     scene = slicer.vtkMRMLScene()
     scene.AddNode(slicer.vtkMRMLCrosshairNode())
     application = slicer.vtkSlicerApplicationLogic()
-    folder = tempfile.mkdtemp(prefix="tumorgen-scene-")
+    folder = _FOLDER.name
     application.SetHomeDirectory(folder)
     application.SetTemporaryPath(folder)
     application.SetMRMLScene(scene)
@@ -48,6 +51,7 @@ def boot() -> Any:
             vtk.vtkObject.GlobalWarningDisplayOff()  # slicer-core brings no lists of terms.
         logic.SetMRMLScene(scene)
         vtk.vtkObject.GlobalWarningDisplayOn()
+        application.SetModuleLogic(name.capitalize(), logic)  # Displayable managers ask for it.
         setattr(slicer.modules, name, SimpleNamespace(logic=lambda logic=logic: logic))
     slicer.mrmlScene = scene
     scene.applicationLogic = application  # Keeps it alive as long as the scene.

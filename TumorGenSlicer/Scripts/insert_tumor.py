@@ -28,6 +28,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import slicer
 import slicer.util
 
@@ -94,7 +95,7 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
     scene = _scene()
     volumeNode = addVolumeNode(scene, stem, volume.image)
     setUnits(volumeNode, volume.units)
-    roiNode = addBoxNode(scene, "Box", ras_to_lps(box.center_lps), box.size_mm, ras_to_lps(_columns(box.axes)).T)
+    roiNode = addBoxNode(scene, "Box", ras_to_lps(box.center_lps), box.size_mm, ras_to_lps(np.transpose(box.axes)).T)
     variants = InsertionLogic(scene).insertTumors(
         volumeNode,
         [roiNode],
@@ -187,11 +188,6 @@ def _showProgress(progress: Progress) -> None:
     done = progress.stepsDone == progress.stepsInAll
     text = f"{progress.text}, {progress.stepsDone} of {progress.stepsInAll} steps in all"
     print(f"\r{text:<78}", end="\n" if done else "", file=sys.stderr, flush=True)
-
-
-def _columns(axes: Any) -> list[tuple[float, ...]]:
-    """The columns of a 3x3 matrix, one axis each."""
-    return list(zip(*axes, strict=True))
 
 
 def _stem(path: Path) -> str:

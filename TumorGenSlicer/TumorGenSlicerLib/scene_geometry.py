@@ -125,7 +125,7 @@ def roiBox(roiNode: Any) -> Box:
 
 
 def addBoxNode(
-    scene: Any, name: str, centerRas: Sequence[float], sizeMm: Sequence[float], axesRas: NDArray[np.float64]
+    scene: Any, name: str, centerRas: Sequence[float] | NDArray, sizeMm: Sequence[float], axesRas: NDArray[np.float64]
 ) -> Any:
     """A new ROI node in the scene: a box given in the world, RAS mm; the columns of ``axesRas`` are its axes."""
     matrix = np.eye(4)
