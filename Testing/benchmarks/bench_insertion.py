@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 import SimpleITK as sitk
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from TumorGenCore import Box, TumorGenerator
 from TumorGenCore.devices import autocast, computes_bfloat16, pick_device
@@ -136,8 +136,16 @@ def _gflop(generator: TumorGenerator, prepared: PreparedBox) -> dict[str, float]
         }
 
 
+def _onednn_flop(x: list, weight: list, *_settings: object, out_shape: list, **_: object) -> int:
+    """PyTorch's counter does not know this operator by itself."""
+    return conv_flop_count(x, weight, out_shape)
+
+
+_ONEDNN = {torch.ops.aten.mkldnn_convolution: _onednn_flop}
+
+
 def _count(work: Callable[[], object]) -> float:
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=_ONEDNN) as counter:
         work()
     return counter.get_total_flops() / 1e9
 

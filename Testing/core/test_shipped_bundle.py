@@ -54,12 +54,12 @@ def test_unseen_patients_are_reconstructed_and_get_tumours_where_the_mask_says(
 ) -> None:
     name = generator.bundle.notes["cases"]["validation"][0]
     case = load_cases(shared_data / "sts", [name])[0]
-    assert evaluate_reconstruction(generator.bundle, case)["psnr_db"] > 33
+    assert evaluate_reconstruction(generator.bundle, case)["psnr_db"] > 36
     tumour, healthy = sites_of(case)
     figures, results = evaluate_site(generator, healthy, range(2))
     _assert_only_the_box_changed(case.image, results[0], healthy.box)
     assert figures["contrast"] > 0.9
-    assert figures["uptake_dice"] > 0.5
+    assert figures["uptake_dice"] > 0.6
     assert figures["seed_dice"] < 0.95
     # Large boxes are this bundle's weak side (see its card): less is asked of them.
     figures, results = evaluate_site(generator, tumour, range(2))
