@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from TumorGenCore.command_arguments import join_box, positive_number, seed_number
 from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError
 
 __all__ = ["main"]
@@ -27,7 +28,7 @@ _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    options = _parser().parse_args(_join_box(sys.argv[1:] if arguments is None else arguments))
+    options = _parser().parse_args(join_box(sys.argv[1:] if arguments is None else arguments))
     report = _Report(options.quiet, options.json)
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: report.warn(str(message))
@@ -316,10 +317,12 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="centre and edge lengths, mm")
     where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
     insert.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
-    insert.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same tumour (default: 0)")
-    insert.add_argument("--steps", type=_positive, default=10, help="sampling steps (default: 10)")
+    insert.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
+    insert.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
     insert.add_argument("--solver", choices=("euler", "heun"), default="euler")
-    insert.add_argument("--variants", type=_positive, default=1, help="how many, with seeds counting up from --seed")
+    insert.add_argument(
+        "--variants", type=positive_number, default=1, help="how many, with seeds counting up from --seed"
+    )
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
@@ -337,7 +340,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
     training.add_argument("--output", type=Path, required=True, help="folder of the run")
     training.add_argument("--config", type=Path, help="JSON with the run's settings; see Resources/Training")
-    training.add_argument("--steps", type=_positive, help="optimiser steps, overriding the configuration")
+    training.add_argument("--steps", type=positive_number, help="optimiser steps, overriding the configuration")
     training.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in --output")
     autoencoder = train.add_parser("autoencoder", parents=[training], help="first: the 3D VAE")
     autoencoder.add_argument(
@@ -356,8 +359,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--cases", metavar="A,B,...", help="cases (default: those the bundle held out)")
     evaluate.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     evaluate.add_argument("--device", default="auto")
-    evaluate.add_argument("--seeds", type=_positive, default=3, help="seeds per site (default: 3)")
-    evaluate.add_argument("--steps", type=_positive, default=10)
+    evaluate.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
+    evaluate.add_argument("--steps", type=positive_number, default=10)
     evaluate.set_defaults(run=_evaluate)
 
     models = commands.add_parser("models", parents=[common], help="list installed bundles")
@@ -365,40 +368,15 @@ def _parser() -> argparse.ArgumentParser:
 
     phantom = commands.add_parser("phantom", parents=[common], help="make a digital whole-body FDG phantom")
     phantom.add_argument("output", type=Path, metavar="OUT.nii.gz")
-    phantom.add_argument("--seed", type=_seed, default=0)
+    phantom.add_argument("--seed", type=seed_number, default=0)
     phantom.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="also write a box in healthy tissue")
     phantom.add_argument("--site", default="liver", help="where that box goes (default: liver)")
     phantom.set_defaults(run=_phantom)
     return parser
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 2^63 - 1")
-    return value
-
-
 def _default_bundle() -> str:
     return os.environ.get("TUMORGEN_MODEL", "pet-fdg-v1")
-
-
-def _join_box(arguments: Sequence[str]) -> list[str]:
-    """``--box -10,20,...`` means ``--box=-10,20,...``: argparse takes a leading minus for an option."""
-    joined: list[str] = []
-    for argument in arguments:
-        if joined and joined[-1] == "--box":
-            joined[-1] = f"--box={argument}"
-        else:
-            joined.append(argument)
-    return joined
 
 
 if __name__ == "__main__":

@@ -154,6 +154,8 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onParametersChanged(self, _caller=None, _event=None):
         parameters = self._parameterNode
         if parameters:
+            if parameters.box and parameters.box not in self._watched:
+                parameters.box.SetDisplayVisibility(True)  # one that was chosen from the list may be hidden
             _showText(self.ui.modelComboBox, parameters.model or DEFAULT_BUNDLE)
         self._watch([node for node in (parameters.inputVolume, parameters.box) if node] if parameters else [])
         self._checkCanApply()

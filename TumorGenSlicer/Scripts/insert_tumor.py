@@ -39,6 +39,7 @@ for _folder in Path(__file__).resolve().parents[1:3]:
         sys.path.append(str(_folder))
 
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE  # noqa: E402
+from TumorGenCore.command_arguments import join_box, positive_number, seed_number  # noqa: E402
 from TumorGenCore.errors import CancelledError, TumorGenError  # noqa: E402
 from TumorGenCore.geometry import Grid, ras_to_lps  # noqa: E402
 from TumorGenCore.volume_io import (  # noqa: E402
@@ -63,7 +64,7 @@ _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; returns the exit status."""
     try:
-        options = _parser().parse_args(_joinBox(arguments))
+        options = _parser().parse_args(join_box(arguments))
     except SystemExit as usage:
         return int(usage.code or 0)
     try:
@@ -209,38 +210,17 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="centre and edge lengths, mm")
     parser.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="made if it does not exist")
-    parser.add_argument("--variants", type=_positive, default=1, help="how many, with seeds counting up from --seed")
-    parser.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same tumour (default: 0)")
-    parser.add_argument("--steps", type=_positive, default=10, help="sampling steps (default: 10)")
+    parser.add_argument(
+        "--variants", type=positive_number, default=1, help="how many, with seeds counting up from --seed"
+    )
+    parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
+    parser.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
     parser.add_argument("--solver", choices=("euler", "heun"), default="euler")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 2^63 - 1")
-    return value
-
-
-def _joinBox(arguments: Sequence[str]) -> list[str]:
-    """``--box -10,20,...`` means ``--box=-10,20,...``: argparse takes a leading minus for an option."""
-    joined = list(arguments)
-    if "--box" in joined[:-1]:
-        at = joined.index("--box")
-        joined[at : at + 2] = [f"--box={joined[at + 1]}"]
-    return joined
 
 
 if __name__ == "__main__":
