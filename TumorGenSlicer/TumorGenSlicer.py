@@ -286,7 +286,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._boxPlacing.isActive:
             problem = _("Click in a slice view where the tumour shall be.")
         _showMessage(self.ui.statusLabel, problem or self._status)
-        _showMessage(self.ui.warningsLabel, "\n".join(warnings))
+        _showMessage(self.ui.warningsLabel, "\n".join(f"\u2022 {line}" for line in warnings))
 
 
 def _showMessage(label: qt.QLabel, text: str):

@@ -27,6 +27,15 @@ def app() -> Any:
     return slicer_stand_in.install(boot())
 
 
+@pytest.fixture(autouse=True)
+def slot_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
+    """What slots and observers raise, which Qt and VTK only print; a test that expects some takes them out."""
+    errors: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda _kind, error, _trace: errors.append(error))
+    yield errors
+    assert errors == []
+
+
 @pytest.fixture
 def scene(app: Any) -> Iterator[Any]:
     """Slicer's scene with the three slice views that every Slicer has."""
@@ -47,6 +56,7 @@ def panel(app: Any, scene: Any) -> Iterator[Any]:
     made = open_panel()
     yield made
     made.cleanup()
+    made.ui.TumorGenSlicer.setMRMLScene(None)
     made.parent.deleteLater()
     app.processEvents()
 

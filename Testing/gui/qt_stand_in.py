@@ -7,6 +7,7 @@ classes below, so it may use these only.
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import types
 import xml.etree.ElementTree as ET
@@ -339,6 +340,10 @@ def install() -> QtWidgets.QApplication:
     """Make ``import qt``, ``import ctk`` and ``slicer.qMRML...`` work; starts the Qt application once."""
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
     application.setStyle("fusion")
+    if sys.version_info < (3, 12):
+        # PySide6 gives back references to None that it was not given, a thousand in a test: Python would stop at its
+        # end, when none are left. From 3.12 on None lives forever by itself.
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 32
     sys.modules["qt"] = _qt_module()
     sys.modules["ctk"] = types.ModuleType("ctk")
     for name, widget in WIDGETS.items():

@@ -94,6 +94,49 @@ def test_a_box_off_the_volume_says_why_and_a_box_in_air_only_warns(app: Any, rea
     assert "reaches past the volume" in ready.ui.warningsLabel.text
 
 
+def test_one_box_is_shown_at_a_time(ready: Any) -> None:
+    first = ready.parameters.box
+    ready.panel._onBoxPlaced([8.0, 0.0, 0.0])
+    second = ready.parameters.box
+    assert [bool(box.GetDisplayVisibility()) for box in (first, second)] == [False, True]
+    ready.ui.boxSelector.setCurrentNode(first)
+    assert first.GetDisplayVisibility()
+
+
+def test_the_slice_views_go_to_a_placed_box(scene: Any, ready: Any) -> None:
+    ready.panel._onBoxPlaced([8.0, -4.0, 12.0])
+    # As the views of this scene are: all axial.
+    offsets = [scene.GetNthNodeByClass(n, "vtkMRMLSliceNode").GetSliceOffset() for n in range(3)]
+    assert offsets == pytest.approx([12.0] * 3)
+
+
+def test_the_panel_fits_beside_the_views(ready: Any) -> None:
+    """Also with everything unfolded: no wider than 400, no higher than 800 pixels."""
+    ready.panel.ui.advancedCollapsibleButton.collapsed = False
+    window = ready.panel.parent.window
+    window.show()
+    smallest = window.minimumSizeHint()
+    window.hide()
+    assert smallest.width() <= 400
+    assert smallest.height() <= 800
+
+
+def test_a_model_of_the_users_own_is_remembered(
+    ready: Any, tiny_bundle_folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qt
+
+    assert ready.ui.modelComboBox.currentText == str(tiny_bundle_folder)
+    ready.ui.modelComboBox.setCurrentIndex(0)
+    assert ready.parameters.model == ready.logic.modelNames()[0]
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: str(tiny_bundle_folder))
+    ready.ui.modelFolderButton.click()
+    assert ready.parameters.model == str(tiny_bundle_folder)
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: "")
+    ready.ui.modelFolderButton.click()
+    assert ready.parameters.model == str(tiny_bundle_folder)
+
+
 def test_the_dice_draws_seeds(ready: Any) -> None:
     drawn = set()
     for _ in range(5):
@@ -146,6 +189,40 @@ def test_progress_is_told_and_apply_is_cancel_meanwhile(app: Any, ready: Any) ->
     assert [row[0] for row in rows(ready)] == ["0", "1", "2"]
 
 
+def test_a_second_press_while_packages_are_installed_does_nothing(
+    app: Any, ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slicer handles events while pip works."""
+    start, presses = ready.logic.startInsertion, []
+
+    def installing(*arguments: Any, **options: Any) -> Any:
+        presses.append(ready.ui.applyButton.enabled)
+        ready.panel.onApplyButton()
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(ready.logic, "startInsertion", installing)
+    run(app, ready)
+    assert presses == [False]
+    assert len(ready.logic.results) == 1
+
+
+def test_settings_reach_the_engine(app: Any, ready: Any) -> None:
+    from TumorGenSlicerLib.parameters import Device, Solver
+
+    ready.parameters.seed = 5
+    ready.parameters.variants = 2
+    ready.parameters.solver = Solver.HEUN
+    ready.parameters.device = Device.CPU
+    ready.parameters.softMask = True
+    run(app, ready)
+    assert [variant.seed for variant in ready.logic.results] == [5, 6]
+    for variant in ready.logic.results:
+        assert variant.softMaskNode is not None
+        assert variant.provenance["solver"] == "heun"
+        assert variant.provenance["device"] == "cpu"
+        assert variant.provenance["steps"] == 2
+
+
 def test_cancel_leaves_the_scene_as_it_was(app: Any, scene: Any, ready: Any) -> None:
     run(app, ready)  # the model is loaded now
     before = node_ids(scene)
@@ -161,9 +238,11 @@ def test_cancel_leaves_the_scene_as_it_was(app: Any, scene: Any, ready: Any) -> 
 
 
 def test_an_error_is_shown_and_leaves_the_scene_as_it_was(
-    app: Any, scene: Any, ready: Any, monkeypatch: pytest.MonkeyPatch
+    app: Any, scene: Any, ready: Any, monkeypatch: pytest.MonkeyPatch, slot_errors: list[BaseException]
 ) -> None:
     import slicer
+
+    from TumorGenCore.errors import UnsupportedVolumeError
 
     shown = []
     monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, *_, **__: shown.append(text))
@@ -175,6 +254,7 @@ def test_an_error_is_shown_and_leaves_the_scene_as_it_was(
     assert node_ids(scene) == before
     assert "Failed" in ready.ui.statusLabel.text
     assert ready.ui.applyButton.enabled
+    assert isinstance(slot_errors.pop(), UnsupportedVolumeError)  # goes on to Slicer's console
 
 
 def test_closing_the_scene_during_a_run_drops_it(app: Any, scene: Any, ready: Any) -> None:
@@ -271,6 +351,34 @@ def test_compare_turns_before_and_after_and_ends_on_the_synthetic_volume(app: An
     three.ui.compareButton.click()
     assert shown_volume(scene) is synthetic
     assert three.logic.results[0].segmentationNode.GetDisplayVisibility()
+
+
+@pytest.mark.parametrize("outline", [True, False])
+def test_compare_shows_the_outline_or_nothing_of_the_mask(app: Any, three: Any, outline: bool) -> None:
+    mask = three.logic.results[0].segmentationNode
+    filled = mask.GetDisplayNode().GetVisibility2DFill()
+    three.ui.outlineCheckBox.checked = outline
+    three.ui.compareButton.click()
+    assert bool(mask.GetDisplayVisibility()) == outline
+    assert not mask.GetDisplayNode().GetVisibility2DFill()
+    three.ui.outlineCheckBox.checked = not outline
+    assert bool(mask.GetDisplayVisibility()) != outline
+    three.ui.compareButton.click()
+    assert mask.GetDisplayVisibility()
+    assert mask.GetDisplayNode().GetVisibility2DFill() == filled
+
+
+def test_compare_ends_with_what_it_compares(app: Any, scene: Any, three: Any) -> None:
+    synthetic = three.logic.results[0]
+    three.ui.compareButton.click()
+    three.ui.variantsTable.selectRow(1)
+    assert not three.ui.compareButton.checked
+    assert shown_volume(scene) is three.logic.results[1].volumeNode
+    three.ui.compareButton.click()
+    scene.RemoveNode(three.pet)
+    wait_until(app, lambda: not three.ui.compareButton.checked, 5.0)
+    assert not three.ui.compareButton.enabled
+    assert scene.IsNodePresent(synthetic.volumeNode)
 
 
 def test_a_new_run_stops_the_comparison(app: Any, three: Any) -> None:

@@ -19,7 +19,7 @@ class _View:
     def __init__(self, factory: Any, managers: list[str], node: Any, application: Any, size: tuple[int, int]) -> None:
         self.node = node
         # Displayable managers do nothing for a view that has none.
-        node.SetInteractionNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLInteractionNode"))
+        node.SetInteractionNode(application.GetInteractionNode())
         self.renderer = vtk.vtkRenderer()
         self.window = vtk.vtkRenderWindow()
         self.window.SetOffScreenRendering(1)
@@ -35,6 +35,11 @@ class _View:
         self.group = slicer.vtkMRMLDisplayableManagerGroup()
         self.group.Initialize(factory, self.renderer)
         self.group.SetMRMLDisplayableNode(node)
+
+    def close(self) -> None:
+        """Follow the scene no longer."""
+        self.group.SetMRMLDisplayableNode(None)
+        self.window.Finalize()
 
     def grab(self) -> NDArray[np.uint8]:
         """The picture, (rows, columns, RGB), top row first."""
@@ -78,6 +83,17 @@ class SliceView(_View):
         actor.SetMapper(self.mapper)
         actor.GetProperty().SetDisplayLocationToBackground()
         self.renderer.AddViewProp(actor)
+        self.text = vtk.vtkTextActor()
+        self.text.SetDisplayPosition(8, size[1] - 22)
+        self.text.GetTextProperty().SetFontSize(14)
+        self.text.GetTextProperty().SetColor(0.1, 0.2, 0.5)
+        self.renderer.AddViewProp(self.text)
+        # Slicer's style hands the mouse to the displayable managers; it sits on a plain one of VTK's.
+        self.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
+        self.style = slicer.vtkMRMLSliceViewInteractorStyle()
+        self.style.SetDisplayableManagers(self.group)
+        self.style.SetSliceLogic(self.logic)
+        self.style.SetInteractor(self.interactor)
 
     def look_at(self, volume: Any, center_ras: Any, field_mm: float) -> None:
         """Show a volume around a point, ``field_mm`` across."""
@@ -88,6 +104,16 @@ class SliceView(_View):
         self.node.JumpSliceByCentering(*center_ras)
         self.node.UpdateMatrices()
         self.mapper.SetInputConnection(self.logic.GetImageDataConnection())
+
+    def caption(self, text: str) -> None:
+        """Write a text in the upper left corner."""
+        self.text.SetInput(text)
+
+    def click(self, column: int, row: int, button: str = "Left") -> None:
+        """Move the mouse there, counted from the lower left, and press and release a button."""
+        for event in ("MouseMoveEvent", f"{button}ButtonPressEvent", f"{button}ButtonReleaseEvent"):
+            self.interactor.SetEventInformation(column, row, 0, 0, "\0", 0, None)
+            self.interactor.InvokeEvent(event)
 
 
 class ThreeDView(_View):
