@@ -37,6 +37,8 @@ ShouldCancel = Callable[[], bool]
 
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
+#: Boxes whose centres lie in one cell of this edge (mm, LPS) share their noise.
+SITE_MM = 20.0
 #: How near a tumour must come to the SUV asked for, relative.
 TARGET_TOLERANCE = 0.05
 
@@ -129,7 +131,8 @@ class TumorGenerator:
         Args:
             image: 3D scalar PET, or a ``PetVolume`` from ``read_volume`` that knows its units.
             box: where, LPS mm; may be rotated and may reach past the volume.
-            seed: the same seed gives the same tumour on a given device and thread count.
+            seed: the same seed gives the same tumour on a given device and thread count, and another one at another
+                site (see ``SITE_MM``).
             steps: of the solver.
             solver: ``euler`` or ``heun``.
             suv_factor: SUV per unit of the image; None takes the image as SUV.
@@ -267,7 +270,7 @@ class TumorGenerator:
     ) -> torch.Tensor:
         """The latent and mask x_1 = [z, m], under the inpainting constraint: outside the box z is known, m is -1."""
         z = prepared.z_1
-        generator = torch.Generator().manual_seed(seed)  # On the CPU, so that devices agree.
+        generator = torch.Generator().manual_seed(_noise_seed(seed, prepared.box))  # On the CPU, so that devices agree.
         noise = torch.randn(1, z.shape[1] + 1, *z.shape[2:], generator=generator).to(self.device)
         known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, prepared.box_latent)
 
@@ -284,6 +287,13 @@ def _check_sampling(seed: int, steps: int, solver: str) -> None:
     check_solver(solver)
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed}; use 0 or a positive number below 2^63.")
+
+
+def _noise_seed(seed: int, box: Box) -> int:
+    """One seed shall not give the same tumour at every site, nor another one with every millimetre a box is moved."""
+    # A third off, so that round coordinates, which most boxes have, do not lie on a cell's face.
+    cell = np.floor(np.asarray(box.center_lps) / SITE_MM + 1 / 3).astype(np.int64) % 2**32
+    return int(np.random.SeedSequence([seed, *cell.tolist()]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _require_overlap(box: Box, grid: Grid) -> None:

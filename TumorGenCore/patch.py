@@ -86,15 +86,13 @@ class WorkingPatch:
         corners = image_grid.lps_to_index(self.grid.corners_lps)
         first = np.floor(corners.min(axis=0)).astype(np.int64) - 1
         last = np.ceil(corners.max(axis=0)).astype(np.int64) + 2
-        # A patch that misses the volume on an axis still mirrors the volume's last voxel.
-        start = np.clip(first, 0, size - 1)
-        stop = np.clip(last, start + 1, size)
-        crop = sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())
-        before, after = np.maximum(start - first, 0), np.maximum(last - stop, 0)
-        # NumPy's padding: ITK's takes ten times as long.
-        padding = list(zip(before[::-1], after[::-1], strict=True))
-        values = np.pad(sitk.GetArrayViewFromImage(crop).astype(np.float32), padding, mode="symmetric")
-        x, y, z = image_grid.index_to_lps(start - before)
+        indices = [_mirrored(int(a), int(b), int(n)) for a, b, n in zip(first, last, size, strict=True)][::-1]
+        values = sitk.GetArrayViewFromImage(image)[tuple(slice(n.min(), n.max() + 1) for n in indices)]
+        for axis, index in enumerate(indices):
+            if len(index) != values.shape[axis] or index[0] > index[-1]:
+                values = np.take(values, index - index.min(), axis)
+        values = values.astype(np.float32)
+        x, y, z = image_grid.index_to_lps(first)
         i, j, k = (int(n) for n in values.shape[::-1])
         padded = Grid((i, j, k), image_grid.spacing_mm, (float(x), float(y), float(z)), image_grid.direction)
         resampler = sitk.ResampleImageFilter()
@@ -147,6 +145,12 @@ class WorkingPatch:
         resampler.SetOutputPixelType(sitk.sitkFloat32)
         patch_image = self.grid.image_from_array(np.ascontiguousarray(array, dtype=np.float32))
         return sitk.GetArrayFromImage(resampler.Execute(patch_image)), slices
+
+
+def _mirrored(first: int, last: int, size: int) -> NDArray[np.int64]:
+    """Indices ``first`` to ``last - 1`` of an axis of ``size`` voxels that is mirrored at both ends, again and again."""
+    index = np.arange(first, last) % (2 * size)
+    return np.minimum(index, 2 * size - 1 - index)
 
 
 def paste_window(box: Box, native: Grid, slices: tuple[slice, slice, slice], taper_mm: float) -> NDArray[np.float32]:

@@ -139,6 +139,25 @@ def test_the_same_seed_gives_the_same_tumour_and_another_seed_another(generator:
     assert not np.array_equal(values(first.mask_probability), values(other.mask_probability))
 
 
+def test_one_seed_gives_another_tumour_at_another_site_and_the_same_where_the_box_is_nudged(
+    generator: TumorGenerator,
+) -> None:
+    """On a volume that is the same everywhere, so that only the noise can differ."""
+    image = sitk.Image([60, 30, 30], sitk.sitkFloat32) + 1.0
+    image.SetSpacing((4.0, 4.0, 4.0))
+
+    def change_at(x: float, seed: int = 5) -> np.ndarray:
+        box = Box((x, 60.0, 60.0), (32, 32, 32))
+        after = values(generator.insert(image, box, seed=seed, steps=STEPS, suv_factor=1).image)
+        start = round((x - 16) / 4)
+        return after[11:20, 11:20, start : start + 9]
+
+    here = change_at(60)
+    np.testing.assert_allclose(change_at(64), here, atol=1e-5)
+    assert np.abs(change_at(160) - here).max() > 1e-3
+    assert np.abs(change_at(60, seed=6) - here).max() > 1e-3
+
+
 def test_a_tumour_does_not_depend_on_the_random_state_and_leaves_it_alone(generator: TumorGenerator) -> None:
     image = an_image()
     torch.manual_seed(1)
