@@ -148,7 +148,7 @@ class WorkingPatch:
 
 
 def _mirrored(first: int, last: int, size: int) -> NDArray[np.int64]:
-    """Indices ``first`` to ``last - 1`` of an axis of ``size`` voxels that is mirrored at both ends, again and again."""
+    """Indices ``first`` to ``last - 1`` of an axis of ``size`` voxels that is mirrored at both ends without end."""
     index = np.arange(first, last) % (2 * size)
     return np.minimum(index, 2 * size - 1 - index)
 
