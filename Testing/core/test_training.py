@@ -26,6 +26,7 @@ from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.networks.vae import PetVAE
+from TumorGenCore.training import latents
 from TumorGenCore.training.autoencoder import load_autoencoder
 from TumorGenCore.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from TumorGenCore.training.config import AutoencoderRun, DataSettings, GeneratorRun, read_config, write_config
@@ -420,3 +421,14 @@ def test_cache_is_read_again_for_the_same_networks_and_made_anew_for_others(tiny
     other = build(second)
     assert not torch.equal(other.z_1, made.z_1)
     assert torch.equal(other.mask, made.mask)
+
+
+def test_examples_made_by_other_processes_are_the_same_in_the_same_order(tiny_cases, monkeypatch):
+    run = AutoencoderRun()
+    maker = ExampleMaker(load_cases(tiny_cases), run.patch, run.offsets, ExampleSettings(), 3)
+    here = [maker.example(index, 32) for index in range(9)]
+    monkeypatch.setattr(latents, "_WORTH_A_PROCESS", 4)
+    elsewhere = list(latents._made_ahead(maker, 32, 9))
+    assert len(elsewhere) == 9
+    for a, b in zip(here, elsewhere, strict=True):
+        assert np.array_equal(a.suv, b.suv) and np.array_equal(a.mask, b.mask) and a.patch.box == b.patch.box

@@ -40,6 +40,9 @@ class ExampleSettings:
         gain_spread: log-normal spread of a whole patch's SUV.
         metabolic_share: a transplanted tumour is its contour's part above this share of the 95th percentile (0.41 is
             the usual threshold of metabolic volume).
+        real_metabolic_share: the same for tumours shown where they grew; 0 keeps the whole contour.
+        host_exponent: a case gives healthy tissue in proportion to its volume to this power: 0 all cases alike, 1 a
+            whole body as often as its volume says.
     """
 
     transplant_share: float = 0.6
@@ -50,6 +53,8 @@ class ExampleSettings:
     uptake_spread: float = 0.55
     gain_spread: float = 0.2
     metabolic_share: float = 0.41
+    real_metabolic_share: float = 0.3
+    host_exponent: float = 0.75
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,8 @@ class ExampleMaker:
         self._donors = self._weights * [lesion.contrast >= settings.least_contrast for _, lesion in self._lesions]
         self._donors = self._donors / self._donors.sum() if self._donors.sum() > 0 else self._weights
         self._hosts = [case for case in cases if len(case.healthy_lps) > 0]
-        self._host_weights = _share([len(case.healthy_lps) for case in self._hosts])
-        self._body_weights = _share([len(case.body_lps) for case in cases])
+        self._host_weights = _share([len(case.healthy_lps) for case in self._hosts], settings.host_exponent)
+        self._body_weights = _share([len(case.body_lps) for case in cases], settings.host_exponent)
 
     def example(self, index: int, size: int) -> Example:
         """Example ``index`` with a cubic patch of ``size`` voxels."""
@@ -138,7 +143,9 @@ class ExampleMaker:
         box, scale = self._box_around(rng, case, lesion, axes, size, least_scale)
         patch = WorkingPatch.of_size(box, (size,) * 3, self.patch_settings.spacing_mm / scale)
         suv = self._gain(rng) * patch.sample(case.image)
-        mask = (patch.sample(case.mask) > 0.5) * (patch.box_coverage() > 0)
+        mask = _metabolic_part(
+            suv, (patch.sample(case.mask) > 0.5) & (patch.box_coverage() > 0), self.settings.real_metabolic_share
+        )
         return Example(patch, self._restore_resolution(rng, suv, scale), mask.astype(np.float32), False)
 
     def _transplanted(self, rng: np.random.Generator, size: int) -> Example:
@@ -234,7 +241,7 @@ def _box(center: NDArray, size_mm: tuple[float, float, float], axes: NDArray) ->
     return Box((float(center[0]), float(center[1]), float(center[2])), size_mm, rows)  # type: ignore[arg-type]
 
 
-def _share(counts: Sequence[int]) -> NDArray[np.float64]:
+def _share(counts: Sequence[int], exponent: float) -> NDArray[np.float64]:
     """Weights between equal and proportional, so that a whole-body scan shows more than a crop but not all."""
-    weights = np.asarray(counts, dtype=np.float64) ** 0.6
+    weights = np.asarray(counts, dtype=np.float64) ** exponent
     return weights / weights.sum() if len(weights) else weights

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -48,14 +51,35 @@ def _fingerprint_of(path: Path) -> str:
 
 
 def _made_ahead(maker: ExampleMaker, size: int, count: int) -> Iterator[Example]:
-    """Examples in order; the next is made while the caller encodes this one."""
-    with ThreadPoolExecutor(1) as executor:
-        upcoming = executor.submit(maker.example, 0, size)
-        for index in range(count):
-            example = upcoming.result()
-            if index + 1 < count:
-                upcoming = executor.submit(maker.example, index + 1, size)
-            yield example
+    """Examples in order; the next are made by other processes while the caller encodes this one."""
+    processes = min(os.cpu_count() or 1, count // _WORTH_A_PROCESS)
+    if processes < 1:
+        yield from (maker.example(index, size) for index in range(count))
+        return
+    start = get_context("spawn")  # A forked process would inherit PyTorch's threads in an unknown state.
+    with ProcessPoolExecutor(processes, start, _keep, (maker,)) as pool:
+        upcoming = deque(pool.submit(_make, index, size) for index in range(min(count, 4 * processes)))
+        try:
+            for index in range(len(upcoming), count + len(upcoming)):
+                yield upcoming.popleft().result()
+                if index < count:
+                    upcoming.append(pool.submit(_make, index, size))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+#: Examples that make up for a process's start.
+_WORTH_A_PROCESS = 100
+_kept: list[ExampleMaker] = []
+
+
+def _keep(maker: ExampleMaker) -> None:
+    """In a process of the pool: the maker is sent once, not with every example."""
+    _kept[:] = [maker]
+
+
+def _make(index: int, size: int) -> Example:
+    return _kept[0].example(index, size)
 
 
 @dataclass
