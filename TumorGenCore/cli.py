@@ -71,7 +71,7 @@ class _Report:
     def error(self, line: str) -> None:
         line = " ".join(line.split())
         if self.as_json:
-            print(json.dumps({"error": line, "warnings": self._warnings}))
+            print(json.dumps({**self.values, "error": line, "warnings": self._warnings}))
         else:
             print(f"tumorgen: {line}", file=sys.stderr)
 
@@ -191,11 +191,9 @@ def _print_insertions(report: _Report) -> None:
 
 def _progress(report: _Report, seed: int) -> Any:
     """A bar on a terminal; elsewhere nothing, since the run ends before a second line would be useful."""
-    if not report.shows_progress or not sys.stderr.isatty():
+    bar = _bar(report, f"seed {seed}", "step")
+    if bar is None:
         return None
-    from tqdm import tqdm
-
-    bar = tqdm(desc=f"seed {seed}", leave=False, unit="step")
 
     def show(done: int, steps: int, doing: str) -> None:
         bar.total = steps
@@ -206,12 +204,69 @@ def _progress(report: _Report, seed: int) -> Any:
     return show
 
 
+def _bar(report: _Report, doing: str, unit: str, total: int | None = None) -> Any:
+    """A progress bar, or None where nobody would see it move."""
+    if not report.shows_progress or not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    return tqdm(desc=doing, total=total, leave=False, unit=unit)
+
+
 def _variant_path(path: Path | None, seed: int, variants: int) -> Path | None:
     """``out.nrrd`` becomes ``out-seed7.nrrd`` where several variants are made."""
     if path is None or variants == 1:
         return path
     stem, dot, suffixes = path.name.partition(".")
     return path.with_name(f"{stem}-seed{seed}{dot}{suffixes}")
+
+
+def _synthesize(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.manifest import read_manifest
+    from TumorGenCore.synthesis import CASES_FILE, Outcome, check_output_folder, synthesize
+
+    rows = read_manifest(options.manifest)
+    check_output_folder(options.output, options.resume)
+    from TumorGenCore.generator import TumorGenerator
+
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    report.values = {"made": 0, "kept": 0, "failed": []}
+    total = sum(len(row.seeds) for row in rows)
+    bar = _bar(report, "synthesize", "case", total)
+    told: set[str] = set()
+
+    def tell(outcome: Outcome) -> None:
+        stems = [f"{outcome.name}_{seed}" for seed in outcome.seeds]
+        if outcome.record is None:
+            report.values["failed"] += stems
+            report.warn(f"{stems[0]}{f' to {stems[-1]}' * (len(stems) > 1)}: left out. {outcome.reason}")
+        else:
+            report.values["kept" if outcome.kept else "made"] += 1
+        for line in outcome.warnings:
+            if line not in told:  # thousands of scans without units are worth one line; the table has them all
+                told.add(line)
+                report.warn(f"{stems[0]}: {line}")
+        if bar is not None:
+            bar.update(len(stems))
+        elif outcome.record is not None:
+            done = report.values["made"] + report.values["kept"] + len(report.values["failed"])
+            figures = f"{outcome.record['volume_ml']} ml, SUVmax {outcome.record['suv_max'] or '-'}"
+            report.say(f"{done}/{total} {stems[0]}: {'kept' if outcome.kept else figures}")
+
+    try:
+        synthesize(generator, rows, options.output, steps=options.steps, resume=options.resume, on_outcome=tell)
+    finally:
+        if bar is not None:
+            bar.close()
+    report.say(
+        f"{report.values['made']} made, {report.values['kept']} kept from before: {options.output / CASES_FILE}. "
+        "Synthetic, not for diagnosis."
+    )
+    if report.values["failed"]:
+        raise TumorGenError(
+            f"{len(report.values['failed'])} of {total} results failed; the warnings say why. Mend the manifest or the "
+            "scans, and go on with --resume."
+        )
 
 
 def _train_autoencoder(options: argparse.Namespace, report: _Report) -> None:
@@ -334,6 +389,17 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--output-probability", type=Path, metavar="OUT.nrrd", help="the soft mask")
     insert.add_argument("--preview", type=Path, metavar="OUT.png", help="three planes, before and after")
     insert.set_defaults(run=_insert)
+
+    synthesis = commands.add_parser(
+        "synthesize", parents=[common], help="make a training set from a table of scans (see the README)"
+    )
+    synthesis.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="a row per scan")
+    synthesis.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
+    synthesis.add_argument("--resume", action="store_true", help="keep what is complete in --output, and go on")
+    synthesis.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
+    synthesis.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    synthesis.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+    synthesis.set_defaults(run=_synthesize)
 
     train = commands.add_parser("train", help="train your own bundle").add_subparsers(required=True, metavar="STAGE")
     training = argparse.ArgumentParser(add_help=False, parents=[common])

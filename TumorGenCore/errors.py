@@ -3,6 +3,7 @@
 __all__ = [
     "CancelledError",
     "InvalidBoxError",
+    "ManifestError",
     "ModelBundleError",
     "TrainingDataError",
     "TumorGenError",
@@ -20,6 +21,10 @@ class UnsupportedVolumeError(TumorGenError):
 
 class InvalidBoxError(TumorGenError):
     """The box cannot be used: no size, outside the volume, too thin, too large."""
+
+
+class ManifestError(TumorGenError):
+    """The manifest of a synthesis cannot be used, or does not fit what an earlier run left."""
 
 
 class ModelBundleError(TumorGenError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from TumorGenCore.errors import InvalidBoxError, UnsupportedVolumeError
 from TumorGenCore.file_integrity import check_file
@@ -38,6 +39,7 @@ __all__ = [
     "parse_box",
     "provenance_path",
     "read_box",
+    "read_mask",
     "read_volume",
     "write_box",
     "write_provenance",
@@ -145,6 +147,27 @@ def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -
     path = Path(path)
     if path.is_dir():
         return _read_dicom_series(path, suv_factor)
+    image = _read_file(path)
+    return PetVolume(image, units_of_image(image, suv_factor))
+
+
+def read_mask(path: str | os.PathLike[str], grid: Grid) -> NDArray[np.bool_]:
+    """Which voxels of ``grid`` a mask file marks (any label above 0), (k, j, i); of another grid the nearest voxel.
+
+    Args:
+        path: a file as in ``read_volume``, or Slicer's .seg.nrrd with one layer.
+        grid: of the image that the mask belongs to.
+
+    Raises:
+        UnsupportedVolumeError: missing, damaged or unusable; the message says which and what to do.
+    """
+    mask = _read_file(Path(path))
+    on_grid = sitk.Resample(mask, grid.empty_image(sitk.sitkUInt8), sitk.Transform(), sitk.sitkNearestNeighbor)
+    return sitk.GetArrayViewFromImage(on_grid) > 0
+
+
+def _read_file(path: Path) -> sitk.Image:
+    """The checked image of a file, without its metadata."""
     if not path.is_file():
         raise UnsupportedVolumeError(f"There is no file or folder {path}; check the path.")
     if _suffix(path, READABLE_SUFFIXES) is None:
@@ -160,8 +183,7 @@ def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -
         ) from error
     image = _drop_single_frames(image)
     check_volume(image)
-    image = _drop_metadata(image)
-    return PetVolume(image, units_of_image(image, suv_factor))
+    return _drop_metadata(image)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 from TumorGenCore.errors import TrainingDataError, UnsupportedVolumeError
 from TumorGenCore.file_integrity import check_file
 from TumorGenCore.geometry import Grid
+from TumorGenCore.placement import find_body
 
 __all__ = ["Case", "Lesion", "load_cases", "ranking", "split_patients"]
 
@@ -131,8 +132,7 @@ def _load_case(
     distance = (
         ndimage.distance_transform_edt(~tumour, sampling=spacing_kji) if tumour.any() else np.full(suv.shape, np.inf)
     )
-    # A body is where smoothed uptake is above air; limbs of cropped scans included.
-    body = ndimage.gaussian_filter(suv, [4.0 / s for s in spacing_kji]) > 0.15
+    body = find_body(suv, grid.spacing_mm)
     body_lps = _points(body, grid)
     healthy_lps = _points(body & (distance > 30.0), grid)
     for box in excluded:
