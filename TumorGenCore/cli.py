@@ -300,6 +300,16 @@ def _train_generator(options: argparse.Namespace, report: _Report) -> None:
     report.say(f"Trained bundle: {folder}")
 
 
+def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.config import SegmenterRun
+    from TumorGenCore.training.segmenter import train_segmenter
+
+    run = _run_settings(SegmenterRun, options)
+    weights = train_segmenter(options.data, options.output, run, options.resume, not report.shows_progress)
+    report.values = {"segmenter": str(weights)}
+    report.say(f"Trained segmenter: {weights}")
+
+
 def _run_settings(kind: type, options: argparse.Namespace) -> Any:
     """The configuration file, else the one a resumed run left, else the defaults; --steps overrides."""
     from TumorGenCore.training.config import read_config
@@ -418,6 +428,9 @@ def _parser() -> argparse.ArgumentParser:
     generator.add_argument("--start-from", metavar="BUNDLE", help="bundle whose networks to go on from")
     generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
     generator.set_defaults(run=_train_generator, stage="generator")
+
+    segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumours only")
+    segmenter.set_defaults(run=_train_segmenter, stage="segmenter")
 
     evaluate = commands.add_parser("evaluate", parents=[common], help="figures and pictures on held-out patients")
     evaluate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")

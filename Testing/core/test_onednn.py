@@ -25,6 +25,21 @@ def test_the_result_and_the_gradient_are_those_of_the_plain_layer(settings):
     torch.testing.assert_close(fast[0].weight.grad, plain[0].weight.grad, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("edges", [(2, 2, 2), (2, 4, 4), (4, 4, 2), (4, 4, 4)])
+def test_the_gradient_in_bfloat16_is_the_one_in_float32_on_the_smallest_grids_too(edges):
+    torch.manual_seed(0)
+    layer = use_onednn(nn.Sequential(nn.Conv3d(32, 32, 3, padding=1)))
+    x = torch.randn(4, 32, *edges)
+    gradients = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            made = layer(x)
+        made.float().square().sum().backward()
+        gradients.append(layer[0].weight.grad.clone())
+        layer.zero_grad()
+    assert (gradients[1] - gradients[0]).norm() < 0.05 * gradients[0].norm()
+
+
 def test_weights_keep_their_names_and_are_shared():
     layer = nn.Conv3d(2, 3, 1)
     network = use_onednn(nn.Sequential(layer))

@@ -316,6 +316,13 @@ def test_start_from_another_network_is_refused(tiny_cases, autoencoder_run, gene
     assert "other shapes" in capsys.readouterr().err
 
 
+def test_a_training_that_runs_away_stops_and_says_so(tiny_cases, tmp_path, capsys):
+    values = {**AUTOENCODER, "loop": {**AUTOENCODER["loop"], "learning_rate": 1e30, "validate_steps": 1000}}
+    assert main(command(tiny_cases, tmp_path / "run", "--config", str(config(tmp_path, values)))) == 1
+    assert "not finite" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "autoencoder.safetensors").exists()
+
+
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
     for step in (1, 2, 10):
         save_checkpoint(tmp_path, step, {"step": step, "weight": torch.ones(2)})

@@ -17,7 +17,11 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class OneDnnConv3d(nn.Conv3d):
-    """``nn.Conv3d`` whose float32 input on the CPU always goes to oneDNN; same parameters, same result."""
+    """``nn.Conv3d`` whose float32 input on the CPU always goes to oneDNN; same parameters, same result.
+
+    In training with bfloat16 on the CPU, grids of two slices are computed in float32: oneDNN's weight gradient is wrong
+    there (measured with PyTorch 2.13: values of memory that nobody wrote).
+    """
 
     @classmethod
     def sharing(cls, layer: nn.Conv3d) -> OneDnnConv3d:
@@ -28,6 +32,14 @@ class OneDnnConv3d(nn.Conv3d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """As ``nn.Conv3d``; x (n, c, k, j, i)."""
+        if (
+            x.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+            and torch.is_grad_enabled()
+            and min(x.shape[2:]) < 3
+        ):
+            with torch.autocast("cpu", enabled=False):
+                return self.forward(x.float())
         plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
         if not plain or not torch.backends.mkldnn.is_available():
             return super().forward(x)

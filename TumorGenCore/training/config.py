@@ -16,7 +16,7 @@ from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.examples import ExampleSettings
 from TumorGenCore.training.trainer import LoopSettings
 
-__all__ = ["AutoencoderRun", "DataSettings", "GeneratorRun", "read_config", "write_config"]
+__all__ = ["AutoencoderRun", "DataSettings", "GeneratorRun", "SegmenterRun", "read_config", "write_config"]
 
 T = TypeVar("T")
 
@@ -97,6 +97,23 @@ class GeneratorRun:
     version: str = "1.0.0"
     #: description, authors, licence, data_source: go into the bundle's metadata
     notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SegmenterRun:
+    """`tumorgen train segmenter`: real tumours only, and whole contours, since it judges what the generator makes."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2500, learning_rate=1e-3))
+    scale: NetworkScale = field(default_factory=NetworkScale)
+    patch: PatchSettings = field(default_factory=PatchSettings)
+    offsets: BoxOffsets = field(default_factory=lambda: BoxOffsets(0.15, 4.0))
+    examples: ExampleSettings = field(
+        default_factory=lambda: ExampleSettings(transplant_share=0.0, real_metabolic_share=0.0)
+    )
+    channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
+    patch_size: int = 48
+    batch_size: int = 4
 
 
 def write_config(run: Any, path: Path) -> None:

@@ -128,11 +128,25 @@ class ExampleMaker:
         if rng.random() < 0.5:
             return self.example(index, size).suv
         case = self.cases[rng.choice(len(self.cases), p=self._body_weights)]
-        center = case.body_lps[rng.integers(len(case.body_lps))]
+        patch = self._anywhere(rng, case.body_lps, size)
+        return self._gain(rng) * patch.sample(case.image)
+
+    def scene(self, index: int, size: int) -> tuple[Volume, Volume]:
+        """Patch ``index`` for a segmenter, SUV and mask (k, j, i): six in ten an example, the others healthy tissue."""
+        rng = np.random.default_rng([self.seed, 4, index])
+        if not self._hosts or rng.random() < 0.6:
+            example = self.example(index, size)
+            return example.suv, example.mask
+        case = self._hosts[rng.choice(len(self._hosts), p=self._host_weights)]
+        patch = self._anywhere(rng, case.healthy_lps, size)
+        mask = patch.sample(case.mask) > 0.5
+        return self._gain(rng) * patch.sample(case.image), mask.astype(np.float32)
+
+    def _anywhere(self, rng: np.random.Generator, points_lps: NDArray, size: int) -> WorkingPatch:
+        center = points_lps[rng.integers(len(points_lps))]
         spacing = self.patch_settings.spacing_mm * rng.uniform(0.7, 1.3)
         box = _box(center, (10.0, 10.0, 10.0), _random_axes(rng))
-        patch = WorkingPatch.of_size(box, (size, size, size), spacing)
-        return self._gain(rng) * patch.sample(case.image)
+        return WorkingPatch.of_size(box, (size, size, size), spacing)
 
     def _real(self, rng: np.random.Generator, size: int) -> Example:
         case, lesion = self._lesions[rng.choice(len(self._lesions), p=self._weights)]

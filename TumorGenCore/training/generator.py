@@ -87,7 +87,7 @@ class GeneratorStage:
             VectorField(**self.arguments["vector_field"]),  # type: ignore[arg-type]
             MaskRefiner(**self.arguments["mask_refiner"]),  # type: ignore[arg-type]
         )
-        self.network: nn.Module = channels_last(networks)
+        self.network: nn.Module = channels_last(use_onednn(networks))
         maker = ExampleMaker(training, vae_run.patch, run.offsets, run.examples, run.loop.seed)
         self.caches = {
             int(size): LatentCache.build(

@@ -96,7 +96,7 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
 
     Raises:
         KeyboardInterrupt: interrupted or terminated; a checkpoint was written first.
-        TrainingDataError: the checkpoint is damaged or of other networks.
+        TrainingDataError: the checkpoint is damaged or of other networks, or the training ran away.
     """
     accelerator = Accelerator(mixed_precision="bf16" if computes_bfloat16(pick_device()) else "no")
     network: nn.Module = accelerator.prepare_model(stage.network)
@@ -152,7 +152,12 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
             with accelerator.autocast():
                 loss, parts = stage.loss(network, batch, generator)
             accelerator.backward(loss)
-            accelerator.clip_grad_norm_(bare.parameters(), settings.clip_norm)
+            norm = accelerator.clip_grad_norm_(bare.parameters(), settings.clip_norm)
+            if norm is not None and not torch.isfinite(norm):
+                raise TrainingDataError(
+                    f"The gradient of step {step + 1} is not finite, and the step was not taken. Go on from the last "
+                    "checkpoint with --resume and a lower learning_rate."
+                )
             optimizer.step()
             schedule.step()
             optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,101 @@
+"""The independent segmenter: its training, and agreement against masks whose answer is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from torch import nn
+
+from TumorGenCore.cli import main
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.alignment import alignment, overlap
+from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.intensity import NetworkScale
+from TumorGenCore.training.config import SegmenterRun
+from TumorGenCore.training.segmenter import Segmenter, load_segmenter
+
+SETTINGS = {
+    "data": {"patient_pattern": r"^(P\d)", "validation_share": 0.34, "always_train": ["P4"]},
+    "loop": {"steps": 60, "learning_rate": 1e-2, "warmup_steps": 2, "validate_steps": 30, "checkpoint_minutes": 60},
+    "patch": {"spacing_mm": 4.0, "context_mm": 8.0, "multiple": 8, "max_size": 32},
+    "channels": [8, 16, 16],
+    "patch_size": 16,
+    "batch_size": 4,
+}
+
+
+def ball(radius_mm: float, center: float = 23.5, spacing_mm: float = 1.0) -> np.ndarray:
+    k, j, i = np.indices((48, 48, 48))
+    return (k - 23.5) ** 2 + (j - 23.5) ** 2 + (i - center) ** 2 <= (radius_mm / spacing_mm) ** 2
+
+
+def test_equal_masks_agree_fully_and_an_empty_answer_not_at_all() -> None:
+    truth = ball(10)
+    assert overlap(truth, truth, 1.0, 3.0) == {"dice": 1.0, "nsd": 1.0, "nsd_voxel": 1.0}
+    assert overlap(np.zeros_like(truth), truth, 1.0, 3.0) == {"dice": 0.0, "nsd": 0.0, "nsd_voxel": 0.0}
+
+
+def test_a_border_that_is_three_millimetres_off_passes_only_the_wider_tolerance() -> None:
+    figures = overlap(ball(13), ball(10), 1.0, 5.0)
+    assert figures["dice"] == pytest.approx(2 * 10**3 / (13**3 + 10**3), abs=0.01)
+    assert figures["nsd"] is not None and figures["nsd"] < 0.05
+    assert figures["nsd_voxel"] == 1.0
+
+
+class _Threshold(nn.Module):
+    """Finds all that is hotter than SUV 10: what it must find is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = nn.Parameter(NetworkScale().to_network(torch.tensor([10.0])))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x - self.at
+
+
+def test_only_what_lies_in_the_box_counts() -> None:
+    grid = Grid((48, 48, 48), (2.5, 2.5, 2.5), (-58.75, -58.75, -58.75))
+    tumour, elsewhere = ball(15, 15, 2.5), ball(10, 38, 2.5)
+    image = grid.image_from_array(np.where(tumour | elsewhere, 20.0, 0.0).astype(np.float32))
+    mask = grid.image_from_array(tumour.astype(np.uint8))
+    segmenter = Segmenter(_Threshold(), SegmenterRun(), ())
+    box = Box((15 * 2.5 - 58.75, 0.0, 0.0), (45, 45, 45))
+    figures = alignment(segmenter, image, mask, box)
+    assert figures["dice"] is not None and figures["dice"] > 0.93
+    whole = alignment(segmenter, image, mask, Box((0.0, 0.0, 0.0), (110, 110, 110)))
+    assert whole["dice"] is not None and whole["dice"] < figures["dice"] - 0.05
+    nothing = alignment(segmenter, image, grid.empty_image(sitk.sitkUInt8), box)
+    assert nothing == {"dice": None, "nsd": None, "nsd_voxel": None}
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("segmenter")
+    (output / "settings.json").write_text(json.dumps(SETTINGS))
+    options = ["--data", str(tiny_cases), "--output", str(output), "--config", str(output / "settings.json")]
+    assert main(["train", "segmenter", "--quiet", *options]) == 0
+    return output
+
+
+def test_a_segmenter_learns_and_says_from_whom(trained: Path) -> None:
+    lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
+    assert lines[-1]["validation_dice"] > 0.5
+    segmenter = load_segmenter(trained, "cpu")
+    assert "P4" in {name[:2] for name in segmenter.training_cases}
+    assert len(list((trained / "pictures").glob("*.png"))) == 2
+
+
+def test_an_unfinished_or_damaged_segmenter_is_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match="to its end first"):
+        load_segmenter(tmp_path)
+    (tmp_path / "segmenter.json").write_bytes((trained / "segmenter.json").read_bytes())
+    (tmp_path / "segmenter.safetensors").write_bytes((trained / "segmenter.safetensors").read_bytes()[:-20])
+    with pytest.raises(TrainingDataError, match="damaged"):
+        load_segmenter(tmp_path)

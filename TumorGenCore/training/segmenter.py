@@ -1,0 +1,168 @@
+"""`tumorgen train segmenter`: the independent judge of masks, trained on real tumours only.
+
+nnU-Net's architecture (MONAI ``DynUNet``). It has never seen a synthetic tumour: whether it finds one, and where it
+draws the border, says whether image and mask agree as they do in real scans.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from monai.networks.nets import DynUNet
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from TumorGenCore.devices import autocast, channels_last, pick_device
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.losses import overlap_loss
+from TumorGenCore.networks.onednn import use_onednn
+from TumorGenCore.patch import WorkingPatch
+from TumorGenCore.safe_write import replacing
+from TumorGenCore.training.checkpoint import refuse_to_mix
+from TumorGenCore.training.config import SegmenterRun, read_config, write_config
+from TumorGenCore.training.data import Case, load_cases, split_patients
+from TumorGenCore.training.examples import ExampleMaker
+from TumorGenCore.training.pictures import save_slices
+from TumorGenCore.training.trainer import train
+
+__all__ = ["Segmenter", "load_segmenter", "train_segmenter"]
+
+_CONFIG, _WEIGHTS = "segmenter.json", "segmenter.safetensors"
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A trained segmenter.
+
+    Args:
+        network: logits of tumour, (n, 1, k, j, i) -> the same shape.
+        run: its settings.
+        training_cases: names of the cases it learnt from.
+    """
+
+    network: nn.Module
+    run: SegmenterRun
+    training_cases: tuple[str, ...]
+
+    @torch.inference_mode()
+    def find(self, image: sitk.Image, patch: WorkingPatch) -> NDArray[np.bool_]:
+        """The tumour voxels of a working patch, (k, j, i); ``image`` in SUV."""
+        suv = torch.from_numpy(patch.sample(image))[None, None]
+        device = next(self.network.parameters()).device
+        with autocast(device):
+            logits = self.network(self.run.scale.to_network(suv).to(device))
+        found: NDArray[np.bool_] = (logits[0, 0].float() > 0).cpu().numpy()
+        return found
+
+
+class SegmenterStage:
+    """Dice + cross-entropy on patches with and without a tumour."""
+
+    def __init__(self, run: SegmenterRun, training: Sequence[Case], validation: Sequence[Case]) -> None:
+        self.run = run
+        torch.manual_seed(run.loop.seed)
+        self.network: nn.Module = channels_last(_build(run))
+        self._training = self._maker(training, run.loop.seed)
+        self._validation = self._scenes(self._maker(validation, run.loop.seed + 1), range(24)) if validation else None
+
+    def _maker(self, cases: Sequence[Case], seed: int) -> ExampleMaker:
+        return ExampleMaker(cases, self.run.patch, self.run.offsets, self.run.examples, seed)
+
+    def _scenes(self, maker: ExampleMaker, indices: range) -> dict[str, torch.Tensor]:
+        scenes = [maker.scene(n, self.run.patch_size) for n in indices]
+        suv, mask = (torch.from_numpy(np.stack(part)[:, None].astype(np.float32)) for part in zip(*scenes, strict=True))
+        return {"patch": self.run.scale.to_network(suv), "mask": mask}
+
+    def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
+        first = (step + process * self.run.loop.steps) * self.run.batch_size
+        return self._scenes(self._training, range(first, first + self.run.batch_size))
+
+    def loss(
+        self, network: nn.Module, batch: dict[str, torch.Tensor], generator: torch.Generator
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        return overlap_loss(network(batch["patch"]).float(), batch["mask"]), {}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        if self._validation is None:
+            return {}
+        found, truth = self._found(network, self._validation["patch"]), self._validation["mask"] > 0
+        return {"dice": float(2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp_min(1))}
+
+    def picture(self, network: nn.Module, path: Path) -> None:
+        if self._validation is None:
+            return
+        suv = self.run.scale.to_suv(self._validation["patch"][:10])
+        found = self._found(network, self._validation["patch"][:10]).float()
+        save_slices([suv, suv], ["contour", "found"], path, [self._validation["mask"][:10], found])
+
+    def _found(self, network: nn.Module, patches: torch.Tensor) -> torch.Tensor:
+        device = next(network.parameters()).device
+        return torch.cat([network(p[None].to(device)).float().cpu() > 0 for p in patches])
+
+
+def train_segmenter(data: Path, output: Path, run: SegmenterRun, resume: bool = False, quiet: bool = False) -> Path:
+    """Train the segmenter; writes ``segmenter.safetensors`` and ``segmenter.json`` into ``output``.
+
+    Args:
+        data: folder of cases.
+        output: where the run lives.
+        run: its settings. Its split must be the generator's, or it would know patients that an evaluation asks about.
+        resume: go on from the newest checkpoint in ``output``.
+        quiet: no progress bar.
+
+    Raises:
+        TrainingDataError: the folder or the run's settings cannot be used.
+    """
+    refuse_to_mix(output, resume)
+    output.mkdir(parents=True, exist_ok=True)
+    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
+    training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
+    write_config(run, output / _CONFIG)
+    network = train(SegmenterStage(run, training, validation), run.loop, output, resume, quiet)
+    with replacing(output / _WEIGHTS) as temporary:
+        names = json.dumps([case.name for case in training])
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary, {"training": names})
+    return output / _WEIGHTS
+
+
+def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
+    """The trained segmenter of a run's output folder.
+
+    Raises:
+        TrainingDataError: the folder holds no finished segmenter, or a damaged one.
+    """
+    if not (folder / _WEIGHTS).exists():
+        raise TrainingDataError(f"{folder} holds no {_WEIGHTS}; run `tumorgen train segmenter` to its end first.")
+    run = read_config(SegmenterRun, folder / _CONFIG)
+    network = _build(run)
+    try:
+        network.load_state_dict(load_file(folder / _WEIGHTS))
+        with safe_open(folder / _WEIGHTS, "pt") as file:
+            names = json.loads(file.metadata()["training"])
+    except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        raise TrainingDataError(
+            f"{_WEIGHTS} in {folder} is damaged or not of the network in {_CONFIG}; train the segmenter again."
+        ) from error
+    return Segmenter(channels_last(use_onednn(network)).to(pick_device(device)).eval(), run, tuple(names))
+
+
+def _build(run: SegmenterRun) -> DynUNet:
+    levels = len(run.channels)
+    return DynUNet(
+        spatial_dims=3,
+        in_channels=1,
+        out_channels=1,
+        kernel_size=[3] * levels,
+        strides=[1] + [2] * (levels - 1),
+        upsample_kernel_size=[2] * (levels - 1),
+        filters=run.channels,
+        res_block=True,
+    )
