@@ -1,14 +1,14 @@
 """A tumour mask as a DICOM Segmentation object that refers to the slices of the PET series it was made from.
 
 Whose it is: a synthetic tumour must not become a finding of the real person. A PACS files by Patient ID and Study
-Instance UID. With the person's ID the object would enter the person's record; with another ID under the *same*
-study, which DICOM does not allow, archives differ: some quarantine it, some replace the ID by that of the study they
-have, and some list the real study under the ID that came last. So the object is a synthetic patient's, in a study of its
+Instance UID. With the person's ID the object would enter the person's record; with another ID under the *same* study,
+which DICOM does not allow, archives differ: some quarantine it, some replace the ID by that of the study they have,
+and some list the real study under the ID that came last. So the object is a synthetic patient's, in a study of its
 own, whose UID is derived from the source study's: all masks of a scan meet in one study. What is kept is what viewers
-overlay by: the Frame of Reference UID, each frame's position, and references to the source's study, series and
-slices. 3D Slicer shows both together; viewers that open one study at a time need both studies opened. Nothing else of
-the source's headers is read, so no name, date or institution can get through. (Its UIDs lead back to the scan for
-those who have it.)
+overlay by: the Frame of Reference UID, each frame's position, and references to the source's study, series and slices.
+3D Slicer shows both together; viewers that open one study at a time need both studies opened. Nothing else of the
+source's headers is read, so no name, date or institution can get through. (Its UIDs lead back to the scan for those
+who have it.)
 """
 
 from __future__ import annotations
