@@ -7,7 +7,7 @@ and some list the real study under the ID that came last. So the object is a syn
 own, whose UID is derived from the source study's: all masks of a scan meet in one study. What is kept is what viewers
 overlay by: the Frame of Reference UID, each frame's position, and references to the source's study, series and slices.
 3D Slicer shows both together; viewers that open one study at a time need both studies opened. Nothing else of the
-source's headers is passed on, so no name, date or institution can get through. (Its UIDs lead back to the scan for those
+source's headers is passed on, so no name, date or place gets through. (Its UIDs lead back to the scan for those
 who have it.)
 """
 
