@@ -81,11 +81,13 @@ class _Report:
 
 
 def _insert(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.dicom_seg import DICOM_SEG_SUFFIX, write_dicom_seg
     from TumorGenCore.preview import save_preview
     from TumorGenCore.volume_io import parse_box, read_box, read_volume, write_segmentation, write_volume
 
     outputs = [options.output_image, options.output_mask, options.output_probability]
-    _check_outputs(options.pet, outputs, options.preview)
+    as_dicom = options.output_mask.suffix.lower() == DICOM_SEG_SUFFIX
+    _check_outputs(options.pet, outputs, options.preview, options.output_mask if as_dicom else None)
     box = read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
     target = _target(options)
     clock = time.perf_counter()
@@ -122,7 +124,9 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
         )
         if image:
             write_volume(result.image, image, result.provenance)
-        if mask:
+        if mask and as_dicom:
+            write_dicom_seg(result.mask, options.pet, mask, result.provenance)
+        elif mask:
             write_segmentation(result.mask, mask, provenance=result.provenance)
         if probability:
             write_volume(result.mask_probability, probability, result.provenance)
@@ -142,13 +146,18 @@ def _target(options: argparse.Namespace) -> Any:
     return None if options.suv_mean is None else UptakeTarget("mean", options.suv_mean)
 
 
-def _check_outputs(pet: Path, outputs: Sequence[Path | None], preview: Path | None) -> None:
+def _check_outputs(
+    pet: Path, outputs: Sequence[Path | None], preview: Path | None, dicom_seg: Path | None = None
+) -> None:
     """Refuse before any work what could not be written after it, or would overwrite the scan or another output."""
+    from TumorGenCore.dicom_seg import check_dicom_seg
     from TumorGenCore.volume_io import check_writable
 
     taken = {pet.resolve()}
     for path in filter(None, (*outputs, preview)):
-        if path is not preview:
+        if path is dicom_seg:
+            check_dicom_seg(path, pet)
+        elif path is not preview:
             check_writable(path)
         elif path.suffix.lower() != ".png":
             raise ValueError(f"The preview {path.name} must end in .png.")
@@ -395,7 +404,9 @@ def _parser() -> argparse.ArgumentParser:
     uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumour shall have")
     uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumour shall have")
     insert.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
-    insert.add_argument("--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd")
+    insert.add_argument(
+        "--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd", help="OUT.dcm: DICOM SEG, of a DICOM PET"
+    )
     insert.add_argument("--output-probability", type=Path, metavar="OUT.nrrd", help="the soft mask")
     insert.add_argument("--preview", type=Path, metavar="OUT.png", help="three planes, before and after")
     insert.set_defaults(run=_insert)

@@ -37,6 +37,7 @@ __all__ = [
     "check_volume",
     "check_writable",
     "parse_box",
+    "pet_series",
     "provenance_path",
     "read_box",
     "read_mask",
@@ -393,7 +394,7 @@ def _numbers(roi: Mapping[str, Any], key: str, count: int, path: Path) -> list[f
 
 
 def _read_dicom_series(folder: Path, suv_factor: float | None) -> PetVolume:
-    paths, slices = _pet_series(folder)
+    paths, slices = pet_series(folder)
     units = units_from_dicom(slices, suv_factor)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(path) for path in paths])
@@ -415,8 +416,15 @@ def _read_dicom_series(folder: Path, suv_factor: float | None) -> PetVolume:
     return PetVolume(image, units)
 
 
-def _pet_series(folder: Path) -> tuple[list[Path], list[Dataset]]:
-    """Files and headers of the folder's one PET series, sorted along the slice normal."""
+def pet_series(folder: Path) -> tuple[list[Path], list[Dataset]]:
+    """Files and headers of the folder's one PET series, sorted along the slice normal.
+
+    Returns:
+        Paths, and headers with what geometry and SUV need; other DICOM objects in the folder are passed over.
+
+    Raises:
+        UnsupportedVolumeError: no series or several, or slices that do not fill a regular grid.
+    """
     import pydicom  # here, so that the module loads quickly and without pydicom for the other formats
 
     series: dict[str, list[tuple[Path, Dataset]]] = defaultdict(list)
