@@ -85,8 +85,8 @@ def trained(tiny_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_segmenter_learns_and_says_from_whom(trained: Path) -> None:
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
-    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
-    assert lines[-1]["validation_dice"] > 0.5
+    assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:5])
+    assert lines[-1]["validation_dice"] > 0.6
     segmenter = load_segmenter(trained, "cpu")
     assert "P4" in {name[:2] for name in segmenter.training_cases}
     assert len(list((trained / "pictures").glob("*.png"))) == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -53,9 +51,10 @@ def overlap(
         spacing_mm: of the grid.
         voxel_mm: tolerance of ``nsd_voxel``.
     """
+    if not found.any():
+        return {"dice": 0.0, "nsd": 0.0, "nsd_voxel": 0.0}
     a, b = (torch.from_numpy(m)[None, None].float() for m in (found, truth))
     figures: dict[str, float | None] = {"dice": float(compute_dice(a, b, ignore_empty=False))}
     for name, tolerance in (("nsd", TOLERANCE_MM), ("nsd_voxel", voxel_mm)):
-        value = float(compute_surface_dice(a, b, [tolerance], include_background=True, spacing=spacing_mm))
-        figures[name] = 0.0 if math.isnan(value) else value
+        figures[name] = float(compute_surface_dice(a, b, [tolerance], include_background=True, spacing=spacing_mm))
     return figures

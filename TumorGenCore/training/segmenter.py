@@ -17,7 +17,7 @@ import torch
 from monai.networks.nets import DynUNet
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_model, save_model
 from torch import nn
 
 from TumorGenCore.devices import autocast, channels_last, pick_device
@@ -129,7 +129,8 @@ def train_segmenter(data: Path, output: Path, run: SegmenterRun, resume: bool = 
     network = train(SegmenterStage(run, training, validation), run.loop, output, resume, quiet)
     with replacing(output / _WEIGHTS) as temporary:
         names = json.dumps([case.name for case in training])
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary, {"training": names})
+        # MONAI's network has its layers under two names, which ``save_file`` refuses.
+        save_model(network.to(memory_format=torch.contiguous_format), str(temporary), {"training": names})  # type: ignore[call-overload]
     return output / _WEIGHTS
 
 
@@ -144,7 +145,7 @@ def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
     run = read_config(SegmenterRun, folder / _CONFIG)
     network = _build(run)
     try:
-        network.load_state_dict(load_file(folder / _WEIGHTS))
+        load_model(network, folder / _WEIGHTS)
         with safe_open(folder / _WEIGHTS, "pt") as file:
             names = json.loads(file.metadata()["training"])
     except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
