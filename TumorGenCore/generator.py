@@ -351,7 +351,7 @@ def _require_overlap(box: Box, grid: Grid) -> None:
 
 @dataclass(frozen=True)
 class _Pasted:
-    """The voxels of the box's region, the masks there, the gain of the uptake, and the target's measure where missed."""
+    """The voxels of the box's region, the masks there, the uptake's gain, and the target's measure where missed."""
 
     values: NDArray
     marked: _MarkedRegion

@@ -1,7 +1,7 @@
 """Reading voxels of a SimpleITK image without copying all of it.
 
-A shallow copy of an image shares its voxels until NumPy looks at either: then SimpleITK copies the whole volume. What is
-read here through a region leaves it shared.
+A shallow copy of an image shares its voxels until NumPy looks at either: then SimpleITK copies the whole volume. What
+is read here leaves them shared.
 """
 
 from __future__ import annotations
