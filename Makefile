@@ -45,7 +45,7 @@ lint: $(VENV)/.ready-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(VENV)/.ready
-	$(BIN)/python Testing/benchmarks/bench_insertion.py
+	$(BIN)/python Testing/benchmarks/bench_insertion.py --output bench-output
 
 clean:
 	rm -rf $(VENV) $(OUT)

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -27,6 +30,7 @@ from TumorGenCore.sampler import KnownRegion, Solver, check_solver, integrate, t
 from TumorGenCore.suv import PetUnits, units_of_image
 from TumorGenCore.uptake_control import UptakeTarget, add_change, fit_gain
 from TumorGenCore.volume_io import PetVolume, check_volume
+from TumorGenCore.voxels import read_region
 
 __all__ = ["InsertionResult", "PreparedBox", "TumorGenerator"]
 
@@ -34,6 +38,8 @@ __all__ = ["InsertionResult", "PreparedBox", "TumorGenerator"]
 OnProgress = Callable[[int, int, str], None]
 #: asked between any two parts; True cancels
 ShouldCancel = Callable[[], bool]
+
+Result = TypeVar("Result")
 
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
@@ -47,21 +53,52 @@ TARGET_TOLERANCE = 0.05
 class InsertionResult:
     """One synthetic tumour.
 
+    What only some callers want of a whole body is made when it is first asked for: the masks on the whole grid, and
+    the input's hash in the provenance.
+
     Args:
         image: the volume with the tumour; the input's grid, pixel type and units.
-        mask: 0/1 uint8 on the same grid, zero outside the box.
-        mask_probability: the soft mask M', float32 on the same grid, zero outside the box.
-        provenance: how it was made; says that it is synthetic.
         seconds: time of each part.
         warnings: what the user should know, in plain words.
     """
 
     image: sitk.Image
-    mask: sitk.Image
-    mask_probability: sitk.Image
-    provenance: Provenance
     seconds: dict[str, float]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
+    _marked: _MarkedRegion
+    _record: Callable[..., Provenance]
+    _input_hash: Callable[[], str]
+
+    @cached_property
+    def mask(self) -> sitk.Image:
+        """0/1 uint8 on the image's grid, zero outside the box."""
+        return self._marked.on_whole_grid(self._marked.tumour)
+
+    @cached_property
+    def mask_probability(self) -> sitk.Image:
+        """The soft mask M', float32 on the image's grid, zero outside the box."""
+        return self._marked.on_whole_grid(self._marked.probability)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """How it was made; says that it is synthetic."""
+        return self._record(input_hash=self._input_hash())
+
+
+@dataclass(frozen=True)
+class _MarkedRegion:
+    """The masks where they can be other than zero: a region of ``grid``, arrays (k, j, i)."""
+
+    grid: Grid
+    start_ijk: list[int]
+    tumour: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+
+    def on_whole_grid(self, values: NDArray) -> sitk.Image:
+        source = sitk.GetImageFromArray(values)
+        whole = self.grid.empty_image(source.GetPixelID())
+        _write_region(whole, source, self.start_ijk)
+        return whole
 
 
 @dataclass(frozen=True)
@@ -77,7 +114,7 @@ class PreparedBox:
     z_m: torch.Tensor
     box_latent: torch.Tensor
     original_suv: torch.Tensor
-    input_hash: Future[str]
+    input_hash: Callable[[], str]
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -166,16 +203,11 @@ class TumorGenerator:
         """
         seconds: dict[str, float] = {}
         with _timed(seconds, "check"):
-            # A shallow copy: changes the caller makes to the image later do not reach this box.
-            volume = sitk.Image(image.image if isinstance(image, PetVolume) else image)
-            grid = check_volume(volume)
-            if isinstance(image, PetVolume) and suv_factor is None:
-                units = image.units
-            else:
-                units = units_of_image(volume, suv_factor)
+            source, units, grid = _checked(image, suv_factor)
             patch = WorkingPatch.around(box.canonical(), self.bundle.patch)
             _require_overlap(box, grid)
-            input_hash = _hash_in_background(volume)
+            # A shallow copy: changes the caller makes to the image later do not reach this box.
+            volume = sitk.Image(source)
         with _timed(seconds, "sample"):
             suv = patch.sample(volume) * np.float32(units.suv_factor)
             warnings = box_warnings(box, grid, suv[patch.box_coverage() > 0.5])
@@ -199,7 +231,7 @@ class TumorGenerator:
             z_m=(z_m - self._mean) / self._deviation,
             box_latent=box_latent,
             original_suv=self.bundle.scale.to_suv(original),
-            input_hash=input_hash,
+            input_hash=cache(partial(hash_volume, volume)),
             warnings=warnings,
             seconds=seconds,
         )
@@ -227,6 +259,8 @@ class TumorGenerator:
                 on_progress(done, steps, doing)
 
         pause(0, "sampling")
+        # Copying a whole body takes as long as a few sampling steps: done beside them.
+        copy = _in_background(partial(_deep_copy, prepared.image))
         with autocast(self.device):
             with _timed(seconds, "steps"):
                 x = self._sample(prepared, seed, steps, solver, lambda done: pause(done, "sampling"))
@@ -239,13 +273,14 @@ class TumorGenerator:
             probability = torch.sigmoid(logits.float())
             change = self.bundle.scale.to_suv(decoded.float()) - prepared.original_suv
             pasted = _paste(prepared, change[0, 0].cpu().numpy(), probability[0, 0].cpu().numpy(), target)
+            image = copy.result()
+            _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
         pause(steps, "done")
-        image, mask, soft = pasted.image, pasted.mask, pasted.mask_probability
         warnings = prepared.warnings
-        if sitk.GetArrayViewFromImage(mask).max() == 0:
+        if not pasted.marked.tumour.any():
             warnings += ("No tumour grew in this box with this seed; try another seed or a larger box.",)
-        provenance = make_provenance(
-            input_hash=prepared.input_hash.result(),
+        record = partial(
+            make_provenance,
             units=prepared.units,
             box=prepared.box,
             seed=seed,
@@ -255,6 +290,7 @@ class TumorGenerator:
             bundle_version=self.bundle.version,
             bundle_hash=self.bundle.weights_hash,
             device=str(self.device),
+            created=datetime.now(UTC),
             target=target,
             uptake_gain=pasted.gain,
         )
@@ -263,7 +299,7 @@ class TumorGenerator:
                 f"The tumour reaches SUV{target.measure} {pasted.missed:.1f} and not the {target.suv:.1f} asked for; "
                 "try another seed, or a box in other tissue.",
             )
-        return InsertionResult(image, mask, soft, provenance, seconds, warnings)
+        return InsertionResult(image, seconds, warnings, pasted.marked, record, prepared.input_hash)
 
     def _sample(
         self, prepared: PreparedBox, seed: int, steps: int, solver: Solver, on_step: Callable[[int], None]
@@ -296,6 +332,15 @@ def _noise_seed(seed: int, box: Box) -> int:
     return int(np.random.SeedSequence([seed, *cell.tolist()]).generate_state(1, np.uint64)[0] >> 1)
 
 
+def _checked(image: sitk.Image | PetVolume, suv_factor: float | None) -> tuple[sitk.Image, PetUnits, Grid]:
+    """The volume with its units and grid; a ``PetVolume`` was checked when it was made."""
+    if not isinstance(image, PetVolume):
+        grid = check_volume(image)
+        return image, units_of_image(image, suv_factor), grid
+    units = image.units if suv_factor is None else units_of_image(image.image, suv_factor)
+    return image.image, units, Grid.from_image(image.image)
+
+
 def _require_overlap(box: Box, grid: Grid) -> None:
     if not box.voxels(grid)[0].any():
         raise InvalidBoxError(
@@ -306,11 +351,10 @@ def _require_overlap(box: Box, grid: Grid) -> None:
 
 @dataclass(frozen=True)
 class _Pasted:
-    """Image, mask and soft mask on the native grid, the gain of the uptake, and the target's measure where missed."""
+    """The voxels of the box's region, the masks there, the uptake's gain, and the target's measure where missed."""
 
-    image: sitk.Image
-    mask: sitk.Image
-    mask_probability: sitk.Image
+    values: NDArray
+    marked: _MarkedRegion
     gain: float
     missed: float | None
 
@@ -318,7 +362,7 @@ class _Pasted:
 def _paste(
     prepared: PreparedBox, change_suv: NDArray, probability: NDArray, target: UptakeTarget | None = None
 ) -> _Pasted:
-    """The patch's change and mask on the native grid; only voxels inside the box are written."""
+    """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
     grid, box, patch = prepared.grid, prepared.box, prepared.patch
     delta, region = patch.to_native(change_suv, grid)
     soft, _ = patch.to_native(probability, grid)
@@ -326,7 +370,7 @@ def _paste(
     soft = soft * (window > 0)
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
-    native = sitk.GetArrayFromImage(sitk.RegionOfInterest(prepared.image, size, start))
+    native = read_region(prepared.image, start, size)
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)
     factor = prepared.units.suv_factor
@@ -342,23 +386,27 @@ def _paste(
     reached = target.of(values[tumour] * factor) if target is not None and tumour.any() else None
     missed = reached is not None and target is not None and abs(reached / target.suv - 1) > TARGET_TOLERANCE
     return _Pasted(
-        _paste_region(prepared.image, values, start),
-        _paste_region(grid.empty_image(sitk.sitkUInt8), tumour.astype(np.uint8), start),
-        _paste_region(grid.empty_image(sitk.sitkFloat32), soft.astype(np.float32), start),
+        values,
+        _MarkedRegion(grid, start, tumour.astype(np.uint8), soft.astype(np.float32)),
         gain,
         reached if missed else None,
     )
 
 
-def _paste_region(image: sitk.Image, values: NDArray, start: list[int]) -> sitk.Image:
-    source = sitk.GetImageFromArray(values)
-    return sitk.Paste(image, source, source.GetSize(), destinationIndex=start)
+def _deep_copy(image: sitk.Image) -> sitk.Image:
+    copy = sitk.Image(image)
+    copy.MakeUnique()
+    return copy
 
 
-def _hash_in_background(image: sitk.Image) -> Future[str]:
-    """Hashing a whole body takes a tenth of a second: done beside the sampling."""
+def _write_region(image: sitk.Image, values: sitk.Image, start_ijk: list[int]) -> None:
+    """Write ``values`` into ``image`` itself."""
+    image[tuple(slice(a, a + n) for a, n in zip(start_ijk, values.GetSize(), strict=True))] = values
+
+
+def _in_background(work: Callable[[], Result]) -> Future[Result]:
     executor = ThreadPoolExecutor(1)
-    future = executor.submit(hash_volume, image)
+    future = executor.submit(work)
     executor.shutdown(wait=False)
     return future
 

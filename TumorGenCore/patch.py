@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from TumorGenCore.errors import InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.voxels import read_region
 
 __all__ = ["PatchSettings", "WorkingPatch", "paste_window"]
 
@@ -87,7 +88,8 @@ class WorkingPatch:
         first = np.floor(corners.min(axis=0)).astype(np.int64) - 1
         last = np.ceil(corners.max(axis=0)).astype(np.int64) + 2
         indices = [_mirrored(int(a), int(b), int(n)) for a, b, n in zip(first, last, size, strict=True)][::-1]
-        values = sitk.GetArrayViewFromImage(image)[tuple(slice(n.min(), n.max() + 1) for n in indices)]
+        nearest = [int(n.min()) for n in indices][::-1]
+        values = read_region(image, nearest, [int(np.ptp(n)) + 1 for n in indices][::-1])
         for axis, index in enumerate(indices):
             if len(index) != values.shape[axis] or index[0] > index[-1]:
                 values = np.take(values, index - index.min(), axis)

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from TumorGenCore.geometry import Box
 from TumorGenCore.suv import PetUnits
 from TumorGenCore.uptake_control import UptakeTarget
+from TumorGenCore.voxels import read_region, read_slabs
 
 __all__ = ["STATEMENT", "Provenance", "hash_volume", "make_provenance", "software_version"]
 
@@ -34,11 +35,12 @@ def software_version() -> str:
 
 def hash_volume(image: sitk.Image) -> str:
     """SHA-256 of pixel type, size, geometry and voxels: equal exactly for equal volumes, whatever file they are in."""
-    values = np.ascontiguousarray(sitk.GetArrayViewFromImage(image))
     geometry = (*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection())
-    digest = hashlib.sha256(f"{values.dtype.str} {image.GetSize()}".encode())
+    voxel_type = read_region(image, (0, 0, 0), (1, 1, 1)).dtype
+    digest = hashlib.sha256(f"{voxel_type.str} {image.GetSize()}".encode())
     digest.update(struct.pack(f"<{len(geometry)}d", *geometry))
-    digest.update(values.data)
+    for _, slab in read_slabs(image):
+        digest.update(slab.data)
     return digest.hexdigest()
 
 
@@ -54,6 +56,7 @@ def make_provenance(
     bundle_version: str,
     bundle_hash: str,
     device: str,
+    created: datetime,
     target: UptakeTarget | None = None,
     uptake_gain: float = 1.0,
 ) -> Provenance:
@@ -70,6 +73,7 @@ def make_provenance(
         bundle_version: see ``bundle_name``.
         bundle_hash: see ``bundle_name``.
         device: on which the networks ran, such as "cpu".
+        created: when the tumour was made, with its time zone.
         target: the uptake asked for, if any.
         uptake_gain: by which the tumour's uptake was scaled for it.
     """
@@ -94,5 +98,5 @@ def make_provenance(
         "input_units": units.name,
         "suv_factor": float(units.suv_factor),
         "suv_factor_source": units.source,
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created_utc": created.astimezone(UTC).isoformat(timespec="seconds"),
     }

@@ -24,6 +24,7 @@ from TumorGenCore.file_integrity import check_file
 from TumorGenCore.geometry import Box, Grid, Matrix, Vector
 from TumorGenCore.safe_write import check_folder, replacing
 from TumorGenCore.suv import SUV_TAGS, PetUnits, units_from_dicom, units_of_image, warn_if_implausible
+from TumorGenCore.voxels import read_slabs
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -53,7 +54,8 @@ WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
 _SEGMENTATION_SUFFIX = ".seg.nrrd"
 
-_PIXEL_TYPES = {
+_FLOATING_TYPES = {sitk.sitkFloat32, sitk.sitkFloat64}
+_PIXEL_TYPES = _FLOATING_TYPES | {
     sitk.sitkUInt8,
     sitk.sitkInt8,
     sitk.sitkUInt16,
@@ -62,8 +64,6 @@ _PIXEL_TYPES = {
     sitk.sitkInt32,
     sitk.sitkUInt64,
     sitk.sitkInt64,
-    sitk.sitkFloat32,
-    sitk.sitkFloat64,
 }
 
 _PET_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.128"
@@ -101,10 +101,19 @@ _ROI_HINT = "Place one ROI box in Slicer's Markups module and save it as .mrk.js
 
 @dataclass(frozen=True)
 class PetVolume:
-    """A checked PET volume: 3D, scalar, finite, in its native pixel type and units."""
+    """A checked PET volume: 3D, scalar, finite, in its native pixel type and units.
+
+    It is checked when it is made and by nobody after that; its image is not to be changed.
+
+    Raises:
+        UnsupportedVolumeError: see ``check_volume``.
+    """
 
     image: sitk.Image
     units: PetUnits
+
+    def __post_init__(self) -> None:
+        check_volume(self.image)
 
 
 def check_volume(image: sitk.Image) -> Grid:
@@ -119,16 +128,26 @@ def check_volume(image: sitk.Image) -> Grid:
             "components; TumorGen needs one real number per voxel. Extract one component first."
         )
     grid = Grid.from_image(image)
-    values = sitk.GetArrayViewFromImage(image)
-    if np.issubdtype(values.dtype, np.floating):
-        finite = np.isfinite(values)
-        if not finite.all():
-            k, j, i = np.unravel_index(int(np.argmin(finite)), finite.shape)
-            raise UnsupportedVolumeError(
-                f"{finite.size - np.count_nonzero(finite)} voxels are NaN or Inf, the first at ijk ({i}, {j}, {k}); "
-                "replace them by numbers first."
-            )
+    if image.GetPixelID() in _FLOATING_TYPES:
+        _require_finite(image)
     return grid
+
+
+def _require_finite(image: sitk.Image) -> None:
+    wrong = 0
+    first_ijk = None
+    for first, slab in read_slabs(image):
+        finite = np.isfinite(slab)
+        if finite.all():
+            continue
+        wrong += finite.size - int(np.count_nonzero(finite))
+        if first_ijk is None:
+            k, j, i = np.unravel_index(int(np.argmin(finite)), finite.shape)
+            first_ijk = (int(i), int(j), first + int(k))
+    if wrong:
+        raise UnsupportedVolumeError(
+            f"{wrong} voxels are NaN or Inf, the first at ijk {first_ijk}; replace them by numbers first."
+        )
 
 
 def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -> PetVolume:

@@ -197,6 +197,34 @@ def test_a_prepared_box_does_not_see_later_changes_of_the_image(generator: Tumor
     assert result.provenance["input_sha256"] == hash_volume(untouched)
 
 
+def test_an_insertion_copies_the_volume_once_for_its_result(generator: TumorGenerator) -> None:
+    volume = PetVolume(an_image(), PetUnits("SUV", 1.0, "given"))
+    prepared = generator.prepare(volume, a_box(volume.image))
+    results = [generator.generate(prepared, seed=seed, steps=1) for seed in (1, 2)]
+    assert all(result.provenance["input_sha256"] == hash_volume(volume.image) for result in results)
+    # Still one set of voxels, which SimpleITK copies for whoever of the two is looked at by NumPy.
+    assert not volume.image.IsUnique() and not prepared.image.IsUnique()
+    assert all(result.image.IsUnique() for result in results)
+
+
+def test_what_is_made_when_asked_for_is_that_of_the_insertion_and_made_once(
+    generator: TumorGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr("TumorGenCore.generator.hash_volume", lambda i: hashed.append(hash_volume(i)) or hashed[-1])
+    image = an_image()
+    expected = hash_volume(image)
+    prepared = generator.prepare(image, a_box(image), suv_factor=1)
+    first, second = (generator.generate(prepared, seed=seed, steps=1) for seed in (1, 2))
+    assert hashed == []
+    image[8, 8, 8] = 99.0
+    first.image[8, 8, 8] = 99.0
+    assert first.provenance["input_sha256"] == second.provenance["input_sha256"] == expected
+    assert hashed == [expected]
+    for name in ("mask", "mask_probability", "provenance"):
+        assert getattr(first, name) is getattr(first, name)
+
+
 def test_the_input_is_not_modified(generator: TumorGenerator) -> None:
     image = an_image()
     image.SetMetaData("note", "mine")

@@ -1,0 +1,52 @@
+"""The benchmark's table (Markdown) and plot (PNG)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from measuring import Row
+
+#: Sections of single parts would hide the whole in the plot.
+NOT_PLOTTED = "parts"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Row], tail: Sequence[str]) -> str:
+    """One table a section."""
+    lines = ["# Benchmark of an insertion", "", *(f"- {line}" for line in head)]
+    for section in dict.fromkeys(row.section for row in rows):
+        lines += [
+            "",
+            f"## {section}",
+            "",
+            "| what | ms | spread | GFLOP | of best |",
+            "| --- | ---: | ---: | ---: | ---: |",
+        ]
+        for row in rows:
+            if row.section == section:
+                gflop = "" if row.gflop is None else f"{row.gflop:.1f}"
+                share = "" if row.share is None else f"{100 * row.share:.0f} %"
+                lines.append(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.spread:.0f} | {gflop} | {share} |")
+    return "\n".join([*lines, "", *(f"- {line}" for line in tail), ""])
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Medians as bars on a logarithmic axis, one colour a section; the thin line is the spread."""
+    shown = [row for row in rows if not row.section.startswith(NOT_PLOTTED)]
+    sections = list(dict.fromkeys(row.section for row in shown))
+    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.27 * len(shown)), layout="constrained")
+    for at, row in enumerate(shown):
+        colour = f"C{sections.index(row.section) % 10}"
+        axes.barh(at, row.seconds, xerr=row.spread / 2, color=colour, height=0.7, error_kw={"elinewidth": 0.8})
+        axes.annotate(f" {1000 * row.seconds:.0f} ms", (row.seconds + row.spread / 2, at), va="center", fontsize=7)
+    axes.set_yticks(range(len(shown)), [f"{row.section}: {row.name}" for row in shown], fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.margins(x=0.15, y=0.01)
+    axes.set_xlabel("seconds, median (line: spread)")
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
