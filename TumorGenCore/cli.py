@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from TumorGenCore.command_arguments import join_box, positive_number, seed_number
-from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError
+from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError, with_remedy
 
 __all__ = ["main"]
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
+_FACTOR_REMEDY = "The option is --suv-factor."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,14 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(join_box(sys.argv[1:] if arguments is None else arguments))
     report = _Report(options.quiet, options.json)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: report.warn(str(message))
+        warnings.showwarning = lambda message, *_, **__: report.warn(with_remedy(message, _FACTOR_REMEDY))
         try:
             options.run(options, report)
         except (KeyboardInterrupt, CancelledError) as stop:
             report.error(f"Interrupted. {stop}".strip())
             return _INTERRUPTED
         except (TumorGenError, OSError, ValueError) as error:
-            report.error(str(error))
+            report.error(with_remedy(error, _FACTOR_REMEDY))
             return _FAILED
         except ModuleNotFoundError as error:
             report.error(f"This command needs {error.name}, which is not installed; pip install 'tumorgen[train]'.")

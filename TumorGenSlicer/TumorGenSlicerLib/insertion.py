@@ -20,6 +20,7 @@ from TumorGenCore.errors import CancelledError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.lesion_measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
 from TumorGenCore.suv import PetUnits
+from TumorGenCore.uptake_control import UptakeTarget
 from TumorGenSlicerLib.worker import Job
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class InsertionRequest:
         model: bundle name or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         softMask: whether to keep the soft mask.
+        target: SUVmax or SUVmean that each tumour shall have.
         warnings: about the input, for every variant.
     """
 
@@ -54,6 +56,7 @@ class InsertionRequest:
     model: str
     device: str
     softMask: bool
+    target: UptakeTarget | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -144,6 +147,7 @@ class _Run:
                 seed=boxSeed(seed, number),
                 steps=request.steps,
                 solver=request.solver,  # type: ignore[arg-type]
+                target=request.target,
                 on_progress=self._progress(),
                 should_cancel=lambda: self.job.isCancelled,
             )

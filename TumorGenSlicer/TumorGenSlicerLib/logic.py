@@ -19,10 +19,14 @@ from TumorGenCore.errors import (
     InvalidBoxError,
     ModelBundleError,
     TumorGenError,
+    UnknownUnitsError,
     UnsupportedVolumeError,
+    with_remedy,
 )
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import PatchSettings, WorkingPatch
+from TumorGenCore.suv import PetUnits
+from TumorGenCore.uptake_control import UptakeTarget
 from TumorGenSlicerLib.dependencies import ensureDependencies
 from TumorGenSlicerLib.insertion import InsertionRequest, VariantResult, forgetModel, runRequest
 from TumorGenSlicerLib.result_nodes import InputSnapshot, Variant, addVariant, allOrNothing, removeNodes, uniqueName
@@ -123,6 +127,9 @@ class InsertionLogic:
         >>> volume, segmentation = logic.insertTumor(pet, roi, seed=7)
     """
 
+    #: Where the factor to SUV is given, for messages; a front end with another place for it says so here.
+    factorRemedy = "The argument is suvFactor."
+
     def __init__(self, scene: Any = None, worker: Worker | None = None) -> None:
         self.scene = slicer.mrmlScene if scene is None else scene
         self._worker = worker or sharedWorker()
@@ -141,6 +148,7 @@ class InsertionLogic:
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
+        target: UptakeTarget | None = None,
         softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> tuple[Any, Any]:
@@ -155,6 +163,7 @@ class InsertionLogic:
             model: bundle name (see ``modelNames``) or folder.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
+            target: SUVmax or SUVmean that each tumour shall have; None leaves it to the model.
             softMask: whether to add the soft mask as a volume (see ``results``).
             onProgress: called on this thread whenever the progress changes; what it raises cancels the run.
 
@@ -173,6 +182,7 @@ class InsertionLogic:
             model=model,
             device=device,
             suvFactor=suvFactor,
+            target=target,
             softMask=softMask,
             onProgress=onProgress,
         )
@@ -189,6 +199,7 @@ class InsertionLogic:
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
+        target: UptakeTarget | None = None,
         softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> list[Variant]:
@@ -207,6 +218,7 @@ class InsertionLogic:
             model=model,
             device=device,
             suvFactor=suvFactor,
+            target=target,
             softMask=softMask,
         )
         _waitAlive(insertion, onProgress)
@@ -223,6 +235,7 @@ class InsertionLogic:
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
+        target: UptakeTarget | None = None,
         softMask: bool = False,
     ) -> Insertion:
         """Begin a run and return at once; see ``insertTumors``. Missing packages are installed first.
@@ -239,7 +252,7 @@ class InsertionLogic:
         self._requireIdle()
         ensureDependencies()
         image = volumeImage(volumeNode)
-        units = unitsOfVolume(volumeNode, suvFactor)
+        units = self._units(volumeNode, suvFactor)
         remarks = [TAKEN_AS_SUV] if units.source == "taken as SUV" else []
         request = InsertionRequest(
             image=image,
@@ -250,8 +263,9 @@ class InsertionLogic:
             solver=solver,
             model=model,
             device=device,
+            target=target,
             softMask=softMask,
-            warnings=(*remarks, *implausibleUnits(image, units)),
+            warnings=(*remarks, *implausibleUnits(image, units, self.factorRemedy)),
         )
         job = self._worker.start(functools.partial(runRequest, request), request.stepsInAll)
         self._current = Insertion(self, job, InputSnapshot.of(volumeNode), roiNodes)
@@ -300,7 +314,7 @@ class InsertionLogic:
         try:
             units = unitsOfVolume(volumeNode, quick=True)
         except UnsupportedVolumeError as error:
-            return [str(error)]
+            return [with_remedy(error, self.factorRemedy)]
         lines = [TAKEN_AS_SUV] if units.source == "taken as SUV" else []
         for box in boxes:
             lines += box_warnings(box, grid, _probe(voxels, grid, box) * units.suv_factor)
@@ -361,6 +375,12 @@ class InsertionLogic:
             WorkingPatch.around(box.canonical(), settings)
             if not _holdsVoxels(box, grid):
                 raise InvalidBoxError("The box lies outside the volume; move it onto the image.")
+
+    def _units(self, volumeNode: Any, suvFactor: float | None) -> PetUnits:
+        try:
+            return unitsOfVolume(volumeNode, suvFactor)
+        except UnknownUnitsError as error:
+            raise UnsupportedVolumeError(with_remedy(error, self.factorRemedy)) from error
 
     def _requireIdle(self) -> None:
         if self._worker.isBusy:
