@@ -19,9 +19,10 @@ from slicer.util import VTKObservationMixin
 
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE
 from TumorGenCore.errors import CancelledError
+from TumorGenCore.uptake_control import UptakeTarget
 from TumorGenSlicerLib.box_placing import BoxPlacing
 from TumorGenSlicerLib.logic import Insertion, InsertionLogic
-from TumorGenSlicerLib.parameters import Parameters
+from TumorGenSlicerLib.parameters import Parameters, Uptake
 from TumorGenSlicerLib.results_panel import ResultsPanel
 from TumorGenSlicerLib.run_monitor import RunMonitor
 from TumorGenSlicerLib.sample_data import addPhantom, registerSampleData
@@ -75,12 +76,13 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.placeBoxButton.icon = qt.QIcon(self.resourcePath("Icons/place_box.svg"))
 
         self.logic = TumorGenSlicerLogic()
+        self.logic.factorRemedy = _("Its place is Advanced > SUV per unit.")
         self.ui.modelComboBox.addItems(self.logic.modelNames())
         self._boxPlacing = BoxPlacing(self._onBoxPlaced, self._onPlacingEnded)
         self._runMonitor = RunMonitor(self._showProgress, self._onRunFinished, self._checkCanApply)
         self._results = ResultsPanel(self.ui, self.logic)
         self._isStarting = False
-        self._inputOfRun = None
+        self._inputOfRun, self._saidBeforeRun = None, []
         self._status = ""
         self._watched: list[slicer.vtkMRMLNode] = []
         self._settleTimer = qt.QTimer()
@@ -157,6 +159,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if parameters.box and parameters.box not in self._watched:
                 parameters.box.SetDisplayVisibility(True)  # one that was chosen from the list may be hidden
             _showText(self.ui.modelComboBox, parameters.model or DEFAULT_BUNDLE)
+            self.ui.uptakeSuvSpinBox.enabled = parameters.uptake is not Uptake.MODEL
         self._watch([node for node in (parameters.inputVolume, parameters.box) if node] if parameters else [])
         self._checkCanApply()
 
@@ -231,6 +234,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._checkCanApply()
         parameters = self._parameterNode
         self._inputOfRun = parameters.inputVolume
+        self._saidBeforeRun = self.logic.warnings(parameters.inputVolume, [parameters.box])
         try:
             insertion = self.logic.startInsertion(
                 self._inputOfRun,
@@ -241,6 +245,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 model=parameters.model or DEFAULT_BUNDLE,
                 device=parameters.device.value,
                 suvFactor=parameters.suvFactor or None,
+                target=_target(parameters),
                 softMask=parameters.softMask,
             )
             self._runMonitor.watch(insertion)
@@ -265,7 +270,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             except CancelledError:
                 self._status = _("Cancelled; the scene is as it was.")
                 return
-            self._results.addRun(self._inputOfRun, variants)
+            self._results.addRun(self._inputOfRun, variants, self._saidBeforeRun)
             self._status = _("Done in {seconds:.1f} s.").format(seconds=insertion.progress.secondsElapsed)
 
     def _checkCanApply(self):
@@ -292,6 +297,11 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 def _showMessage(label: qt.QLabel, text: str):
     label.text = text
     label.visible = bool(text)
+
+
+def _target(parameters: Parameters) -> UptakeTarget | None:
+    asked = parameters.uptake
+    return None if asked is Uptake.MODEL else UptakeTarget(asked.value, parameters.uptakeSuv)
 
 
 def _showText(comboBox: qt.QComboBox, text: str):

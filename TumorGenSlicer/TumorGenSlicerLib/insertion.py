@@ -20,11 +20,11 @@ from TumorGenCore.errors import CancelledError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.lesion_measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
 from TumorGenCore.suv import PetUnits
-from TumorGenCore.uptake_control import UptakeTarget
 from TumorGenSlicerLib.worker import Job
 
 if TYPE_CHECKING:
     from TumorGenCore.generator import PreparedBox, TumorGenerator
+    from TumorGenCore.uptake_control import UptakeTarget
 
 __all__ = ["InsertionRequest", "SegmentResult", "VariantResult", "boxSeed", "forgetModel", "runRequest"]
 

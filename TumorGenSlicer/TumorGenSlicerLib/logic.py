@@ -6,7 +6,7 @@ import functools
 import json
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -26,13 +26,15 @@ from TumorGenCore.errors import (
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import PatchSettings, WorkingPatch
 from TumorGenCore.suv import PetUnits
-from TumorGenCore.uptake_control import UptakeTarget
 from TumorGenSlicerLib.dependencies import ensureDependencies
 from TumorGenSlicerLib.insertion import InsertionRequest, VariantResult, forgetModel, runRequest
 from TumorGenSlicerLib.result_nodes import InputSnapshot, Variant, addVariant, allOrNothing, removeNodes, uniqueName
 from TumorGenSlicerLib.scene_geometry import addBoxNode, roiBox, volumeAxesRas, volumeGrid, volumeImage, voxelArray
 from TumorGenSlicerLib.suv_units import TAKEN_AS_SUV, implausibleUnits, unitsOfVolume
 from TumorGenSlicerLib.worker import BusyError, Job, Progress, Worker, sharedWorker
+
+if TYPE_CHECKING:
+    from TumorGenCore.uptake_control import UptakeTarget
 
 __all__ = ["BusyError", "Insertion", "InsertionLogic", "Progress", "Variant"]
 
