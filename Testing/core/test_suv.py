@@ -171,7 +171,9 @@ def test_missing_or_odd_tag_is_named_with_the_way_out(tags, named):
     with pytest.raises(UnsupportedVolumeError) as caught:
         units_from_dicom([pet_slice(**tags)])
     assert named in str(caught.value)
-    assert with_remedy(caught.value, "It is there.").endswith("Give the factor from voxel values to SUV yourself. It is there.")
+    assert with_remedy(caught.value, "It is there.").endswith(
+        "Give the factor from voxel values to SUV yourself. It is there."
+    )
 
 
 def test_no_single_factor_for_uncorrected_bed_positions():

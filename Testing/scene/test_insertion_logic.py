@@ -285,13 +285,13 @@ def test_cancel_takes_effect_within_one_step_and_leaves_the_scene_as_it_was(scen
 
 
 def test_cancel_while_the_model_is_loaded(scene, logic, tiny, monkeypatch):
-    load = insertionModule._loadedGenerator
+    load = insertionModule.loadedGenerator
 
-    def loadAndCancel(request):
+    def loadAndCancel(model, device):
         run.cancel()
-        return load(request)
+        return load(model, device)
 
-    monkeypatch.setattr(insertionModule, "_loadedGenerator", loadAndCancel)
+    monkeypatch.setattr(insertionModule, "loadedGenerator", loadAndCancel)
     monkeypatch.setattr(insertionModule._Run, "__init__", None)  # nothing after loading may be begun
     run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **tiny)
     with pytest.raises(CancelledError, match="nothing was changed"):
@@ -364,7 +364,7 @@ def test_voxels_that_are_no_numbers_fail_in_the_run(scene, logic, tiny):
     assert sceneState(scene) == state
 
 
-@pytest.mark.parametrize("step", ["_copyDisplay", "_addSegmentation", "_newSegment", "_addSoftMask", "_placeBeside"])
+@pytest.mark.parametrize("step", ["copyDisplay", "_addSegmentation", "newSegment", "_addSoftMask", "_placeBeside"])
 def test_whatever_fails_in_making_nodes_all_of_them_are_taken_back(scene, logic, tiny, monkeypatch, step):
     volume, roi = aVolume(scene), aRoi(scene)
     logic.insertTumor(volume, roi, **tiny)  # what one run makes once for all, such as the subject hierarchy

@@ -26,8 +26,9 @@ from TumorGenCore.errors import (
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import PatchSettings, WorkingPatch
 from TumorGenCore.suv import PetUnits
-from TumorGenSlicerLib.dependencies import ensureDependencies
+from TumorGenSlicerLib.dependencies import DependencyError, ensureDependencies, missingPackages
 from TumorGenSlicerLib.insertion import InsertionRequest, VariantResult, forgetModel, runRequest
+from TumorGenSlicerLib.preview_run import PreviewRequest, PreviewResult, forgetPreparedBox, runPreview, surroundings
 from TumorGenSlicerLib.result_nodes import InputSnapshot, Variant, addVariant, allOrNothing, removeNodes, uniqueName
 from TumorGenSlicerLib.scene_geometry import addBoxNode, roiBox, volumeAxesRas, volumeGrid, volumeImage, voxelArray
 from TumorGenSlicerLib.suv_units import TAKEN_AS_SUV, implausibleUnits, unitsOfVolume
@@ -36,7 +37,7 @@ from TumorGenSlicerLib.worker import BusyError, Job, Progress, Worker, sharedWor
 if TYPE_CHECKING:
     from TumorGenCore.uptake_control import UptakeTarget
 
-__all__ = ["BusyError", "Insertion", "InsertionLogic", "Progress", "Variant"]
+__all__ = ["BusyError", "Insertion", "InsertionLogic", "Preview", "Progress", "Variant"]
 
 #: Edge of the box that one click places, mm.
 DEFAULT_BOX_MM = 40.0
@@ -113,6 +114,36 @@ class Insertion:
             self._requireInputs()
         except TumorGenError:
             self.cancel()
+
+
+class Preview:
+    """A quick tumour under way, which adds nothing to the scene. For the main thread only.
+
+    Any other run or preview, also of another logic, cancels it at its next step.
+    """
+
+    def __init__(self, job: Job, volumeNode: Any, units: PetUnits) -> None:
+        self._job, self.volumeNode, self.units = job, volumeNode, units
+
+    def cancel(self) -> None:
+        """Stop within one sampling step."""
+        self._job.cancel()
+
+    def wait(self, timeoutSeconds: float | None = None) -> bool:
+        """Block until it is finished, at most so long; whether it is. See ``Insertion.wait``."""
+        return self._job.wait(timeoutSeconds)
+
+    def result(self) -> PreviewResult:
+        """The voxels of the box; waits for them.
+
+        Raises:
+            CancelledError: it was cancelled, also when it was too late to stop it.
+            TumorGenError, ValueError: what stopped it.
+        """
+        result: PreviewResult = self._job.result()
+        if self._job.isCancelled:
+            raise CancelledError("The preview was cancelled.")
+        return result
 
 
 class InsertionLogic:
@@ -274,6 +305,52 @@ class InsertionLogic:
         self._observeScene()
         return self._current
 
+    def startPreview(
+        self,
+        volumeNode: Any,
+        roiNode: Any,
+        *,
+        seed: int = 0,
+        steps: int = 4,
+        model: str = DEFAULT_BUNDLE,
+        device: str = "auto",
+        suvFactor: float | None = None,
+        target: UptakeTarget | None = None,
+    ) -> Preview:
+        """Begin a quick tumour for showing while a box is moved, and return at once.
+
+        Only the surroundings of the box are read, so the cost does not grow with the volume. The same seed gives the
+        tumour that ``insertTumor`` gives with as many steps. For the arguments see there.
+
+        Raises:
+            UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
+            BusyError: a run is under way.
+            DependencyError: a package is missing; it is not asked for and not installed.
+        """
+        self._check(volumeNode, [roiNode], model)
+        self._requireIdle()
+        if missing := missingPackages():
+            raise DependencyError(f"TumorGen needs {', '.join(missing)}; press Apply once to install what is missing.")
+        grid, box = volumeGrid(volumeNode), roiBox(roiNode)
+        startIjk, region = surroundings(box, grid, _patchSettings(model))
+        voxels = voxelArray(volumeNode)[region]
+        k, j, i = voxels.shape
+        origin = grid.index_to_lps(np.asarray(startIjk, dtype=np.float64))
+        part = Grid((i, j, k), grid.spacing_mm, (origin[0], origin[1], origin[2]), grid.direction)
+        request = PreviewRequest(
+            image=part.image_from_array(voxels),
+            startIjk=startIjk,
+            units=self._units(volumeNode, suvFactor),
+            box=box,
+            seed=seed,
+            steps=steps,
+            model=model,
+            device=device,
+            target=target,
+        )
+        job = self._worker.start(functools.partial(runPreview, request), steps, givesWay=True)
+        return Preview(job, volumeNode, request.units)
+
     def cancelAll(self) -> None:
         """Cancel the run of this logic, if there is one."""
         if self._current is not None:
@@ -288,6 +365,7 @@ class InsertionLogic:
         if not self._worker.isBusy:  # Another logic of this process may be at work.
             self._worker.stop()
             forgetModel()
+            forgetPreparedBox()
         if self._observation is not None:
             self.scene.RemoveObserver(self._observation)
             self._observation = None

@@ -6,7 +6,9 @@ from typing import Annotated
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-__all__ = ["Device", "Parameters", "Solver", "Uptake"]
+from TumorGenCore.uptake_control import UptakeTarget
+
+__all__ = ["Device", "Parameters", "Solver", "Uptake", "uptakeTarget"]
 
 
 class Device(enum.Enum):
@@ -82,3 +84,9 @@ class Parameters:
     suvFactor: Annotated[float, WithinRange(0.0, 1e6)] = 0.0
     softMask: bool = False
     outline: bool = True
+
+
+def uptakeTarget(parameters: Parameters) -> UptakeTarget | None:
+    """What is asked of the tumour's uptake; None leaves it to the model."""
+    asked = parameters.uptake
+    return None if asked is Uptake.MODEL else UptakeTarget(asked.value, parameters.uptakeSuv)

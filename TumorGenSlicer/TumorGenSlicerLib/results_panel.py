@@ -1,6 +1,6 @@
 """The panel's lower half: the tumours made, shown one at a time, compared, kept or removed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
@@ -21,11 +21,12 @@ class ResultsPanel(VTKObservationMixin):
     Args:
         ui: holds the widgets by their names in the .ui file.
         logic: whose results they are.
+        beforeShowing: called before a result is shown in the views.
     """
 
-    def __init__(self, ui: Any, logic: InsertionLogic) -> None:
+    def __init__(self, ui: Any, logic: InsertionLogic, beforeShowing: Callable[[], None]) -> None:
         VTKObservationMixin.__init__(self)
-        self._ui, self._logic = ui, logic
+        self._ui, self._logic, self._beforeShowing = ui, logic, beforeShowing
         #: of each run, the input, the variants and what was said before it; a variant does not know them
         self._runs: list[tuple[slicer.vtkMRMLScalarVolumeNode, list[Variant], Sequence[str]]] = []
         self._comparison = Comparison(self._onComparisonStopped)
@@ -86,6 +87,7 @@ class ResultsPanel(VTKObservationMixin):
     def _showSelected(self) -> None:
         self.stopComparing()
         if self._table.selected:
+            self._beforeShowing()
             showVariant(self._table.selected, self._table.variants)
         self._updateButtons()
 
@@ -115,6 +117,7 @@ class ResultsPanel(VTKObservationMixin):
     def _onCompareToggled(self, checked: bool) -> None:
         selected = self._table.selected
         if checked:
+            self._beforeShowing()
             self._comparison.start(self._inputOf(selected), selected, self._ui.outlineCheckBox.checked)
         else:
             self._comparison.stop()

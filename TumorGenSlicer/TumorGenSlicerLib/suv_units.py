@@ -13,7 +13,7 @@ from typing import Any
 import SimpleITK as sitk
 import slicer
 
-from TumorGenCore.errors import UnknownUnitsError, UnknownUnitsWarning, UnsupportedVolumeError, with_remedy
+from TumorGenCore.errors import UnknownUnitsError, UnknownUnitsWarning, with_remedy
 from TumorGenCore.suv import SUV_TAGS, PetUnits, units_from_dicom, warn_if_implausible
 
 __all__ = ["TAKEN_AS_SUV", "implausibleUnits", "setUnits", "unitsOfVolume"]
@@ -36,7 +36,7 @@ def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool =
 
     Raises:
         UnknownUnitsError: units that do not lead to SUV, or DICOM tags that miss something.
-        UnsupportedVolumeError: an unusable factor.
+        UnsupportedVolumeError: an unusable factor (raised by ``PetUnits``).
     """
     if suvFactor is not None:
         return PetUnits("unknown", float(suvFactor), "given")
