@@ -207,7 +207,7 @@ def test_a_prepared_box_serves_every_seed_and_no_other_box_or_voxels(scene, logi
 
 @pytest.fixture
 def held(monkeypatch):
-    """Previews stop after their first look at whether they were cancelled, until let go: ``held.begun``, ``held.go``."""
+    """Previews begin (``held.begun``) and then wait until they are let go (``held.go``)."""
 
     class Held:
         begun, go = threading.Event(), threading.Event()

@@ -119,8 +119,8 @@ class LivePreview:
     def _update(self) -> None:
         """Make the preview of the present state, if it is not there already."""
         self._isPending = False
-        state = self._state()
-        if state is None or not self._isWanted():
+        parameters, state = self._parameters(), self._state()
+        if parameters is None or state is None or not self._isWanted():
             self.withdraw()
             return
         if self._isBlocked() or state in (self._underWay, self._settled):
@@ -129,8 +129,11 @@ class LivePreview:
             self._monitor.cancel()
             return
         self._settled = None
-        parameters = self._parameters()
-        self._begun = time.monotonic()
+        now = time.monotonic()
+        if self._underWay is not None and self._seconds is not None:
+            # It was not done in time: without a slower pace, each would be cancelled by the next, and none seen.
+            self._seconds = max(self._seconds, now - self._begun)
+        self._begun = now
         try:
             preview = self._logic.startPreview(
                 parameters.inputVolume,
@@ -161,7 +164,8 @@ class LivePreview:
         sentence = self._measure(result.seconds)
         if sentence:
             self._tell(sentence)
-        if not self._isWanted():
+        parameters = self._parameters()
+        if parameters is None or not self._isWanted():
             self.withdraw()
             return
         self._beforeShowing()
@@ -169,7 +173,7 @@ class LivePreview:
         self._shown = state
         self._tell(
             _("Preview of {steps} steps in {seconds:.1f} s; Apply makes the tumour itself.").format(
-                steps=min(PREVIEW_STEPS, self._parameters().steps), seconds=result.seconds
+                steps=min(PREVIEW_STEPS, parameters.steps), seconds=result.seconds
             )
         )
 
