@@ -297,7 +297,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 return
             self._results.addRun(self._inputOfRun, variants, self._saidBeforeRun)
             done = _("Done in {seconds:.1f} s.").format(seconds=insertion.progress.secondsElapsed)
-            self._status = f"{done} {self._livePreview.learn(variants[0], self._stepsOfRun)}".strip()
+            self._status = f"{done} {self._livePreview.learn(variants, self._stepsOfRun)}".strip()
 
     def _onRunEnded(self):
         self._livePreview.changed()  # For what was changed meanwhile.

@@ -39,6 +39,7 @@ from TumorGenCore.errors import (
 )
 from TumorGenCore.lesion_measures import measure_lesion
 from TumorGenCore.suv import PetUnits
+from TumorGenCore.uptake_control import UptakeTarget
 from TumorGenSlicerLib import insertion as insertionModule
 from TumorGenSlicerLib import result_nodes
 from TumorGenSlicerLib.insertion import InsertionRequest, boxSeed
@@ -232,6 +233,30 @@ def test_volumes_are_right_under_a_shearing_transform(scene, logic, tiny):
     count = segmentVoxels(variant.segmentationNode, variant.volumeNode).sum()
     assert count > 0
     assert variant.measures.volume_ml == pytest.approx(count * 4 * 4.5 * 5 * 2 / 1000)
+
+
+def test_every_tumour_gets_the_suv_that_is_asked_for(scene, logic, tiny):
+    volume = aVolume(scene)
+    rois = [aRoi(scene, (16, 16, 16), (-18, 0, 0)), aRoi(scene, (16, 16, 16), (18, 0, 0))]
+    target = UptakeTarget("max", 14.0)
+    (variant,) = logic.insertTumors(volume, rois, seeds=[1], target=target, **{**tiny, "suvFactor": 2.0})
+    for n in range(2):
+        mask = segmentVoxels(variant.segmentationNode, variant.volumeNode, n)
+        assert 2 * voxels(variant.volumeNode)[mask].max() == pytest.approx(14.0, rel=0.05)
+
+
+def test_each_front_end_says_where_it_takes_the_factor_to_suv(scene, logic, tiny):
+    volume, roi = aVolume(scene), aRoi(scene)
+    units = slicer.vtkCodedEntry()
+    units.SetValueSchemeMeaning("Bq/ml", "UCUM", "Bq/ml")
+    volume.SetVoxelValueUnits(units)
+    for remedy in (logic.factorRemedy, "It is over there."):
+        logic.factorRemedy = remedy
+        assert logic.warnings(volume, [roi])[0].endswith(remedy)
+        with pytest.raises(UnsupportedVolumeError, match=remedy):
+            logic.insertTumor(volume, roi, **{**tiny, "suvFactor": None})
+    (variant,) = logic.insertTumors(volume, [roi], **{**tiny, "suvFactor": 1000.0})
+    assert any(line.endswith("It is over there.") for line in variant.warnings)
 
 
 # What the worker's thread is given

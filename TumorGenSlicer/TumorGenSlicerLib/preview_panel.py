@@ -1,7 +1,7 @@
 """The panel's live preview: when one is made, when it is shown, and when it goes."""
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 import qt
 import slicer
@@ -91,9 +91,10 @@ class LivePreview:
         self.withdraw()
         self._settled = self._state()
 
-    def learn(self, variant: Variant, steps: int) -> str:
+    def learn(self, variants: Sequence[Variant], steps: int) -> str:
         """Take note of how long a run took; a sentence for the user if that turns previews on or off, else empty."""
-        return self._measure(secondsOfPreview(variant.partSeconds, steps))
+        # The quickest: the first of a session also warms the networks up.
+        return self._measure(min(secondsOfPreview(variant.partSeconds, steps) for variant in variants))
 
     def _isWanted(self) -> bool:
         parameters = self._parameters()
