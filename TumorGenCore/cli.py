@@ -18,12 +18,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from TumorGenCore.command_arguments import join_box, positive_number, seed_number
-from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError
+from TumorGenCore.command_arguments import (
+    add_uptake_target,
+    join_box,
+    positive_number,
+    seed_number,
+    uptake_target,
+)
+from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError, with_remedy
 
 __all__ = ["main"]
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
+_FACTOR_REMEDY = "The option is --suv-factor."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,14 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(join_box(sys.argv[1:] if arguments is None else arguments))
     report = _Report(options.quiet, options.json)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: report.warn(str(message))
+        warnings.showwarning = lambda message, *_, **__: report.warn(with_remedy(message, _FACTOR_REMEDY))
         try:
             options.run(options, report)
         except (KeyboardInterrupt, CancelledError) as stop:
             report.error(f"Interrupted. {stop}".strip())
             return _INTERRUPTED
         except (TumorGenError, OSError, ValueError) as error:
-            report.error(str(error))
+            report.error(with_remedy(error, _FACTOR_REMEDY))
             return _FAILED
         except ModuleNotFoundError as error:
             report.error(f"This command needs {error.name}, which is not installed; pip install 'tumorgen[train]'.")
@@ -89,7 +96,7 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
     as_dicom = options.output_mask.suffix.lower() == DICOM_SEG_SUFFIX
     _check_outputs(options.pet, outputs, options.preview, options.output_mask if as_dicom else None)
     box = read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
-    target = _target(options)
+    target = uptake_target(options)
     clock = time.perf_counter()
     volume = read_volume(options.pet, options.suv_factor)
     seconds = {"read": time.perf_counter() - clock}
@@ -136,14 +143,6 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
         report.values["variants"].append(_describe(seed, result, volume, (image, mask, probability, preview)))
     seconds["write"] = time.perf_counter() - clock
     _print_insertions(report)
-
-
-def _target(options: argparse.Namespace) -> Any:
-    from TumorGenCore.uptake_control import UptakeTarget
-
-    if options.suv_max is not None:
-        return UptakeTarget("max", options.suv_max)
-    return None if options.suv_mean is None else UptakeTarget("mean", options.suv_mean)
 
 
 def _check_outputs(
@@ -400,9 +399,7 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    uptake = insert.add_mutually_exclusive_group()
-    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumour shall have")
-    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumour shall have")
+    add_uptake_target(insert)
     insert.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
     insert.add_argument(
         "--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd", help="OUT.dcm: DICOM SEG, of a DICOM PET"

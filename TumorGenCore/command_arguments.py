@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-__all__ = ["join_box", "positive_number", "seed_number"]
+if TYPE_CHECKING:
+    from TumorGenCore.uptake_control import UptakeTarget
+
+__all__ = ["add_uptake_target", "join_box", "positive_number", "seed_number", "uptake_target"]
 
 
 def positive_number(text: str) -> int:
@@ -33,3 +37,23 @@ def join_box(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def add_uptake_target(parser: argparse.ArgumentParser) -> None:
+    """``--suv-max`` or ``--suv-mean``: how hot the tumour shall be."""
+    uptake = parser.add_mutually_exclusive_group()
+    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumour shall have")
+    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumour shall have")
+
+
+def uptake_target(options: argparse.Namespace) -> UptakeTarget | None:
+    """What the options of ``add_uptake_target`` ask for.
+
+    Raises:
+        ValueError: an SUV that is not a positive number.
+    """
+    from TumorGenCore.uptake_control import UptakeTarget  # here: scipy would slow every command's start
+
+    if options.suv_max is not None:
+        return UptakeTarget("max", options.suv_max)
+    return None if options.suv_mean is None else UptakeTarget("mean", options.suv_mean)

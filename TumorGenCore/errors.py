@@ -7,7 +7,10 @@ __all__ = [
     "ModelBundleError",
     "TrainingDataError",
     "TumorGenError",
+    "UnknownUnitsError",
+    "UnknownUnitsWarning",
     "UnsupportedVolumeError",
+    "with_remedy",
 ]
 
 
@@ -17,6 +20,14 @@ class TumorGenError(Exception):
 
 class UnsupportedVolumeError(TumorGenError):
     """The volume cannot be used: NaN or Inf, not 3D and scalar, broken geometry, unreadable file."""
+
+
+class UnknownUnitsError(UnsupportedVolumeError):
+    """The voxels' units do not lead to SUV: the factor to SUV must be given. Where, each front end says."""
+
+
+class UnknownUnitsWarning(UserWarning):
+    """The voxels' units had to be guessed, or the values do not look like SUV."""
 
 
 class InvalidBoxError(TumorGenError):
@@ -37,3 +48,9 @@ class TrainingDataError(TumorGenError):
 
 class CancelledError(TumorGenError):
     """The user cancelled; nothing was written."""
+
+
+def with_remedy(problem: Exception, remedy: str) -> str:
+    """The message of an error or warning; of one about units with the front end's own way to give the factor."""
+    about_units = isinstance(problem, UnknownUnitsError | UnknownUnitsWarning)
+    return f"{problem} {remedy}".strip() if about_units else str(problem)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import SimpleITK as sitk
 
-from TumorGenCore.errors import UnsupportedVolumeError
+from TumorGenCore.errors import UnknownUnitsError, UnknownUnitsWarning, UnsupportedVolumeError
 from TumorGenCore.voxels import read_slabs
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ UnitName = Literal["SUV", "BQML", "CNTS", "unknown"]
 
 _DICOM_UNITS: dict[str, UnitName] = {"GML": "SUV", "BQML": "BQML", "CNTS": "CNTS"}
 
-_HINT = "Give the factor from voxel values to SUV yourself (--suv-factor)."
+_HINT = "Give the factor from voxel values to SUV yourself."
 
 _PHILIPS_SUV_PER_COUNT = (0x7053, 0x1000)
 _PHILIPS_BQML_PER_COUNT = (0x7053, 0x1009)
@@ -67,10 +67,6 @@ _MAX_WEIGHT_KG = 700.0
 #: SUV no whole volume reaches: even a full bladder stays below the first, and tissue lies above the second.
 _IMPLAUSIBLE_HIGH_SUV = 200.0
 _IMPLAUSIBLE_LOW_SUV = 0.1
-
-
-class UnknownUnitsWarning(UserWarning):
-    """The voxels' units had to be guessed, or the values do not look like SUV."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ def units_of_image(image: sitk.Image, suv_factor: float | None = None) -> PetUni
         units = PetUnits("SUV", 1.0, "taken as SUV")
         warnings.warn(
             "The volume does not say its units; its values are taken as SUV (body weight). "
-            "If they are not, give the factor to SUV (--suv-factor; 1 if they are SUV).",
+            "If they are not, give the factor from voxel values to SUV; if they are, 1.",
             UnknownUnitsWarning,
             stacklevel=2,
         )
@@ -138,7 +134,7 @@ def warn_if_implausible(image: sitk.Image, units: PetUnits) -> None:
         return
     warnings.warn(
         f"The values do not look like SUV (factor {units.suv_factor:.6g}, {units.source}): {odd} "
-        "Check the factor to SUV (--suv-factor).",
+        "Check the factor from voxel values to SUV.",
         UnknownUnitsWarning,
         stacklevel=3,
     )
@@ -160,19 +156,19 @@ def units_from_dicom(slices: Sequence[Dataset], suv_factor: float | None = None)
         return PetUnits(_DICOM_UNITS.get(str(first.get("Units")).upper(), "unknown"), float(suv_factor), "given")
     units = str(_required(first, "Units")).upper()
     if "ATTN" not in _corrections(first):
-        raise UnsupportedVolumeError(
+        raise UnknownUnitsError(
             f"CorrectedImage of the PET series does not list ATTN, so it is not known to be quantitative. {_HINT}"
         )
     if units == "GML":
         suv_type = str(first.get("SUVType") or "BW").upper()  # an absent SUVType means body weight (PS3.3 C.8.9.1)
         if suv_type != "BW":
-            raise UnsupportedVolumeError(f"SUVType of the PET series is {suv_type}; only BW is known. {_HINT}")
+            raise UnknownUnitsError(f"SUVType of the PET series is {suv_type}; only BW is known. {_HINT}")
         return PetUnits("SUV", 1.0, "dicom tags")
     if units == "BQML":
         return PetUnits("BQML", _suv_per_bqml(slices), "dicom tags")
     if units == "CNTS":
         return PetUnits("CNTS", _suv_per_count(slices), "dicom tags")
-    raise UnsupportedVolumeError(f"Units of the PET series is {units}; BQML, GML and CNTS are known. {_HINT}")
+    raise UnknownUnitsError(f"Units of the PET series is {units}; BQML, GML and CNTS are known. {_HINT}")
 
 
 def _suv_per_count(slices: Sequence[Dataset]) -> float:
@@ -183,7 +179,7 @@ def _suv_per_count(slices: Sequence[Dataset]) -> float:
     activity = _private_number(slices[0], _PHILIPS_BQML_PER_COUNT)
     if activity > 0:
         return activity * _suv_per_bqml(slices)
-    raise UnsupportedVolumeError(
+    raise UnknownUnitsError(
         f"Units of the PET series is CNTS, but it has neither of the factors (7053,1000) and (7053,1009). {_HINT}"
     )
 
@@ -192,20 +188,20 @@ def _suv_per_bqml(slices: Sequence[Dataset]) -> float:
     first = slices[0]
     weight_kg = _positive(first, "PatientWeight")
     if weight_kg > _MAX_WEIGHT_KG:
-        raise UnsupportedVolumeError(f"PatientWeight {weight_kg:g} cannot be in kg. {_HINT}")
+        raise UnknownUnitsError(f"PatientWeight {weight_kg:g} cannot be in kg. {_HINT}")
     items = _required(first, "RadiopharmaceuticalInformationSequence")
     if len(items) != 1:
-        raise UnsupportedVolumeError(
+        raise UnknownUnitsError(
             f"RadiopharmaceuticalInformationSequence has {len(items)} items; one injection is needed. {_HINT}"
         )
     dose_bq = _positive(items[0], "RadionuclideTotalDose")
     if dose_bq < _MIN_DOSE_BQ:
-        raise UnsupportedVolumeError(f"RadionuclideTotalDose {dose_bq:g} is too small to be in Bq (MBq?). {_HINT}")
+        raise UnknownUnitsError(f"RadionuclideTotalDose {dose_bq:g} is too small to be in Bq (MBq?). {_HINT}")
     half_life_s = _positive(items[0], "RadionuclideHalfLife")
 
     correction = str(_required(first, "DecayCorrection")).upper()
     if (correction != "NONE") != ("DECY" in _corrections(first)):
-        raise UnsupportedVolumeError(
+        raise UnknownUnitsError(
             f"DecayCorrection is {correction}, but CorrectedImage says otherwise about DECY. {_HINT}"
         )
     if correction == "ADMIN":
@@ -221,7 +217,7 @@ def _suv_per_bqml(slices: Sequence[Dataset]) -> float:
             )
         decay_s = _seconds_since_injection(starts.pop(), items[0], half_life_s)
     else:
-        raise UnsupportedVolumeError(f"DecayCorrection is {correction}; START, ADMIN and NONE are known. {_HINT}")
+        raise UnknownUnitsError(f"DecayCorrection is {correction}; START, ADMIN and NONE are known. {_HINT}")
     return weight_kg * 1000.0 / (dose_bq * 2.0 ** (-decay_s / half_life_s))
 
 
@@ -254,7 +250,7 @@ def _seconds_since_injection(scan: datetime, radiopharmaceutical: Dataset, half_
     # on the day before when the scan ran past midnight.
     elapsed = (scan - midnight - time_of_day).total_seconds() % 86400.0
     if elapsed > longest:
-        raise UnsupportedVolumeError(
+        raise UnknownUnitsError(
             f"{keyword} is {elapsed / 60:.0f} min before the scan, more than {_MAX_HALF_LIVES:g} times the "
             f"RadionuclideHalfLife of {half_life_s:g} s; one of the two is wrong. {_HINT}"
         )
@@ -264,7 +260,7 @@ def _seconds_since_injection(scan: datetime, radiopharmaceutical: Dataset, half_
 def _required(dataset: Dataset, keyword: str) -> Any:
     value = dataset.get(keyword)
     if value is None or value == "" or (isinstance(value, Sequence) and len(value) == 0):
-        raise UnsupportedVolumeError(f"{keyword} is missing from the PET series. {_HINT}")
+        raise UnknownUnitsError(f"{keyword} is missing from the PET series. {_HINT}")
     return value
 
 
@@ -275,7 +271,7 @@ def _positive(dataset: Dataset, keyword: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise UnsupportedVolumeError(f"{keyword} of the PET series is {value}; it must be a positive number. {_HINT}")
+        raise UnknownUnitsError(f"{keyword} of the PET series is {value}; it must be a positive number. {_HINT}")
     return number
 
 
@@ -307,13 +303,13 @@ def _parse_date(text: str, keyword: str) -> datetime:
     try:
         return datetime.strptime(text.replace(".", ""), "%Y%m%d")
     except ValueError:
-        raise UnsupportedVolumeError(f"{keyword} of the PET series is not a DICOM date. {_HINT}") from None
+        raise UnknownUnitsError(f"{keyword} of the PET series is not a DICOM date. {_HINT}") from None
 
 
 def _parse_time(text: str, keyword: str) -> timedelta:
     """HH[MM[SS[.F]]], with the colons of old files tolerated."""
     match = re.fullmatch(r"([01]\d|2[0-3])([0-5]\d)?([0-5]\d(?:\.\d*)?)?", text.strip().replace(":", ""))
     if match is None:
-        raise UnsupportedVolumeError(f"{keyword} of the PET series is not a DICOM time. {_HINT}")
+        raise UnknownUnitsError(f"{keyword} of the PET series is not a DICOM time. {_HINT}")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)

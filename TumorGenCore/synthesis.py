@@ -24,14 +24,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk
 
-from TumorGenCore.errors import ManifestError, TumorGenError
+from TumorGenCore.errors import ManifestError, TumorGenError, UnknownUnitsWarning, with_remedy
 from TumorGenCore.geometry import Box, Grid, ras_to_lps
 from TumorGenCore.lesion_measures import measure_images
 from TumorGenCore.manifest import ManifestRow
 from TumorGenCore.placement import find_body, place_boxes
 from TumorGenCore.provenance import STATEMENT, Provenance
 from TumorGenCore.safe_write import check_folder, replacing
-from TumorGenCore.suv import UnknownUnitsWarning
 from TumorGenCore.volume_io import (
     PetVolume,
     read_mask,
@@ -60,6 +59,8 @@ _COLUMNS = (
     "mask",
     "provenance",
 )
+
+_FACTOR_REMEDY = "Give the manifest a column suv_factor."
 
 Record = dict[str, str]
 Key = tuple[str, int]
@@ -207,7 +208,7 @@ class _Run:
         try:
             scan = _Scan(self.generator, row)
         except (TumorGenError, OSError) as error:
-            yield Outcome(row.name, missing, reason=str(error))
+            yield Outcome(row.name, missing, reason=with_remedy(error, _FACTOR_REMEDY))
             return
         for seed in missing:
             try:
@@ -282,7 +283,9 @@ class _Scan:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UnknownUnitsWarning)
             self.volume = read_volume(row.image, row.suv_factor)
-        self.warnings = tuple(str(w.message) for w in caught if issubclass(w.category, UnknownUnitsWarning))
+        self.warnings = tuple(
+            with_remedy(w.message, _FACTOR_REMEDY) for w in caught if isinstance(w.message, UnknownUnitsWarning)
+        )
         self.grid = Grid.from_image(self.volume.image)
         if row.box is not None:
             self.prepared = generator.prepare(self.volume, row.box)

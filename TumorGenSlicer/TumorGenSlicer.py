@@ -21,7 +21,8 @@ from TumorGenCore.bundle_folders import DEFAULT_BUNDLE
 from TumorGenCore.errors import CancelledError
 from TumorGenSlicerLib.box_placing import BoxPlacing
 from TumorGenSlicerLib.logic import Insertion, InsertionLogic
-from TumorGenSlicerLib.parameters import Parameters
+from TumorGenSlicerLib.parameters import Parameters, Uptake, uptakeTarget
+from TumorGenSlicerLib.preview_panel import LivePreview
 from TumorGenSlicerLib.results_panel import ResultsPanel
 from TumorGenSlicerLib.run_monitor import RunMonitor
 from TumorGenSlicerLib.sample_data import addPhantom, registerSampleData
@@ -75,12 +76,21 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.placeBoxButton.icon = qt.QIcon(self.resourcePath("Icons/place_box.svg"))
 
         self.logic = TumorGenSlicerLogic()
+        self.logic.factorRemedy = _("Its place is Advanced > SUV per unit.")
         self.ui.modelComboBox.addItems(self.logic.modelNames())
         self._boxPlacing = BoxPlacing(self._onBoxPlaced, self._onPlacingEnded)
-        self._runMonitor = RunMonitor(self._showProgress, self._onRunFinished, self._checkCanApply)
-        self._results = ResultsPanel(self.ui, self.logic)
+        self._runMonitor = RunMonitor(self._showProgress, self._onRunFinished, self._onRunEnded)
+        self._results = ResultsPanel(self.ui, self.logic, self._onResultShown)
+        self._livePreview = LivePreview(
+            self.ui.livePreviewCheckBox,
+            self.logic,
+            lambda: self._parameterNode,
+            lambda: self._isStarting or self._runMonitor.isActive,
+            self._results.stopComparing,
+            self._say,
+        )
         self._isStarting = False
-        self._inputOfRun = None
+        self._inputOfRun, self._stepsOfRun, self._saidBeforeRun = None, 0, []
         self._status = ""
         self._watched: list[slicer.vtkMRMLNode] = []
         self._settleTimer = qt.QTimer()
@@ -95,11 +105,14 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.applyButton.connect("clicked()", self.onApplyButton)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartSaveEvent, self.onSceneStartSave)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndSaveEvent, self.onSceneEndSave)
         self.initializeParameterNode()
 
     def cleanup(self):
         """Slicer closes, or reloads the module: a run under way is dropped."""
         self._settleTimer.stop()
+        self._livePreview.withdraw()
         self._boxPlacing.stop()
         self._runMonitor.stop()
         self._results.cleanup()
@@ -114,12 +127,14 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self):
         """The user opens another module: a run goes on, and its results are added when it is done."""
+        self._livePreview.withdraw()
         self._boxPlacing.stop()
         self._results.stopComparing()
         self.setParameterNode(None)
 
     def onSceneStartClose(self, _caller, _event):
         """A run under way belongs to a scene that is going."""
+        self._livePreview.withdraw()
         self._boxPlacing.stop()
         self._runMonitor.drop()
         self._results.stopComparing()
@@ -132,6 +147,14 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
+    def onSceneStartSave(self, _caller, _event):
+        """What is saved of the views must not be a preview, which is not saved itself."""
+        self._livePreview.withdraw()
+
+    def onSceneEndSave(self, _caller, _event):
+        """The preview comes back."""
+        self._livePreview.changed()
+
     # Parameters
 
     def initializeParameterNode(self):
@@ -139,6 +162,8 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(self.logic.getParameterNode())
         if not self._parameterNode.inputVolume:
             self._parameterNode.inputVolume = _shownVolume()
+        # It depends on the computer: what a scene from another one says does not count.
+        self._parameterNode.livePreview = self._livePreview.isOnByDefault
 
     def setParameterNode(self, parameterNode: Parameters | None):
         """Bind the widgets to other parameters, or to none."""
@@ -157,7 +182,9 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if parameters.box and parameters.box not in self._watched:
                 parameters.box.SetDisplayVisibility(True)  # one that was chosen from the list may be hidden
             _showText(self.ui.modelComboBox, parameters.model or DEFAULT_BUNDLE)
+            self.ui.uptakeSuvSpinBox.enabled = parameters.uptake is not Uptake.MODEL
         self._watch([node for node in (parameters.inputVolume, parameters.box) if node] if parameters else [])
+        self._livePreview.changed()
         self._checkCanApply()
 
     def _watch(self, nodes: list[slicer.vtkMRMLNode]):
@@ -174,6 +201,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onInputChanged(self, _caller, _event):
         self._settleTimer.start()
+        self._livePreview.changed()
 
     # Box, seed and model
 
@@ -230,7 +258,8 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._results.stopComparing()
         self._checkCanApply()
         parameters = self._parameterNode
-        self._inputOfRun = parameters.inputVolume
+        self._inputOfRun, self._stepsOfRun = parameters.inputVolume, parameters.steps
+        self._saidBeforeRun = self.logic.warnings(parameters.inputVolume, [parameters.box])
         try:
             insertion = self.logic.startInsertion(
                 self._inputOfRun,
@@ -241,6 +270,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 model=parameters.model or DEFAULT_BUNDLE,
                 device=parameters.device.value,
                 suvFactor=parameters.suvFactor or None,
+                target=uptakeTarget(parameters),
                 softMask=parameters.softMask,
             )
             self._runMonitor.watch(insertion)
@@ -265,8 +295,20 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             except CancelledError:
                 self._status = _("Cancelled; the scene is as it was.")
                 return
-            self._results.addRun(self._inputOfRun, variants)
-            self._status = _("Done in {seconds:.1f} s.").format(seconds=insertion.progress.secondsElapsed)
+            self._results.addRun(self._inputOfRun, variants, self._saidBeforeRun)
+            done = _("Done in {seconds:.1f} s.").format(seconds=insertion.progress.secondsElapsed)
+            self._status = f"{done} {self._livePreview.learn(variants, self._stepsOfRun)}".strip()
+
+    def _onRunEnded(self):
+        self._livePreview.changed()  # For what was changed meanwhile.
+        self._checkCanApply()
+
+    def _onResultShown(self):
+        self._livePreview.settle()
+
+    def _say(self, text: str):
+        self._status = text
+        self._checkCanApply()
 
     def _checkCanApply(self):
         """Say what can be pressed, and why not."""

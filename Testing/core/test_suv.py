@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom import Dataset
 
-from TumorGenCore.errors import UnsupportedVolumeError
+from TumorGenCore.errors import UnsupportedVolumeError, with_remedy
 from TumorGenCore.suv import PetUnits, UnknownUnitsWarning, units_from_dicom, units_of_image
 
 HALF_LIFE_S = 6588.0
@@ -171,7 +171,9 @@ def test_missing_or_odd_tag_is_named_with_the_way_out(tags, named):
     with pytest.raises(UnsupportedVolumeError) as caught:
         units_from_dicom([pet_slice(**tags)])
     assert named in str(caught.value)
-    assert "--suv-factor" in str(caught.value)
+    assert with_remedy(caught.value, "It is there.").endswith(
+        "Give the factor from voxel values to SUV yourself. It is there."
+    )
 
 
 def test_no_single_factor_for_uncorrected_bed_positions():
@@ -211,5 +213,5 @@ def test_given_factor_that_fits_does_not_warn():
 
 @pytest.mark.parametrize(("highest", "factor"), [(40_000.0, 1.0), (12.0, 0.00025)], ids=["too-hot", "too-cold"])
 def test_values_that_cannot_be_suv_warn_and_name_the_factor(highest, factor):
-    with pytest.warns(UnknownUnitsWarning, match="do not look like SUV.*--suv-factor"):
+    with pytest.warns(UnknownUnitsWarning, match="do not look like SUV.*Check the factor"):
         units_of_image(volume(highest), factor)

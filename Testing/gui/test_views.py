@@ -69,3 +69,21 @@ def test_box_tumour_and_mask_are_drawn(app: Any, ready: Any, axial: Any) -> None
     assert ready.logic.results[0].measures.volume_ml > 0
     mask.SetDisplayVisibility(True)
     assert np.any(axial.grab() != after)
+
+
+def test_a_live_preview_is_drawn_and_leaves_the_view_as_it_was(app: Any, scene: Any, ready: Any, axial: Any) -> None:
+    ready.parameters.box.GetDisplayNode().SetVisibility(False)
+    before = axial.grab().astype(int)
+    ready.ui.livePreviewCheckBox.click()
+    wait_until(app, lambda: scene.GetFirstNodeByName("Tumour preview") is not None)
+    mask = scene.GetFirstNodeByName("Tumour preview mask")
+    outlined = axial.grab().astype(int)
+    mask.SetDisplayVisibility(False)
+    image = axial.grab().astype(int)
+    assert np.any(outlined != image)
+    assert len(np.argwhere(np.any(image != before, axis=-1))) > 100
+    mask.SetDisplayVisibility(True)
+    ready.parameters.box.SetCenterWorld(-8.0, 6.0, 0.0)
+    wait_until(app, lambda: np.any(axial.grab() != outlined))  # the same nodes, drawn anew
+    ready.ui.livePreviewCheckBox.click()
+    np.testing.assert_array_equal(axial.grab(), before)

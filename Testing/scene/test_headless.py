@@ -97,6 +97,15 @@ def test_variants_are_written_with_mask_and_provenance(run, pet, tmp_path):
     assert "scan" not in json.dumps(provenance)
 
 
+def test_the_tumour_is_as_hot_as_asked(run):
+    status, out, err = run("--suv-factor", "1", "--suv-max", "9", "--json")
+    assert status == 0, err
+    assert json.loads(out)["variants"][0]["suv_max"] == pytest.approx(9, rel=0.05)
+    status, _, err = run("--suv-mean", "-1")
+    assert status == 1
+    assert "SUVmean is -1" in err
+
+
 def test_a_box_that_begins_with_a_minus_and_the_lps_frame(run, tmp_path):
     status, out, err = run("--frame", "lps", "--json", box="-12,8,5,30,30,34")
     assert status == 0, err

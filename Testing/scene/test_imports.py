@@ -15,7 +15,10 @@ ALLOWED = {"slicer", "vtk", "numpy", "scipy", "SimpleITK", "qt", "ctk", "SampleD
 WITHOUT_QT = [
     "dependencies",
     "insertion",
+    "live_preview",
     "logic",
+    "preview_nodes",
+    "preview_run",
     "result_nodes",
     "scene_geometry",
     "suv_units",

@@ -39,6 +39,7 @@ from TumorGenCore.errors import (
 )
 from TumorGenCore.lesion_measures import measure_lesion
 from TumorGenCore.suv import PetUnits
+from TumorGenCore.uptake_control import UptakeTarget
 from TumorGenSlicerLib import insertion as insertionModule
 from TumorGenSlicerLib import result_nodes
 from TumorGenSlicerLib.insertion import InsertionRequest, boxSeed
@@ -234,6 +235,30 @@ def test_volumes_are_right_under_a_shearing_transform(scene, logic, tiny):
     assert variant.measures.volume_ml == pytest.approx(count * 4 * 4.5 * 5 * 2 / 1000)
 
 
+def test_every_tumour_gets_the_suv_that_is_asked_for(scene, logic, tiny):
+    volume = aVolume(scene)
+    rois = [aRoi(scene, (16, 16, 16), (-18, 0, 0)), aRoi(scene, (16, 16, 16), (18, 0, 0))]
+    target = UptakeTarget("max", 14.0)
+    (variant,) = logic.insertTumors(volume, rois, seeds=[1], target=target, **{**tiny, "suvFactor": 2.0})
+    for n in range(2):
+        mask = segmentVoxels(variant.segmentationNode, variant.volumeNode, n)
+        assert 2 * voxels(variant.volumeNode)[mask].max() == pytest.approx(14.0, rel=0.05)
+
+
+def test_each_front_end_says_where_it_takes_the_factor_to_suv(scene, logic, tiny):
+    volume, roi = aVolume(scene), aRoi(scene)
+    units = slicer.vtkCodedEntry()
+    units.SetValueSchemeMeaning("Bq/ml", "UCUM", "Bq/ml")
+    volume.SetVoxelValueUnits(units)
+    for remedy in (logic.factorRemedy, "It is over there."):
+        logic.factorRemedy = remedy
+        assert logic.warnings(volume, [roi])[0].endswith(remedy)
+        with pytest.raises(UnsupportedVolumeError, match=remedy):
+            logic.insertTumor(volume, roi, **{**tiny, "suvFactor": None})
+    (variant,) = logic.insertTumors(volume, [roi], **{**tiny, "suvFactor": 1000.0})
+    assert any(line.endswith("It is over there.") for line in variant.warnings)
+
+
 # What the worker's thread is given
 
 
@@ -285,13 +310,13 @@ def test_cancel_takes_effect_within_one_step_and_leaves_the_scene_as_it_was(scen
 
 
 def test_cancel_while_the_model_is_loaded(scene, logic, tiny, monkeypatch):
-    load = insertionModule._loadedGenerator
+    load = insertionModule.loadedGenerator
 
-    def loadAndCancel(request):
+    def loadAndCancel(model, device):
         run.cancel()
-        return load(request)
+        return load(model, device)
 
-    monkeypatch.setattr(insertionModule, "_loadedGenerator", loadAndCancel)
+    monkeypatch.setattr(insertionModule, "loadedGenerator", loadAndCancel)
     monkeypatch.setattr(insertionModule._Run, "__init__", None)  # nothing after loading may be begun
     run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **tiny)
     with pytest.raises(CancelledError, match="nothing was changed"):
@@ -364,7 +389,7 @@ def test_voxels_that_are_no_numbers_fail_in_the_run(scene, logic, tiny):
     assert sceneState(scene) == state
 
 
-@pytest.mark.parametrize("step", ["_copyDisplay", "_addSegmentation", "_newSegment", "_addSoftMask", "_placeBeside"])
+@pytest.mark.parametrize("step", ["copyDisplay", "_addSegmentation", "newSegment", "_addSoftMask", "_placeBeside"])
 def test_whatever_fails_in_making_nodes_all_of_them_are_taken_back(scene, logic, tiny, monkeypatch, step):
     volume, roi = aVolume(scene), aRoi(scene)
     logic.insertTumor(volume, roi, **tiny)  # what one run makes once for all, such as the subject hierarchy

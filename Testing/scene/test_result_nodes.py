@@ -172,10 +172,10 @@ def test_the_surface_is_smooth_and_lies_on_the_mask(made):
 
 
 def test_an_empty_mask_still_makes_a_segment(scene, logic, tiny, monkeypatch):
-    newSegment = result_nodes._newSegment
+    newSegment = result_nodes.newSegment
     monkeypatch.setattr(
         result_nodes,
-        "_newSegment",
+        "newSegment",
         lambda source, result, name: newSegment(source, type(result)(result.mask * 0, result.startIjk), name),
     )
     (variant,) = logic.insertTumors(aVolume(scene), [aRoi(scene)], **tiny)

@@ -39,8 +39,14 @@ for _folder in Path(__file__).resolve().parents[1:3]:
         sys.path.append(str(_folder))
 
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE  # noqa: E402
-from TumorGenCore.command_arguments import join_box, positive_number, seed_number  # noqa: E402
-from TumorGenCore.errors import CancelledError, TumorGenError  # noqa: E402
+from TumorGenCore.command_arguments import (  # noqa: E402
+    add_uptake_target,
+    join_box,
+    positive_number,
+    seed_number,
+    uptake_target,
+)
+from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy  # noqa: E402
 from TumorGenCore.geometry import Grid, ras_to_lps  # noqa: E402
 from TumorGenCore.volume_io import (  # noqa: E402
     READABLE_SUFFIXES,
@@ -59,6 +65,7 @@ from TumorGenSlicerLib.scene_geometry import addBoxNode, addVolumeNode, voxelArr
 from TumorGenSlicerLib.suv_units import setUnits  # noqa: E402
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
+_FACTOR_REMEDY = "The option is --suv-factor."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, CancelledError):
         return _fail(options, "Interrupted; nothing was written.", _INTERRUPTED)
     except (TumorGenError, OSError, ValueError) as error:
-        return _fail(options, str(error), _FAILED)
+        return _fail(options, with_remedy(error, _FACTOR_REMEDY), _FAILED)
     except Exception as error:  # Slicer would go on without a window and without a word.
         return _fail(options, f"Unexpected {type(error).__name__}: {error}", _FAILED)
     if options.json:
@@ -84,6 +91,7 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
     output = options.output.resolve()
     _checkOutput(output, options.input.resolve())
     box = read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
+    target = uptake_target(options)
     ensureDependencies(prompt=False)
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
@@ -97,7 +105,9 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
     volumeNode = addVolumeNode(scene, stem, volume.image)
     setUnits(volumeNode, volume.units)
     roiNode = addBoxNode(scene, "Box", ras_to_lps(box.center_lps), box.size_mm, ras_to_lps(np.transpose(box.axes)).T)
-    variants = InsertionLogic(scene).insertTumors(
+    logic = InsertionLogic(scene)
+    logic.factorRemedy = _FACTOR_REMEDY
+    variants = logic.insertTumors(
         volumeNode,
         [roiNode],
         seeds=range(options.seed, options.seed + options.variants),
@@ -105,6 +115,7 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
         solver=options.solver,
         model=options.model,
         device=options.device,
+        target=target,
         onProgress=_showProgress if sys.stderr.isatty() and not options.json else None,
     )
     seconds["insert"] = time.perf_counter() - clock
@@ -219,6 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
+    add_uptake_target(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     return parser
 

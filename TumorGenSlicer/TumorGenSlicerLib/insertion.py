@@ -24,8 +24,18 @@ from TumorGenSlicerLib.worker import Job
 
 if TYPE_CHECKING:
     from TumorGenCore.generator import PreparedBox, TumorGenerator
+    from TumorGenCore.uptake_control import UptakeTarget
 
-__all__ = ["InsertionRequest", "SegmentResult", "VariantResult", "boxSeed", "forgetModel", "runRequest"]
+__all__ = [
+    "InsertionRequest",
+    "SegmentResult",
+    "VariantResult",
+    "boxSeed",
+    "forgetModel",
+    "loadedGenerator",
+    "runRequest",
+    "stopIfCancelled",
+]
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class InsertionRequest:
         model: bundle name or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         softMask: whether to keep the soft mask.
+        target: SUVmax or SUVmean that each tumour shall have.
         warnings: about the input, for every variant.
     """
 
@@ -54,6 +65,7 @@ class InsertionRequest:
     model: str
     device: str
     softMask: bool
+    target: UptakeTarget | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -83,6 +95,7 @@ class VariantResult:
             ``box_seeds`` holds the seed of each.
         warnings: in plain words.
         seconds: this variant took.
+        partSeconds: of the first box, by the core's names of the parts; its preparation is among them.
     """
 
     seed: int
@@ -93,6 +106,7 @@ class VariantResult:
     provenance: dict[str, Any]
     warnings: tuple[str, ...]
     seconds: float
+    partSeconds: dict[str, float]
 
 
 def boxSeed(seed: int, box: int) -> int:
@@ -111,9 +125,9 @@ def runRequest(request: InsertionRequest, job: Job) -> list[VariantResult]:
         ValueError: seed, steps, solver or device cannot be used.
     """
     job.report(0, "loading the model")
-    _stopIfCancelled(job)
-    generator = _loadedGenerator(request)
-    _stopIfCancelled(job)
+    stopIfCancelled(job)
+    generator = loadedGenerator(request.model, request.device)
+    stopIfCancelled(job)
     job.report(0, "reading the box")
     run = _Run(request, generator, job)
     return [run.variant(seed) for seed in request.seeds]
@@ -136,6 +150,7 @@ class _Run:
         labels = np.zeros(request.image.GetSize()[::-1], dtype=np.uint16)
         softMask = np.zeros(labels.shape, dtype=np.float32) if request.softMask else None
         records: list[dict[str, Any]] = []
+        partSeconds: dict[str, float] = {}
         warnings = list(request.warnings)
         for number, box in enumerate(request.boxes):
             prepared = self.first if number == 0 else self._prepare(image, box)
@@ -144,6 +159,7 @@ class _Run:
                 seed=boxSeed(seed, number),
                 steps=request.steps,
                 solver=request.solver,  # type: ignore[arg-type]
+                target=request.target,
                 on_progress=self._progress(),
                 should_cancel=lambda: self.job.isCancelled,
             )
@@ -151,6 +167,7 @@ class _Run:
             image = result.image
             self._mark(labels, softMask, number + 1, box, result)
             records.append(dict(result.provenance))
+            partSeconds = partSeconds or result.seconds
             warnings += [line for line in result.warnings if line not in warnings]
         return VariantResult(
             seed=seed,
@@ -161,6 +178,7 @@ class _Run:
             provenance=_joinedProvenance(records),
             warnings=tuple(warnings),
             seconds=time.perf_counter() - start,
+            partSeconds=partSeconds,
         )
 
     def _prepare(self, image: sitk.Image, box: Box) -> PreparedBox:
@@ -225,16 +243,18 @@ def _joinedProvenance(records: list[dict[str, Any]]) -> dict[str, Any]:
     return joined
 
 
-def _stopIfCancelled(job: Job) -> None:
+def stopIfCancelled(job: Job) -> None:
+    """Raise ``CancelledError`` if the job was cancelled."""
     if job.isCancelled:
         raise CancelledError("Cancelled before the first step; nothing was changed.")
 
 
-def _loadedGenerator(request: InsertionRequest) -> TumorGenerator:
+def loadedGenerator(model: str, device: str) -> TumorGenerator:
+    """The generator of a bundle (name or folder), from memory where it is the last one that was used."""
     from TumorGenCore.bundle_folders import METADATA, bundle_folder
 
-    folder = bundle_folder(request.model).resolve()
-    return _generator(str(folder), (folder / METADATA).stat().st_mtime_ns, request.device)
+    folder = bundle_folder(model).resolve()
+    return _generator(str(folder), (folder / METADATA).stat().st_mtime_ns, device)
 
 
 @functools.lru_cache(maxsize=1)

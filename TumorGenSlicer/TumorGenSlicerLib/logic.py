@@ -6,7 +6,7 @@ import functools
 import json
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -19,18 +19,25 @@ from TumorGenCore.errors import (
     InvalidBoxError,
     ModelBundleError,
     TumorGenError,
+    UnknownUnitsError,
     UnsupportedVolumeError,
+    with_remedy,
 )
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import PatchSettings, WorkingPatch
-from TumorGenSlicerLib.dependencies import ensureDependencies
+from TumorGenCore.suv import PetUnits
+from TumorGenSlicerLib.dependencies import DependencyError, ensureDependencies, missingPackages
 from TumorGenSlicerLib.insertion import InsertionRequest, VariantResult, forgetModel, runRequest
+from TumorGenSlicerLib.preview_run import PreviewRequest, PreviewResult, forgetPreparedBox, runPreview, surroundings
 from TumorGenSlicerLib.result_nodes import InputSnapshot, Variant, addVariant, allOrNothing, removeNodes, uniqueName
 from TumorGenSlicerLib.scene_geometry import addBoxNode, roiBox, volumeAxesRas, volumeGrid, volumeImage, voxelArray
 from TumorGenSlicerLib.suv_units import TAKEN_AS_SUV, implausibleUnits, unitsOfVolume
 from TumorGenSlicerLib.worker import BusyError, Job, Progress, Worker, sharedWorker
 
-__all__ = ["BusyError", "Insertion", "InsertionLogic", "Progress", "Variant"]
+if TYPE_CHECKING:
+    from TumorGenCore.uptake_control import UptakeTarget
+
+__all__ = ["BusyError", "Insertion", "InsertionLogic", "Preview", "Progress", "Variant"]
 
 #: Edge of the box that one click places, mm.
 DEFAULT_BOX_MM = 40.0
@@ -109,6 +116,36 @@ class Insertion:
             self.cancel()
 
 
+class Preview:
+    """A quick tumour under way, which adds nothing to the scene. For the main thread only.
+
+    Any other run or preview, also of another logic, cancels it at its next step.
+    """
+
+    def __init__(self, job: Job, volumeNode: Any, units: PetUnits) -> None:
+        self._job, self.volumeNode, self.units = job, volumeNode, units
+
+    def cancel(self) -> None:
+        """Stop within one sampling step."""
+        self._job.cancel()
+
+    def wait(self, timeoutSeconds: float | None = None) -> bool:
+        """Block until it is finished, at most so long; whether it is. See ``Insertion.wait``."""
+        return self._job.wait(timeoutSeconds)
+
+    def result(self) -> PreviewResult:
+        """The voxels of the box; waits for them.
+
+        Raises:
+            CancelledError: it was cancelled, also when it was too late to stop it.
+            TumorGenError, ValueError: what stopped it.
+        """
+        result: PreviewResult = self._job.result()
+        if self._job.isCancelled:
+            raise CancelledError("The preview was cancelled.")
+        return result
+
+
 class InsertionLogic:
     """Inserts tumours into volume nodes of one scene.
 
@@ -122,6 +159,9 @@ class InsertionLogic:
         >>> logic = InsertionLogic()
         >>> volume, segmentation = logic.insertTumor(pet, roi, seed=7)
     """
+
+    #: Where the factor to SUV is given, for messages; a front end with another place for it says so here.
+    factorRemedy = "The argument is suvFactor."
 
     def __init__(self, scene: Any = None, worker: Worker | None = None) -> None:
         self.scene = slicer.mrmlScene if scene is None else scene
@@ -141,6 +181,7 @@ class InsertionLogic:
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
+        target: UptakeTarget | None = None,
         softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> tuple[Any, Any]:
@@ -155,6 +196,7 @@ class InsertionLogic:
             model: bundle name (see ``modelNames``) or folder.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
+            target: SUVmax or SUVmean that each tumour shall have; None leaves it to the model.
             softMask: whether to add the soft mask as a volume (see ``results``).
             onProgress: called on this thread whenever the progress changes; what it raises cancels the run.
 
@@ -173,6 +215,7 @@ class InsertionLogic:
             model=model,
             device=device,
             suvFactor=suvFactor,
+            target=target,
             softMask=softMask,
             onProgress=onProgress,
         )
@@ -189,6 +232,7 @@ class InsertionLogic:
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
+        target: UptakeTarget | None = None,
         softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> list[Variant]:
@@ -207,6 +251,7 @@ class InsertionLogic:
             model=model,
             device=device,
             suvFactor=suvFactor,
+            target=target,
             softMask=softMask,
         )
         _waitAlive(insertion, onProgress)
@@ -223,6 +268,7 @@ class InsertionLogic:
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
+        target: UptakeTarget | None = None,
         softMask: bool = False,
     ) -> Insertion:
         """Begin a run and return at once; see ``insertTumors``. Missing packages are installed first.
@@ -239,7 +285,7 @@ class InsertionLogic:
         self._requireIdle()
         ensureDependencies()
         image = volumeImage(volumeNode)
-        units = unitsOfVolume(volumeNode, suvFactor)
+        units = self._units(volumeNode, suvFactor)
         remarks = [TAKEN_AS_SUV] if units.source == "taken as SUV" else []
         request = InsertionRequest(
             image=image,
@@ -250,13 +296,60 @@ class InsertionLogic:
             solver=solver,
             model=model,
             device=device,
+            target=target,
             softMask=softMask,
-            warnings=(*remarks, *implausibleUnits(image, units)),
+            warnings=(*remarks, *implausibleUnits(image, units, self.factorRemedy)),
         )
         job = self._worker.start(functools.partial(runRequest, request), request.stepsInAll)
         self._current = Insertion(self, job, InputSnapshot.of(volumeNode), roiNodes)
         self._observeScene()
         return self._current
+
+    def startPreview(
+        self,
+        volumeNode: Any,
+        roiNode: Any,
+        *,
+        seed: int = 0,
+        steps: int = 4,
+        model: str = DEFAULT_BUNDLE,
+        device: str = "auto",
+        suvFactor: float | None = None,
+        target: UptakeTarget | None = None,
+    ) -> Preview:
+        """Begin a quick tumour for showing while a box is moved, and return at once.
+
+        Only the surroundings of the box are read, so the cost does not grow with the volume. The same seed gives the
+        tumour that ``insertTumor`` gives with as many steps. For the arguments see there.
+
+        Raises:
+            UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
+            BusyError: a run is under way.
+            DependencyError: a package is missing; it is not asked for and not installed.
+        """
+        self._check(volumeNode, [roiNode], model)
+        self._requireIdle()
+        if missing := missingPackages():
+            raise DependencyError(f"TumorGen needs {', '.join(missing)}; press Apply once to install what is missing.")
+        grid, box = volumeGrid(volumeNode), roiBox(roiNode)
+        startIjk, region = surroundings(box, grid, _patchSettings(model))
+        voxels = voxelArray(volumeNode)[region]
+        k, j, i = voxels.shape
+        origin = grid.index_to_lps(np.asarray(startIjk, dtype=np.float64))
+        part = Grid((i, j, k), grid.spacing_mm, (origin[0], origin[1], origin[2]), grid.direction)
+        request = PreviewRequest(
+            image=part.image_from_array(voxels),
+            startIjk=startIjk,
+            units=self._units(volumeNode, suvFactor),
+            box=box,
+            seed=seed,
+            steps=steps,
+            model=model,
+            device=device,
+            target=target,
+        )
+        job = self._worker.start(functools.partial(runPreview, request), steps, givesWay=True)
+        return Preview(job, volumeNode, request.units)
 
     def cancelAll(self) -> None:
         """Cancel the run of this logic, if there is one."""
@@ -272,6 +365,7 @@ class InsertionLogic:
         if not self._worker.isBusy:  # Another logic of this process may be at work.
             self._worker.stop()
             forgetModel()
+            forgetPreparedBox()
         if self._observation is not None:
             self.scene.RemoveObserver(self._observation)
             self._observation = None
@@ -300,7 +394,7 @@ class InsertionLogic:
         try:
             units = unitsOfVolume(volumeNode, quick=True)
         except UnsupportedVolumeError as error:
-            return [str(error)]
+            return [with_remedy(error, self.factorRemedy)]
         lines = [TAKEN_AS_SUV] if units.source == "taken as SUV" else []
         for box in boxes:
             lines += box_warnings(box, grid, _probe(voxels, grid, box) * units.suv_factor)
@@ -361,6 +455,12 @@ class InsertionLogic:
             WorkingPatch.around(box.canonical(), settings)
             if not _holdsVoxels(box, grid):
                 raise InvalidBoxError("The box lies outside the volume; move it onto the image.")
+
+    def _units(self, volumeNode: Any, suvFactor: float | None) -> PetUnits:
+        try:
+            return unitsOfVolume(volumeNode, suvFactor)
+        except UnknownUnitsError as error:
+            raise UnsupportedVolumeError(with_remedy(error, self.factorRemedy)) from error
 
     def _requireIdle(self) -> None:
         if self._worker.isBusy:

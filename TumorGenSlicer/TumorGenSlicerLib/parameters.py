@@ -6,7 +6,9 @@ from typing import Annotated
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-__all__ = ["Device", "Parameters", "Solver"]
+from TumorGenCore.uptake_control import UptakeTarget
+
+__all__ = ["Device", "Parameters", "Solver", "Uptake", "uptakeTarget"]
 
 
 class Device(enum.Enum):
@@ -35,6 +37,18 @@ class Solver(enum.Enum):
         return {"euler": "Euler (fast)", "heun": "Heun (twice the time)"}[self.value]
 
 
+class Uptake(enum.Enum):
+    """How hot the tumour shall be; the value is the core's name for what is asked of it."""
+
+    MODEL = ""
+    MAX = "max"
+    MEAN = "mean"
+
+    def label(self) -> str:
+        """The text in the panel's list."""
+        return {"": "As the model makes it", "max": "SUVmax", "mean": "SUVmean"}[self.value]
+
+
 @parameterNodeWrapper
 class Parameters:
     """What a run is asked for.
@@ -44,6 +58,9 @@ class Parameters:
         box: the ROI that the tumour grows in.
         seed: of the first variant; the others count up from it.
         variants: how many tumours to make.
+        uptake: see ``Uptake``.
+        uptakeSuv: the SUV that ``uptake`` shall reach.
+        livePreview: show a quick tumour whenever the box is changed.
         steps: sampling steps of each.
         solver: see ``Solver``.
         device: see ``Device``.
@@ -57,6 +74,9 @@ class Parameters:
     box: slicer.vtkMRMLMarkupsROINode
     seed: Annotated[int, WithinRange(0, 2**31 - 1)] = 0
     variants: Annotated[int, WithinRange(1, 20)] = 1
+    uptake: Uptake = Uptake.MODEL
+    uptakeSuv: Annotated[float, WithinRange(0.1, 200.0)] = 8.0
+    livePreview: bool = False
     steps: Annotated[int, WithinRange(1, 100)] = 10
     solver: Solver = Solver.EULER
     device: Device = Device.AUTOMATIC
@@ -64,3 +84,9 @@ class Parameters:
     suvFactor: Annotated[float, WithinRange(0.0, 1e6)] = 0.0
     softMask: bool = False
     outline: bool = True
+
+
+def uptakeTarget(parameters: Parameters) -> UptakeTarget | None:
+    """What is asked of the tumour's uptake; None leaves it to the model."""
+    asked = parameters.uptake
+    return None if asked is Uptake.MODEL else UptakeTarget(asked.value, parameters.uptakeSuv)

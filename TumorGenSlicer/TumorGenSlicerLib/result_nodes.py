@@ -20,7 +20,18 @@ from TumorGenCore.volume_io import MASS_COLOR, MASS_TERMINOLOGY
 from TumorGenSlicerLib.insertion import SegmentResult, VariantResult
 from TumorGenSlicerLib.scene_geometry import ijkToRas, voxelArray
 
-__all__ = ["InputSnapshot", "Variant", "addVariant", "allOrNothing", "removeNodes", "tumourMask", "uniqueName"]
+__all__ = [
+    "InputSnapshot",
+    "Variant",
+    "addVariant",
+    "allOrNothing",
+    "copyDisplay",
+    "newSegment",
+    "removeNodes",
+    "setVoxels",
+    "tumourMask",
+    "uniqueName",
+]
 
 #: Shown where the input has no display of its own: what nuclear medicine is used to, SUV 0 to 6.
 _PET_COLORS = ("vtkMRMLPETProceduralColorNodePET-DICOM", "vtkMRMLColorTableNodeInvertedGrey")
@@ -39,6 +50,7 @@ class Variant:
         measures: SUV measures of all its tumours together.
         warnings: in plain words.
         seconds: it took to compute.
+        partSeconds: of the first box, by the core's names of the parts.
         provenance: how it was made; the nodes carry it as attributes ``TumorGen.<key>`` too.
     """
 
@@ -49,6 +61,7 @@ class Variant:
     measures: LesionMeasures
     warnings: tuple[str, ...]
     seconds: float
+    partSeconds: dict[str, float]
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -87,6 +100,7 @@ def addVariant(scene: Any, source: InputSnapshot, result: VariantResult, segment
         measures=result.measures,
         warnings=result.warnings,
         seconds=result.seconds,
+        partSeconds=result.partSeconds,
         provenance=result.provenance,
     )
     for node in variant.nodes:
@@ -151,17 +165,17 @@ def _addVolume(scene: Any, source: InputSnapshot, result: VariantResult) -> Any:
     name = uniqueName(scene, f"{source.name} + tumour (seed {result.seed})")
     # A new node, not a clone: a clone would carry the DICOM identity of the scan, and a sequence's proxy role.
     node = _newVolume(scene, source, name)
-    _copyDisplay(scene, source.volumeNode, node, float(result.provenance["suv_factor"]))
+    copyDisplay(scene, source.volumeNode, node, float(result.provenance["suv_factor"]))
     node.SetVoxelValueQuantity(_copyOf(source.volumeNode.GetVoxelValueQuantity()))
     node.SetVoxelValueUnits(_copyOf(source.volumeNode.GetVoxelValueUnits()))
-    _setVoxels(node, sitk.GetArrayViewFromImage(result.image), source.scalarType)
+    setVoxels(node, sitk.GetArrayViewFromImage(result.image), source.scalarType)
     return node
 
 
 def _addSoftMask(scene: Any, source: InputSnapshot, volumeNode: Any, softMask: NDArray[np.float32]) -> Any:
     node = _newVolume(scene, source, uniqueName(scene, f"{volumeNode.GetName()} soft mask"))
     node.GetDisplayNode().SetWindowLevel(1.0, 0.5)
-    _setVoxels(node, softMask, vtk.VTK_FLOAT)
+    setVoxels(node, softMask, vtk.VTK_FLOAT)
     return node
 
 
@@ -179,7 +193,8 @@ def _newVolume(scene: Any, source: InputSnapshot, name: str) -> Any:
     return node
 
 
-def _setVoxels(node: Any, voxels: NDArray, scalarType: int) -> None:
+def setVoxels(node: Any, voxels: NDArray, scalarType: int) -> None:
+    """Give a volume node a copy of voxels (k, j, i) as its image, in a VTK scalar type."""
     image = vtk.vtkImageData()
     image.SetDimensions(voxels.shape[::-1])
     image.AllocateScalars(scalarType, 1)
@@ -195,7 +210,7 @@ def _copyOf(codedEntry: Any) -> Any:
     return copy
 
 
-def _copyDisplay(scene: Any, inputNode: Any, node: Any, suvFactor: float) -> None:
+def copyDisplay(scene: Any, inputNode: Any, node: Any, suvFactor: float) -> None:
     """Shown as the input is, so that before and after compare by eye; the tumour must not move the window."""
     display, original = node.GetDisplayNode(), inputNode.GetDisplayNode()
     if original is None:
@@ -220,14 +235,14 @@ def _addSegmentation(
     node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
     segmentation = node.GetSegmentation()
     for segment, name in zip(result.segments, segmentNames, strict=True):
-        segmentation.AddSegment(_newSegment(source, segment, name))
+        segmentation.AddSegment(newSegment(source.ijkToRas, segment, name))
     rule = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule
     segmentation.SetConversionParameter(rule.GetSmoothingFactorParameterName(), "0.5")
     node.CreateClosedSurfaceRepresentation()
     return node
 
 
-def _newSegment(source: InputSnapshot, result: SegmentResult, name: str) -> Any:
+def newSegment(ijkToRas: NDArray[np.float64], result: SegmentResult, name: str) -> Any:
     """A segment that holds its own crop of the volume's grid, so that no whole-body label map is made."""
     k, j, i = result.mask.shape
     x, y, z = result.startIjk
@@ -235,7 +250,7 @@ def _newSegment(source: InputSnapshot, result: SegmentResult, name: str) -> Any:
     labelmap.SetExtent(x, x + i - 1, y, y + j - 1, z, z + k - 1)
     labelmap.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
     vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(result.mask.shape)[:] = result.mask
-    labelmap.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(source.ijkToRas))
+    labelmap.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
     segment = slicer.vtkSegment()
     segment.SetName(name)
     segment.SetColor(*(float(part) for part in MASS_COLOR.split()))

@@ -1,6 +1,6 @@
 """The panel's lower half: the tumours made, shown one at a time, compared, kept or removed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
@@ -21,13 +21,14 @@ class ResultsPanel(VTKObservationMixin):
     Args:
         ui: holds the widgets by their names in the .ui file.
         logic: whose results they are.
+        beforeShowing: called before a result is shown in the views.
     """
 
-    def __init__(self, ui: Any, logic: InsertionLogic) -> None:
+    def __init__(self, ui: Any, logic: InsertionLogic, beforeShowing: Callable[[], None]) -> None:
         VTKObservationMixin.__init__(self)
-        self._ui, self._logic = ui, logic
-        #: of each run, the input and the variants; a variant does not know them
-        self._runs: list[tuple[slicer.vtkMRMLScalarVolumeNode, list[Variant]]] = []
+        self._ui, self._logic, self._beforeShowing = ui, logic, beforeShowing
+        #: of each run, the input, the variants and what was said before it; a variant does not know them
+        self._runs: list[tuple[slicer.vtkMRMLScalarVolumeNode, list[Variant], Sequence[str]]] = []
         self._comparison = Comparison(self._onComparisonStopped)
         self._table = VariantTable(ui.variantsTable, self._showSelected)
         self._settleTimer = qt.QTimer()
@@ -42,9 +43,17 @@ class ResultsPanel(VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self._onNodeRemoved)
         self._updateButtons()
 
-    def addRun(self, inputVolume: slicer.vtkMRMLScalarVolumeNode, variants: Sequence[Variant]) -> None:
-        """Show the variants of a run that has just ended, the first of them selected."""
-        self._runs.append((inputVolume, list(variants)))
+    def addRun(
+        self, inputVolume: slicer.vtkMRMLScalarVolumeNode, variants: Sequence[Variant], saidBefore: Sequence[str]
+    ) -> None:
+        """Show the variants of a run that has just ended, the first of them selected.
+
+        Args:
+            inputVolume: of the run.
+            variants: the new ones.
+            saidBefore: warnings that the user read before the run; those of the variants are not to repeat them.
+        """
+        self._runs.append((inputVolume, list(variants), saidBefore))
         self._table.show(self._logic.results, variants[0])
         self._showSelected()
 
@@ -78,6 +87,7 @@ class ResultsPanel(VTKObservationMixin):
     def _showSelected(self) -> None:
         self.stopComparing()
         if self._table.selected:
+            self._beforeShowing()
             showVariant(self._table.selected, self._table.variants)
         self._updateButtons()
 
@@ -87,18 +97,27 @@ class ResultsPanel(VTKObservationMixin):
         self._ui.keepButton.enabled = bool(self._siblings(selected))
         self._ui.removeButton.enabled = selected is not None
         self._ui.removeLastButton.enabled = bool(self._table.variants)
+        warnings = self._warningsOf(selected)
+        self._ui.resultWarningsLabel.text = "\n".join(f"\u2022 {line}" for line in warnings)
+        self._ui.resultWarningsLabel.visible = bool(warnings)
 
     def _inputOf(self, variant: Variant | None) -> slicer.vtkMRMLScalarVolumeNode | None:
-        return next((inputVolume for inputVolume, variants in self._runs if variant in variants), None)
+        return next((inputVolume for inputVolume, variants, _said in self._runs if variant in variants), None)
+
+    def _warningsOf(self, variant: Variant | None) -> list[str]:
+        """What the run brought to light of a variant, such as an SUV that it did not reach."""
+        said = next((said for _input, variants, said in self._runs if variant in variants), ())
+        return [line for line in variant.warnings if line not in said] if variant else []
 
     def _siblings(self, variant: Variant | None) -> list[Variant]:
         """The other variants of the same run that are still there."""
-        run = next((variants for _input, variants in self._runs if variant in variants), [])
+        run = next((variants for _input, variants, _said in self._runs if variant in variants), [])
         return [other for other in self._table.variants if other in run and other is not variant]
 
     def _onCompareToggled(self, checked: bool) -> None:
         selected = self._table.selected
         if checked:
+            self._beforeShowing()
             self._comparison.start(self._inputOf(selected), selected, self._ui.outlineCheckBox.checked)
         else:
             self._comparison.stop()

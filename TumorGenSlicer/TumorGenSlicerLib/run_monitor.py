@@ -1,10 +1,11 @@
 """Looks after a run under way, from a timer on the main thread."""
 
 from collections.abc import Callable
+from typing import Any
 
 import qt
 
-from TumorGenSlicerLib.logic import Insertion, Progress
+from TumorGenSlicerLib.logic import Insertion, Preview, Progress
 
 __all__ = ["RunMonitor"]
 
@@ -25,10 +26,10 @@ class RunMonitor:
     """
 
     def __init__(
-        self, onProgress: Callable[[], None], onFinished: Callable[[Insertion], None], onEnded: Callable[[], None]
+        self, onProgress: Callable[[], None], onFinished: Callable[[Any], None], onEnded: Callable[[], None]
     ) -> None:
         self._onProgress, self._onFinished, self._onEnded = onProgress, onFinished, onEnded
-        self._insertion: Insertion | None = None
+        self._insertion: Insertion | Preview | None = None
         self._isDropped = False
         self.isCancelled = False
         self._timer = qt.QTimer()
@@ -45,8 +46,8 @@ class RunMonitor:
         """Of the run under way."""
         return self._insertion.progress
 
-    def watch(self, insertion: Insertion) -> None:
-        """Look after a run that was just started."""
+    def watch(self, insertion: Insertion | Preview) -> None:
+        """Look after a run that was just started, and no longer after the one before."""
         self._insertion, self._isDropped, self.isCancelled = insertion, False, False
         self._timer.start()
 

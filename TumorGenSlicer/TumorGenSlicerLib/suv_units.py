@@ -13,8 +13,8 @@ from typing import Any
 import SimpleITK as sitk
 import slicer
 
-from TumorGenCore.errors import UnsupportedVolumeError
-from TumorGenCore.suv import SUV_TAGS, PetUnits, UnknownUnitsWarning, units_from_dicom, warn_if_implausible
+from TumorGenCore.errors import UnknownUnitsError, UnknownUnitsWarning, with_remedy
+from TumorGenCore.suv import SUV_TAGS, PetUnits, units_from_dicom, warn_if_implausible
 
 __all__ = ["TAKEN_AS_SUV", "implausibleUnits", "setUnits", "unitsOfVolume"]
 
@@ -35,7 +35,8 @@ def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool =
         quick: look at one slice of the DICOM series only; the factor then may be that of another bed position.
 
     Raises:
-        UnsupportedVolumeError: units that do not lead to SUV, DICOM tags that miss something, or an unusable factor.
+        UnknownUnitsError: units that do not lead to SUV, or DICOM tags that miss something.
+        UnsupportedVolumeError: an unusable factor (raised by ``PetUnits``).
     """
     if suvFactor is not None:
         return PetUnits("unknown", float(suvFactor), "given")
@@ -46,16 +47,16 @@ def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool =
     if code in _SUV_CODES:
         return PetUnits("SUV", 1.0, "voxel units")
     if code.startswith("{suv"):
-        raise UnsupportedVolumeError(
-            f"The voxels are in {code}; only SUV by body weight is known. Give the factor to it yourself (suvFactor)."
+        raise UnknownUnitsError(
+            f"The voxels are in {code}; only SUV by body weight is known. Give the factor to it yourself."
         )
     files = _dicomFiles(volumeNode, quick)
     if files:
         return _unitsOfFiles(tuple(files))
     if "bq" in code:
-        raise UnsupportedVolumeError(
+        raise UnknownUnitsError(
             f"The voxels are in {code}, and the DICOM series that tells dose and weight is not in the database; "
-            "give the factor to SUV yourself (suvFactor)."
+            "give the factor to SUV yourself."
         )
     return PetUnits("SUV", 1.0, "taken as SUV")
 
@@ -67,12 +68,19 @@ def setUnits(volumeNode: Any, units: PetUnits) -> None:
     volumeNode.SetAttribute(_SOURCE, units.source)
 
 
-def implausibleUnits(image: sitk.Image, units: PetUnits) -> list[str]:
-    """Why the voxels cannot be SUV with this factor, as a warning; empty if they can. Main thread only."""
+def implausibleUnits(image: sitk.Image, units: PetUnits, remedy: str = "") -> list[str]:
+    """Why the voxels cannot be SUV with this factor, as a warning; empty if they can. Main thread only.
+
+    Args:
+        image: in the units.
+        units: of the voxels.
+        remedy: sentence that says where the factor is given.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warn_if_implausible(image, units)
-    return [str(warning.message) for warning in caught if issubclass(warning.category, UnknownUnitsWarning)]
+    messages = [warning.message for warning in caught if issubclass(warning.category, UnknownUnitsWarning)]
+    return [with_remedy(message, remedy) for message in messages if isinstance(message, Warning)]
 
 
 def _ownUnits(volumeNode: Any) -> PetUnits | None:
@@ -110,8 +118,8 @@ def _unitsOfFiles(files: tuple[str, ...]) -> PetUnits:
     try:
         slices = [pydicom.dcmread(file, stop_before_pixels=True, specific_tags=SUV_TAGS) for file in files]
     except (OSError, pydicom.errors.InvalidDicomError) as error:
-        raise UnsupportedVolumeError(
+        raise UnknownUnitsError(
             "The DICOM files of the volume cannot be read, so its units are not known; "
-            "load the series again, or give the factor to SUV yourself (suvFactor)."
+            "load the series again, or give the factor to SUV yourself."
         ) from error
     return units_from_dicom(slices)

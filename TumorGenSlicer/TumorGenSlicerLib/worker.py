@@ -44,9 +44,11 @@ class Job:
         work: called with this job on the worker's thread. It calls ``report`` as it goes on, and raises
             ``CancelledError`` soon after ``isCancelled``.
         stepsInAll: of its progress.
+        givesWay: whether the worker cancels it for any other job that comes.
     """
 
-    def __init__(self, work: Callable[[Job], Any], stepsInAll: int) -> None:
+    def __init__(self, work: Callable[[Job], Any], stepsInAll: int, givesWay: bool = False) -> None:
+        self.givesWay = givesWay
         self._work: Callable[[Job], Any] | None = work
         self._stepsInAll = stepsInAll
         self._state = (0, "waiting")
@@ -113,21 +115,24 @@ class Worker:
 
     @property
     def isBusy(self) -> bool:
-        return self._current is not None and not self._current.isFinished
+        """Whether another job would be refused: one is under way that does not give way."""
+        return self._current is not None and not self._current.isFinished and not self._current.givesWay
 
-    def start(self, work: Callable[[Job], Any], stepsInAll: int) -> Job:
-        """Begin a job and return at once.
+    def start(self, work: Callable[[Job], Any], stepsInAll: int, givesWay: bool = False) -> Job:
+        """Begin a job and return at once; one that gives way is cancelled, and this one follows when it has ended.
 
         Raises:
-            BusyError: another is under way.
+            BusyError: another is under way that does not give way.
         """
         if self.isBusy:
             raise BusyError("A run is under way; wait for it or cancel it first.")
+        if self._current is not None and self._current.givesWay:
+            self._current.cancel()
         if self._jobs is None:
             self._jobs = queue.SimpleQueue()
             weakref.finalize(self, self._jobs.put, None)
             threading.Thread(target=_work, args=(self._jobs,), name="TumorGen", daemon=True).start()
-        self._current = Job(work, stepsInAll)
+        self._current = Job(work, stepsInAll, givesWay)
         self._jobs.put(self._current)
         return self._current
 
