@@ -29,7 +29,7 @@ STATISTICS = (
     "necrosis_fraction",
 )
 #: Compared as natural logarithms: volumes and uptakes spread over decades. The shares are not.
-LOGARITHMIC = STATISTICS[:6] + ("edge_fwhm_mm",)
+LOGARITHMIC = (*STATISTICS[:6], "edge_fwhm_mm")
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
