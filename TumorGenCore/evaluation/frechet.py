@@ -63,8 +63,8 @@ def frechet_of_features(
 ) -> dict:
     """Frechet distance to the training lesions beside its floor (see ``against_floor``).
 
-    The features are projected on so few principal components, fixed on the training lesions, that the smallest group has
-    two lesions a component: its covariance has full rank.
+    The features are projected on so few principal components, fixed on the training lesions, that the smallest group
+    has two lesions a component: its covariance has full rank.
 
     Args:
         synthetic, held_out, training: features.

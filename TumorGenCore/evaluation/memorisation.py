@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations, product
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import ndimage
 from TumorGenCore.evaluation.resampling import LeftOutError
 from TumorGenCore.evaluation.samples import LesionSample
 
-__all__ = ["in_lesion_frame", "memorisation", "nearest"]
+__all__ = ["in_lesion_frame", "memorisation", "nearest", "turned_onto"]
 
 #: Points along each edge of the lesion's frame.
 POINTS = 20
@@ -53,13 +53,17 @@ def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample])
     units = _units(np.stack([in_lesion_frame(sample) for sample in references]))
     frames = np.stack([in_lesion_frame(sample) for sample in lesions])
     best = np.full((len(lesions), len(references)), -1.0)
-    for order in permutations((1, 2, 3)):
-        turned = frames.transpose(0, *order)
-        for flips in product((False, True), repeat=3):
-            mirrored = np.flip(turned, [axis for axis, flip in enumerate(flips, 1) if flip])
-            best = np.maximum(best, _units(mirrored) @ units.T)
+    for turned in _turned(frames):
+        best = np.maximum(best, _units(turned) @ units.T)
     same = np.array([s.patient for s in lesions])[:, None] == np.array([s.patient for s in references])
     return np.where(same, np.inf, 1 - best)
+
+
+def turned_onto(lesion: LesionSample, reference: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The lesion in its frame, turned and mirrored to resemble the reference most, and the reference in its own."""
+    frame, onto = in_lesion_frame(lesion)[None], in_lesion_frame(reference)
+    unit = _units(onto[None])[0]
+    return max(_turned(frame), key=lambda turned: float(_units(turned)[0] @ unit))[0], onto
 
 
 def memorisation(
@@ -107,6 +111,13 @@ def memorisation(
         "near_share_interval": [float(bound) for bound in np.percentile(shares, [2.5, 97.5])],
         "copies": [row["name"] for row in rows_grown if all(row[key] < least[key] for key in least)],
     }
+
+
+def _turned(frames: NDArray) -> Iterator[NDArray]:
+    """All frames (n, k, j, i) in each of the 48 rotations and mirrors."""
+    for order in permutations((1, 2, 3)):
+        for flips in product((False, True), repeat=3):
+            yield np.flip(frames.transpose(0, *order), [axis for axis, flip in enumerate(flips, 1) if flip])
 
 
 def _near(real: Sequence[float], synthetic: Sequence[float]) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,7 +15,7 @@ from TumorGenCore.evaluation.lesion_shape import sphericity
 from TumorGenCore.evaluation.resampling import LeftOutError
 from TumorGenCore.evaluation.samples import LesionSample
 
-__all__ = ["check_radiomics", "radiomics"]
+__all__ = ["load_radiomics", "radiomics"]
 
 #: Isotropic spacing that texture is measured at, mm, and the width of a grey level, SUV.
 SPACING_MM = 4.0
@@ -25,12 +26,15 @@ FAMILIES = ["statistics", "glcm", "rlm", "szm"]
 LEAST_VOXELS = 16
 
 
-def check_radiomics() -> None:
-    """Raises:
-    LeftOutError: MIRP is not installed.
+def load_radiomics() -> Callable[[LesionSample], NDArray[np.float64]]:
+    """``radiomics``, where MIRP is installed.
+
+    Raises:
+        LeftOutError: it is not.
     """
     if find_spec("mirp") is None:
         raise LeftOutError("mirp is not installed; pip install 'tumorgen[evaluate]'.")
+    return radiomics
 
 
 def radiomics(sample: LesionSample) -> NDArray[np.float64]:
