@@ -27,6 +27,16 @@ def test_a_ball_has_its_surface_and_sphericity_1(spacing):
     assert sphericity(ball, spacing) == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.parametrize("radius", [1.5, 2.5, 5.0])
+def test_a_ball_of_few_voxels_is_a_ball_too(radius):
+    found = []
+    for shift in np.random.default_rng(0).uniform(-0.5, 0.5, size=(20, 3)):
+        k, j, i = np.indices((16, 16, 16)) - 8 - shift[:, None, None, None]
+        found.append(sphericity(k**2 + j**2 + i**2 <= radius**2, (4.0, 4.0, 4.0)))
+    assert np.mean(found) == pytest.approx(0.98, abs=0.025)
+    assert max(found) < 1.05
+
+
 def test_a_rod_is_less_spherical_by_its_closed_form():
     mask = np.zeros((80, 30, 30), dtype=bool)
     j, i = np.indices((30, 30)) - 14.5

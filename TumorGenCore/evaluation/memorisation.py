@@ -41,12 +41,15 @@ def in_lesion_frame(sample: LesionSample) -> NDArray[np.float32]:
     frame = np.stack(np.meshgrid(along, along, along, indexing="ij"), axis=-1) @ axes.T + centre
     where = np.moveaxis(frame / spacing, -1, 0)
     top = max(float(np.percentile(sample.suv[sample.mask], 95)), 1e-6)
-    uptake = np.where(sample.mask, sample.suv / top, 0).astype(np.float32)
-    return ndimage.map_coordinates(uptake, where, order=1, mode="constant")
+    inside = ndimage.map_coordinates(sample.mask.astype(np.float32), where, order=1, mode="constant") > 0.5
+    return np.where(inside, ndimage.map_coordinates(sample.suv, where, order=1, mode="nearest") / top, 0)
 
 
 def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample]) -> NDArray[np.float64]:
-    """Distances (n, m): 1 - the highest correlation over the frame's 48 rotations and mirrors.
+    """Distances (n, m): 1 - the highest likeness over the frame's 48 rotations and mirrors.
+
+    The likeness is the mean of two correlations: of the masks, and of the uptake's deviations from its mean inside
+    them. By shape alone any plain lump would pass for a copy of any other.
 
     A lesion and a reference of one patient are infinitely far apart, so that none is compared with itself.
     """
@@ -153,6 +156,9 @@ def _neighbours(lesions: Sequence[LesionSample], training: Sequence[LesionSample
 
 
 def _units(frames: NDArray) -> NDArray[np.float64]:
+    """Vectors (n, 2 * 20^3) whose scalar product is the likeness of two frames: of shape and of pattern by halves."""
     flat = frames.reshape(len(frames), -1).astype(np.float64)
-    flat -= flat.mean(axis=1, keepdims=True)
-    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+    shape = (flat != 0).astype(np.float64)
+    means = flat.sum(axis=1, keepdims=True) / np.maximum(shape.sum(axis=1, keepdims=True), 1)
+    parts = (shape - shape.mean(axis=1, keepdims=True), (flat - means) * shape)
+    return np.hstack([part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in parts]) / 2**0.5

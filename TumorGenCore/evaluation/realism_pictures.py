@@ -1,4 +1,4 @@
-"""Pictures of the measures of realism: distributions side by side, and synthetic lesions beside the nearest real ones."""
+"""Pictures of the measures of realism: distributions, and synthetic lesions beside the nearest real ones."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
         if name in LOGARITHMIC and axis.has_data():
             axis.set_xscale("log")
         _tidy(axis, name)
-    handles = {label: handle for axis in figure.axes for handle, label in zip(*axis.get_legend_handles_labels())}
+    legends = [axis.get_legend_handles_labels() for axis in figure.axes]
+    handles = {label: handle for some, labels in legends for handle, label in zip(some, labels, strict=True)}
     if handles:
-        figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3, fontsize=8)
+        figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=3, fontsize=8)
     figure.supylabel("share of lesions up to this value", fontsize=9)
     _save(figure, path)
 

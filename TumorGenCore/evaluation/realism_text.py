@@ -24,7 +24,8 @@ def realism_lines(realism: dict) -> list[str]:
         "Synthetic tumours beside real ones. Where a distance is given, it is to the real lesions that the bundle was "
         "trained on; its *floor* is the same distance from the held-out real lesions, and *excess* is the difference: "
         "an excess whose interval reaches 0 could not be told from real lesions with this many patients. Intervals are "
-        "95 %, from 200 draws of patients. Every case counts with its largest lesion, which the boxes of the tumour "
+        "95 %, from 200 draws of patients; a patient drawn twice makes any distance larger, hence intervals lie a little high. "
+        "Every case counts with its largest lesion, which the boxes of the tumour "
         "sites are drawn around; several seeds are averaged.",
         "",
         *_statistics(realism),
@@ -44,15 +45,15 @@ def _statistics(realism: dict) -> list[str]:
         [[f"`{name}`", *[_quantiles(row["quantiles"][kind]) for kind in kinds]] for name, row in table.items()],
     )
     lines += [
-        "`mtv_ml` is the part of the mask above 41 % of SUVmax, `tlg` its volume times its mean SUV. `sphericity`: 1 is a "
-        "ball. `edge_fwhm_mm`: the blur that would make a sharp step as soft as the tumour's edge; less than the real "
+        "`mtv_ml` is the part of the mask above 41 % of SUVmax, `tlg` its volume times its mean SUV. `sphericity`: 1 is "
+        "a ball. `edge_fwhm_mm`: the blur that would make a sharp step as soft as the tumour's edge; less than the real "
         "ones' is too sharp for the scanner, more is too soft. `necrosis_fraction`: share of the mask that is cold and "
         "over 6 mm from its surface. Contours drawn by hand or on another modality change volume, mean and necrosis.",
         "",
         "![lesion statistics](lesion_statistics.png)",
         "",
-        "Distances of the tumour sites' distributions. Kolmogorov-Smirnov: 0 is the same, 1 is no overlap. Wasserstein: "
-        "how far values have to move, on natural logarithms (0.1 is about 10 %) but for sphericity and necrosis.",
+        "Distances of the tumour sites' distributions. Kolmogorov-Smirnov: 0 is the same, 1 is no overlap. "
+        "Wasserstein: how far values have to move, on natural logarithms (0.1 is about 10 %) but for sphericity and necrosis.",
         "",
     ]
     left_out = {row["left_out"] for row in table.values() if "left_out" in row}
@@ -78,7 +79,8 @@ def _seams(seams: dict) -> list[str]:
     return [
         "## Seams",
         "",
-        "Steepness across the box's faces over that of the untouched scan there. 1 is no seam; a pasted box gives several.",
+        "Steepness across the box's faces over that of the untouched scan there. 1 is no seam; a pasted box gives "
+        "several.",
         "",
         *_table(["", "sites", "median", "highest"], rows),
     ]
@@ -96,8 +98,8 @@ def _diversity(diversity: dict) -> list[str]:
         "",
         "Likeness of pairs of tumours in coordinates of their boxes: correlation of the changes and overlap of the masks "
         "(1 is always the same tumour), and deviation over mean of volume and SUVmax. *Between seeds*: at one site; "
-        "*between sites*: with one seed. The real row tells how alike real tumours are in such boxes. No row between seeds "
-        "means one seed.",
+        "*between sites*: with one seed. The real row tells how alike real tumours are in such boxes. With one seed "
+        "there is no row between seeds.",
         "",
         *_table(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
     ]
@@ -110,10 +112,10 @@ def _memorisation(found: dict) -> list[str]:
     low, high = found["near_share_interval"]
     lines += [
         "Distance of each lesion to the nearest training lesion of another patient, each turned along its own axes and "
-        "scaled to one size and uptake: 0 is the same lesion. "
+        "scaled to one size and uptake: half by shape, half by the pattern of the uptake; 0 is the same lesion. "
         f"Of the {len(found['synthetic'])} synthetic lesions **{100 * found['near_share']:.0f} %** "
         f"({100 * low:.0f} to {100 * high:.0f} %) are nearer than {found['limit']:.3f}, which 5 % of the "
-        f"{len(found['real'])} real ones are; plain, round tumours are near to many. A copy is also much nearer to one "
+        f"{len(found['real'])} real ones are. A plain, round tumour is near to many; a copy is much nearer to one "
         "training lesion than to the next patient's (`ratio` near 0).",
         "",
         "Suspected copies (nearer, and more singled out, than every real lesion): "
@@ -147,10 +149,11 @@ def _frechet(frechet: dict) -> list[str]:
         "## Frechet distances",
         "",
         "1 is a shift as large as the training lesions' whole spread. Few lesions make any such distance large, real "
-        "ones' too: read it beside its floor only, and compare it with no other report's. The features are projected on "
-        "principal components of the training lesions, few enough that the smallest group's covariance has full rank; in "
-        "brackets, the share of the spread that they keep. Radiomics: MIRP's statistics, co-occurrence, run lengths and "
-        "size zones, with volume and sphericity. FD-EffLite0 is not FID: its network is EfficientNet-Lite0.",
+        "ones' too: read it beside its floor only, and compare it with no other report's. The features are projected "
+        "on principal components of the training lesions, few enough that the smallest group's covariance has full "
+        "rank; in brackets, the share of the spread that they keep. Radiomics: MIRP's statistics, co-occurrence, run "
+        "lengths and size zones, with volume and sphericity. FD-EffLite0 is not FID: its network is "
+        "EfficientNet-Lite0.",
         "",
     ]
     return [*lines, *(_table(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]
