@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -17,7 +18,7 @@ from TumorGenCore.phantom import PHANTOM_SITES, make_phantom, phantom_box
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.training.data import Case, ranking
 
-__all__ = ["Site", "evaluate_site", "phantom_sites", "sites_of"]
+__all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_of"]
 
 #: Margin of the evaluation's boxes around a real tumour, mm per face.
 ROUGH_MARGIN_MM = 10.0
@@ -49,6 +50,12 @@ class Site:
     box: Box
     real: sitk.Image | None = None
     patient: str = "phantom"
+
+
+#: Sites and what was inserted there, one result a seed.
+Shown = Sequence[tuple[Site, list[InsertionResult]]]
+#: The groups in the report's order.
+GROUPS: tuple[Group, ...] = ("tumour", "healthy", "phantom")
 
 
 def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:

@@ -120,7 +120,7 @@ def _turned(frames: NDArray) -> Iterator[NDArray]:
     """All frames (n, k, j, i) in each of the 48 rotations and mirrors."""
     for order in permutations((1, 2, 3)):
         for flips in product((False, True), repeat=3):
-            yield np.flip(frames.transpose(0, *order), [axis for axis, flip in enumerate(flips, 1) if flip])
+            yield np.flip(frames.transpose(0, *order), tuple(a for a, flip in enumerate(flips, 1) if flip))
 
 
 def _near(real: Sequence[float], synthetic: Sequence[float]) -> tuple[float, float]:

@@ -20,6 +20,8 @@ __all__ = ["load_radiomics", "radiomics"]
 #: Isotropic spacing that texture is measured at, mm, and the width of a grey level, SUV.
 SPACING_MM = 4.0
 BIN_SUV = 0.5
+#: Hotter voxels count as this: a bundle gone wrong must not ask for millions of grey levels.
+TOP_SUV = 100.0
 #: First-order statistics, grey level co-occurrence, run lengths and size zones.
 FAMILIES = ["statistics", "glcm", "rlm", "szm"]
 #: A lesion of fewer voxels has no texture.
@@ -47,6 +49,7 @@ def radiomics(sample: LesionSample) -> NDArray[np.float64]:
         (d,), all NaN where the lesion is too small for texture; its length is the same for every lesion.
     """
     suv, mask = _isotropic(sample)
+    suv = np.clip(suv, 0, TOP_SUV)
     if mask.sum() < LEAST_VOXELS:
         return np.full(_feature_count(), np.nan)
     texture = np.arcsinh(_mirp(suv, mask))

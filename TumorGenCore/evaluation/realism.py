@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import SimpleITK as sitk
 
 from TumorGenCore.evaluation.distributions import (
     STATISTICS,
@@ -15,16 +14,15 @@ from TumorGenCore.evaluation.distributions import (
     quantiles,
     statistic_rows,
 )
-from TumorGenCore.evaluation.diversity import in_box, pair_correlation, pair_dice, variation
+from TumorGenCore.evaluation.diversity import diversity
 from TumorGenCore.evaluation.frechet import frechet_of_features
-from TumorGenCore.evaluation.insertion import Site
+from TumorGenCore.evaluation.insertion import Shown
 from TumorGenCore.evaluation.memorisation import memorisation
 from TumorGenCore.evaluation.radiomics import load_radiomics
-from TumorGenCore.evaluation.resampling import LeftOutError, Rows
+from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError, Rows
 from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
-from TumorGenCore.evaluation.seams import seam_ratio
+from TumorGenCore.evaluation.seams import seams
 from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
-from TumorGenCore.generator import InsertionResult
 from TumorGenCore.training.data import Case
 
 __all__ = ["KINDS", "measure_realism"]
@@ -32,7 +30,6 @@ __all__ = ["KINDS", "measure_realism"]
 #: Kinds of lesions that are listed: the largest of every real case, and the synthetic ones by their site's group.
 KINDS = ("training", "held_out", "tumour", "healthy", "phantom")
 
-Shown = Sequence[tuple[Site, list[InsertionResult]]]
 Groups = dict[str, list[LesionSample]]
 
 
@@ -65,8 +62,8 @@ def measure_realism(
     every = {kind: [lesion for lesions in by_case for lesion in lesions] for kind, by_case in real.items()}
     figures = _statistics(groups)
     tell("lesion statistics: done")
-    figures["seams"] = _seams(shown)
-    figures["diversity"] = _diversity(shown, figures["lesions"])
+    figures["seams"] = seams(shown)
+    figures["diversity"] = diversity(shown, figures["lesions"])
     tell("seams and variety: done")
     figures["memorisation"] = _or_reason(lambda: memorisation(synthetic, every["held_out"], every["training"]))
     tell("memorisation: done")
@@ -113,79 +110,15 @@ def _known(row: dict[str, float]) -> dict[str, float | None]:
     return {key: value if math.isfinite(value) else None for key, value in row.items()}
 
 
-def _seams(shown: Shown) -> dict:
-    sites: dict[str, dict] = {}
-    for site, results in shown:
-        ratios = [seam_ratio(site.image, result.image, site.box) for result in results]
-        known = [ratio for ratio in ratios if ratio is not None]
-        sites[site.name] = {"group": site.group, "ratio": float(np.mean(known)) if known else None}
-    ratios_of = {
-        group: [s["ratio"] for s in sites.values() if s["group"] == group and s["ratio"] is not None]
-        for group in KINDS[2:]
-    }
-    return {
-        "sites": sites,
-        "groups": {
-            group: {"n": len(r), "median": float(np.median(r)), "highest": max(r)} if r else {"n": 0}
-            for group, r in ratios_of.items()
-        },
-    }
-
-
-def _diversity(shown: Shown, lesions: dict[str, list[dict]]) -> dict:
-    """Per group of sites: likeness and variation between seeds at one site, and between sites with one seed."""
-    found = {}
-    for group in KINDS[2:]:
-        sites = [(site, results) for site, results in shown if site.group == group]
-        changes = [[in_box(_change(site, r), site.box) for r in results] for site, results in sites]
-        masks = [[in_box(r.mask, site.box) > 0.5 for r in results] for site, results in sites]
-        rows = lesions[group]
-        seeds = sorted({row["seed"] for row in rows})
-        by_site = [rows[n : n + len(seeds)] for n in range(0, len(rows), len(seeds) or 1)]
-        by_seed = [[row for row in rows if row["seed"] == seed] for seed in seeds]
-        found[group] = {
-            "between_seeds": _likeness(changes, masks, by_site),
-            "between_sites": _likeness(list(zip(*changes, strict=True)), list(zip(*masks, strict=True)), by_seed),
-        }
-    real = [in_box(site.real, site.box) > 0.5 for site, _ in shown if site.real is not None]
-    largest = lesions["held_out"]
-    found["real"] = {
-        "between_sites": {
-            "correlation": None,
-            "dice": pair_dice(real),
-            **{f"{key}_variation": variation([row[key] for row in largest]) for key in ("volume_ml", "suv_max")},
-        }
-    }
-    return found
-
-
-def _change(site: Site, result: InsertionResult) -> sitk.Image:
-    return sitk.Cast(result.image, sitk.sitkFloat32) - sitk.Cast(site.image, sitk.sitkFloat32)
-
-
-def _likeness(changes: Sequence, masks: Sequence, rows: Sequence[list[dict]]) -> dict:
-    """Means over sets of results of what each set has in common."""
-
-    def mean(values: Sequence[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known else None
-
-    def varied(key: str) -> float | None:
-        return mean([variation([row[key] for row in some if row[key] is not None]) for some in rows])
-
-    return {
-        "correlation": mean([pair_correlation(some) for some in changes]),
-        "dice": mean([pair_dice(some) for some in masks]),
-        "volume_ml_variation": varied("volume_ml"),
-        "suv_max_variation": varied("suv_max"),
-    }
-
-
 def _frechet(groups: Groups, features: Callable[[LesionSample], np.ndarray], parts: int = 1) -> dict:
-    rows = []
+    # Features take seconds: not where the lesions will not be enough.
     for kind in ("tumour", "held_out", "training"):
-        if not groups[kind]:
-            raise LeftOutError(f"There are no {kind.replace('_', '-')} lesions.")
-        patients, seeds = (np.array([getattr(s, key) for s in groups[kind]]) for key in ("patient", "seed"))
-        rows.append(Rows(patients, seeds, np.stack([features(sample) for sample in groups[kind]])))
-    return frechet_of_features(*rows, parts=parts)
+        if len(groups[kind]) < LEAST_LESIONS:
+            raise LeftOutError(f"{len(groups[kind])} {kind.replace('_', '-')} lesions; {LEAST_LESIONS} are needed.")
+
+    def rows(kind: str) -> Rows:
+        samples = groups[kind]
+        patients, seeds = np.array([s.patient for s in samples]), np.array([s.seed for s in samples])
+        return Rows(patients, seeds, np.stack([features(sample) for sample in samples]))
+
+    return frechet_of_features(rows("tumour"), rows("held_out"), rows("training"), parts)

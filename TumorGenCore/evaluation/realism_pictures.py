@@ -64,7 +64,7 @@ def save_memorisation(found: dict, lesions: dict[str, LesionSample], path: Path)
     if "left_out" in found:
         return
     figure = Figure(figsize=(11, 4.6), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.5), squeeze=False)[0]
     axis = left.subplots()
     for kind, style in (("real", _STYLES["held_out"]), ("synthetic", _STYLES["tumour"])):
         axis.ecdf([row["distance"] for row in found[kind]], linewidth=1.6, color=style["color"], label=kind)

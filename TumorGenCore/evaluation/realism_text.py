@@ -24,7 +24,8 @@ def realism_lines(realism: dict) -> list[str]:
         "Synthetic tumours beside real ones. Where a distance is given, it is to the real lesions that the bundle was "
         "trained on; its *floor* is the same distance from the held-out real lesions, and *excess* is the difference: "
         "an excess whose interval reaches 0 could not be told from real lesions with this many patients. Intervals are "
-        "95 %, from 200 draws of patients; a patient drawn twice makes any distance larger, hence intervals lie a little high. "
+        "95 %, from 200 draws of patients; a patient drawn twice makes any distance larger, hence intervals lie "
+        "a little high. "
         "Every case counts with its largest lesion, which the boxes of the tumour "
         "sites are drawn around; several seeds are averaged.",
         "",
@@ -45,15 +46,17 @@ def _statistics(realism: dict) -> list[str]:
         [[f"`{name}`", *[_quantiles(row["quantiles"][kind]) for kind in kinds]] for name, row in table.items()],
     )
     lines += [
-        "`mtv_ml` is the part of the mask above 41 % of SUVmax, `tlg` its volume times its mean SUV. `sphericity`: 1 is "
-        "a ball. `edge_fwhm_mm`: the blur that would make a sharp step as soft as the tumour's edge; less than the real "
-        "ones' is too sharp for the scanner, more is too soft. `necrosis_fraction`: share of the mask that is cold and "
-        "over 6 mm from its surface. Contours drawn by hand or on another modality change volume, mean and necrosis.",
+        "`mtv_ml` is the part of the mask above 41 % of SUVmax, `tlg` its volume times its mean SUV. "
+        "`sphericity`: 1 is a ball. `edge_fwhm_mm`: the blur that would make a sharp step as soft as the tumour's "
+        "edge; less than the real ones' is too sharp for the scanner, more is too soft. `necrosis_fraction`: share of "
+        "the mask that is cold and over 6 mm from its surface. Contours drawn by hand or on another modality change "
+        "volume, mean and necrosis.",
         "",
         "![lesion statistics](lesion_statistics.png)",
         "",
         "Distances of the tumour sites' distributions. Kolmogorov-Smirnov: 0 is the same, 1 is no overlap. "
-        "Wasserstein: how far values have to move, on natural logarithms (0.1 is about 10 %) but for sphericity and necrosis.",
+        "Wasserstein: how far values have to move, on natural logarithms (0.1 is about 10 %) but for sphericity and "
+        "necrosis.",
         "",
     ]
     left_out = {row["left_out"] for row in table.values() if "left_out" in row}
@@ -96,10 +99,10 @@ def _diversity(diversity: dict) -> list[str]:
     return [
         "## Variety",
         "",
-        "Likeness of pairs of tumours in coordinates of their boxes: correlation of the changes and overlap of the masks "
-        "(1 is always the same tumour), and deviation over mean of volume and SUVmax. *Between seeds*: at one site; "
-        "*between sites*: with one seed. The real row tells how alike real tumours are in such boxes. With one seed "
-        "there is no row between seeds.",
+        "Likeness of pairs of tumours in coordinates of their boxes: correlation of the changes and overlap of the "
+        "masks (1 is always the same tumour), and deviation over mean of volume and SUVmax. *Between seeds*: at one site; "
+        "*between sites*: with one seed. The real row tells how alike real tumours are in such boxes. With "
+        "one seed there is no row between seeds.",
         "",
         *_table(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
     ]

@@ -8,19 +8,18 @@ from pathlib import Path
 
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.field_statistics import read_field_statistics
-from TumorGenCore.evaluation.insertion import Site, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.insertion import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
 from TumorGenCore.evaluation.realism import measure_realism
 from TumorGenCore.evaluation.realism_pictures import save_memorisation, save_statistics
 from TumorGenCore.evaluation.realism_text import realism_lines
 from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
-from TumorGenCore.generator import InsertionResult, TumorGenerator
+from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.preview import PreviewCase, save_contact_sheet
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.data import case_files, load_cases
 
 __all__ = ["evaluate"]
 
-_GROUPS = ("tumour", "healthy", "phantom")
 _FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
 
 
@@ -68,7 +67,7 @@ def evaluate(
         reconstruction[case.name] = evaluate_reconstruction(generator.bundle, case)
         tell(f"{case.name}: {reconstruction[case.name]['psnr_db']:.1f} dB")
         places += sites_of(case)
-    for site in sorted(places, key=lambda place: _GROUPS.index(place.group)):
+    for site in sorted(places, key=lambda place: GROUPS.index(place.group)):
         figures, results = evaluate_site(generator, site, range(seeds), steps)
         sites[site.name] = {"group": site.group, **figures}
         shown.append((site, results))
@@ -95,7 +94,7 @@ def evaluate(
     return report
 
 
-def _panels(shown: Sequence[tuple[Site, list[InsertionResult]]]) -> list[PreviewCase]:
+def _panels(shown: Shown) -> list[PreviewCase]:
     panels = []
     for site, results in shown:
         panels.append(PreviewCase(f"{site.name}: scan", site.image, site.real, site.box))
@@ -110,7 +109,7 @@ def _means(reconstruction: dict, sites: dict) -> dict:
         return sum(known) / len(known) if known else None
 
     means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumour_error")}
-    for group in _GROUPS:
+    for group in GROUPS:
         rows = [figures for figures in sites.values() if figures["group"] == group]
         means[group] = {key: mean(rows, key) for key in _FIGURES}
     return means
@@ -132,7 +131,7 @@ def _markdown(report: dict) -> str:
         "| site | " + " | ".join(_FIGURES) + " |",
         "| --- " * (len(_FIGURES) + 1) + "|",
     ]
-    rows = {**report["sites"], **{f"**mean, {group} sites**": means[group] for group in _GROUPS}}
+    rows = {**report["sites"], **{f"**mean, {group} sites**": means[group] for group in GROUPS}}
     lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in _FIGURES) + " |" for name, row in rows.items()]
     lines += [
         "",

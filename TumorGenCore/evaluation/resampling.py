@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LeftOutError", "Rows", "against_floor"]
+__all__ = ["LEAST_LESIONS", "LeftOutError", "Rows", "against_floor"]
 
 #: Fewer lesions than this on a side have no distribution to speak of.
 LEAST_LESIONS = 5

@@ -55,7 +55,7 @@ def synthetic_lesion(name: str, patient: str, result: InsertionResult) -> Lesion
     """The tumour that an insertion grew, all its parts."""
     suv = sitk.GetArrayViewFromImage(result.image)
     mask = sitk.GetArrayViewFromImage(result.mask) > 0
-    seed = int(result.provenance["seed"])
+    seed = int(str(result.provenance["seed"]))
     return _crop(f"{name} seed {seed}", patient, seed, suv, mask, Grid.from_image(result.image).spacing_mm)
 
 

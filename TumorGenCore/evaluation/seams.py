@@ -7,9 +7,10 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from TumorGenCore.evaluation.insertion import GROUPS, Shown
 from TumorGenCore.geometry import Box, Grid
 
-__all__ = ["seam_ratio"]
+__all__ = ["seam_ratio", "seams"]
 
 #: Distance of the points on a face, mm.
 STEP_MM = 2.0
@@ -35,10 +36,32 @@ def seam_ratio(scan: sitk.Image, synthetic: sitk.Image, box: Box) -> float | Non
     return float(after.mean() / before.mean()) if before.size and before.mean() > 0 else None
 
 
+def seams(shown: Shown) -> dict:
+    """``seam_ratio`` of every site, mean over its seeds, and per group of sites the median and the highest."""
+    sites: dict[str, dict] = {}
+    for site, results in shown:
+        ratios = [seam_ratio(site.image, result.image, site.box) for result in results]
+        known = [ratio for ratio in ratios if ratio is not None]
+        sites[site.name] = {"group": site.group, "ratio": float(np.mean(known)) if known else None}
+    ratios_of = {
+        group: [s["ratio"] for s in sites.values() if s["group"] == group and s["ratio"] is not None]
+        for group in GROUPS
+    }
+    return {
+        "sites": sites,
+        "groups": {
+            group: {"n": len(r), "median": float(np.median(r)), "highest": max(r)} if r else {"n": 0}
+            for group, r in ratios_of.items()
+        },
+    }
+
+
 def _pairs(box: Box, grid: Grid) -> tuple[NDArray, NDArray, NDArray]:
     """Points inside and outside the faces as fractional (k, j, i), (n, 3) each, and their distances, mm."""
     half = np.asarray(box.size_mm) / 2
-    inner, outer, gaps = [], [], []
+    inner: list[NDArray] = []
+    outer: list[NDArray] = []
+    gaps: list[NDArray] = []
     for axis in range(3):
         others = [a for a in range(3) if a != axis]
         u, v = (np.arange(-half[a] + STEP_MM / 2, half[a], STEP_MM) for a in others)
