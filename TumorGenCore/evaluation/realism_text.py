@@ -100,9 +100,9 @@ def _diversity(diversity: dict) -> list[str]:
         "## Variety",
         "",
         "Likeness of pairs of tumours in coordinates of their boxes: correlation of the changes and overlap of the "
-        "masks (1 is always the same tumour), and deviation over mean of volume and SUVmax. *Between seeds*: at one site; "
-        "*between sites*: with one seed. The real row tells how alike real tumours are in such boxes. With "
-        "one seed there is no row between seeds.",
+        "masks (1 is always the same tumour), and deviation over mean of volume and SUVmax. *Between seeds*: at one "
+        "site; *between sites*: with one seed. The real row tells how alike real tumours are in such boxes. With one "
+        "seed there is no row between seeds.",
         "",
         *_table(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
     ]
