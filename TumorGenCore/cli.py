@@ -336,7 +336,16 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
     names = options.cases.split(",") if options.cases else None
-    result = evaluate(generator, options.data, options.output, names, options.seeds, options.steps, report.say)
+    result = evaluate(
+        generator,
+        options.data,
+        options.output,
+        names,
+        options.seeds,
+        options.steps,
+        report.say,
+        options.field_statistics,
+    )
     report.values = result["means"]
     report.say((options.output / "report.md").read_text())
 
@@ -448,6 +457,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--device", default="auto")
     evaluate.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
     evaluate.add_argument("--steps", type=positive_number, default=10)
+    evaluate.add_argument(
+        "--field-statistics",
+        type=Path,
+        metavar="FILE",
+        help="JSON of lesion quantiles of large data sets, shown beside",
+    )
     evaluate.set_defaults(run=_evaluate)
 
     models = commands.add_parser("models", parents=[common], help="list installed bundles")

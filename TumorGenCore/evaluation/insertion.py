@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -17,7 +18,7 @@ from TumorGenCore.phantom import PHANTOM_SITES, make_phantom, phantom_box
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.training.data import Case, ranking
 
-__all__ = ["Site", "evaluate_site", "phantom_sites", "sites_of"]
+__all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_of"]
 
 #: Margin of the evaluation's boxes around a real tumour, mm per face.
 ROUGH_MARGIN_MM = 10.0
@@ -40,6 +41,7 @@ class Site:
         image: the scan, SUV.
         box: where.
         real: mask of the tumour there, if any.
+        patient: whose scan it is.
     """
 
     name: str
@@ -47,6 +49,13 @@ class Site:
     image: sitk.Image
     box: Box
     real: sitk.Image | None = None
+    patient: str = "phantom"
+
+
+#: Sites and what was inserted there, one result a seed.
+Shown = Sequence[tuple[Site, list[InsertionResult]]]
+#: The groups in the report's order.
+GROUPS: tuple[Group, ...] = ("tumour", "healthy", "phantom")
 
 
 def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:
@@ -56,11 +65,12 @@ def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0)
         lesion = max(case.lesions, key=lambda item: item.volume_ml)
         tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
         i, j, k = (min(edge + 2 * ROUGH_MARGIN_MM, LONGEST_BOX_MM) for edge in tight.size_mm)
-        sites.append(Site(f"{case.name} tumour", "tumour", case.image, Box(tight.center_lps, (i, j, k)), case.mask))
+        box = Box(tight.center_lps, (i, j, k))
+        sites.append(Site(f"{case.name} tumour", "tumour", case.image, box, case.mask, case.patient))
     rng = np.random.default_rng([seed, len(case.healthy_lps)])
     for n in range(healthy if len(case.healthy_lps) else 0):
         box = _healthy_box(case, edge_mm, rng)
-        sites.append(Site(f"{case.name} healthy {n + 1}", "healthy", case.image, box))
+        sites.append(Site(f"{case.name} healthy {n + 1}", "healthy", case.image, box, None, case.patient))
     return sites
 
 

@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.insertion import Site, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.field_statistics import read_field_statistics
+from TumorGenCore.evaluation.insertion import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.realism import measure_realism
+from TumorGenCore.evaluation.realism_pictures import save_memorisation, save_statistics
+from TumorGenCore.evaluation.realism_text import realism_lines
 from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
-from TumorGenCore.generator import InsertionResult, TumorGenerator
+from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.preview import PreviewCase, save_contact_sheet
 from TumorGenCore.safe_write import replacing
-from TumorGenCore.training.data import load_cases
+from TumorGenCore.training.data import case_files, load_cases
 
 __all__ = ["evaluate"]
 
-_GROUPS = ("tumour", "healthy", "phantom")
 _FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
 
 
@@ -28,8 +31,9 @@ def evaluate(
     seeds: int = 3,
     steps: int = 10,
     on_progress: Callable[[str], None] | None = None,
+    field_statistics: Path | None = None,
 ) -> dict:
-    """Evaluate a bundle on held-out patients; writes ``report.json``, ``report.md`` and ``contact_sheet.png``.
+    """Evaluate a bundle on held-out patients; writes ``report.json``, ``report.md`` and pictures.
 
     Args:
         generator: the bundle on its device.
@@ -39,10 +43,13 @@ def evaluate(
         seeds: 0, 1, ... per site.
         steps: of the sampler.
         on_progress: called with a line per case.
+        field_statistics: quantiles of large data sets to show beside; see ``read_field_statistics``.
 
     Raises:
-        TrainingDataError: the bundle does not say what it held out, or a case was trained on.
+        TrainingDataError: the bundle does not say what it held out, a case was trained on, or ``field_statistics`` is
+            no such file.
     """
+    field = read_field_statistics(field_statistics) if field_statistics else {}
     cases_of = generator.bundle.notes.get("cases", {})
     if names is None:
         names = cases_of.get("validation")
@@ -55,15 +62,18 @@ def evaluate(
     tell = on_progress or (lambda line: None)
     reconstruction, sites, shown = {}, {}, []
     places = phantom_sites()
-    for case in load_cases(data, names):
+    cases = load_cases(data, names)
+    for case in cases:
         reconstruction[case.name] = evaluate_reconstruction(generator.bundle, case)
         tell(f"{case.name}: {reconstruction[case.name]['psnr_db']:.1f} dB")
         places += sites_of(case)
-    for site in sorted(places, key=lambda place: _GROUPS.index(place.group)):
+    for site in sorted(places, key=lambda place: GROUPS.index(place.group)):
         figures, results = evaluate_site(generator, site, range(seeds), steps)
         sites[site.name] = {"group": site.group, **figures}
         shown.append((site, results))
         tell(f"{site.name}: done")
+    seen_here = sorted(case_files(data, cases_of.get("training", ())))
+    realism, samples = measure_realism(cases, load_cases(data, seen_here) if seen_here else [], shown, tell)
     report = {
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
@@ -73,7 +83,10 @@ def evaluate(
         "reconstruction": reconstruction,
         "sites": sites,
         "means": _means(reconstruction, sites),
+        "realism": realism,
     }
+    save_statistics(realism, field, output / "lesion_statistics.png")
+    save_memorisation(realism["memorisation"], samples, output / "memorisation.png")
     for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", _markdown(report))):
         with replacing(output / name) as temporary:
             temporary.write_text(text)
@@ -81,7 +94,7 @@ def evaluate(
     return report
 
 
-def _panels(shown: Sequence[tuple[Site, list[InsertionResult]]]) -> list[PreviewCase]:
+def _panels(shown: Shown) -> list[PreviewCase]:
     panels = []
     for site, results in shown:
         panels.append(PreviewCase(f"{site.name}: scan", site.image, site.real, site.box))
@@ -96,7 +109,7 @@ def _means(reconstruction: dict, sites: dict) -> dict:
         return sum(known) / len(known) if known else None
 
     means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumour_error")}
-    for group in _GROUPS:
+    for group in GROUPS:
         rows = [figures for figures in sites.values() if figures["group"] == group]
         means[group] = {key: mean(rows, key) for key in _FIGURES}
     return means
@@ -118,7 +131,7 @@ def _markdown(report: dict) -> str:
         "| site | " + " | ".join(_FIGURES) + " |",
         "| --- " * (len(_FIGURES) + 1) + "|",
     ]
-    rows = {**report["sites"], **{f"**mean, {group} sites**": means[group] for group in _GROUPS}}
+    rows = {**report["sites"], **{f"**mean, {group} sites**": means[group] for group in GROUPS}}
     lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in _FIGURES) + " |" for name, row in rows.items()]
     lines += [
         "",
@@ -128,5 +141,6 @@ def _markdown(report: dict) -> str:
         "",
         "![contact sheet](contact_sheet.png)",
         "",
+        *realism_lines(report["realism"]),
     ]
     return "\n".join(lines)

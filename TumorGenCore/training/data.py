@@ -19,7 +19,7 @@ from TumorGenCore.file_integrity import check_file
 from TumorGenCore.geometry import Grid
 from TumorGenCore.placement import find_body
 
-__all__ = ["Case", "Lesion", "load_cases", "ranking", "split_patients"]
+__all__ = ["Case", "Lesion", "case_files", "load_cases", "ranking", "split_patients"]
 
 _IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
 
@@ -83,14 +83,7 @@ def load_cases(
         TrainingDataError: no case, a named case that is not there, two with one name, an unreadable file, or a mask
             that does not fit its image.
     """
-    files = {}
-    for path in sorted(Path(folder).rglob("*_image.nii*")):
-        match = _IMAGE.match(path.name)
-        if match is None or (names is not None and match["case"] not in names):
-            continue
-        if match["case"] in files:
-            raise TrainingDataError(f"Two files are named {path.name}; give each case a name of its own.")
-        files[match["case"]] = path
+    files = case_files(folder, names)
     if not files:
         raise TrainingDataError(f"No *_image.nii.gz was found below {folder}; name the files CASE_image.nii.gz.")
     excluded = exclude_lps_mm or {}
@@ -98,6 +91,23 @@ def load_cases(
     if missing:
         raise TrainingDataError(f"There is no image of the cases {missing} below {folder}; correct the names.")
     return [_load_case(name, path, excluded.get(name, ()), patient_pattern, least_ml) for name, path in files.items()]
+
+
+def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Path]:
+    """The image of every case below ``folder``, or of those in ``names`` that are there, in the order of their names.
+
+    Raises:
+        TrainingDataError: two with one name.
+    """
+    files: dict[str, Path] = {}
+    for path in sorted(Path(folder).rglob("*_image.nii*")):
+        match = _IMAGE.match(path.name)
+        if match is None or (names is not None and match["case"] not in names):
+            continue
+        if match["case"] in files:
+            raise TrainingDataError(f"Two files are named {path.name}; give each case a name of its own.")
+        files[match["case"]] = path
+    return files
 
 
 def split_patients(

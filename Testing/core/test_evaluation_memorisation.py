@@ -1,0 +1,75 @@
+"""Memorisation: copies of training lesions are found, new lesions are not accused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from TumorGenCore.evaluation.memorisation import memorisation, nearest
+from TumorGenCore.evaluation.resampling import LeftOutError
+from TumorGenCore.evaluation.samples import LesionSample
+
+
+def lesion(number: int, kind: str = "T") -> LesionSample:
+    """A lumpy lesion, another one for every number."""
+    rng = np.random.default_rng(number)
+    k, j, i = (np.indices((44, 44, 44)) - 21.5) / rng.uniform(7, 14, size=3)[:, None, None, None]
+    lumps = ndimage.gaussian_filter(rng.normal(size=(44, 44, 44)), 3)
+    mask = np.sqrt(k**2 + j**2 + i**2) + 0.3 * lumps / lumps.std() < 1
+    labels, _ = ndimage.label(mask)
+    mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    texture = ndimage.gaussian_filter(rng.normal(size=(44, 44, 44)), 2)
+    suv = np.where(mask, 6 + 2 * texture / texture.std(), 1).astype(np.float32)
+    return LesionSample(f"{kind}{number}", f"{kind}{number}", 0, suv, mask, (3.0, 3.0, 3.0))
+
+
+@pytest.fixture(scope="module")
+def training() -> list[LesionSample]:
+    return [lesion(n) for n in range(24)]
+
+
+def turned(sample: LesionSample) -> LesionSample:
+    """The same lesion rotated by no round angle, mirrored, shrunk and twice as hot."""
+    matrix = Rotation.from_euler("xyz", [35, 20, 50], degrees=True).as_matrix() @ np.diag([1, 1, -1]) * 1.15
+    offset = 21.5 - matrix @ np.full(3, 21.5)
+    suv = ndimage.affine_transform(2 * sample.suv, matrix, offset, order=1, mode="nearest")
+    mask = ndimage.affine_transform(sample.mask.astype(float), matrix, offset, order=1) > 0.5
+    return replace(sample, name="turned", patient="S", suv=suv, mask=mask)
+
+
+def test_a_copy_is_named_wherever_and_however_it_lies(training):
+    copy = replace(training[4], name="copy", patient="S")
+    held_out = [lesion(n, "H") for n in range(100, 116)]
+    found = memorisation([copy, turned(training[7])], held_out, training)
+    assert found["copies"] == ["copy", "turned"]
+    assert [row["nearest"] for row in found["synthetic"]] == ["T4", "T7"]
+    assert found["synthetic"][0]["distance"] == pytest.approx(0, abs=1e-6)
+    assert found["near_share"] == 1
+    assert found["near_share_interval"][0] > 0.05
+
+
+def test_new_lesions_are_not_accused(training):
+    held_out = [lesion(n, "H") for n in range(100, 116)]
+    found = memorisation([lesion(n, "S") for n in range(200, 230)], held_out, training)
+    low, high = found["near_share_interval"]
+    assert low <= 0.05 <= high
+    assert found["near_share"] < 0.15
+    assert found["copies"] == []
+
+
+def test_no_lesion_is_compared_with_its_own_patient(training):
+    distances = nearest(training, training)
+    assert np.isinf(np.diag(distances)).all()
+    assert (distances[~np.eye(len(training), dtype=bool)] > 0.01).all()
+
+
+def test_too_few_lesions_are_left_out(training):
+    with pytest.raises(LeftOutError, match="2 training lesions"):
+        memorisation([lesion(1, "S")], [lesion(2, "H")], training[:2])
+    with pytest.raises(LeftOutError, match="0 synthetic"):
+        empty = replace(training[0], mask=np.zeros_like(training[0].mask))
+        memorisation([empty], [], training)

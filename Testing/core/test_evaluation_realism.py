@@ -1,0 +1,85 @@
+"""The measures of realism from the folder to the report, with and without enough lesions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_cases import write_case
+
+from TumorGenCore import TumorGenerator
+from TumorGenCore.evaluation.distributions import STATISTICS
+from TumorGenCore.evaluation.report import evaluate
+from TumorGenCore.evaluation.samples import MARGIN_MM, real_lesions
+from TumorGenCore.training.data import load_cases
+
+HELD_OUT = [f"H{n}" for n in range(5)]
+TRAINING = [f"T{n}" for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("patients")
+    for n, name in enumerate(HELD_OUT + TRAINING):
+        write_case(path, name, (5.0 * n - 25, 10.0 - n, 3.0 * n - 15), seed=n)
+    return path
+
+
+def strict(text: str) -> dict:
+    """JSON without NaN or Infinity."""
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the report"))
+
+
+def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_folder, tmp_path):
+    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    # T9 is named by the bundle and not in the folder.
+    generator.bundle.notes["cases"] = {"training": [*TRAINING, "T9"], "validation": HELD_OUT}
+    field = tmp_path / "field.json"
+    field.write_text(json.dumps({"large set": {"quantile_levels": [0.1, 0.5, 0.9], "suvmax": [3.0, 8.0, 20.0]}}))
+    evaluate(generator, folder, tmp_path / "out", seeds=2, steps=1, field_statistics=field)
+    realism = strict((tmp_path / "out" / "report.json").read_text())["realism"]
+    assert {kind: len(rows) for kind, rows in realism["lesions"].items()} == {
+        "training": 6,
+        "held_out": 5,
+        "tumour": 10,
+        "healthy": 10,
+        "phantom": 18,
+    }
+    assert {row["seed"] for row in realism["lesions"]["tumour"]} == {0, 1}
+    assert set(realism["statistics"]) == set(STATISTICS)
+    # All balls are alike: 24 mm across and SUV 8.
+    assert realism["statistics"]["volume_ml"]["quantiles"]["held_out"]["q50"] == pytest.approx(7.2, rel=0.1)
+    assert realism["statistics"]["sphericity"]["quantiles"]["training"]["q50"] == pytest.approx(1, abs=0.05)
+    assert realism["seams"]["sites"]["H0 tumour"]["ratio"] > 0
+    assert realism["diversity"]["tumour"]["between_seeds"]["correlation"] < 1
+    assert realism["memorisation"]["limit"] > 0
+    text = (tmp_path / "out" / "report.md").read_text()
+    for title in ("Lesion statistics", "Seams", "Variety", "Memorisation", "Frechet distances"):
+        assert f"## {title}" in text
+    for picture in ("lesion_statistics.png", "memorisation.png", "contact_sheet.png"):
+        assert (tmp_path / "out" / picture).stat().st_size > 10_000
+        assert picture in text
+
+
+def test_without_training_cases_figures_are_left_out_with_the_reason(folder, tiny_bundle_folder, tmp_path):
+    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    generator.bundle.notes.pop("cases", None)
+    evaluate(generator, folder, tmp_path / "out", ["H0"], seeds=1, steps=1)
+    realism = strict((tmp_path / "out" / "report.json").read_text())["realism"]
+    assert "lesions" in realism["statistics"]["tlg"]["left_out"]
+    assert "0 training lesions" in realism["memorisation"]["left_out"]
+    assert "left_out" in realism["frechet"]["radiomics"]
+    assert realism["statistics"]["tlg"]["quantiles"]["held_out"]["n"] == 1
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert text.count("eft out") >= 3
+    assert not (tmp_path / "out" / "memorisation.png").exists()
+    assert "memorisation.png" not in text
+
+
+def test_lesions_keep_their_surroundings_and_come_largest_first(folder):
+    lesion = real_lesions(load_cases(folder, ["H0"])[0])[0]
+    assert lesion.patient == "H0"
+    assert lesion.suv[lesion.mask].min() > 7
+    assert lesion.mask.sum() == pytest.approx(4 / 3 * 3.1416 * 3**3, rel=0.15)
+    assert min(lesion.mask.shape) >= 6 + MARGIN_MM / 4

@@ -1,0 +1,97 @@
+"""Frechet distance of features in few dimensions, so that few lesions are enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError, Rows, against_floor
+
+__all__ = ["Projection", "frechet_distance", "frechet_of_features"]
+
+#: Most principal components that are kept.
+MOST_COMPONENTS = 8
+
+
+def frechet_distance(a: NDArray, b: NDArray) -> float:
+    """|mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) of two samples (n, d) and (m, d), taken as Gaussians.
+
+    (Dowson and Landau, J. Multivar. Anal. 1982, 12, 450; Heusel et al., NeurIPS 2017.)
+    """
+    cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
+    # S_a S_b has the eigenvalues of the symmetric S_a^1/2 S_b S_a^1/2, which stay real and non-negative.
+    values, vectors = np.linalg.eigh(cov_a)
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov_b @ root), 0)).sum()
+    shift = a.mean(axis=0) - b.mean(axis=0)
+    return float(shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Features scaled to the training lesions' mean and deviation, on their first principal components.
+
+    The components' total variance over the training lesions is 1, so that a Frechet distance of 1 is a shift as large
+    as their whole spread.
+    """
+
+    mean: NDArray
+    weights: NDArray
+    explained: float
+
+    @classmethod
+    def fitted(cls, training: NDArray, components: int) -> Projection:
+        """Fixed on the training lesions' features, (n, d); features that do not vary are left out by a weight of 0."""
+        mean, deviation = training.mean(axis=0), training.std(axis=0)
+        scale = np.where(deviation > 1e-9 * np.maximum(np.abs(mean), 1e-9), 1 / np.maximum(deviation, 1e-300), 0.0)
+        _, singular, axes = np.linalg.svd((training - mean) * scale, full_matrices=False)
+        total = float((singular**2).sum())
+        kept = float((singular[:components] ** 2).sum())
+        if kept <= 0:
+            raise LeftOutError("The features are the same for all training lesions.")
+        unit = np.sqrt(kept / (len(training) - 1))
+        return cls(mean, scale[:, None] * axes[:components].T / unit, kept / total)
+
+    def __call__(self, features: NDArray) -> NDArray:
+        return (features - self.mean) @ self.weights
+
+
+def frechet_of_features(
+    synthetic: Rows, held_out: Rows, training: Rows, parts: int = 1, draws: int = 200, seed: int = 0
+) -> dict:
+    """Frechet distance to the training lesions beside its floor (see ``against_floor``).
+
+    The features are projected on so few principal components, fixed on the training lesions, that the smallest group
+    has two lesions a component: its covariance has full rank.
+
+    Args:
+        synthetic, held_out, training: features.
+        parts: the features are so many blocks of one length, whose distances are averaged.
+        draws, seed: of the bootstrap.
+
+    Raises:
+        LeftOutError: too few lesions, or features that do not vary.
+    """
+    synthetic, held_out, training = synthetic.known(), held_out.known(), training.known()
+    by_seed = [int((synthetic.seeds == s).sum()) for s in np.unique(synthetic.seeds)]
+    smallest = min(len(held_out.values), len(training.values), *by_seed) if by_seed else 0
+    if smallest < LEAST_LESIONS:
+        raise LeftOutError(f"The smallest group has {smallest} lesions; at least {LEAST_LESIONS} are needed.")
+    components = min(MOST_COMPONENTS, smallest // 2, training.values.shape[1] // parts)
+    projections = [Projection.fitted(block, components) for block in np.split(training.values, parts, axis=1)]
+
+    def projected(rows: Rows) -> Rows:
+        blocks = np.split(rows.values, parts, axis=1)
+        values = [project(block) for project, block in zip(projections, blocks, strict=True)]
+        return Rows(rows.patients, rows.seeds, np.concatenate(values, axis=1))
+
+    def distance(a: NDArray, b: NDArray) -> float:
+        pairs = zip(np.split(a, parts, axis=1), np.split(b, parts, axis=1), strict=True)
+        return float(np.mean([frechet_distance(x, y) for x, y in pairs]))
+
+    found = against_floor(distance, projected(synthetic), projected(held_out), projected(training), draws, seed)
+    explained = float(np.mean([project.explained for project in projections]))
+    features = training.values.shape[1] // parts
+    return {**found, "features": features, "components": components, "explained": explained}

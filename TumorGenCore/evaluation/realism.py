@@ -1,0 +1,124 @@
+"""Realism: synthetic lesions beside real ones that the training saw and did not see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from TumorGenCore.evaluation.distributions import (
+    STATISTICS,
+    compare_statistics,
+    lesion_statistics,
+    quantiles,
+    statistic_rows,
+)
+from TumorGenCore.evaluation.diversity import diversity
+from TumorGenCore.evaluation.frechet import frechet_of_features
+from TumorGenCore.evaluation.insertion import Shown
+from TumorGenCore.evaluation.memorisation import memorisation
+from TumorGenCore.evaluation.radiomics import load_radiomics
+from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError, Rows
+from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.seams import seams
+from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
+from TumorGenCore.training.data import Case
+
+__all__ = ["KINDS", "measure_realism"]
+
+#: Kinds of lesions that are listed: the largest of every real case, and the synthetic ones by their site's group.
+KINDS = ("training", "held_out", "tumour", "healthy", "phantom")
+
+Groups = dict[str, list[LesionSample]]
+
+
+def measure_realism(
+    held_out: Sequence[Case], training: Sequence[Case], shown: Shown, tell: Callable[[str], None]
+) -> tuple[dict, dict[str, LesionSample]]:
+    """All measures of realism.
+
+    Distances are taken for the sites whose boxes are drawn over the held-out patients' largest tumours, against each
+    training case's largest: the same choice of lesions on all sides, so that only realism differs. Other sites'
+    quantiles are listed. Memorisation looks at every lesion.
+
+    Args:
+        held_out: cases that the training did not see.
+        training: those of the training's cases that are at hand; without any, distances are left out.
+        shown: sites and what was inserted there, one result a seed.
+        tell: called with a line per theme.
+
+    Returns:
+        The figures, ready for JSON, each theme with ``left_out`` and the reason where it cannot be computed; and all
+        lesions by name, for pictures.
+    """
+    real = {"held_out": _by_case(held_out), "training": _by_case(training)}
+    groups: Groups = {kind: [] for kind in KINDS}
+    for kind, by_case in real.items():
+        groups[kind] = [lesions[0] for lesions in by_case]
+    for site, results in shown:
+        groups[site.group] += [synthetic_lesion(site.name, site.patient, result) for result in results]
+    synthetic = [sample for kind in ("tumour", "healthy", "phantom") for sample in groups[kind]]
+    every = {kind: [lesion for lesions in by_case for lesion in lesions] for kind, by_case in real.items()}
+    figures = _statistics(groups)
+    tell("lesion statistics: done")
+    figures["seams"] = seams(shown)
+    figures["diversity"] = diversity(shown, figures["lesions"])
+    tell("seams and variety: done")
+    figures["memorisation"] = _or_reason(lambda: memorisation(synthetic, every["held_out"], every["training"]))
+    tell("memorisation: done")
+    figures["frechet"] = {
+        "radiomics": _or_reason(lambda: _frechet(groups, load_radiomics())),
+        "efflite0": _or_reason(lambda: _frechet(groups, load_slice_features(), parts=len(PLANES))),
+    }
+    tell("Frechet distances: done")
+    return figures, {sample.name: sample for sample in [*synthetic, *every["held_out"], *every["training"]]}
+
+
+def _by_case(cases: Sequence[Case]) -> list[list[LesionSample]]:
+    return [lesions for case in cases if (lesions := real_lesions(case))]
+
+
+def _or_reason(measure: Callable[[], dict]) -> dict:
+    try:
+        return measure()
+    except LeftOutError as reason:
+        return {"left_out": str(reason)}
+
+
+def _statistics(groups: Groups) -> dict:
+    measured = {kind: [lesion_statistics(sample) for sample in samples] for kind, samples in groups.items()}
+    table = {}
+    for name in STATISTICS:
+        rows = {kind: statistic_rows(groups[kind], measured[kind], name) for kind in KINDS}
+        table[name] = {
+            "quantiles": {kind: quantiles([row[name] for row in measured[kind]]) for kind in KINDS},
+            **compare_statistics(rows["tumour"], rows["held_out"], rows["training"]),
+        }
+    lesions = {
+        kind: [
+            {"name": sample.name, "patient": sample.patient, "seed": sample.seed, **_known(row)}
+            for sample, row in zip(groups[kind], measured[kind], strict=True)
+        ]
+        for kind in KINDS
+    }
+    return {"lesions": lesions, "statistics": table}
+
+
+def _known(row: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {key: value if math.isfinite(value) else None for key, value in row.items()}
+
+
+def _frechet(groups: Groups, features: Callable[[LesionSample], np.ndarray], parts: int = 1) -> dict:
+    # Features take seconds: not where the lesions will not be enough.
+    for kind in ("tumour", "held_out", "training"):
+        if len(groups[kind]) < LEAST_LESIONS:
+            raise LeftOutError(f"{len(groups[kind])} {kind.replace('_', '-')} lesions; {LEAST_LESIONS} are needed.")
+
+    def rows(kind: str) -> Rows:
+        samples = groups[kind]
+        patients, seeds = np.array([s.patient for s in samples]), np.array([s.seed for s in samples])
+        return Rows(patients, seeds, np.stack([features(sample) for sample in samples]))
+
+    return frechet_of_features(rows("tumour"), rows("held_out"), rows("training"), parts)

@@ -1,0 +1,189 @@
+"""The Markdown of the measures of realism: one table a theme, with how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["realism_lines"]
+
+_LABELS = {
+    "training": "real, trained on",
+    "held_out": "real, held out",
+    "tumour": "synthetic, tumour sites",
+    "healthy": "synthetic, healthy sites",
+    "phantom": "synthetic, phantom",
+    "real": "real, held out",
+}
+
+
+def realism_lines(realism: dict) -> list[str]:
+    """Lines of the report's section on realism; ``realism`` as ``measure_realism`` gives it."""
+    return [
+        "# Realism",
+        "",
+        "Synthetic tumours beside real ones. Where a distance is given, it is to the real lesions that the bundle was "
+        "trained on; its *floor* is the same distance from the held-out real lesions, and *excess* is the difference: "
+        "an excess whose interval reaches 0 could not be told from real lesions with this many patients. Intervals are "
+        "95 %, from 200 draws of patients; a patient drawn twice makes any distance larger, hence intervals lie "
+        "a little high. "
+        "Every case counts with its largest lesion, which the boxes of the tumour "
+        "sites are drawn around; several seeds are averaged.",
+        "",
+        *_statistics(realism),
+        *_seams(realism["seams"]),
+        *_diversity(realism["diversity"]),
+        *_memorisation(realism["memorisation"]),
+        *_frechet(realism["frechet"]),
+    ]
+
+
+def _statistics(realism: dict) -> list[str]:
+    table = realism["statistics"]
+    kinds = [kind for kind, rows in realism["lesions"].items() if rows]
+    lines = ["## Lesion statistics", "", "Median, and the 10 % and 90 % quantiles.", ""]
+    lines += _table(
+        ["", *[f"{_LABELS[kind]} ({len(realism['lesions'][kind])})" for kind in kinds]],
+        [[f"`{name}`", *[_quantiles(row["quantiles"][kind]) for kind in kinds]] for name, row in table.items()],
+    )
+    lines += [
+        "`mtv_ml` is the part of the mask above 41 % of SUVmax, `tlg` its volume times its mean SUV. "
+        "`sphericity`: 1 is a ball. `edge_fwhm_mm`: the blur that would make a sharp step as soft as the tumour's "
+        "edge; less than the real ones' is too sharp for the scanner, more is too soft. `necrosis_fraction`: share of "
+        "the mask that is cold and over 6 mm from its surface. Contours drawn by hand or on another modality change "
+        "volume, mean and necrosis.",
+        "",
+        "![lesion statistics](lesion_statistics.png)",
+        "",
+        "Distances of the tumour sites' distributions. Kolmogorov-Smirnov: 0 is the same, 1 is no overlap. "
+        "Wasserstein: how far values have to move, on natural logarithms (0.1 is about 10 %) but for sphericity and "
+        "necrosis.",
+        "",
+    ]
+    left_out = {row["left_out"] for row in table.values() if "left_out" in row}
+    known = {name: row for name, row in table.items() if "left_out" not in row}
+    if known:
+        rows = []
+        for name, row in known.items():
+            ks, wasserstein = row["kolmogorov_smirnov"], row["wasserstein"]
+            rows.append([f"`{name}`", *_distance(ks), *_distance(wasserstein)])
+        head = ["", "KS", "floor", "excess", "Wasserstein", "floor", "excess"]
+        lines += _table(head, rows)
+    for reason in sorted(left_out):
+        names = ", ".join(f"`{name}`" for name, row in table.items() if row.get("left_out") == reason)
+        lines += [f"Left out for {names}: {reason}", ""]
+    return lines
+
+
+def _seams(seams: dict) -> list[str]:
+    rows = [
+        [_LABELS[group], str(row["n"]), _number(row.get("median")), _number(row.get("highest"))]
+        for group, row in seams["groups"].items()
+    ]
+    return [
+        "## Seams",
+        "",
+        "Steepness across the box's faces over that of the untouched scan there. 1 is no seam; a pasted box gives "
+        "several.",
+        "",
+        *_table(["", "sites", "median", "highest"], rows),
+    ]
+
+
+def _diversity(diversity: dict) -> list[str]:
+    rows = []
+    for group, sets in diversity.items():
+        for name, row in sets.items():
+            cells = [row[key] for key in ("correlation", "dice", "volume_ml_variation", "suv_max_variation")]
+            if any(cell is not None for cell in cells):
+                rows.append([_LABELS[group], name.replace("_", " "), *map(_number, cells)])
+    return [
+        "## Variety",
+        "",
+        "Likeness of pairs of tumours in coordinates of their boxes: correlation of the changes and overlap of the "
+        "masks (1 is always the same tumour), and deviation over mean of volume and SUVmax. *Between seeds*: at one "
+        "site; *between sites*: with one seed. The real row tells how alike real tumours are in such boxes. With one "
+        "seed there is no row between seeds.",
+        "",
+        *_table(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
+    ]
+
+
+def _memorisation(found: dict) -> list[str]:
+    lines = ["## Memorisation", ""]
+    if "left_out" in found:
+        return [*lines, f"Left out: {found['left_out']}", ""]
+    low, high = found["near_share_interval"]
+    lines += [
+        "Distance of each lesion to the nearest training lesion of another patient, each turned along its own axes and "
+        "scaled to one size and uptake: half by shape, half by the pattern of the uptake; 0 is the same lesion. "
+        f"Of the {len(found['synthetic'])} synthetic lesions **{100 * found['near_share']:.0f} %** "
+        f"({100 * low:.0f} to {100 * high:.0f} %) are nearer than {found['limit']:.3f}, which 5 % of the "
+        f"{len(found['real'])} real ones are. A plain, round tumour is near to many; a copy is much nearer to one "
+        "training lesion than to the next patient's (`ratio` near 0).",
+        "",
+        "Suspected copies (nearer, and more singled out, than every real lesion): "
+        + (", ".join(found["copies"]) if found["copies"] else "none")
+        + ". The nearest:",
+        "",
+    ]
+    nearest = sorted(found["synthetic"], key=lambda row: row["distance"])[:5]
+    rows = [[r["name"], r["nearest"], f"{r['distance']:.3f}", f"{r['ratio']:.2f}"] for r in nearest]
+    return [
+        *lines,
+        *_table(["synthetic", "nearest training lesion", "distance", "ratio"], rows),
+        "![memorisation](memorisation.png)",
+        "",
+    ]
+
+
+def _frechet(frechet: dict) -> list[str]:
+    names = {
+        "radiomics": "radiomics (FRD's manner)",
+        "efflite0": "FD-EffLite0 (three middle slices)",
+    }
+    rows, notes = [], []
+    for key, found in frechet.items():
+        if "left_out" in found:
+            notes += [f"{names[key]} is left out: {found['left_out']}", ""]
+            continue
+        size = f"{found['features']} features, {found['components']} components ({100 * found['explained']:.0f} %)"
+        rows.append([names[key], size, *_distance(found)])
+    lines = [
+        "## Frechet distances",
+        "",
+        "1 is a shift as large as the training lesions' whole spread. Few lesions make any such distance large, real "
+        "ones' too: read it beside its floor only, and compare it with no other report's. The features are projected "
+        "on principal components of the training lesions, few enough that the smallest group's covariance has full "
+        "rank; in brackets, the share of the spread that they keep. Radiomics: MIRP's statistics, co-occurrence, run "
+        "lengths and size zones, with volume and sphericity. FD-EffLite0 is not FID: its network is "
+        "EfficientNet-Lite0.",
+        "",
+    ]
+    return [*lines, *(_table(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+    return [*lines, *[f"| {' | '.join(row)} |" for row in rows], ""]
+
+
+def _distance(found: dict) -> list[str]:
+    """Value, floor, and excess, with intervals."""
+    return [_number(found[key]) + _interval(found[f"{key}_interval"]) for key in ("value", "floor", "excess")]
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    return "" if bounds is None else f" ({bounds[0]:.2f} to {bounds[1]:.2f})"
+
+
+def _quantiles(row: dict) -> str:
+    return "-" if row["q50"] is None else f"{_short(row['q50'])} ({_short(row['q10'])} to {_short(row['q90'])})"
+
+
+def _short(value: float) -> str:
+    """Two decimals below 10, none from 100 on."""
+    return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,71 @@
+"""One lesion with its surroundings: what every measure of realism looks at, real or synthetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.generator import InsertionResult
+from TumorGenCore.geometry import Grid
+from TumorGenCore.training.data import Case
+
+__all__ = ["LesionSample", "real_lesions", "synthetic_lesion"]
+
+#: Tissue kept around a lesion, mm: more than the SUVpeak sphere and the edge's profile reach.
+MARGIN_MM = 25.0
+
+
+@dataclass(frozen=True)
+class LesionSample:
+    """A lesion on its native grid.
+
+    Args:
+        name: shown in reports.
+        patient: whom the scan belongs to; intervals are drawn over patients.
+        seed: of a synthetic lesion, 0 for a real one.
+        suv: crop of the scan, float32 (k, j, i).
+        mask: (k, j, i), true inside the lesion; empty where no tumour grew.
+        spacing_mm: voxel edges along i, j, k.
+    """
+
+    name: str
+    patient: str
+    seed: int
+    suv: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    spacing_mm: tuple[float, float, float]
+
+
+def real_lesions(case: Case) -> list[LesionSample]:
+    """The lesions of a case, the largest first."""
+    grid = Grid.from_image(case.image)
+    suv = sitk.GetArrayViewFromImage(case.image)
+    samples = []
+    for n, lesion in enumerate(sorted(case.lesions, key=lambda item: -item.volume_ml)):
+        mask = np.zeros(suv.shape, dtype=bool)
+        mask[tuple(np.rint(grid.lps_to_index(lesion.points_lps)).astype(int).T[::-1])] = True
+        samples.append(_crop(f"{case.name} lesion {n + 1}", case.patient, 0, suv, mask, grid.spacing_mm))
+    return samples
+
+
+def synthetic_lesion(name: str, patient: str, result: InsertionResult) -> LesionSample:
+    """The tumour that an insertion grew, all its parts."""
+    suv = sitk.GetArrayViewFromImage(result.image)
+    mask = sitk.GetArrayViewFromImage(result.mask) > 0
+    seed = int(str(result.provenance["seed"]))
+    return _crop(f"{name} seed {seed}", patient, seed, suv, mask, Grid.from_image(result.image).spacing_mm)
+
+
+def _crop(
+    name: str, patient: str, seed: int, suv: NDArray, mask: NDArray[np.bool_], spacing: tuple[float, float, float]
+) -> LesionSample:
+    slices = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        margin = int(np.ceil(MARGIN_MM / spacing[2 - axis]))
+        slices.append(slice(max(0, hit[0] - margin), hit[-1] + 1 + margin) if len(hit) else slice(0, 1))
+    where = tuple(slices)
+    return LesionSample(name, patient, seed, suv[where].astype(np.float32), mask[where].copy(), spacing)
