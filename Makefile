@@ -17,7 +17,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 # Slicer's libraries and Qt are large, and only the tests need them.
 $(VENV)/.ready-test: $(VENV)/.ready
-	$(INSTALL) -e '.[train,test]'
+	$(INSTALL) -e '.[train,test,evaluate]'
 	touch $@
 
 ifdef PET
