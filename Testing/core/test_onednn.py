@@ -40,6 +40,20 @@ def test_the_gradient_in_bfloat16_is_the_one_in_float32_on_the_smallest_grids_to
     assert (gradients[1] - gradients[0]).norm() < 0.05 * gradients[0].norm()
 
 
+def test_in_bfloat16_the_result_is_autocasts_own_and_follows_the_weights():
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv3d(4, 6, 3, padding=1))
+    fast = use_onednn(copy.deepcopy(plain))
+    x = torch.randn(1, 4, 6, 6, 6)
+    for _ in range(2):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(fast(x), plain(x))
+        other = {name: torch.randn_like(value) for name, value in plain.state_dict().items()}
+        plain.load_state_dict(other)
+        fast.load_state_dict(other)
+    assert list(fast.state_dict()) == ["0.weight", "0.bias"]
+
+
 def test_weights_keep_their_names_and_are_shared():
     layer = nn.Conv3d(2, 3, 1)
     network = use_onednn(nn.Sequential(layer))

@@ -32,21 +32,32 @@ class OneDnnConv3d(nn.Conv3d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """As ``nn.Conv3d``; x (n, c, k, j, i)."""
-        if (
-            x.device.type == "cpu"
-            and torch.is_autocast_enabled("cpu")
-            and torch.is_grad_enabled()
-            and min(x.shape[2:]) < 3
-        ):
-            with torch.autocast("cpu", enabled=False):
-                return self.forward(x.float())
-        plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        if not plain or not torch.backends.mkldnn.is_available():
+        if x.device.type != "cpu":
+            return super().forward(x)
+        if torch.is_autocast_enabled("cpu"):
+            return self._in_lower_precision(x)
+        if x.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
             return super().forward(x)
         made: torch.Tensor = torch.ops.aten.mkldnn_convolution(
             x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
         )
         return made
+
+    def _in_lower_precision(self, x: torch.Tensor) -> torch.Tensor:
+        if not torch.is_grad_enabled():
+            # Autocast would convert the weights again at every call: it remembers only those that are being trained.
+            weight = self._converted(torch.get_autocast_dtype("cpu"))
+            return self._conv_forward(x, weight, self.bias)
+        if min(x.shape[2:]) > 2:
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return self.forward(x.float())
+
+    def _converted(self, precision: torch.dtype) -> torch.Tensor:
+        state = (self.weight.data_ptr(), self.weight._version, precision)
+        if self.__dict__.get("_kept_state") != state:
+            self._kept_state, self._kept_weight = state, self.weight.detach().to(precision)
+        return self._kept_weight
 
 
 def use_onednn(network: Network) -> Network:
