@@ -54,7 +54,8 @@ class OneDnnConv3d(nn.Conv3d):
             return self.forward(x.float())
 
     def _converted(self, precision: torch.dtype) -> torch.Tensor:
-        state = (self.weight.data_ptr(), self.weight._version, precision)
+        version = 0 if self.weight.is_inference() else self.weight._version
+        state = (self.weight.data_ptr(), version, precision)
         if self.__dict__.get("_kept_state") != state:
             self._kept_state, self._kept_weight = state, self.weight.detach().to(precision)
         return self._kept_weight
