@@ -1,9 +1,9 @@
 """Stand-ins for published systems: MONAI networks of their size with random weights, which cost what theirs cost.
 
 Only the work of the networks is compared, in the same run as our own; what they make is noise. Sizes are those of the
-published configurations where these say them (DiffTumor: 16/32/64 channels, 8 latent channels, U-Net 24 x 1/2/4/8 on
-24 cubed latents; MAISI: 64/128/256 and 64/128/256/512), and else chosen to come near the work counted in the published
-code: DiffTumor 424 GFLOP with 4 steps and 1,042 with 50, FreeTumor 1,649. The report states the stand-ins' own counts.
+published configurations where these say them (DiffTumor: 16/32/64 channels, 8 latent channels, 24 cubed latents; MAISI:
+64/128/256 and 64/128/256/512), and else chosen to come near the work counted in the published code: DiffTumor 424 GFLOP
+with 4 steps and 1,042 with 50, FreeTumor 1,649. The report states the stand-ins' own counts.
 """
 
 from __future__ import annotations
