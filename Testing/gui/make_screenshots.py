@@ -44,6 +44,7 @@ def main(folder: Path) -> None:
     phantom = addPhantom()
     panel._parameterNode.inputVolume = phantom
     panel._parameterNode.variants = 3
+    panel._parameterNode.seed = 1
     panel._onBoxPlaced(CENTER)
     window = panel.parent.window
     window.resize(*PANEL_SIZE)
