@@ -109,19 +109,19 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
     prepared = generator.prepare(volume, box)
     for line in prepared.warnings:
         report.warn(line)
-    made = []
-    for seed in range(options.seed, options.seed + options.variants):
-        result = generator.generate(
-            prepared,
-            seed=seed,
-            steps=options.steps,
-            solver=options.solver,
-            target=target,
-            on_progress=_progress(report, seed),
-        )
+    seeds = range(options.seed, options.seed + options.variants)
+    results = generator.generate_many(
+        prepared,
+        seeds=seeds,
+        steps=options.steps,
+        solver=options.solver,
+        target=target,
+        on_progress=_progress(report),
+    )
+    made = list(zip(seeds, results, strict=True))
+    for seed, result in made:
         for line in result.warnings[len(prepared.warnings) :]:
             report.warn(f"seed {seed}: {line}")
-        made.append((seed, result))
     seconds["insert"] = time.perf_counter() - clock
     clock = time.perf_counter()
     report.values = {"seconds": seconds, "variants": []}
@@ -197,9 +197,9 @@ def _print_insertions(report: _Report) -> None:
     report.say("Synthetic, not for diagnosis.")
 
 
-def _progress(report: _Report, seed: int) -> Any:
+def _progress(report: _Report) -> Any:
     """A bar on a terminal; elsewhere nothing, since the run ends before a second line would be useful."""
-    bar = _bar(report, f"seed {seed}", "step")
+    bar = _bar(report, "sampling", "step")
     if bar is None:
         return None
 
@@ -400,8 +400,8 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
     insert.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     insert.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
-    insert.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
-    insert.add_argument("--solver", choices=("euler", "heun"), default="euler")
+    insert.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
+    insert.add_argument("--solver", choices=("euler", "heun"), help="default: the model's own")
     insert.add_argument(
         "--variants", type=positive_number, default=1, help="how many, with seeds counting up from --seed"
     )
@@ -423,7 +423,7 @@ def _parser() -> argparse.ArgumentParser:
     synthesis.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="a row per scan")
     synthesis.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
     synthesis.add_argument("--resume", action="store_true", help="keep what is complete in --output, and go on")
-    synthesis.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
+    synthesis.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
     synthesis.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     synthesis.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     synthesis.set_defaults(run=_synthesize)
@@ -456,7 +456,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     evaluate.add_argument("--device", default="auto")
     evaluate.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
-    evaluate.add_argument("--steps", type=positive_number, default=10)
+    evaluate.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
     evaluate.add_argument(
         "--field-statistics",
         type=Path,

@@ -1,17 +1,31 @@
-"""Which device computes, and in which precision."""
+"""Which device computes, in which precision, and what happens where its memory does not suffice."""
 
 from __future__ import annotations
 
+import gc
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-__all__ = ["autocast", "channels_last", "computes_bfloat16", "pick_device"]
+__all__ = [
+    "autocast",
+    "channels_last",
+    "computes_bfloat16",
+    "free_memory",
+    "is_out_of_memory",
+    "low_precision",
+    "pick_device",
+    "to_cpu",
+    "to_device",
+]
 
 
 Network = TypeVar("Network", bound=nn.Module)
+
+#: What devices say whose errors have no type of their own: MPS, and PyTorch's allocator on the CPU.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -40,13 +54,55 @@ def computes_bfloat16(device: torch.device) -> bool:
     return False
 
 
+def low_precision(device: torch.device) -> torch.dtype | None:
+    """The precision of two bytes that the networks run in; None where float32 is as quick or quicker.
+
+    bfloat16 where the hardware has it; float16 on other graphics cards, whose tensor cores or units have that.
+    """
+    if computes_bfloat16(device):
+        return torch.bfloat16
+    if device.type in ("cuda", "mps") and torch.amp.is_autocast_available(device.type):
+        return torch.float16
+    return None
+
+
+def autocast(device: torch.device) -> AbstractContextManager:
+    """Autocast to the device's low precision, if it has one."""
+    precision = low_precision(device)
+    return nullcontext() if precision is None else torch.autocast(device.type, dtype=precision)
+
+
 def channels_last(network: Network) -> Network:
     """The network with its weights laid out as CPU and tensor-core convolutions like them best."""
     return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
-def autocast(device: torch.device) -> AbstractContextManager:
-    """bfloat16 where the hardware has it, else nothing."""
-    if computes_bfloat16(device):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on a device; to CUDA by way of pinned memory, so that the copy runs beside what follows."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def to_cpu(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of any device on the CPU; from CUDA into pinned memory, which is several times as quick."""
+    if tensor.device.type != "cuda":
+        return tensor.cpu()
+    made = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return made.copy_(tensor)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device's memory did not suffice, whatever the device calls it."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what PyTorch keeps for later; to be called once the error, which keeps its frames, is gone."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

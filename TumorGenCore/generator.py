@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
@@ -18,15 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from TumorGenCore.box_warnings import box_warnings
-from TumorGenCore.devices import autocast, channels_last, pick_device
+from TumorGenCore.devices import pick_device
+from TumorGenCore.engine import EncodedBox, Engine, Grown, timed
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from TumorGenCore.networks.fused import use_fused
 from TumorGenCore.patch import WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
-from TumorGenCore.pseudo_mask import latent_condition
-from TumorGenCore.sampler import KnownRegion, Solver, check_solver, integrate, time_grid
+from TumorGenCore.sampling import Sampling, Solver
 from TumorGenCore.suv import PetUnits, units_of_image
 from TumorGenCore.tumor_controls import TumorControls, search_fill
 from TumorGenCore.uptake_control import TissueChange, UptakeTarget, fit_gain
@@ -113,10 +110,7 @@ class PreparedBox:
     units: PetUnits
     box: Box
     patch: WorkingPatch
-    z_1: torch.Tensor
-    z_m: torch.Tensor
-    box_latent: torch.Tensor
-    original_suv: torch.Tensor
+    encoded: EncodedBox
     input_hash: Callable[[], str]
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
@@ -136,13 +130,13 @@ class TumorGenerator:
     """
 
     def __init__(self, bundle: ModelBundle, device: str = "auto") -> None:
-        self.device = pick_device(device)
         self.bundle = bundle
-        for network in (bundle.vae, bundle.vector_field, bundle.mask_refiner):
-            channels_last(use_fused(network)).to(self.device)
-        shape = (1, -1, 1, 1, 1)
-        self._mean = torch.tensor(bundle.latent_mean, device=self.device).reshape(shape)
-        self._deviation = torch.tensor(bundle.latent_deviation, device=self.device).reshape(shape)
+        self._engine = Engine(bundle, pick_device(device))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks compute."""
+        return self._engine.device
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path = DEFAULT_BUNDLE, device: str = "auto") -> TumorGenerator:
@@ -151,7 +145,16 @@ class TumorGenerator:
         Raises:
             ModelBundleError: missing, damaged or foreign.
         """
-        return cls(load_bundle(name_or_path), device)
+        generator = cls(load_bundle(name_or_path), device)
+        if generator.device.type != "cpu":
+            generator.warm_up()
+        return generator
+
+    def warm_up(self) -> None:
+        """Let the networks compute once, on the smallest patch: a device's first calls load and choose its kernels."""
+        volume = Grid((16, 16, 16), (4.0, 4.0, 4.0)).image_from_array(np.ones((16, 16, 16), np.float32))
+        edge = self.bundle.patch.min_box_mm
+        self.insert(volume, Box((30.0, 30.0, 30.0), (edge, edge, edge)), suv_factor=1, steps=1)
 
     def insert(
         self,
@@ -159,8 +162,8 @@ class TumorGenerator:
         box: Box,
         *,
         seed: int = 0,
-        steps: int = 10,
-        solver: Solver = "euler",
+        steps: int | None = None,
+        solver: Solver | None = None,
         suv_factor: float | None = None,
         target: UptakeTarget | None = None,
         fill: float | None = None,
@@ -174,8 +177,8 @@ class TumorGenerator:
             box: where, LPS mm; may be rotated and may reach past the volume.
             seed: the same seed gives the same tumour on a given device and thread count, and another one at another
                 site (see ``SITE_MM``).
-            steps: of the solver.
-            solver: ``euler`` or ``heun``.
+            steps: of the solver; None takes the bundle's own.
+            solver: ``euler`` or ``heun``; None takes the bundle's own.
             suv_factor: SUV per unit of the image; None takes the image as SUV.
             target: SUVmax or SUVmean the tumour shall have; None leaves it to the model.
             fill: share of the box's volume that shall be tumour, 0 to 1; None leaves it to the model. Up to
@@ -188,8 +191,7 @@ class TumorGenerator:
             CancelledError: ``should_cancel`` said so.
             ValueError: steps, seed, solver or fill cannot be used; before any work.
         """
-        _check_sampling(seed, steps, solver)
-        self._check_fill(fill)
+        self._checked_sampling((seed,), steps, solver, fill)
         prepared = self.prepare(image, box, suv_factor=suv_factor)
         return self.generate(
             prepared,
@@ -202,7 +204,6 @@ class TumorGenerator:
             should_cancel=should_cancel,
         )
 
-    @torch.inference_mode()
     def prepare(self, image: sitk.Image | PetVolume, box: Box, *, suv_factor: float | None = None) -> PreparedBox:
         """Check volume and box, sample the patch, encode it, decode the original.
 
@@ -210,110 +211,162 @@ class TumorGenerator:
             UnsupportedVolumeError, InvalidBoxError
         """
         seconds: dict[str, float] = {}
-        with _timed(seconds, "check"):
+        with timed(seconds, "check"):
             source, units, grid = _checked(image, suv_factor)
             patch = WorkingPatch.around(box.canonical(), self.bundle.patch)
             _require_overlap(box, grid)
             # A shallow copy: changes the caller makes to the image later do not reach this box.
             volume = sitk.Image(source)
-        with _timed(seconds, "sample"):
+        with timed(seconds, "sample"):
             suv = patch.sample(volume) * np.float32(units.suv_factor)
-            warnings = box_warnings(box, grid, suv[patch.box_coverage() > 0.5])
-            x = self.bundle.scale.to_network(torch.from_numpy(suv)[None, None].to(self.device))
-            inside = torch.from_numpy(patch.box_coverage())[None, None].to(self.device)
-            box_latent = torch.from_numpy(patch.box_coverage(self.bundle.vae.factor))[None, None].to(self.device)
-        with autocast(self.device):
-            with _timed(seconds, "encode"):
-                encode = self.bundle.vae.encode
-                z_1 = encode(x).float()
-                z_m = latent_condition(encode, x, inside, z_1, box_latent, self.bundle.condition).float()
-            with _timed(seconds, "decode original"):
-                original = self.bundle.vae.decode(z_1).float()
+            inside, on_latent = patch.box_coverage(), patch.box_coverage(self.bundle.vae.factor)
+            warnings = box_warnings(box, grid, suv[inside > 0.5])
+        encoded, notices = self._engine.encode(suv, inside, on_latent, seconds)
         return PreparedBox(
             image=volume,
             grid=grid,
             units=units,
             box=box,
             patch=patch,
-            z_1=(z_1 - self._mean) / self._deviation,
-            z_m=(z_m - self._mean) / self._deviation,
-            box_latent=box_latent,
-            original_suv=self.bundle.scale.to_suv(original),
+            encoded=encoded,
             input_hash=cache(partial(hash_volume, volume)),
-            warnings=warnings,
+            warnings=(*warnings, *notices),
             seconds=seconds,
         )
 
-    @torch.inference_mode()
     def generate(
         self,
         prepared: PreparedBox,
         *,
         seed: int = 0,
-        steps: int = 10,
-        solver: Solver = "euler",
+        steps: int | None = None,
+        solver: Solver | None = None,
         target: UptakeTarget | None = None,
         fill: float | None = None,
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> InsertionResult:
         """One tumour for a prepared box; see ``insert``."""
-        _check_sampling(seed, steps, solver)
-        self._check_fill(fill)
-        seconds = dict(prepared.seconds)
+        (result,) = self.generate_many(
+            prepared,
+            seeds=(seed,),
+            steps=steps,
+            solver=solver,
+            target=target,
+            fill=fill,
+            on_progress=on_progress,
+            should_cancel=should_cancel,
+        )
+        return result
+
+    def generate_many(
+        self,
+        prepared: PreparedBox,
+        *,
+        seeds: Sequence[int],
+        steps: int | None = None,
+        solver: Solver | None = None,
+        target: UptakeTarget | None = None,
+        fill: float | None = None,
+        on_progress: OnProgress | None = None,
+        should_cancel: ShouldCancel | None = None,
+    ) -> list[InsertionResult]:
+        """One tumour for each seed, grown in one batch as far as memory allows; for the arguments see ``insert``.
+
+        A seed gives the same tumour alone and among others, to the rounding of the networks' precision: with several
+        threads sums are taken in another order. With ``fill`` each tumour is searched for by itself.
+        """
+        sampling = self._checked_sampling(seeds, steps, solver, fill)
+        steps_in_all = sampling.steps * len(seeds)
 
         def pause(done: int, doing: str) -> None:
             if should_cancel is not None and should_cancel():
-                raise CancelledError(f"Cancelled after step {done} of {steps}; nothing was changed.")
+                raise CancelledError(f"Cancelled after step {done} of {steps_in_all}; nothing was changed.")
             if on_progress is not None:
-                on_progress(done, steps, doing)
+                on_progress(done, steps_in_all, doing)
 
         pause(0, "sampling")
         # Copying a whole body takes as long as a few sampling steps: done beside them.
-        copy = _in_background(partial(_deep_copy, prepared.image))
+        copies = _in_background([partial(_deep_copy, prepared.image)] * len(seeds))
+        run = _Run(prepared, sampling, target, fill, pause)
+        tumours = (
+            self._grown(run, seeds) if fill is None else [self._searched(run, n, seed) for n, seed in enumerate(seeds)]
+        )
+        pause(steps_in_all, "pasting")
+        results = [
+            self._result(run, seed, tumour, copy.result())
+            for seed, tumour, copy in zip(seeds, tumours, copies, strict=True)
+        ]
+        pause(steps_in_all, "done")
+        return results
 
-        def grown(asked_fill: float | None) -> _Pasted:
-            controls = TumorControls(asked_fill, None if target is None else target.p95_suv)
-            synthetic, probability = self._grow(prepared, seed, steps, solver, controls, pause, seconds)
-            pause(steps, "pasting")
-            with _timed(seconds, "paste"):
-                return _paste(prepared, synthetic, probability, target)
+    def _grown(self, run: _Run, seeds: Sequence[int]) -> list[_Tumour]:
+        """The tumours of all seeds, in one batch; each is said to have taken its share of the time."""
+        seconds: dict[str, float] = {}
+        grown, notices = self._grow(run, seeds, None, lambda done: run.pause(done, "sampling"), seconds)
+        share = {part: taken / len(seeds) for part, taken in seconds.items()}
+        return [run.pasted(tumour, notices, {**run.prepared.seconds, **share}) for tumour in grown]
 
-        pasted = grown(None) if fill is None else search_fill(grown, lambda tumour: tumour.fill, fill, TARGET_TOLERANCE)
-        image = copy.result()
-        with _timed(seconds, "write region"):
+    def _searched(self, run: _Run, number: int, seed: int) -> _Tumour:
+        """The tumour of one seed that fills the box as far as asked."""
+        seconds = dict(run.prepared.seconds)
+        before = number * run.sampling.steps
+
+        def tried(asked: float) -> _Tumour:
+            on_step = lambda done: run.pause(before + done, "sampling")  # noqa: E731
+            (grown,), notices = self._grow(run, (seed,), asked, on_step, seconds)
+            return run.pasted(grown, notices, seconds)
+
+        assert run.fill is not None
+        return search_fill(tried, lambda tumour: tumour.pasted.fill, run.fill, TARGET_TOLERANCE)
+
+    def _grow(
+        self,
+        run: _Run,
+        seeds: Sequence[int],
+        fill: float | None,
+        on_step: Callable[[int], None],
+        seconds: dict[str, float],
+    ) -> tuple[list[Grown], tuple[str, ...]]:
+        controls = TumorControls(fill, None if run.target is None else run.target.p95_suv)
+        noise = [_noise_seed(seed, run.prepared.box) for seed in seeds]
+        return self._engine.grow(run.prepared.encoded, noise, run.sampling, controls, on_step, seconds)
+
+    def _result(self, run: _Run, seed: int, tumour: _Tumour, image: sitk.Image) -> InsertionResult:
+        """``image``, a copy of the input, with the tumour written into it."""
+        prepared, pasted = run.prepared, tumour.pasted
+        with timed(tumour.seconds, "write region"):
             _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
-        pause(steps, "done")
-        warnings = prepared.warnings
-        if not pasted.marked.tumour.any():
-            warnings += ("No tumour grew in this box with this seed; try another seed or a larger box.",)
         record = partial(
             make_provenance,
             units=prepared.units,
             box=prepared.box,
             seed=seed,
-            steps=steps,
-            solver=solver,
+            sampling=run.sampling,
             bundle_name=self.bundle.name,
             bundle_version=self.bundle.version,
             bundle_hash=self.bundle.weights_hash,
             device=str(self.device),
             created=datetime.now(UTC),
-            target=target,
+            target=run.target,
             uptake_gain=pasted.gain,
-            fill=fill,
+            fill=run.fill,
         )
-        if fill is not None and abs(pasted.fill / fill - 1) > TARGET_TOLERANCE:
-            warnings += (
-                f"The tumour fills {100 * pasted.fill:.0f} % of the box and not the {100 * fill:.0f} % asked for; try "
-                "another seed, or another box.",
-            )
-        if target is not None and pasted.missed is not None:
-            warnings += (
-                f"The tumour reaches SUV{target.measure} {pasted.missed:.1f} and not the {target.suv:.1f} asked for; "
-                "try another seed, or a box in other tissue.",
-            )
-        return InsertionResult(image, seconds, warnings, pasted.marked, record, prepared.input_hash)
+        warnings = tuple(dict.fromkeys((*prepared.warnings, *tumour.notices, *run.shortcomings(pasted))))
+        return InsertionResult(image, tumour.seconds, warnings, pasted.marked, record, prepared.input_hash)
+
+    def _checked_sampling(
+        self, seeds: Sequence[int], steps: int | None, solver: Solver | None, fill: float | None
+    ) -> Sampling:
+        """How to sample; what cannot be done is refused before any work."""
+        sampling = self.bundle.sampling.asked(steps, solver)
+        if not len(seeds):
+            raise ValueError("There is no seed; give at least one.")
+        for seed in seeds:
+            if not 0 <= seed < 2**63:
+                raise ValueError(f"seed is {seed}; use 0 or a positive number below 2^63.")
+        self._check_fill(fill)
+        return sampling
 
     def _check_fill(self, fill: float | None) -> None:
         if fill is None:
@@ -326,57 +379,47 @@ class TumorGenerator:
                 "model that was trained with controls."
             )
 
-    def _grow(
-        self,
-        prepared: PreparedBox,
-        seed: int,
-        steps: int,
-        solver: Solver,
-        controls: TumorControls,
-        pause: Callable[[int, str], None],
-        seconds: dict[str, float],
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """I' in SUV and M' as a probability, on the working patch (k, j, i)."""
-        with autocast(self.device):
-            with _timed(seconds, "steps"):
-                x = self._sample(prepared, seed, steps, solver, controls, lambda done: pause(done, "sampling"))
-            with _timed(seconds, "decode"):
-                decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
-            with _timed(seconds, "refine"):
-                logits = self.bundle.mask_refiner(x[:, -1:].clamp(-1, 1), features)
-        synthetic = self.bundle.scale.to_suv(decoded.float())
-        return synthetic[0, 0].cpu().numpy(), torch.sigmoid(logits.float())[0, 0].cpu().numpy()
 
-    def _sample(
-        self,
-        prepared: PreparedBox,
-        seed: int,
-        steps: int,
-        solver: Solver,
-        controls: TumorControls,
-        on_step: Callable[[int], None],
-    ) -> torch.Tensor:
-        """The latent and mask x_1 = [z, m], under the inpainting constraint: outside the box z is known, m is -1."""
-        z = prepared.z_1
-        generator = torch.Generator().manual_seed(_noise_seed(seed, prepared.box))  # On the CPU, so that devices agree.
-        noise = torch.randn(1, z.shape[1] + 1, *z.shape[2:], generator=generator).to(self.device)
-        known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, prepared.box_latent)
+@dataclass(frozen=True)
+class _Run:
+    """What all tumours of one call of ``generate_many`` share."""
 
-        asked = controls.encode(self.bundle.scale).to(self.device)
+    prepared: PreparedBox
+    sampling: Sampling
+    target: UptakeTarget | None
+    fill: float | None
+    pause: Callable[[int, str], None]
 
-        def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
-            at = torch.full((1,), t, device=self.device)
-            return self.bundle.vector_field(x, prepared.z_m, prepared.box_latent, at, asked).float()
+    def pasted(self, grown: Grown, notices: tuple[str, ...], seconds: dict[str, float]) -> _Tumour:
+        """A grown tumour on the native region around the box."""
+        with timed(seconds, "paste"):
+            return _Tumour(_paste(self.prepared, grown, self.target), notices, seconds)
 
-        return integrate(velocity, noise, time_grid(steps), solver, known, on_step)
+    def shortcomings(self, pasted: _Pasted) -> list[str]:
+        """What was asked for and is not there, in plain words."""
+        found = []
+        if not pasted.marked.tumour.any():
+            found.append("No tumour grew in this box with this seed; try another seed or a larger box.")
+        if self.fill is not None and abs(pasted.fill / self.fill - 1) > TARGET_TOLERANCE:
+            found.append(
+                f"The tumour fills {100 * pasted.fill:.0f} % of the box and not the {100 * self.fill:.0f} % asked for; "
+                "try another seed, or another box."
+            )
+        if self.target is not None and pasted.missed is not None:
+            found.append(
+                f"The tumour reaches SUV{self.target.measure} {pasted.missed:.1f} and not the {self.target.suv:.1f} "
+                "asked for; try another seed, or a box in other tissue."
+            )
+        return found
 
 
-def _check_sampling(seed: int, steps: int, solver: str) -> None:
-    """The sampler's own checks, and the seed's, before any work."""
-    time_grid(steps)
-    check_solver(solver)
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"seed is {seed}; use 0 or a positive number below 2^63.")
+@dataclass(frozen=True)
+class _Tumour:
+    """A tumour as it was pasted, what the user should know of how it was computed, and the time of each part."""
+
+    pasted: _Pasted
+    notices: tuple[str, ...]
+    seconds: dict[str, float]
 
 
 def _noise_seed(seed: int, box: Box) -> int:
@@ -415,15 +458,13 @@ class _Pasted:
     missed: float | None
 
 
-def _paste(
-    prepared: PreparedBox, synthetic_suv: NDArray, probability: NDArray, target: UptakeTarget | None = None
-) -> _Pasted:
+def _paste(prepared: PreparedBox, grown: Grown, target: UptakeTarget | None = None) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
     grid, box, patch = prepared.grid, prepared.box, prepared.patch
-    original_suv = prepared.original_suv[0, 0].cpu().numpy()
+    synthetic_suv, original_suv = grown.synthetic_suv, prepared.encoded.original_suv[0, 0].cpu().numpy()
     rise, region = patch.to_native(np.maximum(synthetic_suv - original_suv, 0), grid)
     kept, _ = patch.to_native(_share_kept(synthetic_suv, original_suv), grid)
-    soft, _ = patch.to_native(probability, grid)
+    soft, _ = patch.to_native(grown.probability, grid)
     window = paste_window(box, grid, region, TAPER_MM)
     change = TissueChange(rise * window, 1 + (kept - 1) * window)
     soft = soft * (window > 0)
@@ -471,17 +512,9 @@ def _write_region(image: sitk.Image, values: sitk.Image, start_ijk: list[int]) -
     image[tuple(slice(a, a + n) for a, n in zip(start_ijk, values.GetSize(), strict=True))] = values
 
 
-def _in_background(work: Callable[[], Result]) -> Future[Result]:
+def _in_background(works: Sequence[Callable[[], Result]]) -> list[Future[Result]]:
+    """One after the other, on one thread."""
     executor = ThreadPoolExecutor(1)
-    future = executor.submit(work)
+    futures = [executor.submit(work) for work in works]
     executor.shutdown(wait=False)
-    return future
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        seconds[part] = time.perf_counter() - start
+    return futures

@@ -22,6 +22,7 @@ from TumorGenCore.networks.mask_refiner import MaskRefiner
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.patch import PatchSettings
+from TumorGenCore.sampling import Sampling
 
 __all__ = ["DEFAULT_BUNDLE", "ModelBundle", "bundle_folder", "installed_bundles", "load_bundle", "save_bundle"]
 
@@ -43,6 +44,7 @@ class ModelBundle:
         patch: working patch.
         latent_mean, latent_deviation: per channel, to normalise latents.
         condition: ``before`` (box content removed before encoding) or ``after`` (the paper's z^m = (1 - B) z_1).
+        sampling: steps, solver and times that the networks are sampled with where nothing else is asked for.
         notes: description, training data with licence, figures; free JSON for the metadata.
         weights_hash: sha256 over the weight files' hashes.
     """
@@ -58,6 +60,7 @@ class ModelBundle:
     latent_mean: list[float]
     latent_deviation: list[float]
     condition: str = "before"
+    sampling: Sampling = field(default_factory=Sampling)
     notes: dict[str, Any] = field(default_factory=dict)
     weights_hash: str = ""
 
@@ -135,11 +138,12 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             latent_mean=_per_channel(own, "latent_mean", networks["vae"]),
             latent_deviation=_per_channel(own, "latent_deviation", networks["vae"]),
             condition=_checked_condition(own["condition"]),
+            sampling=Sampling.parse(own.get("sampling", {})),
             notes=own.get("notes", {}),
             weights_hash=_joint_hash(own["weights"]),
             **networks,  # type: ignore[arg-type]
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelBundleError(
             f"The metadata of bundle {folder.name} is incomplete or wrong: {error!r}. Install it again."
         ) from error
@@ -237,6 +241,7 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "latent_mean": bundle.latent_mean,
             "latent_deviation": bundle.latent_deviation,
             "condition": bundle.condition,
+            "sampling": bundle.sampling.as_dict(),
             "weights": weights,
             "notes": bundle.notes,
         },

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from TumorGenCore.geometry import Box
+from TumorGenCore.sampling import Sampling
 from TumorGenCore.suv import PetUnits
 from TumorGenCore.uptake_control import UptakeTarget
 from TumorGenCore.voxels import read_region, read_slabs
@@ -50,8 +51,7 @@ def make_provenance(
     units: PetUnits,
     box: Box,
     seed: int,
-    steps: int,
-    solver: str,
+    sampling: Sampling,
     bundle_name: str,
     bundle_version: str,
     bundle_hash: str,
@@ -68,8 +68,7 @@ def make_provenance(
         units: the input's units.
         box: where the tumour was inserted.
         seed: of the noise.
-        steps: of the solver.
-        solver: its name, such as "euler".
+        sampling: steps, solver and times.
         bundle_name: of the model bundle, with its version and the hash of its weights.
         bundle_version: see ``bundle_name``.
         bundle_hash: see ``bundle_name``.
@@ -88,8 +87,9 @@ def make_provenance(
         "bundle_version": bundle_version,
         "bundle_hash": bundle_hash,
         "seed": int(seed),
-        "steps": int(steps),
-        "solver": solver,
+        "steps": sampling.steps,
+        "solver": sampling.solver,
+        "time_grid": "uniform" if sampling.is_uniform else sampling.grid(),
         "device": device,
         **({} if target is None else {f"target_suv_{target.measure}": float(target.suv)}),
         "uptake_gain": float(uptake_gain),

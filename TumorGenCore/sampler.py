@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
-import numpy as np
 import torch
 
-__all__ = ["KnownRegion", "Solver", "check_solver", "integrate", "time_grid"]
+from TumorGenCore.sampling import Solver
 
-Solver = Literal["euler", "heun"]
+__all__ = ["KnownRegion", "integrate"]
+
 Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 
 
@@ -39,27 +39,6 @@ class KnownRegion:
         return self.unknown * x + (1 - self.unknown) * ((1 - t) * self.noise + t * self.data)
 
 
-def time_grid(steps: int) -> list[float]:
-    """``steps + 1`` even times from 0 to 1.
-
-    Raises:
-        ValueError: fewer than one step.
-    """
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; sampling needs at least 1.")
-    return np.linspace(0.0, 1.0, steps + 1, dtype=np.float64).tolist()
-
-
-def check_solver(solver: str) -> None:
-    """Refuse a solver that is not known.
-
-    Raises:
-        ValueError
-    """
-    if solver not in get_args(Solver):
-        raise ValueError(f"solver is {solver!r}; use 'euler' or 'heun'.")
-
-
 def integrate(
     velocity: Velocity,
     noise: torch.Tensor,
@@ -73,7 +52,7 @@ def integrate(
     Args:
         velocity: v(x, t); x of ``noise``'s shape, t a float.
         noise: x at ``times[0]``.
-        times: increasing, ends at 1; see ``time_grid``.
+        times: increasing, ends at 1; see ``sampling``.
         solver: ``euler``, or ``heun`` (two evaluations a step but the last, second order).
         known: the inpainting constraint, applied at every time of the grid.
         on_step: called with 1, 2, ... after each step; may raise to cancel.
@@ -84,7 +63,8 @@ def integrate(
     Raises:
         ValueError: an unknown solver, or times that do not increase.
     """
-    check_solver(solver)
+    if solver not in get_args(Solver):
+        raise ValueError(f"solver is {solver!r}; use 'euler' or 'heun'.")
     if any(later <= earlier for earlier, later in pairwise(times)):
         raise ValueError("times must increase from noise (0) to data (1).")
     x = noise

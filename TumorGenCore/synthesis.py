@@ -109,7 +109,7 @@ def synthesize(
     rows: Sequence[ManifestRow],
     output: Path,
     *,
-    steps: int = 10,
+    steps: int | None = None,
     resume: bool = False,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
@@ -124,7 +124,7 @@ def synthesize(
         generator: one for all.
         rows: from ``read_manifest``.
         output: folder; made if it is not there.
-        steps: of the sampler.
+        steps: of the sampler; None takes the bundle's own.
         resume: keep results that are complete and were made the same way.
         on_outcome: called after each result or failure.
 
@@ -147,8 +147,9 @@ def synthesize(
 
 
 class _Run:
-    def __init__(self, generator: TumorGenerator, output: Path, steps: int, rows: Sequence[ManifestRow]) -> None:
-        self.generator, self.output, self.steps = generator, output, steps
+    def __init__(self, generator: TumorGenerator, output: Path, steps: int | None, rows: Sequence[ManifestRow]) -> None:
+        self.generator, self.output = generator, output
+        self.sampling = generator.bundle.sampling.asked(steps)
         self.requests = {(row.name, seed): self._request(row, seed) for row in rows for seed in row.seeds}
         self.records: dict[Key, Record] = {}
 
@@ -162,7 +163,7 @@ class _Run:
             "region": None if row.region is None else row.region.name,
             "tumours": row.tumours,
             "seed": seed,
-            "steps": self.steps,
+            **self.sampling.as_dict(),
             "suv_factor": row.suv_factor,
             "target": None if row.target is None else [row.target.measure, row.target.suv],
             "bundle_hash": self.generator.bundle.weights_hash,
@@ -212,7 +213,7 @@ class _Run:
             return
         for seed in missing:
             try:
-                case = scan.synthesize(seed, self.steps)
+                case = scan.synthesize(seed, self.sampling.steps)
             except TumorGenError as error:
                 yield Outcome(row.name, (seed,), reason=str(error))
                 continue

@@ -16,6 +16,7 @@ from oracles import depth_inside, random_box, random_direction, random_image, vo
 from TumorGenCore import Box, CancelledError, InvalidBoxError, TumorGenerator, UnsupportedVolumeError
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.provenance import hash_volume, software_version
+from TumorGenCore.sampling import Sampling
 from TumorGenCore.suv import PetUnits
 from TumorGenCore.volume_io import PetVolume
 
@@ -431,6 +432,7 @@ def test_provenance_says_how_to_make_it_again_and_that_it_is_synthetic(
         "seed": 11,
         "steps": STEPS,
         "solver": "heun",
+        "time_grid": "uniform",
         "device": "cpu",
         "uptake_gain": 1.0,
         "box_center_lps": list(box.center_lps),
@@ -475,3 +477,81 @@ def test_a_box_past_the_volume_and_off_the_body_is_warned_about(generator: Tumor
     warnings = generator.insert(image * 0.03, Box(corner, (40, 40, 12)), steps=1, suv_factor=1).warnings
     for words in ("past the volume", "outside the body", "12 mm thin"):
         assert any(words in w for w in warnings), words
+
+
+def test_variants_made_at_once_are_those_made_one_by_one(generator: TumorGenerator) -> None:
+    """Not bit for bit: with several threads a batch's sums are taken in another order."""
+    image = an_image()
+    prepared = generator.prepare(image, a_box(image), suv_factor=1)
+    seeds = (7, 8, 7)
+    results = generator.generate_many(prepared, seeds=seeds, steps=STEPS)
+    assert [result.provenance["seed"] for result in results] == list(seeds)
+    for seed, result in zip(seeds, results, strict=True):
+        alone = generator.generate(prepared, seed=seed, steps=STEPS)
+        assert bool(result.warnings) == bool(alone.warnings)
+        change, other = (values(r.image).astype(np.float64) - values(image) for r in (result, alone))
+        assert np.sqrt(np.mean((change - other) ** 2)) < 0.02 * np.sqrt(np.mean(other**2))
+        assert np.mean(values(result.mask) != values(alone.mask)) < 1e-3
+        np.testing.assert_allclose(values(result.mask_probability), values(alone.mask_probability), atol=0.02)
+    assert not np.array_equal(values(results[0].image), values(results[1].image))
+
+
+def test_variants_made_at_once_share_nothing_and_leave_the_input_alone(generator: TumorGenerator) -> None:
+    image = an_image()
+    before = bits(image)
+    prepared = generator.prepare(image, a_box(image), suv_factor=1)
+    first, second = generator.generate_many(prepared, seeds=(1, 2), steps=1)
+    kept = bits(second.image)
+    first.image[0, 0, 0] = 99.0
+    np.testing.assert_array_equal(bits(second.image), kept)
+    np.testing.assert_array_equal(bits(image), before)
+
+
+def test_progress_and_cancel_count_the_steps_of_all_variants(generator: TumorGenerator) -> None:
+    image = an_image()
+    prepared = generator.prepare(image, a_box(image), suv_factor=1)
+    told: list[tuple[int, int, str]] = []
+    generator.generate_many(prepared, seeds=(1, 2, 3), steps=2, on_progress=lambda *step: told.append(step))
+    assert told[0] == (0, 6, "sampling")
+    assert [done for done, _, doing in told if doing == "sampling"] == [0, 3, 6]
+    assert told[-1] == (6, 6, "done")
+    asked = iter([False, True])
+    with pytest.raises(CancelledError, match="after step 3 of 6"):
+        generator.generate_many(prepared, seeds=(1, 2, 3), steps=2, should_cancel=lambda: next(asked))
+
+
+def test_the_time_of_a_batch_is_shared_by_its_variants(generator: TumorGenerator) -> None:
+    image = an_image()
+    prepared = generator.prepare(image, a_box(image), suv_factor=1)
+    results = generator.generate_many(prepared, seeds=(1, 2), steps=1)
+    assert results[0].seconds["steps"] == results[1].seconds["steps"] > 0
+    assert results[0].seconds["encode"] == prepared.seconds["encode"]
+
+
+@pytest.mark.parametrize(("seeds", "message"), [((), "no seed"), ((1, -1), "seed is -1")])
+def test_seeds_that_cannot_be_used_are_refused_before_any_work(
+    generator: TumorGenerator, seeds: tuple[int, ...], message: str
+) -> None:
+    image = an_image()
+    prepared = generator.prepare(image, a_box(image), suv_factor=1)
+    with pytest.raises(ValueError, match=message):
+        generator.generate_many(prepared, seeds=seeds, on_progress=lambda *_: pytest.fail("work was begun"))
+
+
+def test_a_bundle_is_sampled_its_own_way_unless_asked_otherwise(tiny_bundle_folder: Path) -> None:
+    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    generator.bundle.sampling = Sampling(3, "heun", shift=2.0)
+    image = an_image()
+    prepared = generator.prepare(image, a_box(image), suv_factor=1)
+    told: list[int] = []
+    own = generator.generate(prepared, seed=1, on_progress=lambda done, steps, doing: told.append(steps))
+    assert set(told) == {3}
+    assert (own.provenance["steps"], own.provenance["solver"]) == (3, "heun")
+    assert own.provenance["time_grid"] == pytest.approx([0, 0.2, 0.5, 1])
+    asked = generator.insert(image, a_box(image), seed=1, steps=2, solver="euler", suv_factor=1).provenance
+    assert (asked["steps"], asked["solver"]) == (2, "euler")
+    assert asked["time_grid"] == pytest.approx([0, 1 / 3, 1])
+    generator.bundle.sampling = Sampling(3, "heun")
+    even = generator.generate(prepared, seed=1)
+    assert even.provenance["time_grid"] == "uniform"
+    assert not np.array_equal(values(even.image), values(own.image))

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from TumorGenCore.geometry import Box
 from TumorGenCore.provenance import STATEMENT, hash_volume, make_provenance
+from TumorGenCore.sampling import Sampling
 from TumorGenCore.suv import PetUnits
 
 
@@ -20,14 +21,13 @@ def image(dtype=np.float32) -> sitk.Image:
     return result
 
 
-def provenance(volume: sitk.Image) -> dict:
+def provenance(volume: sitk.Image, sampling: Sampling = Sampling(10)) -> dict:  # noqa: B008
     return make_provenance(
         input_hash=hash_volume(volume),
         units=PetUnits("BQML", 0.00025, "dicom tags"),
         box=Box((1, 2, 3), (10, 20, 30), ((0, -1, 0), (1, 0, 0), (0, 0, 1))),
         seed=7,
-        steps=10,
-        solver="euler",
+        sampling=sampling,
         bundle_name="fdg",
         bundle_version="1.0.0",
         bundle_hash="abc",
@@ -52,6 +52,11 @@ def test_provenance_has_all_that_makes_the_result_again():
     assert record["input_sha256"] == hash_volume(image())
     assert record["created_utc"] == "2026-01-31T10:30:00+00:00"
     assert record["software_version"]
+
+
+def test_provenance_says_at_which_times_was_sampled():
+    assert provenance(image())["time_grid"] == "uniform"
+    assert provenance(image(), Sampling(2, shift=3.0))["time_grid"] == pytest.approx([0, 0.25, 1])
 
 
 def test_provenance_is_json_and_copies_nothing_from_the_image_metadata():

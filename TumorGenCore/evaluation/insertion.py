@@ -81,7 +81,7 @@ def phantom_sites(seed: int = 0) -> list[Site]:
 
 
 def evaluate_site(
-    generator: TumorGenerator, site: Site, seeds: range, steps: int = 10
+    generator: TumorGenerator, site: Site, seeds: range, steps: int | None = None
 ) -> tuple[dict, list[InsertionResult]]:
     """Insert with every seed and measure.
 
@@ -95,7 +95,7 @@ def evaluate_site(
         - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
     """
     prepared = generator.prepare(site.image, site.box, suv_factor=1)
-    results = [generator.generate(prepared, seed=seed, steps=steps) for seed in seeds]
+    results = generator.generate_many(prepared, seeds=seeds, steps=steps)
     grid = Grid.from_image(site.image)
     start, stop = site.box.index_bounds(grid, _MARGIN_VOXELS)
     around = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))

@@ -29,7 +29,7 @@ def evaluate(
     output: Path,
     names: Sequence[str] | None = None,
     seeds: int = 3,
-    steps: int = 10,
+    steps: int | None = None,
     on_progress: Callable[[str], None] | None = None,
     field_statistics: Path | None = None,
 ) -> dict:
@@ -41,7 +41,7 @@ def evaluate(
         output: folder of the report.
         names: cases; by default those the bundle's metadata names as held out.
         seeds: 0, 1, ... per site.
-        steps: of the sampler.
+        steps: of the sampler; None takes the bundle's own.
         on_progress: called with a line per case.
         field_statistics: quantiles of large data sets to show beside; see ``read_field_statistics``.
 
@@ -79,7 +79,7 @@ def evaluate(
         "weights_sha256": generator.bundle.weights_hash,
         "cases": sorted(reconstruction),
         "seeds": list(range(seeds)),
-        "steps": steps,
+        **generator.bundle.sampling.asked(steps).as_dict(),
         "reconstruction": reconstruction,
         "sites": sites,
         "means": _means(reconstruction, sites),

@@ -19,7 +19,8 @@ from TumorGenCore.networks.mask_refiner import MaskRefiner
 from TumorGenCore.networks.onednn import use_onednn
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.networks.vector_field import VectorField
-from TumorGenCore.sampler import KnownRegion, integrate, time_grid
+from TumorGenCore.sampler import KnownRegion, integrate
+from TumorGenCore.sampling import time_grid
 from TumorGenCore.training.autoencoder import load_autoencoder, vae_arguments
 from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import AutoencoderRun, GeneratorRun, write_config

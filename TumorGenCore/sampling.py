@@ -1,0 +1,157 @@
+"""How a model is sampled: how many steps, by which solver, at which times. A bundle carries its own. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from TumorGenCore.bundle_folders import METADATA, bundle_folder
+from TumorGenCore.errors import ModelBundleError
+
+__all__ = ["Sampling", "Solver", "bundle_sampling", "shifted_times", "time_grid"]
+
+Solver = Literal["euler", "heun"]
+
+
+def time_grid(steps: int) -> list[float]:
+    """``steps + 1`` even times from 0 to 1.
+
+    Raises:
+        ValueError: fewer than one step.
+    """
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; sampling needs at least 1.")
+    return np.linspace(0.0, 1.0, steps + 1, dtype=np.float64).tolist()
+
+
+def shifted_times(steps: int, shift: float) -> list[float]:
+    """Times warped towards the noise or the data, t -> t / (t + shift (1 - t)); 1 leaves them even.
+
+    Above 1 the steps near the noise (t = 0) are finer, below 1 those near the data. Warping by a and then by b is
+    warping by a b. It is the time shift of Esser et al. (2024), with time running from noise to data.
+
+    Args:
+        steps: how many.
+        shift: positive.
+
+    Raises:
+        ValueError: fewer than one step, or a shift that is not a positive number.
+    """
+    if not 0 < shift < float("inf"):
+        raise ValueError(f"The time grid's shift is {shift}; it must be a positive number.")
+    t = np.asarray(time_grid(steps))
+    return (t / (t + shift * (1 - t))).tolist()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a model is sampled.
+
+    Args:
+        steps: of the solver.
+        solver: ``euler``, or ``heun`` (two evaluations a step but the last).
+        shift: of the time grid, see ``shifted_times``; 1 is even.
+        times: the time grid itself instead, increasing from 0 to 1. For other than ``len(times) - 1`` steps it is read
+            at even places, linearly between its own.
+
+    Raises:
+        ValueError: a value that cannot be sampled with.
+    """
+
+    steps: int = 10
+    solver: Solver = "euler"
+    shift: float = 1.0
+    times: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        shifted_times(self.steps, self.shift)
+        if self.solver not in get_args(Solver):
+            raise ValueError(f"solver is {self.solver!r}; use 'euler' or 'heun'.")
+        if self.times is not None:
+            if self.shift != 1:
+                raise ValueError("A time grid is given by its times or by a shift, not by both.")
+            _check_times(self.times)
+
+    def asked(self, steps: int | None = None, solver: Solver | None = None) -> Sampling:
+        """The same with what a user asks for; None keeps the bundle's own.
+
+        Raises:
+            ValueError: steps or solver that cannot be used.
+        """
+        return Sampling(
+            self.steps if steps is None else steps,
+            self.solver if solver is None else solver,
+            self.shift,
+            self.times,
+        )
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether the times are even."""
+        return self.times is None and self.shift == 1
+
+    def grid(self) -> list[float]:
+        """The ``steps + 1`` times, from 0 (noise) to 1 (data)."""
+        if self.times is None:
+            return shifted_times(self.steps, self.shift)
+        known = time_grid(len(self.times) - 1)
+        return np.interp(time_grid(self.steps), known, self.times).tolist()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a bundle's metadata; the inverse of ``parse``."""
+        grid = {"shift": self.shift} if self.times is None else list(self.times)
+        return {
+            "steps": self.steps,
+            "solver": self.solver,
+            "time_grid": "uniform" if self.is_uniform else grid,
+        }
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Sampling:
+        """From a bundle's metadata: ``{"steps", "solver", "time_grid"}``, each of which may be missing.
+
+        ``time_grid`` is ``"uniform"``, ``{"shift": number}``, or a list of times.
+
+        Raises:
+            ValueError, TypeError: a value of another kind, or one that cannot be sampled with.
+        """
+        unknown = set(values) - {"steps", "solver", "time_grid"}
+        if unknown:
+            raise ValueError(f"sampling has an unknown entry {sorted(unknown)[0]!r}")
+        grid = values.get("time_grid", "uniform")
+        shape: dict[str, Any] = {}
+        if isinstance(grid, Mapping) and set(grid) == {"shift"}:
+            shape = {"shift": float(grid["shift"])}
+        elif isinstance(grid, list):
+            shape = {"times": tuple(float(t) for t in grid)}
+        elif grid != "uniform":
+            raise ValueError(f"time_grid is {grid!r}; use 'uniform', {{'shift': number}} or a list of times")
+        own = cls()
+        return cls(int(values.get("steps", own.steps)), values.get("solver", own.solver), **shape)
+
+
+def bundle_sampling(name_or_path: str | Path) -> Sampling:
+    """How a bundle is sampled where nothing else is asked for, from its metadata alone.
+
+    Raises:
+        ModelBundleError: there is no such bundle, or its metadata cannot be read.
+    """
+    folder = bundle_folder(name_or_path)
+    try:
+        metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+        return Sampling.parse(metadata["tumorgen"].get("sampling", {}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelBundleError(
+            f"The metadata of bundle {folder.name} cannot be read ({error}); install it again."
+        ) from error
+
+
+def _check_times(times: tuple[float, ...]) -> None:
+    if len(times) < 2 or times[0] != 0 or times[-1] != 1 or any(b <= a for a, b in pairwise(times)):
+        raise ValueError(f"The time grid is {list(times)}; its times must increase from 0 (noise) to 1 (data).")
