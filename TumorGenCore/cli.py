@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from TumorGenCore.command_arguments import (
-    add_uptake_target,
+    add_tumour_wishes,
     join_box,
     positive_number,
     seed_number,
@@ -117,6 +117,7 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
             steps=options.steps,
             solver=options.solver,
             target=target,
+            fill=options.fill,
             on_progress=_progress(report, seed),
         )
         for line in result.warnings[len(prepared.warnings) :]:
@@ -408,7 +409,7 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    add_uptake_target(insert)
+    add_tumour_wishes(insert)
     insert.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
     insert.add_argument(
         "--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd", help="OUT.dcm: DICOM SEG, of a DICOM PET"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from TumorGenCore.uptake_control import UptakeTarget
 
-__all__ = ["add_uptake_target", "join_box", "positive_number", "seed_number", "uptake_target"]
+__all__ = ["add_tumour_wishes", "join_box", "positive_number", "seed_number", "share", "uptake_target"]
 
 
 def positive_number(text: str) -> int:
@@ -28,6 +28,14 @@ def seed_number(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    """A number between 0 and 1, neither of them."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    return value
+
+
 def join_box(arguments: Sequence[str]) -> list[str]:
     """``--box -10,20,...`` means ``--box=-10,20,...``: argparse takes a leading minus for an option."""
     joined: list[str] = []
@@ -39,15 +47,16 @@ def join_box(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def add_uptake_target(parser: argparse.ArgumentParser) -> None:
-    """``--suv-max`` or ``--suv-mean``: how hot the tumour shall be."""
+def add_tumour_wishes(parser: argparse.ArgumentParser) -> None:
+    """``--suv-max`` or ``--suv-mean``: how hot the tumour shall be; ``--fill``: how much of the box it shall fill."""
     uptake = parser.add_mutually_exclusive_group()
     uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumour shall have")
     uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumour shall have")
+    parser.add_argument("--fill", type=share, metavar="SHARE", help="share of the box's volume that shall be tumour")
 
 
 def uptake_target(options: argparse.Namespace) -> UptakeTarget | None:
-    """What the options of ``add_uptake_target`` ask for.
+    """What the options of ``add_tumour_wishes`` ask for.
 
     Raises:
         ValueError: an SUV that is not a positive number.

@@ -165,6 +165,7 @@ class _Run:
             "steps": self.steps,
             "suv_factor": row.suv_factor,
             "target": None if row.target is None else [row.target.measure, row.target.suv],
+            "fill": row.fill,
             "bundle_hash": self.generator.bundle.weights_hash,
         }
 
@@ -305,7 +306,9 @@ class _Scan:
                 prepared = self.generator.prepare(PetVolume(image, self.volume.units), box)
             else:
                 prepared = self.prepared
-            result = self.generator.generate(prepared, seed=seed, steps=steps, target=self.row.target)
+            result = self.generator.generate(
+                prepared, seed=seed, steps=steps, target=self.row.target, fill=self.row.fill
+            )
             image, mask = result.image, sitk.Or(mask, result.mask)
             provenances.append(result.provenance)
             notes += result.warnings

@@ -182,6 +182,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> tuple[Any, Any]:
@@ -197,6 +198,7 @@ class InsertionLogic:
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
             target: SUVmax or SUVmean that each tumour shall have; None leaves it to the model.
+            fill: share of its box's volume that each tumour shall fill, 0 to 1; None leaves it to the model.
             softMask: whether to add the soft mask as a volume (see ``results``).
             onProgress: called on this thread whenever the progress changes; what it raises cancels the run.
 
@@ -216,6 +218,7 @@ class InsertionLogic:
             device=device,
             suvFactor=suvFactor,
             target=target,
+            fill=fill,
             softMask=softMask,
             onProgress=onProgress,
         )
@@ -233,6 +236,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> list[Variant]:
@@ -252,6 +256,7 @@ class InsertionLogic:
             device=device,
             suvFactor=suvFactor,
             target=target,
+            fill=fill,
             softMask=softMask,
         )
         _waitAlive(insertion, onProgress)
@@ -269,6 +274,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
     ) -> Insertion:
         """Begin a run and return at once; see ``insertTumors``. Missing packages are installed first.
@@ -297,6 +303,7 @@ class InsertionLogic:
             model=model,
             device=device,
             target=target,
+            fill=fill,
             softMask=softMask,
             warnings=(*remarks, *implausibleUnits(image, units, self.factorRemedy)),
         )
@@ -316,6 +323,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
     ) -> Preview:
         """Begin a quick tumour for showing while a box is moved, and return at once.
 
@@ -347,6 +355,7 @@ class InsertionLogic:
             model=model,
             device=device,
             target=target,
+            fill=fill,
         )
         job = self._worker.start(functools.partial(runPreview, request), steps, givesWay=True)
         return Preview(job, volumeNode, request.units)
