@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,6 +22,7 @@ from TumorGenCore.devices import autocast, channels_last, pick_device
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from TumorGenCore.networks.mask_refiner import plain_mask
 from TumorGenCore.networks.onednn import use_onednn
 from TumorGenCore.patch import WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
@@ -33,7 +34,7 @@ from TumorGenCore.uptake_control import TissueChange, UptakeTarget, fit_gain
 from TumorGenCore.volume_io import PetVolume, check_volume
 from TumorGenCore.voxels import read_region
 
-__all__ = ["InsertionResult", "PreparedBox", "TumorGenerator"]
+__all__ = ["InsertionResult", "Paste", "PreparedBox", "TumorGenerator"]
 
 #: (steps done, steps in all, what is being done)
 OnProgress = Callable[[int, int, str], None]
@@ -42,6 +43,8 @@ ShouldCancel = Callable[[], bool]
 
 Result = TypeVar("Result")
 
+#: ``change``: the tissue keeps its texture, and changes as D(z) differs from D(z_1). ``replace``: D(z) takes its place.
+Paste = Literal["change", "replace"]
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
 #: Boxes whose centres lie in one cell of this edge (mm, LPS) share their noise.
@@ -128,6 +131,8 @@ class TumorGenerator:
     Args:
         bundle: the networks.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        paste: how the tumour joins the tissue; ``replace`` is there to be compared with.
+        refine: False takes the latent mask as it is, upsampled, in place of VMR's; there to be compared with.
 
     Example:
         >>> generator = TumorGenerator.from_pretrained()
@@ -135,9 +140,13 @@ class TumorGenerator:
         >>> result.image, result.mask
     """
 
-    def __init__(self, bundle: ModelBundle, device: str = "auto") -> None:
+    def __init__(
+        self, bundle: ModelBundle, device: str = "auto", *, paste: Paste = "change", refine: bool = True
+    ) -> None:
         self.device = pick_device(device)
         self.bundle = bundle
+        self.paste = paste
+        self.refine = refine
         for network in (bundle.vae, bundle.vector_field, bundle.mask_refiner):
             channels_last(use_onednn(network)).to(self.device)
         shape = (1, -1, 1, 1, 1)
@@ -277,7 +286,7 @@ class TumorGenerator:
             synthetic, probability = self._grow(prepared, seed, steps, solver, controls, pause, seconds)
             pause(steps, "pasting")
             with _timed(seconds, "paste"):
-                return _paste(prepared, synthetic, probability, target)
+                return _paste(prepared, synthetic, probability, target, self.paste)
 
         pasted = grown(None) if fill is None else search_fill(grown, lambda tumour: tumour.fill, fill, TARGET_TOLERANCE)
         image = copy.result()
@@ -302,6 +311,8 @@ class TumorGenerator:
             target=target,
             uptake_gain=pasted.gain,
             fill=fill,
+            paste=self.paste,
+            refine=self.refine,
         )
         if fill is not None and abs(pasted.fill / fill - 1) > TARGET_TOLERANCE:
             warnings += (
@@ -343,9 +354,13 @@ class TumorGenerator:
             with _timed(seconds, "decode"):
                 decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
             with _timed(seconds, "refine"):
-                logits = self.bundle.mask_refiner(x[:, -1:].clamp(-1, 1), features)
+                mask = x[:, -1:].clamp(-1, 1)
+                if self.refine:
+                    probability = torch.sigmoid(self.bundle.mask_refiner(mask, features).float())
+                else:
+                    probability = plain_mask(mask, self.bundle.vae.factor)
         synthetic = self.bundle.scale.to_suv(decoded.float())
-        return synthetic[0, 0].cpu().numpy(), torch.sigmoid(logits.float())[0, 0].cpu().numpy()
+        return synthetic[0, 0].cpu().numpy(), probability[0, 0].cpu().numpy()
 
     def _sample(
         self,
@@ -416,13 +431,17 @@ class _Pasted:
 
 
 def _paste(
-    prepared: PreparedBox, synthetic_suv: NDArray, probability: NDArray, target: UptakeTarget | None = None
+    prepared: PreparedBox,
+    synthetic_suv: NDArray,
+    probability: NDArray,
+    target: UptakeTarget | None = None,
+    paste: Paste = "change",
 ) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
     grid, box, patch = prepared.grid, prepared.box, prepared.patch
-    original_suv = prepared.original_suv[0, 0].cpu().numpy()
-    rise, region = patch.to_native(np.maximum(synthetic_suv - original_suv, 0), grid)
-    kept, _ = patch.to_native(_share_kept(synthetic_suv, original_suv), grid)
+    on_patch = _change(synthetic_suv, prepared.original_suv[0, 0].cpu().numpy(), paste)
+    rise, region = patch.to_native(on_patch.rise, grid)
+    kept, _ = patch.to_native(on_patch.kept, grid)
     soft, _ = patch.to_native(probability, grid)
     window = paste_window(box, grid, region, TAPER_MM)
     change = TissueChange(rise * window, 1 + (kept - 1) * window)
@@ -451,6 +470,13 @@ def _paste(
         float(tumour.sum() * np.prod(grid.spacing_mm) / np.prod(box.size_mm)),
         reached if missed else None,
     )
+
+
+def _change(synthetic_suv: NDArray, original_suv: NDArray, paste: Paste) -> TissueChange:
+    """From D(z_1) to D(z), both in SUV, (k, j, i) of the working patch."""
+    if paste == "replace":
+        return TissueChange(np.maximum(synthetic_suv, 0), np.zeros_like(synthetic_suv))
+    return TissueChange(np.maximum(synthetic_suv - original_suv, 0), _share_kept(synthetic_suv, original_suv))
 
 
 def _share_kept(synthetic_suv: NDArray, original_suv: NDArray) -> NDArray[np.float32]:
