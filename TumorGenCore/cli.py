@@ -335,6 +335,11 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
+    segmenter = None
+    if options.segmenter:
+        from TumorGenCore.training.segmenter import load_segmenter
+
+        segmenter = load_segmenter(options.segmenter, options.device)
     names = options.cases.split(",") if options.cases else None
     result = evaluate(
         generator,
@@ -345,6 +350,7 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
         options.steps,
         report.say,
         options.field_statistics,
+        segmenter,
     )
     report.values = result["means"]
     report.say((options.output / "report.md").read_text())
@@ -462,6 +468,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="JSON of lesion quantiles of large data sets, shown beside",
+    )
+    evaluate.add_argument(
+        "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to judge the masks"
     )
     evaluate.set_defaults(run=_evaluate)
 

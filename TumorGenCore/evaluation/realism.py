@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from TumorGenCore.evaluation.alignment import measure_alignment
 from TumorGenCore.evaluation.distributions import (
     STATISTICS,
     compare_statistics,
@@ -25,6 +27,9 @@ from TumorGenCore.evaluation.seams import seams
 from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
 from TumorGenCore.training.data import Case
 
+if TYPE_CHECKING:
+    from TumorGenCore.training.segmenter import Segmenter
+
 __all__ = ["KINDS", "measure_realism"]
 
 #: Kinds of lesions that are listed: the largest of every real case, and the synthetic ones by their site's group.
@@ -34,7 +39,11 @@ Groups = dict[str, list[LesionSample]]
 
 
 def measure_realism(
-    held_out: Sequence[Case], training: Sequence[Case], shown: Shown, tell: Callable[[str], None]
+    held_out: Sequence[Case],
+    training: Sequence[Case],
+    shown: Shown,
+    tell: Callable[[str], None],
+    segmenter: Segmenter | None = None,
 ) -> tuple[dict, dict[str, LesionSample]]:
     """All measures of realism.
 
@@ -47,6 +56,7 @@ def measure_realism(
         training: those of the training's cases that are at hand; without any, distances are left out.
         shown: sites and what was inserted there, one result a seed.
         tell: called with a line per theme.
+        segmenter: the judge of masks; without one, alignment is left out.
 
     Returns:
         The figures, ready for JSON, each theme with ``left_out`` and the reason where it cannot be computed; and all
@@ -63,8 +73,15 @@ def measure_realism(
     figures = _statistics(groups)
     tell("lesion statistics: done")
     figures["seams"] = seams(shown)
+    tell("seams: done")
+    figures["alignment"] = (
+        {"left_out": "no segmenter is given; train one and pass it as --segmenter."}
+        if segmenter is None
+        else measure_alignment(segmenter, shown)
+    )
+    tell("alignment: done")
     figures["diversity"] = diversity(shown, figures["lesions"])
-    tell("seams and variety: done")
+    tell("variety: done")
     figures["memorisation"] = _or_reason(lambda: memorisation(synthetic, every["held_out"], every["training"]))
     tell("memorisation: done")
     figures["frechet"] = {

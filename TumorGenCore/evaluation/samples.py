@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from TumorGenCore.evaluation.real_tumours import tumour_mask
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import Case
@@ -40,13 +41,12 @@ class LesionSample:
 
 
 def real_lesions(case: Case) -> list[LesionSample]:
-    """The lesions of a case, the largest first."""
+    """The tumours of a case, that of the largest contour first."""
     grid = Grid.from_image(case.image)
     suv = sitk.GetArrayViewFromImage(case.image)
     samples = []
     for n, lesion in enumerate(sorted(case.lesions, key=lambda item: -item.volume_ml)):
-        mask = np.zeros(suv.shape, dtype=bool)
-        mask[tuple(np.rint(grid.lps_to_index(lesion.points_lps)).astype(int).T[::-1])] = True
+        mask = tumour_mask(case, lesion)
         samples.append(_crop(f"{case.name} lesion {n + 1}", case.patient, 0, suv, mask, grid.spacing_mm))
     return samples
 
