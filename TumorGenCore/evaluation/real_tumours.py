@@ -9,12 +9,10 @@ from scipy import ndimage
 
 from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import Case, Lesion, lesion_mask
-from TumorGenCore.training.examples import _metabolic_part as metabolic_part
+from TumorGenCore.training.metabolic_part import METABOLIC_SHARE, metabolic_part
 
 __all__ = ["case_tumours", "tumour_mask"]
 
-#: Threshold of metabolic tumour volume, as a share of the contour's 95th percentile.
-METABOLIC_SHARE = 0.41
 #: Voxels kept around a contour: closing gaps at its surface needs the neighbours.
 _MARGIN_VOXELS = 4
 
