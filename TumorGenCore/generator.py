@@ -23,7 +23,7 @@ from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.networks.onednn import use_onednn
-from TumorGenCore.patch import WorkingPatch, paste_window
+from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.pseudo_mask import latent_condition
 from TumorGenCore.sampler import KnownRegion, Solver, check_solver, integrate, time_grid
@@ -32,7 +32,7 @@ from TumorGenCore.uptake_control import UptakeTarget, add_change, fit_gain
 from TumorGenCore.volume_io import PetVolume, check_volume
 from TumorGenCore.voxels import read_region
 
-__all__ = ["InsertionResult", "PreparedBox", "TumorGenerator"]
+__all__ = ["InsertionResult", "PlacedBox", "PreparedBox", "TumorGenerator", "paste_change", "place_box"]
 
 #: (steps done, steps in all, what is being done)
 OnProgress = Callable[[int, int, str], None]
@@ -102,14 +102,20 @@ class _MarkedRegion:
 
 
 @dataclass(frozen=True)
-class PreparedBox:
-    """All that does not depend on the seed: made once per box, used for every variant."""
+class PlacedBox:
+    """A checked volume and box, and the working patch around the box."""
 
     image: sitk.Image
     grid: Grid
     units: PetUnits
     box: Box
     patch: WorkingPatch
+
+
+@dataclass(frozen=True)
+class PreparedBox(PlacedBox):
+    """All that does not depend on the seed: made once per box, used for every variant."""
+
     z_1: torch.Tensor
     z_m: torch.Tensor
     box_latent: torch.Tensor
@@ -203,14 +209,11 @@ class TumorGenerator:
         """
         seconds: dict[str, float] = {}
         with _timed(seconds, "check"):
-            source, units, grid = _checked(image, suv_factor)
-            patch = WorkingPatch.around(box.canonical(), self.bundle.patch)
-            _require_overlap(box, grid)
-            # A shallow copy: changes the caller makes to the image later do not reach this box.
-            volume = sitk.Image(source)
+            placed = place_box(image, box, self.bundle.patch, suv_factor)
+            volume, patch = placed.image, placed.patch
         with _timed(seconds, "sample"):
-            suv = patch.sample(volume) * np.float32(units.suv_factor)
-            warnings = box_warnings(box, grid, suv[patch.box_coverage() > 0.5])
+            suv = patch.sample(volume) * np.float32(placed.units.suv_factor)
+            warnings = box_warnings(box, placed.grid, suv[patch.box_coverage() > 0.5])
             x = self.bundle.scale.to_network(torch.from_numpy(suv)[None, None].to(self.device))
             inside = torch.from_numpy(patch.box_coverage())[None, None].to(self.device)
             box_latent = torch.from_numpy(patch.box_coverage(self.bundle.vae.factor))[None, None].to(self.device)
@@ -222,11 +225,7 @@ class TumorGenerator:
             with _timed(seconds, "decode original"):
                 original = self.bundle.vae.decode(z_1).float()
         return PreparedBox(
-            image=volume,
-            grid=grid,
-            units=units,
-            box=box,
-            patch=patch,
+            **vars(placed),
             z_1=(z_1 - self._mean) / self._deviation,
             z_m=(z_m - self._mean) / self._deviation,
             box_latent=box_latent,
@@ -317,6 +316,35 @@ class TumorGenerator:
         return integrate(velocity, noise, time_grid(steps), solver, known, on_step)
 
 
+def place_box(
+    image: sitk.Image | PetVolume, box: Box, settings: PatchSettings, suv_factor: float | None = None
+) -> PlacedBox:
+    """Check volume and box, and lay the working patch around the box; no network is needed.
+
+    Raises:
+        UnsupportedVolumeError, InvalidBoxError
+    """
+    source, units, grid = _checked(image, suv_factor)
+    patch = WorkingPatch.around(box.canonical(), settings)
+    _require_overlap(box, grid)
+    # A shallow copy: changes the caller makes to the image later do not reach this box.
+    return PlacedBox(sitk.Image(source), grid, units, box, patch)
+
+
+def paste_change(placed: PlacedBox, change_suv: NDArray, probability: NDArray) -> tuple[sitk.Image, sitk.Image]:
+    """Image and mask as an insertion gives them, whatever made the change; only voxels inside the box are changed.
+
+    Args:
+        placed: where.
+        change_suv: what to add, on the working patch, (k, j, i).
+        probability: of the tumour, on the working patch, (k, j, i); a mask of 0 and 1 will do.
+    """
+    pasted = _paste(placed, change_suv, probability)
+    image = _deep_copy(placed.image)
+    _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
+    return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
+
+
 def _check_sampling(seed: int, steps: int, solver: str) -> None:
     """The sampler's own checks, and the seed's, before any work."""
     time_grid(steps)
@@ -359,21 +387,19 @@ class _Pasted:
     missed: float | None
 
 
-def _paste(
-    prepared: PreparedBox, change_suv: NDArray, probability: NDArray, target: UptakeTarget | None = None
-) -> _Pasted:
+def _paste(placed: PlacedBox, change_suv: NDArray, probability: NDArray, target: UptakeTarget | None = None) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
-    grid, box, patch = prepared.grid, prepared.box, prepared.patch
+    grid, box, patch = placed.grid, placed.box, placed.patch
     delta, region = patch.to_native(change_suv, grid)
     soft, _ = patch.to_native(probability, grid)
     window = paste_window(box, grid, region, TAPER_MM)
     soft = soft * (window > 0)
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
-    native = read_region(prepared.image, start, size)
+    native = read_region(placed.image, start, size)
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)
-    factor = prepared.units.suv_factor
+    factor = placed.units.suv_factor
     before, change = native.astype(np.float64) * factor, delta.astype(np.float64) * window
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
     changed = add_change(before, change, gain) / factor

@@ -29,7 +29,7 @@ from TumorGenCore.training.latents import LatentCache
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 
-__all__ = ["train_generator"]
+__all__ = ["GeneratorStage", "train_generator"]
 
 _CONFIG = "generator.json"
 
