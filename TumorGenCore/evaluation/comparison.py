@@ -11,21 +11,16 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.alignment import Figures, alignment, mean_alignment
 from TumorGenCore.evaluation.comparison_text import comparison_text
-from TumorGenCore.evaluation.frechet import frechet_of_features, most_components
 from TumorGenCore.evaluation.insertion import Site, sites_of
+from TumorGenCore.evaluation.method_distances import distances
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
 from TumorGenCore.evaluation.radiomics import load_radiomics
-from TumorGenCore.evaluation.resampling import LeftOutError, Rows
-from TumorGenCore.evaluation.rivals.blended_latents import BlendedLatents
-from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
-from TumorGenCore.evaluation.rivals.donors import Donors
 from TumorGenCore.evaluation.rivals.host import Rival
-from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
-from TumorGenCore.evaluation.rivals.own import Own
-from TumorGenCore.evaluation.rivals.rule_based import RuleBased
-from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.rivals.lineup import rivals_of
+from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
 from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
 from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.geometry import Box, Grid
@@ -35,7 +30,7 @@ from TumorGenCore.training.data import Case, load_cases
 from TumorGenCore.training.rival import TrainedRival
 from TumorGenCore.training.segmenter import Segmenter
 
-__all__ = ["Made", "compare", "distances", "insert_all", "rivals_of"]
+__all__ = ["Made", "compare", "insert_all"]
 
 #: Tissue that is kept around a box for the contact sheet, mm.
 _SHOWN_MM = 60.0
@@ -72,8 +67,8 @@ def compare(
         on_progress: called with a line per site.
 
     Raises:
-        TrainingDataError: a network learnt from an evaluated patient, a rival has another VAE than the bundle, or no
-            training case has a tumour.
+        TrainingDataError: a network learnt from an evaluated patient, a rival has another VAE than the bundle, no
+            training case has a tumour, or there is no place to insert at.
     """
     tell = on_progress or (lambda line: None)
     names, pattern = held_out_names(generator.bundle, None), segmenter.run.data.patient_pattern
@@ -85,9 +80,12 @@ def compare(
     held_out = load_cases(data, names, patient_pattern=pattern)
     training = load_training_cases(generator.bundle, data, pattern)
     methods = rivals_of(generator, training, trained)
+    sites = [site for case in held_out for site in sites_of(case)]
+    if not sites:
+        raise TrainingDataError(f"{', '.join(names)} have neither a tumour nor healthy tissue to insert at.")
     output.mkdir(parents=True, exist_ok=True)
-    made, panels = insert_all(methods, [s for case in held_out for s in sites_of(case)], range(seeds), segmenter, tell)
-    real = {"held_out": _largest(held_out), "training": _largest(training)}
+    made, panels = insert_all(methods, sites, range(seeds), segmenter, tell)
+    real = _largest(held_out), _largest(training)
     tumour = {method: [m.lesion for m in some if m.site.group == "tumour"] for method, some in made.items()}
     report = {
         "bundle": generator.bundle.name,
@@ -95,8 +93,8 @@ def compare(
         "cases": sorted(names),
         "seeds": list(range(seeds)),
         "frechet": {
-            "radiomics": distances(tumour, real, load_radiomics, ("all",)),
-            "efflite0": distances(tumour, real, load_slice_features, PLANES),
+            "radiomics": distances(tumour, *real, load_radiomics, ("all",)),
+            "efflite0": distances(tumour, *real, load_slice_features, PLANES),
         },
         "alignment": {
             "ceiling": _ceiling(next(iter(made.values())), segmenter),
@@ -109,34 +107,6 @@ def compare(
             temporary.write_text(text)
     save_contact_sheet(panels, output / "contact_sheet.png", columns=1 + len(methods))
     return report
-
-
-def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequence[TrainedRival]) -> dict[str, Rival]:
-    """Every method by the name that the report gives it, in its order.
-
-    Raises:
-        TrainingDataError: no training case has a tumour.
-    """
-    donors, settings = Donors(training), generator.bundle.patch
-    methods: dict[str, Rival] = {
-        "Copy-paste": CopyPaste(donors, settings),
-        "Rules (SynTumor's manner)": RuleBased(donors.uptake(), settings),
-    }
-    for rival in trained:
-        if rival.run.kind == "unconditional":
-            methods["Blended latents (BLD's manner), 50"] = BlendedLatents(generator, rival)
-            continue
-
-        def shape(rng: np.random.Generator, patch, donors: Donors = donors):
-            return donors.fitted(rng, patch)[1]
-
-        methods["Mask first (DiffTumor's manner), DDPM-50"] = LatentDiffusion(generator, rival, shape, "ddpm")
-        methods["Mask first (DiffTumor's manner), DDIM-50"] = LatentDiffusion(generator, rival, shape, "ddim")
-    for steps in (50, 10, 4):
-        methods[f"TumorGen, Euler-{steps}"] = Own(generator, steps)
-    for steps in (10, 4):
-        methods[f"TumorGen, Heun-{steps}"] = Own(generator, steps, "heun")
-    return methods
 
 
 def insert_all(
@@ -168,55 +138,6 @@ def insert_all(
                     panels.append(_panel(method, site, image, mask))
         tell(f"{site.name}: done")
     return made, panels
-
-
-def distances(
-    synthetic: Mapping[str, Sequence[LesionSample]],
-    real: Mapping[str, Sequence[LesionSample]],
-    load: Callable[[], Callable[[LesionSample], np.ndarray]],
-    blocks: Sequence[str],
-) -> dict:
-    """Frechet distances of every method to the training lesions, on the same principal components.
-
-    Args:
-        synthetic: lesions of each method.
-        real: ``held_out`` and ``training`` lesions.
-        load: makes the function from a lesion to its features.
-        blocks: names of the equal parts that the features consist of.
-
-    Returns:
-        ``methods``: per method what ``frechet_of_features`` gives, averaged over the blocks, and in ``blocks`` for
-        each alone; or ``left_out`` with the reason. ``left_out`` alone where the features cannot be had.
-    """
-    try:
-        features = load()
-    except LeftOutError as reason:
-        return {"left_out": str(reason)}
-    held_out, training = (feature_rows(real[kind], features) for kind in ("held_out", "training"))
-    rows = {method: feature_rows(lesions, features) for method, lesions in synthetic.items()}
-    found: dict[str, dict] = {}
-    most: dict[str, int] = {}
-    for method, some in rows.items():
-        try:
-            most[method] = most_components(some, held_out, training, len(blocks))
-        except LeftOutError as reason:
-            found[method] = {"left_out": str(reason)}
-    # Distances on more components are longer: the poorest method sets the number for all.
-    components = min(most.values(), default=0)
-    for method in most:
-        groups = (rows[method], held_out, training)
-        found[method] = {
-            **frechet_of_features(*groups, parts=len(blocks), components=components),
-            "blocks": {
-                name: frechet_of_features(*(_block(some, n, len(blocks)) for some in groups), components=components)
-                for n, name in enumerate(blocks)
-            },
-        }
-    return {"methods": {method: found[method] for method in synthetic}}
-
-
-def _block(rows: Rows, number: int, count: int) -> Rows:
-    return Rows(rows.patients, rows.seeds, np.split(rows.values, count, axis=1)[number])
 
 
 def _largest(cases: Sequence[Case]) -> list[LesionSample]:

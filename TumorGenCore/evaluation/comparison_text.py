@@ -19,11 +19,11 @@ def comparison_text(report: dict) -> str:
         [
             f"# {report['bundle']} beside other ways to make tumours",
             "",
-            f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}; the same patients, boxes and seeds "
-            "for all. Every method changes the image through the same window inside the box. Copy-paste, rules and "
-            "mask-first diffusion know the box; the first two are given the scan without the real tumour, with a "
-            "smooth continuation of its surroundings in its place. Donors are tumours of the bundle's training "
-            "patients. The diffusion's masks are donors' too.",
+            f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}. The same patients, boxes and "
+            "seeds for all, and the same window inside the box through which the image is changed. Copy-paste and "
+            "rules are given the scan without the real tumour, with a smooth continuation of its surroundings in its "
+            "place. The tumours that are pasted, and the masks that the mask-first diffusion is given and returns, are "
+            "those of the bundle's training patients, turned and scaled.",
             "",
             *_realism(report["frechet"]),
             *_alignment(report["alignment"]),
@@ -42,10 +42,10 @@ def _realism(frechet: dict) -> list[str]:
     lines = [
         "# Realism",
         "",
-        "Frechet distances at the sites whose boxes are drawn over real tumours, to the largest lesions of the bundle's "
-        "training patients; 1 is a shift as large as their whole spread. The row of the real, held-out lesions is the "
-        "floor: few lesions make any such distance large. *Excess* is over the floor, with the same patients drawn on "
-        "both sides. Intervals are 95 %, from 200 draws of patients; several seeds are averaged.",
+        "Frechet distances at the sites whose boxes are drawn over real tumours, to the largest lesions of the "
+        "bundle's training patients; 1 is a shift as large as their whole spread. The row of the real, held-out "
+        "lesions is the floor: few lesions make any such distance large. *Excess* is over the floor, with the same "
+        "patients drawn on both sides. Intervals are 95 %, from 200 draws of patients; several seeds are averaged.",
         "",
     ]
     titles = {"radiomics": "Radiomics (FRD's manner)", "efflite0": "FD-EffLite0 (not FID: its network is EfficientNet)"}

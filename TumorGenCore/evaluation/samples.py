@@ -61,7 +61,7 @@ def synthetic_lesion(name: str, patient: str, seed: int, image: sitk.Image, mask
 def feature_rows(samples: Sequence[LesionSample], features: Callable[[LesionSample], NDArray[np.float64]]) -> Rows:
     """Features of every lesion, with its patient and seed."""
     patients, seeds = np.array([s.patient for s in samples]), np.array([s.seed for s in samples])
-    return Rows(patients, seeds, np.stack([features(sample) for sample in samples]))
+    return Rows(patients, seeds, np.stack([features(s) for s in samples]) if samples else np.zeros((0, 1)))
 
 
 def _crop(

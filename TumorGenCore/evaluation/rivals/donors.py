@@ -81,6 +81,10 @@ class Donors:
                 return suv, mask
         raise TrainingDataError(f"No tumour of the training cases fits a box of {patch.box.size_mm} mm.")
 
+    def shape(self, rng: np.random.Generator, patch: WorkingPatch) -> NDArray[np.bool_]:
+        """The mask alone."""
+        return self.fitted(rng, patch)[1]
+
     def uptake(self) -> tuple[float, float]:
         """Mean and deviation of the natural logarithm of the tumours' 95th percentile SUV."""
         levels = []
@@ -101,7 +105,9 @@ def _fit(donor: _Donor, rng: np.random.Generator, patch: WorkingPatch) -> tuple[
     around = WorkingPatch.of_size(
         Box((x, y, z), tight.size_mm, tight.axes), patch.grid.size_ijk, patch.grid.spacing_mm[0] / scale
     )
-    suv, mask = around.sample(donor.image), around.sample(donor.mask) > 0.5
+    # Beyond its edges a scan is mirrored, and so would be the tumour.
+    mask = (around.sample(donor.mask) > 0.5) & around.inside(Grid.from_image(donor.mask))
+    suv = around.sample(donor.image)
     if scale < 1:
         suv = blurred(suv, SCANNER_FWHM_MM * float(np.sqrt(1 - scale**2)), patch)
     return suv, mask

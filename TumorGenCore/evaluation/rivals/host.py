@@ -58,10 +58,11 @@ def host_of(site: Site, settings: PatchSettings) -> Host:
     if not real.any():
         return Host(placed, suv, suv)
     near = ndimage.distance_transform_edt(~real, sampling=patch.grid.spacing_mm[0]) <= SPILL_MM
-    gone = torch.from_numpy((near & (patch.box_coverage() > 0)).astype(np.float32))[None, None]
+    gone = near & (patch.box_coverage() > 0)
     # On a logarithmic scale, or what is left of a tumour outside the box would set the mean.
-    filled = torch.sinh(fill_box(torch.asinh(torch.from_numpy(suv))[None, None], gone))
-    return Host(placed, suv, filled[0, 0].numpy())
+    scan, inside = (torch.from_numpy(part)[None, None] for part in (np.arcsinh(suv), gone.astype(np.float32)))
+    filled = np.sinh(fill_box(scan, inside)[0, 0].numpy())
+    return Host(placed, suv, np.where(gone, filled, suv))
 
 
 def random_of(site: Site, seed: int) -> np.random.Generator:
