@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.model_bundle import load_bundle
+from TumorGenCore.model_bundle import load_bundle, save_bundle
 from TumorGenCore.patch import PatchSettings
 from TumorGenCore.training.config import AutoencoderRun, write_config
 from TumorGenCore.training.rival import load_rival
@@ -112,3 +112,36 @@ def test_a_folder_with_a_finished_run_is_not_overwritten(runs, tiny_cases, autoe
     command = ["train", "rival", "--kind", "diffusion", "--data", str(tiny_cases), "--autoencoder", str(autoencoder)]
     assert main([*command, "--output", str(runs["diffusion"])]) == 1
     assert "--resume" in capsys.readouterr().err
+
+
+SEGMENTER: dict[str, Any] = {
+    "data": SETTINGS["data"],
+    "loop": {"steps": 2, "validate_steps": 2},
+    "patch": {"spacing_mm": 5.0, "context_mm": 5.0, "multiple": 8, "max_size": 32},
+    "channels": [8, 8, 8],
+    "patch_size": 16,
+    "batch_size": 1,
+}
+
+
+def test_trained_rivals_take_part_in_a_comparison(runs, tiny_cases, tiny_bundle_folder, tmp_path, capsys) -> None:
+    """All commands on the way to a report, on one split."""
+    (tmp_path / "segmenter.json").write_text(json.dumps(SEGMENTER))
+    data = ["--data", str(tiny_cases)]
+    segmenter = str(tmp_path / "segmenter")
+    assert main(["train", "segmenter", *data, "--quiet", "--output", segmenter, "--config", f"{segmenter}.json"]) == 0
+    bundle, known = load_bundle(tiny_bundle_folder), load_rival(runs["diffusion"], "diffusion", "cpu").training_cases
+    unknown = {"P1-a", "P1-b", "P2", "P3", "P4"} - set(known)
+    bundle.notes["cases"] = {"training": list(known), "validation": sorted(unknown)}
+    save_bundle(bundle, tmp_path / "bundle", card="# tiny\n")
+    networks = ["--model", str(tmp_path / "bundle"), "--segmenter", segmenter, "--device", "cpu"]
+    rivals = [option for kind in KINDS for option in (f"--{kind}", str(runs[kind]))]
+    out = tmp_path / "out"
+    assert main(["compare", *data, *networks, *rivals, "--output", str(out), "--seeds", "1", "--json"]) == 0
+    seconds = json.loads(capsys.readouterr().out)["seconds"]
+    assert [method.split(",")[-1].strip() for method in seconds][2:] == [
+        "DDPM-50", "DDIM-50", "Euler-50", "Euler-50", "Euler-10", "Euler-4", "Heun-10", "Heun-4",
+    ]  # fmt: skip
+    report = json.loads((out / "report.json").read_text())
+    assert report["cases"] == sorted(unknown)
+    assert (out / "contact_sheet.png").stat().st_size > 10_000
