@@ -25,7 +25,7 @@ from TumorGenCore.evaluation.samples import LesionSample
 HELD_OUT, TRAINING = ["H0", "H1"], ["T0", "T1", "T2"]
 METHODS = [
     "copy-paste",
-    "rules (SynTumor's manner)",
+    "SynTumor's manner",
     *[f"TumorGen, Euler-{steps}" for steps in (50, 10, 4)],
     *[f"TumorGen, Heun-{steps}" for steps in (10, 4)],
 ]

@@ -26,7 +26,7 @@ from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.patch import PatchSettings, WorkingPatch
 from TumorGenCore.training.config import RivalRun
 from TumorGenCore.training.data import Case, load_cases
-from TumorGenCore.training.rival import TrainedRival, estimate_noise, without_condition
+from TumorGenCore.training.rival import TrainedRival, estimate_velocity, without_condition
 
 SETTINGS = PatchSettings(spacing_mm=2.5, context_mm=10.0, multiple=8)
 
@@ -195,7 +195,7 @@ def test_the_condition_reaches_the_diffusion_and_not_the_blended_latents(tiny_bu
     x, z_m, box = torch.randn(1, 5, 4, 4, 4), torch.randn(1, 4, 4, 4, 4), torch.ones(1, 1, 4, 4, 4)
     level = torch.tensor([20])
     with torch.inference_mode():
-        here, there = (estimate_noise(network, x[:, :4], x[:, 4:], z, box, level) for z in (z_m, z_m + 1))
+        here, there = (estimate_velocity(network, x[:, :4], x[:, 4:], z, box, level) for z in (z_m, z_m + 1))
         assert here.shape == (1, 4, 4, 4, 4)
         assert not torch.allclose(here, there)
         t = torch.tensor([0.4])

@@ -13,6 +13,20 @@ from TumorGenCore.evaluation.realism_text import (
 __all__ = ["comparison_text"]
 
 
+_METHODS = [
+    "- *Copy-paste*: a tumour of one of the bundle's training patients, turned, scaled to fit and blended in.",
+    "- *SynTumor's manner*: by rules: a bent ellipsoid with texture and the scanner's blur, as hot as training tumours "
+    "are.",
+    "- *DiffTumor's manner*: latent diffusion on the bundle's backbone, given a mask, which it returns: that of a "
+    "training tumour, turned and scaled.",
+    "- *BLD's manner*: a flow on the bundle's backbone that knows no surroundings; the known latents are put back at "
+    "every step.",
+    "",
+    "The first two get the scan without the real tumour, with a smooth continuation of its surroundings in its place; "
+    "the others have to take it out.",
+]
+
+
 def comparison_text(report: dict) -> str:
     """The report that ``compare`` gives, as Markdown."""
     return "\n".join(
@@ -20,10 +34,9 @@ def comparison_text(report: dict) -> str:
             f"# {report['bundle']} beside other ways to make tumours",
             "",
             f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}. The same patients, boxes and "
-            "seeds for all, and the same window inside the box through which the image is changed. Copy-paste and "
-            "rules are given the scan without the real tumour, with a smooth continuation of its surroundings in its "
-            "place. The tumours that are pasted, and the masks that the mask-first diffusion is given and returns, are "
-            "those of the bundle's training patients, turned and scaled.",
+            "seeds for all, and the same window inside the box through which the image is changed.",
+            "",
+            *_METHODS,
             "",
             *_realism(report["frechet"]),
             *_alignment(report["alignment"]),
@@ -45,7 +58,8 @@ def _realism(frechet: dict) -> list[str]:
         "Frechet distances at the sites whose boxes are drawn over real tumours, to the largest lesions of the "
         "bundle's training patients; 1 is a shift as large as their whole spread. The row of the real, held-out "
         "lesions is the floor: few lesions make any such distance large. *Excess* is over the floor, with the same "
-        "patients drawn on both sides. Intervals are 95 %, from 200 draws of patients; several seeds are averaged.",
+        "patients drawn on both sides. Intervals are 95 %, from 200 draws of patients; several seeds are averaged. "
+        "Copy-paste is near by its nature: it pastes the lesions that the distance is taken to.",
         "",
     ]
     titles = {"radiomics": "Radiomics (FRD's manner)", "efflite0": "FD-EffLite0 (not FID: its network is EfficientNet)"}

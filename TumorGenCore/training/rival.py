@@ -2,7 +2,7 @@
 
 Examples, latents, network and loop are the generator's, so that only the method differs.
 
-- ``diffusion`` (DiffTumor's manner): the noise in z is estimated, given z^m, B and the mask.
+- ``diffusion`` (DiffTumor's manner): z is denoised, given z^m, B and the mask.
 - ``unconditional`` (blended latent diffusion's manner): the flow of [z, m] without z^m and B.
 """
 
@@ -32,12 +32,12 @@ from TumorGenCore.training.autoencoder import load_autoencoder
 from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import RivalRun, read_config, write_config
 from TumorGenCore.training.data import load_cases, split_patients
-from TumorGenCore.training.diffusion import LEVELS, add_noise, denoise
+from TumorGenCore.training.diffusion import LEVELS, add_noise, denoise, diffusion_velocity
 from TumorGenCore.training.generator import GeneratorStage
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 
-__all__ = ["TrainedRival", "estimate_noise", "load_rival", "train_rival", "without_condition"]
+__all__ = ["STAGES", "TrainedRival", "estimate_velocity", "load_rival", "train_rival", "without_condition"]
 
 _CONFIG, _WEIGHTS = "rival.json", "rival.safetensors"
 
@@ -76,7 +76,7 @@ class TrainedRival:
             )
 
 
-def estimate_noise(
+def estimate_velocity(
     network: nn.Module,
     z_t: torch.Tensor,
     m: torch.Tensor,
@@ -84,7 +84,7 @@ def estimate_noise(
     box: torch.Tensor,
     level: torch.Tensor,
 ) -> torch.Tensor:
-    """The noise in z_t, float32, from the generator's backbone: the mask takes the place of the noisy one.
+    """The diffusion's v of z_t, float32, from the generator's backbone: the mask takes the place of the noisy one.
 
     Args:
         network: the backbone.
@@ -145,7 +145,7 @@ class _RivalStage(GeneratorStage):
 
 
 class DiffusionStage(_RivalStage):
-    """The noise in z at one of fifty levels; errors inside the box cost more, as the generator's do."""
+    """z at one of fifty noise levels; errors inside the box cost more, as the generator's do."""
 
     def _times(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Every level as often as any other, as these models are trained."""
@@ -154,16 +154,16 @@ class DiffusionStage(_RivalStage):
     def error(self, network: nn.Module, batch: Batch, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         z_1, m = batch["x_1"][:, :-1], batch["x_1"][:, -1:]
         level = (t * LEVELS).long().clamp_max(LEVELS - 1)
-        z_t = add_noise(z_1, noise[:, :-1], level)
-        found = estimate_noise(network, z_t, m, batch["z_m"], batch["box"], level)
+        z_t, v = (make(z_1, noise[:, :-1], level) for make in (add_noise, diffusion_velocity))
+        found = estimate_velocity(network, z_t, m, batch["z_m"], batch["box"], level)
         weight = (1 + (self.run.box_weight - 1) * batch["box"]).expand_as(found)
-        return ((found - noise[:, :-1]) ** 2 * weight).sum() / weight.sum()
+        return ((found - v) ** 2 * weight).sum() / weight.sum()
 
     def sample(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> torch.Tensor:
         z_1, m = batch["x_1"][:, :-1], batch["x_1"][:, -1:]
 
         def estimate(z_t: torch.Tensor, level: int) -> torch.Tensor:
-            return estimate_noise(network, z_t, m, batch["z_m"], batch["box"], torch.full((len(z_t),), level))
+            return estimate_velocity(network, z_t, m, batch["z_m"], batch["box"], torch.full((len(z_t),), level))
 
         z = denoise(estimate, torch.randn(z_1.shape, generator=generator), "ddim", generator)
         return torch.cat([z, m], dim=1)
@@ -187,7 +187,8 @@ class UnconditionalStage(_RivalStage):
         return integrate(velocity, noise, time_grid(LEVELS), known=KnownRegion(batch["x_1"], noise, batch["box"]))
 
 
-_STAGES: dict[str, type[_RivalStage]] = {"diffusion": DiffusionStage, "unconditional": UnconditionalStage}
+#: By kind.
+STAGES: dict[str, type[_RivalStage]] = {"diffusion": DiffusionStage, "unconditional": UnconditionalStage}
 
 
 def train_rival(
@@ -213,8 +214,8 @@ def train_rival(
     Raises:
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
     """
-    if run.kind not in _STAGES:
-        raise TrainingDataError(f"The rival's kind is {run.kind!r}; use one of: {', '.join(_STAGES)}.")
+    if run.kind not in STAGES:
+        raise TrainingDataError(f"The rival's kind is {run.kind!r}; use one of: {', '.join(STAGES)}.")
     refuse_to_mix(output, resume)
     vae, vae_run = load_autoencoder(autoencoder)
     vae.requires_grad_(False)
@@ -223,7 +224,7 @@ def train_rival(
     output.mkdir(parents=True, exist_ok=True)
     write_config(run, output / _CONFIG)
     with PartialState().main_process_first():  # One process makes the cache, the others read it.
-        stage = _STAGES[run.kind](run, vae, vae_run, training, validation, cache or output / "cache", quiet)
+        stage = STAGES[run.kind](run, vae, vae_run, training, validation, cache or output / "cache", quiet)
     network = train(stage, run.loop, output, resume, quiet)
     about = {
         "arguments": stage.arguments["vector_field"],

@@ -21,7 +21,7 @@ from TumorGenCore.generator import TumorGenerator, paste_change
 from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.training.diffusion import DiffusionSampler, denoise
 from TumorGenCore.training.latents import occupancy
-from TumorGenCore.training.rival import TrainedRival, estimate_noise
+from TumorGenCore.training.rival import TrainedRival, estimate_velocity
 
 __all__ = ["LatentDiffusion"]
 
@@ -55,7 +55,7 @@ class LatentDiffusion:
 
         def estimate(z_t: torch.Tensor, level: int) -> torch.Tensor:
             at = torch.full((1,), level, device=device)
-            return estimate_noise(self.network, z_t.to(device), m, prepared.z_m, prepared.box_latent, at).cpu()
+            return estimate_velocity(self.network, z_t.to(device), m, prepared.z_m, prepared.box_latent, at).cpu()
 
         with autocast(device):
             z = denoise(estimate, torch.randn(prepared.z_1.shape, generator=draws), self.sampler, draws).to(device)

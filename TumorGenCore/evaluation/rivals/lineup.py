@@ -32,15 +32,14 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
     donors, settings = Donors(training), generator.bundle.patch
     methods: dict[str, Rival] = {
         "copy-paste": CopyPaste(donors, settings),
-        "rules (SynTumor's manner)": RuleBased(donors.uptake(), settings),
+        "SynTumor's manner": RuleBased(donors.uptake(), settings),
     }
     for rival in trained:
         if rival.run.kind == "unconditional":
-            methods["blended latents (BLD's manner), Euler-50"] = BlendedLatents(generator, rival)
+            methods["BLD's manner, Euler-50"] = BlendedLatents(generator, rival)
         else:
-            manner = "mask first (DiffTumor's manner)"
-            methods[f"{manner}, DDPM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddpm")
-            methods[f"{manner}, DDIM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddim")
+            methods["DiffTumor's manner, DDPM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddpm")
+            methods["DiffTumor's manner, DDIM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddim")
     for steps in (50, 10, 4):
         methods[f"TumorGen, Euler-{steps}"] = Own(generator, steps)
     for steps in (10, 4):
