@@ -28,11 +28,12 @@ from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.pseudo_mask import latent_condition
 from TumorGenCore.sampler import KnownRegion, Solver, check_solver, integrate, time_grid
 from TumorGenCore.suv import PetUnits, units_of_image
-from TumorGenCore.uptake_control import UptakeTarget, add_change, fit_gain
+from TumorGenCore.tumor_controls import TumorControls, search_fill
+from TumorGenCore.uptake_control import TissueChange, UptakeTarget, fit_gain
 from TumorGenCore.volume_io import PetVolume, check_volume
 from TumorGenCore.voxels import read_region
 
-__all__ = ["InsertionResult", "PlacedBox", "PreparedBox", "TumorGenerator", "paste_change", "place_box"]
+__all__ = ["InsertionResult", "PlacedBox", "PreparedBox", "TumorGenerator", "paste_patch", "place_box"]
 
 #: (steps done, steps in all, what is being done)
 OnProgress = Callable[[int, int, str], None]
@@ -45,8 +46,10 @@ Result = TypeVar("Result")
 TAPER_MM = 6.0
 #: Boxes whose centres lie in one cell of this edge (mm, LPS) share their noise.
 SITE_MM = 20.0
-#: How near a tumour must come to the SUV asked for, relative.
+#: How near a tumour must come to the SUV or the fill asked for, relative.
 TARGET_TOLERANCE = 0.05
+#: Uptake below which a ratio says nothing, SUV.
+FAINT_SUV = 0.05
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ class TumorGenerator:
         solver: Solver = "euler",
         suv_factor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> InsertionResult:
@@ -180,15 +184,18 @@ class TumorGenerator:
             solver: ``euler`` or ``heun``.
             suv_factor: SUV per unit of the image; None takes the image as SUV.
             target: SUVmax or SUVmean the tumour shall have; None leaves it to the model.
+            fill: share of the box's volume that shall be tumour, 0 to 1; None leaves it to the model. Up to
+                five tumours (``tumor_controls.FILL_TRIES``) are grown until one is within 5 %; the nearest is taken.
             on_progress: called after each sampling step.
             should_cancel: asked between steps.
 
         Raises:
             UnsupportedVolumeError, InvalidBoxError: before any work.
             CancelledError: ``should_cancel`` said so.
-            ValueError: steps, seed or solver cannot be used; before any work.
+            ValueError: steps, seed, solver or fill cannot be used; before any work.
         """
         _check_sampling(seed, steps, solver)
+        self._check_fill(fill)
         prepared = self.prepare(image, box, suv_factor=suv_factor)
         return self.generate(
             prepared,
@@ -196,6 +203,7 @@ class TumorGenerator:
             steps=steps,
             solver=solver,
             target=target,
+            fill=fill,
             on_progress=on_progress,
             should_cancel=should_cancel,
         )
@@ -244,11 +252,13 @@ class TumorGenerator:
         steps: int = 10,
         solver: Solver = "euler",
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> InsertionResult:
         """One tumour for a prepared box; see ``insert``."""
         _check_sampling(seed, steps, solver)
+        self._check_fill(fill)
         seconds = dict(prepared.seconds)
 
         def pause(done: int, doing: str) -> None:
@@ -260,19 +270,18 @@ class TumorGenerator:
         pause(0, "sampling")
         # Copying a whole body takes as long as a few sampling steps: done beside them.
         copy = _in_background(partial(_deep_copy, prepared.image))
-        with autocast(self.device):
-            with _timed(seconds, "steps"):
-                x = self._sample(prepared, seed, steps, solver, lambda done: pause(done, "sampling"))
-            with _timed(seconds, "decode"):
-                decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
-            with _timed(seconds, "refine"):
-                logits = self.bundle.mask_refiner(x[:, -1:].clamp(-1, 1), features)
-        pause(steps, "pasting")
-        with _timed(seconds, "paste"):
-            probability = torch.sigmoid(logits.float())
-            change = self.bundle.scale.to_suv(decoded.float()) - prepared.original_suv
-            pasted = _paste(prepared, change[0, 0].cpu().numpy(), probability[0, 0].cpu().numpy(), target)
-            image = copy.result()
+
+        def grown(asked_fill: float | None) -> _Pasted:
+            controls = TumorControls(asked_fill, None if target is None else target.p95_suv)
+            synthetic, probability = self._grow(prepared, seed, steps, solver, controls, pause, seconds)
+            pause(steps, "pasting")
+            with _timed(seconds, "paste"):
+                original = prepared.original_suv[0, 0].cpu().numpy()
+                return _paste(prepared, original, synthetic, probability, target)
+
+        pasted = grown(None) if fill is None else search_fill(grown, lambda tumour: tumour.fill, fill, TARGET_TOLERANCE)
+        image = copy.result()
+        with _timed(seconds, "write region"):
             _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
         pause(steps, "done")
         warnings = prepared.warnings
@@ -292,7 +301,13 @@ class TumorGenerator:
             created=datetime.now(UTC),
             target=target,
             uptake_gain=pasted.gain,
+            fill=fill,
         )
+        if fill is not None and abs(pasted.fill / fill - 1) > TARGET_TOLERANCE:
+            warnings += (
+                f"The tumour fills {100 * pasted.fill:.0f} % of the box and not the {100 * fill:.0f} % asked for; try "
+                "another seed, or another box.",
+            )
         if target is not None and pasted.missed is not None:
             warnings += (
                 f"The tumour reaches SUV{target.measure} {pasted.missed:.1f} and not the {target.suv:.1f} asked for; "
@@ -300,8 +315,46 @@ class TumorGenerator:
             )
         return InsertionResult(image, seconds, warnings, pasted.marked, record, prepared.input_hash)
 
+    def _check_fill(self, fill: float | None) -> None:
+        if fill is None:
+            return
+        if not 0 < fill < 1:
+            raise ValueError(f"fill is {fill}; give the share of the box's volume, more than 0 and less than 1.")
+        if not self.bundle.vector_field.control_channels:
+            raise ValueError(
+                f"The model {self.bundle.name} cannot be asked for a fill; draw a larger or smaller box, or use a "
+                "model that was trained with controls."
+            )
+
+    def _grow(
+        self,
+        prepared: PreparedBox,
+        seed: int,
+        steps: int,
+        solver: Solver,
+        controls: TumorControls,
+        pause: Callable[[int, str], None],
+        seconds: dict[str, float],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """I' in SUV and M' as a probability, on the working patch (k, j, i)."""
+        with autocast(self.device):
+            with _timed(seconds, "steps"):
+                x = self._sample(prepared, seed, steps, solver, controls, lambda done: pause(done, "sampling"))
+            with _timed(seconds, "decode"):
+                decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
+            with _timed(seconds, "refine"):
+                logits = self.bundle.mask_refiner(x[:, -1:].clamp(-1, 1), features)
+        synthetic = self.bundle.scale.to_suv(decoded.float())
+        return synthetic[0, 0].cpu().numpy(), torch.sigmoid(logits.float())[0, 0].cpu().numpy()
+
     def _sample(
-        self, prepared: PreparedBox, seed: int, steps: int, solver: Solver, on_step: Callable[[int], None]
+        self,
+        prepared: PreparedBox,
+        seed: int,
+        steps: int,
+        solver: Solver,
+        controls: TumorControls,
+        on_step: Callable[[int], None],
     ) -> torch.Tensor:
         """The latent and mask x_1 = [z, m], under the inpainting constraint: outside the box z is known, m is -1."""
         z = prepared.z_1
@@ -309,9 +362,11 @@ class TumorGenerator:
         noise = torch.randn(1, z.shape[1] + 1, *z.shape[2:], generator=generator).to(self.device)
         known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, prepared.box_latent)
 
+        asked = controls.encode(self.bundle.scale).to(self.device)
+
         def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
             at = torch.full((1,), t, device=self.device)
-            return self.bundle.vector_field(x, prepared.z_m, prepared.box_latent, at).float()
+            return self.bundle.vector_field(x, prepared.z_m, prepared.box_latent, at, asked).float()
 
         return integrate(velocity, noise, time_grid(steps), solver, known, on_step)
 
@@ -331,15 +386,18 @@ def place_box(
     return PlacedBox(sitk.Image(source), grid, units, box, patch)
 
 
-def paste_change(placed: PlacedBox, change_suv: NDArray, probability: NDArray) -> tuple[sitk.Image, sitk.Image]:
-    """Image and mask as an insertion gives them, whatever made the change; only voxels inside the box are changed.
+def paste_patch(
+    placed: PlacedBox, original_suv: NDArray, synthetic_suv: NDArray, probability: NDArray
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and mask as an insertion gives them, whatever made the patch; only voxels inside the box are changed.
 
     Args:
         placed: where.
-        change_suv: what to add, on the working patch, (k, j, i).
-        probability: of the tumour, on the working patch, (k, j, i); a mask of 0 and 1 will do.
+        original_suv: the working patch before, (k, j, i).
+        synthetic_suv: with the tumour, (k, j, i).
+        probability: of the tumour, (k, j, i); a mask of 0 and 1 will do.
     """
-    pasted = _paste(placed, change_suv, probability)
+    pasted = _paste(placed, original_suv, synthetic_suv, probability)
     image = _deep_copy(placed.image)
     _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
     return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
@@ -379,20 +437,30 @@ def _require_overlap(box: Box, grid: Grid) -> None:
 
 @dataclass(frozen=True)
 class _Pasted:
-    """The voxels of the box's region, the masks there, the uptake's gain, and the target's measure where missed."""
+    """The voxels of the box's region, the masks there, the uptake's gain, the share of the box that is tumour, and the
+    target's measure where missed."""
 
     values: NDArray
     marked: _MarkedRegion
     gain: float
+    fill: float
     missed: float | None
 
 
-def _paste(placed: PlacedBox, change_suv: NDArray, probability: NDArray, target: UptakeTarget | None = None) -> _Pasted:
+def _paste(
+    placed: PlacedBox,
+    original_suv: NDArray,
+    synthetic_suv: NDArray,
+    probability: NDArray,
+    target: UptakeTarget | None = None,
+) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
     grid, box, patch = placed.grid, placed.box, placed.patch
-    delta, region = patch.to_native(change_suv, grid)
+    rise, region = patch.to_native(np.maximum(synthetic_suv - original_suv, 0), grid)
+    kept, _ = patch.to_native(_share_kept(synthetic_suv, original_suv), grid)
     soft, _ = patch.to_native(probability, grid)
     window = paste_window(box, grid, region, TAPER_MM)
+    change = TissueChange(rise * window, 1 + (kept - 1) * window)
     soft = soft * (window > 0)
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
@@ -400,9 +468,9 @@ def _paste(placed: PlacedBox, change_suv: NDArray, probability: NDArray, target:
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)
     factor = placed.units.suv_factor
-    before, change = native.astype(np.float64) * factor, delta.astype(np.float64) * window
+    before = native.astype(np.float64) * factor
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
-    changed = add_change(before, change, gain) / factor
+    changed = change.on(before, gain) / factor
     if np.issubdtype(native.dtype, np.integer):
         limits = np.iinfo(native.dtype)
         changed = np.clip(np.rint(changed), limits.min, limits.max)
@@ -415,8 +483,16 @@ def _paste(placed: PlacedBox, change_suv: NDArray, probability: NDArray, target:
         values,
         _MarkedRegion(grid, start, tumour.astype(np.uint8), soft.astype(np.float32)),
         gain,
+        float(tumour.sum() * np.prod(grid.spacing_mm) / np.prod(box.size_mm)),
         reached if missed else None,
     )
+
+
+def _share_kept(synthetic_suv: NDArray, original_suv: NDArray) -> NDArray[np.float32]:
+    """How much of the tissue's uptake stays where it falls: D(z) / D(z_1), 1 at most."""
+    share = (np.maximum(synthetic_suv, 0) + FAINT_SUV) / (np.maximum(original_suv, 0) + FAINT_SUV)
+    kept: NDArray[np.float32] = np.minimum(share, 1)
+    return kept
 
 
 def _deep_copy(image: sitk.Image) -> sitk.Image:

@@ -59,6 +59,7 @@ def make_provenance(
     created: datetime,
     target: UptakeTarget | None = None,
     uptake_gain: float = 1.0,
+    fill: float | None = None,
 ) -> Provenance:
     """The record that travels with a result, in JSON beside files, NRRD keys and node attributes.
 
@@ -76,6 +77,7 @@ def make_provenance(
         created: when the tumour was made, with its time zone.
         target: the uptake asked for, if any.
         uptake_gain: by which the tumour's uptake was scaled for it.
+        fill: the share of the box's volume that was asked to be tumour, if any.
     """
     return {
         "statement": STATEMENT,
@@ -91,6 +93,7 @@ def make_provenance(
         "device": device,
         **({} if target is None else {f"target_suv_{target.measure}": float(target.suv)}),
         "uptake_gain": float(uptake_gain),
+        **({} if fill is None else {"target_fill": float(fill)}),
         "box_center_lps": list(box.center_lps),
         "box_size_mm": list(box.size_mm),
         "box_axes": np.ravel(box.axes).tolist(),

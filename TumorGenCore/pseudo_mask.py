@@ -27,12 +27,15 @@ class BoxOffsets:
 
     Args:
         alpha: most extension, as a share of the reference dimension D_i on that axis.
+        least_alpha: alpha itself is drawn for each box, from here to ``alpha``, so that some boxes fit closely and
+            some lie wide; None is the paper's one alpha.
         least_mm: every face keeps this distance: the tumour's spill-out by the scanner's resolution must lie inside
             the box too, or the condition would tell where the tumour was.
     """
 
     alpha: float = 0.25
     least_mm: float = 4.0
+    least_alpha: float | None = None
 
 
 def tight_box(points_lps: NDArray, axes: NDArray, voxel_mm: float) -> Box:
@@ -66,7 +69,8 @@ def expand_box(
         offsets: alpha and the least margin.
         rng: source of the six offsets.
     """
-    d = rng.uniform(0, 1, size=(2, 3)) * offsets.alpha * np.asarray(dimensions_mm) + offsets.least_mm
+    alpha = offsets.alpha if offsets.least_alpha is None else rng.uniform(offsets.least_alpha, offsets.alpha)
+    d = rng.uniform(0, 1, size=(2, 3)) * alpha * np.asarray(dimensions_mm) + offsets.least_mm
     center = tight.to_lps((d[1] - d[0]) / 2)
     size = np.asarray(tight.size_mm) + d.sum(axis=0)
     return Box(tuple(center.tolist()), tuple(size.tolist()), tight.axes)  # type: ignore[arg-type]

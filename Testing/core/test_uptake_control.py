@@ -5,16 +5,16 @@ import pytest
 import SimpleITK as sitk
 
 from TumorGenCore import Box, TumorGenerator
-from TumorGenCore.uptake_control import MOST_GAIN, UptakeTarget, add_change, fit_gain
+from TumorGenCore.uptake_control import MOST_GAIN, TissueChange, UptakeTarget, fit_gain
 
 NATIVE = np.array([1.0, 1.0, 2.0, -0.5])
-CHANGE = np.array([4.0, 2.0, 0.0, -3.0])
+CHANGE = TissueChange(np.array([4.0, 2.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0, 0.5]))
 TUMOUR = np.array([True, True, False, False])
 
 
-def test_only_the_rise_is_scaled_and_nothing_falls_below_zero():
-    np.testing.assert_allclose(add_change(NATIVE, CHANGE, 2.0), [9, 5, 2, -0.5])
-    np.testing.assert_allclose(add_change(np.array([1.0]), np.array([-3.0]), 5.0), [0])
+def test_the_rise_is_added_times_the_gain_and_a_fall_keeps_its_share():
+    np.testing.assert_allclose(CHANGE.on(NATIVE, 2.0), [9, 5, 2, -0.25])
+    np.testing.assert_allclose(TissueChange(np.zeros(2), np.array([0.1, 0.0])).on(np.array([10.0, 3.0])), [1, 0])
 
 
 @pytest.mark.parametrize(("measure", "suv", "gain"), [("max", 9.0, 2.0), ("mean", 2.5, 0.5), ("max", 5.0, 1.0)])
@@ -22,7 +22,7 @@ def test_the_gain_reaches_the_target(measure, suv, gain):
     target = UptakeTarget(measure, suv)
     found = fit_gain(NATIVE, CHANGE, TUMOUR, target)
     assert found == pytest.approx(gain, rel=1e-4)
-    assert target.of(add_change(NATIVE, CHANGE, found)[TUMOUR]) == pytest.approx(suv, rel=1e-4)
+    assert target.of(CHANGE.on(NATIVE, found)[TUMOUR]) == pytest.approx(suv, rel=1e-4)
 
 
 def test_what_cannot_be_reached_is_approached():

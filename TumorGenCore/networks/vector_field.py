@@ -25,6 +25,7 @@ class VectorField(nn.Module):
         attention_levels: levels with self-attention.
         num_head_channels: channels per attention head.
         norm_num_groups: groups of each GroupNorm.
+        control_channels: numbers that may be asked of a tumour (see ``tumor_controls``); 0 for none.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class VectorField(nn.Module):
         attention_levels: Sequence[bool] = (False, False, True),
         num_head_channels: int = 32,
         norm_num_groups: int = 8,
+        control_channels: int = 0,
     ) -> None:
         super().__init__()
+        self.control_channels = control_channels
         self.unet = DiffusionModelUNet(
             spatial_dims=3,
-            in_channels=2 * latent_channels + 2,
+            in_channels=2 * latent_channels + 2 + control_channels,
             out_channels=latent_channels + 1,
             channels=tuple(channels),
             num_res_blocks=num_res_blocks,
@@ -48,7 +51,14 @@ class VectorField(nn.Module):
             norm_num_groups=norm_num_groups,
         )
 
-    def forward(self, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        x_t: torch.Tensor,
+        z_m: torch.Tensor,
+        box: torch.Tensor,
+        t: torch.Tensor,
+        controls: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """v = [v^z, v^m].
 
         Args:
@@ -56,9 +66,14 @@ class VectorField(nn.Module):
             z_m: latents of the patch without the box's content, (n, latent, k, j, i).
             box: B, (n, 1, k, j, i), 1 inside.
             t: time, (n,), 0 noise, 1 data.
+            controls: (n, control_channels), 0 where nothing is asked; None asks nothing.
 
         Returns:
             Same shape as ``x_t``.
         """
-        velocity: torch.Tensor = self.unet(torch.cat([x_t, z_m, box], dim=1), timesteps=t * 1000)
+        inputs = [x_t, z_m, box]
+        if self.control_channels:
+            asked = x_t.new_zeros(len(x_t), self.control_channels) if controls is None else controls
+            inputs.append(asked.reshape(-1, self.control_channels, 1, 1, 1) * box)
+        velocity: torch.Tensor = self.unet(torch.cat(inputs, dim=1), timesteps=t * 1000)
         return velocity

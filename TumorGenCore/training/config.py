@@ -93,6 +93,11 @@ class GeneratorRun:
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
+    #: the tumour may be asked to fill the box so far and to be so hot (``tumor_controls``)
+    controlled: bool = True
+    #: share of examples without any control, and share of each control left out of the others
+    uncontrolled_share: float = 0.4
+    control_dropout: float = 0.25
     #: of the bundle
     version: str = "1.0.0"
     #: description, authors, licence, data_source: go into the bundle's metadata
@@ -108,16 +113,14 @@ class RivalRun(GeneratorRun):
 
 @dataclass(frozen=True)
 class SegmenterRun:
-    """`tumorgen train segmenter`: real tumours only, and whole contours, since it judges what the generator makes."""
+    """`tumorgen train segmenter`: real tumours only; a mask means to it what it means to the generator."""
 
     data: DataSettings = field(default_factory=DataSettings)
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2500, learning_rate=1e-3))
     scale: NetworkScale = field(default_factory=NetworkScale)
     patch: PatchSettings = field(default_factory=PatchSettings)
     offsets: BoxOffsets = field(default_factory=lambda: BoxOffsets(0.15, 4.0))
-    examples: ExampleSettings = field(
-        default_factory=lambda: ExampleSettings(transplant_share=0.0, real_metabolic_share=0.0)
-    )
+    examples: ExampleSettings = field(default_factory=lambda: ExampleSettings(transplant_share=0.0))
     channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
     patch_size: int = 48
     batch_size: int = 4

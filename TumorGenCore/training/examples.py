@@ -9,7 +9,7 @@ is resumed sees the same examples as one that was not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,13 @@ from TumorGenCore.geometry import Box
 from TumorGenCore.patch import PatchSettings, WorkingPatch
 from TumorGenCore.pseudo_mask import BoxOffsets, expand_box, tight_box
 from TumorGenCore.training.data import Case, Lesion
+from TumorGenCore.training.metabolic_part import METABOLIC_SHARE, largest_piece, metabolic_part
 
 __all__ = ["Example", "ExampleMaker", "ExampleSettings"]
 
 Volume = NDArray[np.float32]
+#: Draws until an example is taken that a stricter look would leave out.
+_TRIES = 12
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,15 @@ class ExampleSettings:
         smallest_mm: smallest tumour extent aimed at.
         least_contrast: donors below this contrast (see ``Lesion``) are not transplanted.
         resolution_mm: full width at half maximum to which shrunk tumours are blurred again, (low, high).
-        uptake_median, uptake_spread: log-normal law of the transplanted tumour's 95th percentile SUV.
+        uptake_median, uptake_spread: log-normal law of the 95th percentile SUV of a transplanted tumour of 1 ml.
+        uptake_growth: larger tumours are hotter: the median grows with the volume (ml) to this power.
         gain_spread: log-normal spread of a whole patch's SUV.
-        metabolic_share: a transplanted tumour is its contour's part above this share of the 95th percentile (0.41 is
-            the usual threshold of metabolic volume).
-        real_metabolic_share: the same for tumours shown where they grew; 0 keeps the whole contour.
+        metabolic_share: a tumour is its contour's part above this share of the 95th percentile; 0 keeps it whole.
+        least_rise: the 95th percentile in the tumour over the median in the rest of the box; fainter examples, of which
+            a reader would say that nothing is there, are drawn again.
+        least_suv: the 95th percentile itself, for the same reason.
+        least_scale: tumours shown where they grew are shrunk no further, or the anatomy around would be a doll's.
+        warp: donors are stretched and bent by about this share of their extent, so that no shape comes twice.
         host_exponent: a case gives healthy tissue in proportion to its volume to this power: 0 all cases alike, 1 a
             whole body as often as its volume says.
     """
@@ -49,11 +56,15 @@ class ExampleSettings:
     smallest_mm: float = 13.0
     least_contrast: float = 0.75
     resolution_mm: tuple[float, float] = (5.0, 7.5)
-    uptake_median: float = 6.5
-    uptake_spread: float = 0.55
+    uptake_median: float = 7.0
+    uptake_spread: float = 0.5
+    uptake_growth: float = 0.12
     gain_spread: float = 0.2
-    metabolic_share: float = 0.41
-    real_metabolic_share: float = 0.3
+    metabolic_share: float = METABOLIC_SHARE
+    least_rise: float = 1.6
+    least_suv: float = 2.0
+    least_scale: float = 0.45
+    warp: float = 0.12
     host_exponent: float = 0.75
 
 
@@ -118,9 +129,16 @@ class ExampleMaker:
     def example(self, index: int, size: int) -> Example:
         """Example ``index`` with a cubic patch of ``size`` voxels."""
         rng = np.random.default_rng([self.seed, 1, size, index])
-        if self._hosts and rng.random() < self.settings.transplant_share:
-            return self._transplanted(rng, size)
-        return self._real(rng, size)
+        transplant = bool(self._hosts) and rng.random() < self.settings.transplant_share
+        for _ in range(_TRIES):
+            example = self._transplanted(rng, size) if transplant else self._real(rng, size)
+            if example is not None:
+                return example
+        # A set of few and faint tumours: any will do.
+        lenient = replace(self.settings, least_rise=0.0, least_suv=0.0, least_scale=0.0)
+        example = ExampleMaker(self.cases, self.patch_settings, self.offsets, lenient, self.seed)._real(rng, size)
+        assert example is not None
+        return example
 
     def texture(self, index: int, size: int) -> Volume:
         """Patch ``index`` for the VAE, SUV (k, j, i): half any tissue, half an example."""
@@ -139,8 +157,8 @@ class ExampleMaker:
             return example.suv, example.mask
         case = self._hosts[rng.choice(len(self._hosts), p=self._host_weights)]
         patch = self._anywhere(rng, case.healthy_lps, size)
-        mask = patch.sample(case.mask) > 0.5
-        return self._gain(rng) * patch.sample(case.image), mask.astype(np.float32)
+        suv = self._gain(rng) * patch.sample(case.image)
+        return suv, self._tumour(suv, patch.sample(case.mask) > 0.5).astype(np.float32)
 
     def _anywhere(self, rng: np.random.Generator, points_lps: NDArray, size: int) -> WorkingPatch:
         center = points_lps[rng.integers(len(points_lps))]
@@ -148,45 +166,67 @@ class ExampleMaker:
         box = _box(center, (10.0, 10.0, 10.0), _random_axes(rng))
         return WorkingPatch.of_size(box, (size, size, size), spacing)
 
-    def _real(self, rng: np.random.Generator, size: int) -> Example:
+    def _real(self, rng: np.random.Generator, size: int) -> Example | None:
         case, lesion = self._lesions[rng.choice(len(self._lesions), p=self._weights)]
         axes = _random_axes(rng)
         extent = np.asarray(case.image.GetSize()) * case.image.GetSpacing()
         # Shrunk further, a cropped scan would be mostly repeated edge.
         least_scale = size * self.patch_settings.spacing_mm / (1.3 * float(np.median(extent)))
         box, scale = self._box_around(rng, case, lesion, axes, size, least_scale)
+        if scale < self.settings.least_scale:
+            return None
         patch = WorkingPatch.of_size(box, (size,) * 3, self.patch_settings.spacing_mm / scale)
         suv = self._gain(rng) * patch.sample(case.image)
-        mask = _metabolic_part(
-            suv, (patch.sample(case.mask) > 0.5) & (patch.box_coverage() > 0), self.settings.real_metabolic_share
-        )
+        inside = patch.box_coverage() > 0
+        mask = self._tumour(suv, (patch.sample(case.mask) > 0.5) & inside)
+        if not self._stands_out(suv, mask, inside):
+            return None
         return Example(patch, self._restore_resolution(rng, suv, scale), mask.astype(np.float32), False)
 
-    def _transplanted(self, rng: np.random.Generator, size: int) -> Example:
-        for _ in range(8):
-            case, lesion = self._lesions[rng.choice(len(self._lesions), p=self._donors)]
-            axes = _random_axes(rng)
-            donor_box, scale = self._box_around(rng, case, lesion, axes, size, 0.0)
-            donor_patch = WorkingPatch.of_size(donor_box, (size,) * 3, self.patch_settings.spacing_mm / scale)
-            donor = donor_patch.sample(case.image)
-            contour = (donor_patch.sample(case.mask) > 0.5) & (donor_patch.box_coverage() > 0)
-            mask = _metabolic_part(donor, contour, self.settings.metabolic_share)
-            donor = self._restore_resolution(rng, donor, scale)
-            host_case = self._hosts[rng.choice(len(self._hosts), p=self._host_weights)]
-            center = host_case.healthy_lps[rng.integers(len(host_case.healthy_lps))]
-            zoom = rng.uniform(0.85, 1.2)
-            edges = np.asarray(donor_box.size_mm) * scale * zoom
-            box = _box(center, (edges[0], edges[1], edges[2]), _random_axes(rng))
-            patch = WorkingPatch.of_size(box, (size,) * 3, self.patch_settings.spacing_mm * zoom)
-            host = self._gain(rng) * patch.sample(host_case.image)
-            if mask.any() and (host[mask] > 0.2).mean() > 0.85:
-                suv = self._grow_into(rng, host, donor, mask)
-                return Example(patch, suv, mask.astype(np.float32), True)
-        return self._real(rng, size)
+    def _transplanted(self, rng: np.random.Generator, size: int) -> Example | None:
+        case, lesion = self._lesions[rng.choice(len(self._lesions), p=self._donors)]
+        axes = _random_axes(rng)
+        donor_box, scale = self._box_around(rng, case, lesion, axes, size, 0.0)
+        donor_patch = WorkingPatch.of_size(donor_box, (size,) * 3, self.patch_settings.spacing_mm / scale)
+        donor, contour = _warped(
+            rng, donor_patch.sample(case.image), donor_patch.sample(case.mask), self.settings.warp * size / 4
+        )
+        mask = self._tumour(donor, largest_piece((contour > 0.5) & (donor_patch.box_coverage() > 0)))
+        donor = self._restore_resolution(rng, donor, scale)
+        host_case = self._hosts[rng.choice(len(self._hosts), p=self._host_weights)]
+        center = host_case.healthy_lps[rng.integers(len(host_case.healthy_lps))]
+        zoom = rng.uniform(0.85, 1.2)
+        edges = np.asarray(donor_box.size_mm) * scale * zoom
+        box = _box(center, (edges[0], edges[1], edges[2]), _random_axes(rng))
+        patch = WorkingPatch.of_size(box, (size,) * 3, self.patch_settings.spacing_mm * zoom)
+        host = self._gain(rng) * patch.sample(host_case.image)
+        if not mask.any() or (host[mask] > 0.2).mean() < 0.85:
+            return None
+        suv = self._grow_into(rng, host, donor, mask, patch.grid.spacing_mm[0])
+        # The blur carries uptake a little beyond the donor's edge, and the mask follows the uptake.
+        inside = patch.box_coverage() > 0
+        mask = self._tumour(suv, ndimage.binary_dilation(mask) & inside)
+        if not self._stands_out(suv, mask, inside):
+            return None
+        return Example(patch, suv, mask.astype(np.float32), True)
 
-    def _grow_into(self, rng: np.random.Generator, host: Volume, donor: Volume, mask: NDArray[np.bool_]) -> Volume:
+    def _tumour(self, suv: Volume, contour: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        share = self.settings.metabolic_share
+        return metabolic_part(suv, contour, share) if share > 0 else contour
+
+    def _stands_out(self, suv: Volume, mask: NDArray[np.bool_], inside: NDArray[np.bool_]) -> bool:
+        rest = inside & ~mask
+        if not mask.any() or not rest.any():
+            return False
+        least = max(self.settings.least_suv, self.settings.least_rise * float(np.median(suv[rest])))
+        return bool(np.percentile(suv[mask], 95) > least)
+
+    def _grow_into(
+        self, rng: np.random.Generator, host: Volume, donor: Volume, mask: NDArray[np.bool_], spacing_mm: float
+    ) -> Volume:
         """The donor's uptake inside a soft-edged mask, at a drawn level that stands out from the host."""
-        level = self.settings.uptake_median * np.exp(rng.normal() * self.settings.uptake_spread)
+        median = self.settings.uptake_median * (mask.sum() * spacing_mm**3 / 1000) ** self.settings.uptake_growth
+        level = median * np.exp(rng.normal() * self.settings.uptake_spread)
         level = max(level, rng.uniform(1.6, 2.5) * float(np.percentile(host[mask], 90)))
         gain = level / max(float(np.percentile(donor[mask], 95)), 0.5)
         texture = ndimage.gaussian_filter(rng.normal(size=host.shape), 1.0)
@@ -210,7 +250,7 @@ class ExampleMaker:
         high = max(min(room_mm - 2 * self.offsets.least_mm, 1.3 * longest), 1.05 * low)
         scale = max(np.exp(rng.uniform(np.log(low), np.log(high))) / longest, least_scale)
         # The offsets are drawn at the apparent scale, where D_i is the patch.
-        offsets = BoxOffsets(self.offsets.alpha, self.offsets.least_mm / scale)
+        offsets = BoxOffsets(self.offsets.alpha, self.offsets.least_mm / scale, self.offsets.least_alpha)
         box = expand_box(tight, (extent_mm / scale,) * 3, offsets, rng)
         return box, min(scale, room_mm / max(box.size_mm))
 
@@ -226,17 +266,14 @@ class ExampleMaker:
         return np.float32(np.exp(rng.normal() * self.settings.gain_spread))
 
 
-def _metabolic_part(suv: Volume, mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
-    """The part of a contour that takes up tracer, holes (necrosis) kept: contours drawn on MR reach beyond it."""
-    if not mask.any():
-        return mask
-    hot = mask & (suv > share * np.percentile(suv[mask], 95))
-    hot = ndimage.binary_fill_holes(ndimage.binary_closing(hot, iterations=2)) & mask
-    labels, count = ndimage.label(hot)
-    if count == 0:
-        return mask
-    largest = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    return largest if largest.sum() > 0.25 * mask.sum() else mask
+def _warped(rng: np.random.Generator, suv: Volume, contour: Volume, bend_voxels: float) -> tuple[Volume, Volume]:
+    """Scan and contour, stretched along each axis and smoothly bent by about ``bend_voxels``."""
+    shape = np.asarray(suv.shape)
+    bend = np.stack([ndimage.zoom(rng.normal(size=(4, 4, 4)), shape / 4, order=3, mode="nearest") for _ in range(3)])
+    center = (shape - 1).reshape(3, 1, 1, 1) / 2
+    stretch = np.exp(rng.normal(size=3) * 0.12).reshape(3, 1, 1, 1)
+    where = center + (np.indices(suv.shape) - center) * stretch + bend * bend_voxels / 2
+    return tuple(ndimage.map_coordinates(part, where, order=1, mode="mirror") for part in (suv, contour))  # type: ignore[return-value]
 
 
 def _random_axes(rng: np.random.Generator) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ from TumorGenCore.training.examples import ExampleMaker
 from TumorGenCore.training.latents import LatentCache
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
+from TumorGenCore.tumor_controls import CONTROL_CHANNELS
 
 __all__ = ["GeneratorStage", "train_generator"]
 
@@ -42,9 +43,16 @@ class _Networks(nn.Module):
         self.vector_field = vector_field
         self.mask_refiner = mask_refiner
 
-    def forward(self, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        x_t: torch.Tensor,
+        z_m: torch.Tensor,
+        box: torch.Tensor,
+        t: torch.Tensor,
+        controls: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """The vector field; the refiner is called by the stage, on fewer examples."""
-        velocity: torch.Tensor = self.vector_field(x_t, z_m, box, t)
+        velocity: torch.Tensor = self.vector_field(x_t, z_m, box, t, controls)
         return velocity
 
 
@@ -74,6 +82,7 @@ class GeneratorStage:
                 "attention_levels": run.attention_levels,
                 "num_head_channels": run.num_head_channels,
                 "norm_num_groups": run.norm_num_groups,
+                "control_channels": CONTROL_CHANNELS if run.controlled else 0,
             },
             "mask_refiner": {
                 "feature_channels": channels,
@@ -143,7 +152,7 @@ class GeneratorStage:
         t = self._times(len(x_1), generator).to(x_1.device)
         at = t.reshape(-1, 1, 1, 1, 1)
         x_t = (1 - at) * noise + at * x_1
-        velocity = network(x_t, z_m, box, t).float()
+        velocity = network(x_t, z_m, box, t, self._heard(batch["controls"], generator)).float()
         x_hat = losses.data_estimate(x_t, velocity, t)
         z_1, m_1 = x_1[:, :-1], (x_1[:, -1:] + 1) / 2
         z_hat, m_hat = x_hat[:, :-1], ((x_hat[:, -1:] + 1) / 2).clamp(0, 1)
@@ -155,6 +164,13 @@ class GeneratorStage:
         total = losses.total_loss(rfm, coarse, fine, rec, self.run.lambda_1, self.run.lambda_2, self.run.lambda_3)
         parts = {"rfm": rfm, "coarse": coarse, "fine": fine, "rec": rec}
         return total, {name: float(value.detach()) for name, value in parts.items()}
+
+    def _heard(self, controls: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The controls that the network hears: some examples have none, others lack one."""
+        count = controls.shape
+        some = torch.rand(count[0], 1, generator=generator) >= self.run.uncontrolled_share
+        each = torch.rand(count, generator=generator) >= self.run.control_dropout
+        return controls * (some & each).to(controls.device)
 
     def _refiner_loss(
         self,

@@ -22,6 +22,7 @@ from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.pseudo_mask import latent_condition
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.examples import Example, ExampleMaker
+from TumorGenCore.tumor_controls import measure_controls
 
 __all__ = ["LatentCache", "occupancy"]
 
@@ -90,12 +91,14 @@ class LatentCache:
         z_1, z_m: latents, (n, c, k, j, i), float16, not yet normalised.
         box: B on the latent grid, (n, 1, k, j, i), float16.
         mask: M, (n, 1, 4k, 4j, 4i), uint8.
+        controls: what the tumours are like, see ``TumorControls.encode``, (n, 2), float16.
     """
 
     z_1: torch.Tensor
     z_m: torch.Tensor
     box: torch.Tensor
     mask: torch.Tensor
+    controls: torch.Tensor
 
     @classmethod
     def build(
@@ -113,11 +116,12 @@ class LatentCache:
         fingerprint = _fingerprint(vae, scale, maker, size, count, condition)
         if path.exists() and _fingerprint_of(path) == fingerprint:
             return cls(**load_file(path))
-        parts: dict[str, list[torch.Tensor]] = {"z_1": [], "z_m": [], "box": [], "mask": []}
+        parts: dict[str, list[torch.Tensor]] = {name: [] for name in ("z_1", "z_m", "box", "mask", "controls")}
         for example in tqdm(_made_ahead(maker, size, count), f"encoding {size}^3 patches", count, disable=quiet):
             patch = scale.to_network(torch.from_numpy(example.suv)[None, None])
             box = torch.from_numpy(example.patch.box_coverage(vae.factor))[None, None]
-            inside = torch.from_numpy(example.patch.box_coverage())[None, None]
+            coverage = example.patch.box_coverage()
+            inside = torch.from_numpy(coverage)[None, None]
             with torch.inference_mode():
                 z_1 = vae.encode(patch)
                 z_m = latent_condition(vae.encode, patch, inside, z_1, box, condition)
@@ -125,6 +129,7 @@ class LatentCache:
             parts["z_m"].append(z_m.half())
             parts["box"].append(box.half())
             parts["mask"].append(torch.from_numpy(example.mask.astype(np.uint8))[None, None])
+            parts["controls"].append(measure_controls(example.suv, example.mask, coverage).encode(scale).half())
         tensors = {name: torch.cat(values).contiguous() for name, values in parts.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
@@ -142,7 +147,7 @@ class LatentCache:
     def batch(
         self, indices: list[int], mean: torch.Tensor, deviation: torch.Tensor, factor: int
     ) -> dict[str, torch.Tensor]:
-        """Normalised float32 tensors: ``x_1`` = [z_1, m_1], ``z_m``, ``box``, ``mask``."""
+        """Normalised float32 tensors: ``x_1`` = [z_1, m_1], ``z_m``, ``box``, ``mask``, ``controls``."""
         mask = self.mask[indices].float()
         z_1 = (self.z_1[indices].float() - mean) / deviation
         return {
@@ -150,4 +155,5 @@ class LatentCache:
             "z_m": (self.z_m[indices].float() - mean) / deviation,
             "box": self.box[indices].float(),
             "mask": mask,
+            "controls": self.controls[indices].float(),
         }

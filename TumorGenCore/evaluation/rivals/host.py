@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from TumorGenCore.evaluation.insertion import Site
-from TumorGenCore.generator import TAPER_MM, PlacedBox, paste_change, place_box
+from TumorGenCore.generator import TAPER_MM, PlacedBox, paste_patch, place_box
 from TumorGenCore.patch import PatchSettings, WorkingPatch
 from TumorGenCore.pseudo_mask import fill_box
 
@@ -44,7 +44,7 @@ class Host:
 
     def with_tumour(self, suv: NDArray, mask: NDArray[np.bool_]) -> tuple[sitk.Image, sitk.Image]:
         """Image and mask on the site's grid, of a patch (k, j, i) with a tumour."""
-        return paste_change(self.placed, suv - self.suv, mask.astype(np.float32))
+        return paste_patch(self.placed, self.suv, suv, mask.astype(np.float32))
 
 
 def host_of(site: Site, settings: PatchSettings) -> Host:

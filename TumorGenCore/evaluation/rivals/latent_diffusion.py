@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from TumorGenCore.devices import autocast
 from TumorGenCore.evaluation.insertion import Site
 from TumorGenCore.evaluation.rivals.host import random_of
-from TumorGenCore.generator import TumorGenerator, paste_change
+from TumorGenCore.generator import TumorGenerator, paste_patch
 from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.training.diffusion import DiffusionSampler, denoise
 from TumorGenCore.training.latents import occupancy
@@ -64,6 +64,6 @@ class LatentDiffusion:
                 torch.tensor(v, device=device).reshape(1, -1, 1, 1, 1)
                 for v in (bundle.latent_mean, bundle.latent_deviation)
             )
-            suv = bundle.scale.to_suv(bundle.vae.decode(z * deviation + mean).float())
-        change = suv - prepared.original_suv
-        return paste_change(prepared, change[0, 0].cpu().numpy(), mask.astype(np.float32))
+            synthetic = bundle.scale.to_suv(bundle.vae.decode(z * deviation + mean).float())
+        original, made = (suv[0, 0].cpu().numpy() for suv in (prepared.original_suv, synthetic))
+        return paste_patch(prepared, original, made, mask.astype(np.float32))

@@ -1,0 +1,92 @@
+"""What may be asked of a tumour, as the vector field hears it: how much of the box it fills, how hot it is.
+
+Each is a number in (0, 1], spread over the box as an input channel; 0 says that it is left to the model. In training
+they are measured on the examples and left out at random, so that one network answers with and without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from TumorGenCore.intensity import NetworkScale
+
+__all__ = ["CONTROL_CHANNELS", "FILL_TRIES", "TumorControls", "measure_controls", "search_fill"]
+
+Tumour = TypeVar("Tumour")
+
+CONTROL_CHANNELS = 2
+#: The smallest number that is no silence.
+LEAST = 0.01
+#: Tumours grown at most until one fills the box as far as asked.
+FILL_TRIES = 5
+
+
+@dataclass(frozen=True)
+class TumorControls:
+    """One tumour's properties; None leaves one to the model.
+
+    Args:
+        fill: share of the box's volume that is tumour, 0 to 1.
+        suv: 95th percentile of the SUV in the tumour.
+    """
+
+    fill: float | None = None
+    suv: float | None = None
+
+    def encode(self, scale: NetworkScale) -> torch.Tensor:
+        """(1, 2), each 0 (left to the model) or 0.01 to 1: the cube root of the fill, the SUV on the network scale."""
+        values = [0.0, 0.0]
+        if self.fill is not None:
+            values[0] = float(np.clip(np.cbrt(self.fill), LEAST, 1))
+        if self.suv is not None:
+            x = float(scale.to_network(torch.tensor(self.suv)))
+            values[1] = float(np.clip((x - scale.low) / (1 - scale.low), LEAST, 1))
+        return torch.tensor([values], dtype=torch.float32)
+
+
+def measure_controls(suv: NDArray, mask: NDArray, coverage: NDArray) -> TumorControls:
+    """The properties of a tumour in a working patch.
+
+    Args:
+        suv: (k, j, i).
+        mask: (k, j, i), above 0 in the tumour.
+        coverage: share of each voxel inside the box, (k, j, i).
+    """
+    inside = mask > 0
+    if not inside.any():
+        return TumorControls()
+    return TumorControls(float(inside.sum() / max(coverage.sum(), 1)), float(np.percentile(suv[inside], 95)))
+
+
+def search_fill(
+    grow: Callable[[float], Tumour], reached: Callable[[Tumour], float], fill: float, tolerance: float
+) -> Tumour:
+    """The tumour that fills the box most nearly as asked, of ``FILL_TRIES`` at most.
+
+    With one and the same noise the tumour grows steadily with what the model is asked for, so each try corrects it by
+    what the last one missed (a secant on the cube roots: edge lengths, not volumes).
+
+    Args:
+        grow: the tumour for a fill that the model is asked for.
+        reached: a tumour's own fill.
+        fill: what is wanted, 0 to 1.
+        tolerance: relative; good enough.
+    """
+    wanted = asked = float(np.cbrt(fill))
+    tries: list[tuple[float, float, Tumour]] = []
+    for _ in range(FILL_TRIES):
+        tumour = grow(asked**3)
+        tries.append((asked, float(np.cbrt(reached(tumour))), tumour))
+        if abs(reached(tumour) / fill - 1) <= tolerance:
+            break
+        slope = 1.0
+        if len(tries) > 1 and tries[-1][0] != tries[-2][0]:
+            slope = float(np.clip((tries[-1][1] - tries[-2][1]) / (tries[-1][0] - tries[-2][0]), 0.3, 3.0))
+        asked = float(np.clip(asked + (wanted - tries[-1][1]) / slope, LEAST, 1.0))
+    return min(tries, key=lambda tried: abs(tried[1] - wanted))[2]
