@@ -318,6 +318,17 @@ def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
     report.say(f"Trained segmenter: {weights}")
 
 
+def _train_rival(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.config import RivalRun
+    from TumorGenCore.training.rival import train_rival
+
+    run = dataclasses.replace(_run_settings(RivalRun, options), kind=options.kind)
+    quiet = not report.shows_progress
+    weights = train_rival(options.data, options.autoencoder, options.output, run, options.resume, quiet, options.cache)
+    report.values = {"rival": str(weights)}
+    report.say(f"Trained rival: {weights}")
+
+
 def _run_settings(kind: type, options: argparse.Namespace) -> Any:
     """The configuration file, else the one a resumed run left, else the defaults; --steps overrides."""
     from TumorGenCore.training.config import read_config
@@ -353,6 +364,21 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
         segmenter,
     )
     report.values = result["means"]
+    report.say((options.output / "report.md").read_text())
+
+
+def _compare(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.comparison import compare
+    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.training.rival import load_rival
+    from TumorGenCore.training.segmenter import load_segmenter
+
+    folders = {"diffusion": options.diffusion, "unconditional": options.unconditional}
+    trained = [load_rival(folder, kind, options.device) for kind, folder in folders.items() if folder]
+    segmenter = load_segmenter(options.segmenter, options.device)
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    result = compare(generator, options.data, options.output, segmenter, trained, options.seeds, report.say)
+    report.values = {"seconds": result["seconds"], "report": str(options.output / "report.json")}
     report.say((options.output / "report.md").read_text())
 
 
@@ -455,6 +481,14 @@ def _parser() -> argparse.ArgumentParser:
     segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumours only")
     segmenter.set_defaults(run=_train_segmenter, stage="segmenter")
 
+    rival = train.add_parser("rival", parents=[training], help="another method on the same backbone, for `compare`")
+    rival.add_argument("--kind", choices=("diffusion", "unconditional"), required=True)
+    rival.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    rival.add_argument(
+        "--cache", type=Path, metavar="DIR", help="cached latents of a generator's run with the same settings"
+    )
+    rival.set_defaults(run=_train_rival, stage="rival")
+
     evaluate = commands.add_parser("evaluate", parents=[common], help="figures and pictures on held-out patients")
     evaluate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
     evaluate.add_argument("--output", type=Path, required=True, help="folder of the report")
@@ -473,6 +507,17 @@ def _parser() -> argparse.ArgumentParser:
         "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to judge the masks"
     )
     evaluate.set_defaults(run=_evaluate)
+
+    compare = commands.add_parser("compare", parents=[common], help="the bundle beside other methods, in one run")
+    compare.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
+    compare.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    compare.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
+    compare.add_argument("--diffusion", type=Path, metavar="DIR", help="output of `train rival --kind diffusion`")
+    compare.add_argument("--unconditional", type=Path, metavar="DIR", help="of `train rival --kind unconditional`")
+    compare.add_argument("--output", type=Path, required=True, help="folder of the report")
+    compare.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
+    compare.add_argument("--device", default="auto")
+    compare.set_defaults(run=_compare)
 
     models = commands.add_parser("models", parents=[common], help="list installed bundles")
     models.set_defaults(run=_models)

@@ -24,7 +24,7 @@ from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.networks.mask_refiner import plain_mask
 from TumorGenCore.networks.onednn import use_onednn
-from TumorGenCore.patch import WorkingPatch, paste_window
+from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.pseudo_mask import latent_condition
 from TumorGenCore.sampler import KnownRegion, Solver, check_solver, integrate, time_grid
@@ -34,7 +34,7 @@ from TumorGenCore.uptake_control import TissueChange, UptakeTarget, fit_gain
 from TumorGenCore.volume_io import PetVolume, check_volume
 from TumorGenCore.voxels import read_region
 
-__all__ = ["InsertionResult", "Paste", "PreparedBox", "TumorGenerator"]
+__all__ = ["InsertionResult", "Paste", "PlacedBox", "PreparedBox", "TumorGenerator", "paste_patch", "place_box"]
 
 #: (steps done, steps in all, what is being done)
 OnProgress = Callable[[int, int, str], None]
@@ -108,14 +108,20 @@ class _MarkedRegion:
 
 
 @dataclass(frozen=True)
-class PreparedBox:
-    """All that does not depend on the seed: made once per box, used for every variant."""
+class PlacedBox:
+    """A checked volume and box, and the working patch around the box."""
 
     image: sitk.Image
     grid: Grid
     units: PetUnits
     box: Box
     patch: WorkingPatch
+
+
+@dataclass(frozen=True)
+class PreparedBox(PlacedBox):
+    """All that does not depend on the seed: made once per box, used for every variant."""
+
     z_1: torch.Tensor
     z_m: torch.Tensor
     box_latent: torch.Tensor
@@ -220,14 +226,11 @@ class TumorGenerator:
         """
         seconds: dict[str, float] = {}
         with _timed(seconds, "check"):
-            source, units, grid = _checked(image, suv_factor)
-            patch = WorkingPatch.around(box.canonical(), self.bundle.patch)
-            _require_overlap(box, grid)
-            # A shallow copy: changes the caller makes to the image later do not reach this box.
-            volume = sitk.Image(source)
+            placed = place_box(image, box, self.bundle.patch, suv_factor)
+            volume, patch = placed.image, placed.patch
         with _timed(seconds, "sample"):
-            suv = patch.sample(volume) * np.float32(units.suv_factor)
-            warnings = box_warnings(box, grid, suv[patch.box_coverage() > 0.5])
+            suv = patch.sample(volume) * np.float32(placed.units.suv_factor)
+            warnings = box_warnings(box, placed.grid, suv[patch.box_coverage() > 0.5])
             x = self.bundle.scale.to_network(torch.from_numpy(suv)[None, None].to(self.device))
             inside = torch.from_numpy(patch.box_coverage())[None, None].to(self.device)
             box_latent = torch.from_numpy(patch.box_coverage(self.bundle.vae.factor))[None, None].to(self.device)
@@ -239,11 +242,7 @@ class TumorGenerator:
             with _timed(seconds, "decode original"):
                 original = self.bundle.vae.decode(z_1).float()
         return PreparedBox(
-            image=volume,
-            grid=grid,
-            units=units,
-            box=box,
-            patch=patch,
+            **vars(placed),
             z_1=(z_1 - self._mean) / self._deviation,
             z_m=(z_m - self._mean) / self._deviation,
             box_latent=box_latent,
@@ -286,7 +285,8 @@ class TumorGenerator:
             synthetic, probability = self._grow(prepared, seed, steps, solver, controls, pause, seconds)
             pause(steps, "pasting")
             with _timed(seconds, "paste"):
-                return _paste(prepared, synthetic, probability, target, self.paste)
+                original = prepared.original_suv[0, 0].cpu().numpy()
+                return _paste(prepared, original, synthetic, probability, target, self.paste)
 
         pasted = grown(None) if fill is None else search_fill(grown, lambda tumour: tumour.fill, fill, TARGET_TOLERANCE)
         image = copy.result()
@@ -386,6 +386,38 @@ class TumorGenerator:
         return integrate(velocity, noise, time_grid(steps), solver, known, on_step)
 
 
+def place_box(
+    image: sitk.Image | PetVolume, box: Box, settings: PatchSettings, suv_factor: float | None = None
+) -> PlacedBox:
+    """Check volume and box, and lay the working patch around the box; no network is needed.
+
+    Raises:
+        UnsupportedVolumeError, InvalidBoxError
+    """
+    source, units, grid = _checked(image, suv_factor)
+    patch = WorkingPatch.around(box.canonical(), settings)
+    _require_overlap(box, grid)
+    # A shallow copy: changes the caller makes to the image later do not reach this box.
+    return PlacedBox(sitk.Image(source), grid, units, box, patch)
+
+
+def paste_patch(
+    placed: PlacedBox, original_suv: NDArray, synthetic_suv: NDArray, probability: NDArray
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and mask as an insertion gives them, whatever made the patch; only voxels inside the box are changed.
+
+    Args:
+        placed: where.
+        original_suv: the working patch before, (k, j, i).
+        synthetic_suv: with the tumour, (k, j, i).
+        probability: of the tumour, (k, j, i); a mask of 0 and 1 will do.
+    """
+    pasted = _paste(placed, original_suv, synthetic_suv, probability)
+    image = _deep_copy(placed.image)
+    _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
+    return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
+
+
 def _check_sampling(seed: int, steps: int, solver: str) -> None:
     """The sampler's own checks, and the seed's, before any work."""
     time_grid(steps)
@@ -431,15 +463,16 @@ class _Pasted:
 
 
 def _paste(
-    prepared: PreparedBox,
+    placed: PlacedBox,
+    original_suv: NDArray,
     synthetic_suv: NDArray,
     probability: NDArray,
     target: UptakeTarget | None = None,
     paste: Paste = "change",
 ) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
-    grid, box, patch = prepared.grid, prepared.box, prepared.patch
-    on_patch = _change(synthetic_suv, prepared.original_suv[0, 0].cpu().numpy(), paste)
+    grid, box, patch = placed.grid, placed.box, placed.patch
+    on_patch = _change(synthetic_suv, original_suv, paste)
     rise, region = patch.to_native(on_patch.rise, grid)
     kept, _ = patch.to_native(on_patch.kept, grid)
     soft, _ = patch.to_native(probability, grid)
@@ -448,10 +481,10 @@ def _paste(
     soft = soft * (window > 0)
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
-    native = read_region(prepared.image, start, size)
+    native = read_region(placed.image, start, size)
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)
-    factor = prepared.units.suv_factor
+    factor = placed.units.suv_factor
     before = native.astype(np.float64) * factor
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
     changed = change.on(before, gain) / factor

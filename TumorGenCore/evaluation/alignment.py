@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -65,8 +66,10 @@ def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: floa
         return dict.fromkeys(ALIGNMENT_FIGURES, 0.0)
     a, b = (torch.from_numpy(m)[None, None].float() for m in (found, truth))
     figures: Figures = {"dice": float(compute_dice(a, b, ignore_empty=False))}
-    for name, tolerance in (("nsd", TOLERANCE_MM), ("nsd_voxel", voxel_mm)):
-        figures[name] = float(compute_surface_dice(a, b, [tolerance], include_background=True, spacing=spacing_mm))
+    with warnings.catch_warnings():  # MONAI calls itself with arguments that it has deprecated.
+        warnings.simplefilter("ignore")
+        for name, tolerance in (("nsd", TOLERANCE_MM), ("nsd_voxel", voxel_mm)):
+            figures[name] = float(compute_surface_dice(a, b, [tolerance], include_background=True, spacing=spacing_mm))
     return figures
 
 

@@ -29,10 +29,10 @@ def held_out_names(bundle: ModelBundle, names: Sequence[str] | None) -> list[str
     return chosen
 
 
-def load_training_cases(bundle: ModelBundle, data: Path) -> list[Case]:
+def load_training_cases(bundle: ModelBundle, data: Path, patient_pattern: str = r"^(.+)$") -> list[Case]:
     """Those of the cases the bundle was trained on that are below ``data``; there may be none."""
     here = sorted(case_files(data, bundle.notes.get("cases", {}).get("training", ())))
-    return load_cases(data, here) if here else []
+    return load_cases(data, here, patient_pattern=patient_pattern) if here else []
 
 
 def check_unseen(network: str, learnt_from: Iterable[str], names: Iterable[str], patient_pattern: str) -> None:

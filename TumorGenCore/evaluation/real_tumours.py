@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import Case, Lesion, lesion_mask
-from TumorGenCore.training.metabolic_part import METABOLIC_SHARE, metabolic_part
+from TumorGenCore.training.metabolic_part import metabolic_part
 
 __all__ = ["case_tumours", "tumour_mask"]
 
@@ -24,7 +24,7 @@ def tumour_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
     found = ndimage.find_objects(mask.astype(np.uint8))[0]
     around = tuple(slice(max(0, s.start - _MARGIN_VOXELS), s.stop + _MARGIN_VOXELS) for s in found)
     suv = sitk.GetArrayViewFromImage(case.image)[around]
-    mask[around] = metabolic_part(suv, mask[around], METABOLIC_SHARE)
+    mask[around] = metabolic_part(suv, mask[around])
     return mask
 
 

@@ -21,8 +21,8 @@ from TumorGenCore.evaluation.frechet import frechet_of_features
 from TumorGenCore.evaluation.insertion import Shown
 from TumorGenCore.evaluation.memorisation import memorisation
 from TumorGenCore.evaluation.radiomics import load_radiomics
-from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError, Rows
-from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError
+from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, synthetic_lesion
 from TumorGenCore.evaluation.seams import seams
 from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
 from TumorGenCore.training.data import Case
@@ -67,7 +67,9 @@ def measure_realism(
     for kind, by_case in real.items():
         groups[kind] = [lesions[0] for lesions in by_case]
     for site, results in shown:
-        groups[site.group] += [synthetic_lesion(site.name, site.patient, result) for result in results]
+        groups[site.group] += [
+            synthetic_lesion(site.name, site.patient, int(str(r.provenance["seed"])), r.image, r.mask) for r in results
+        ]
     synthetic = [sample for kind in ("tumour", "healthy", "phantom") for sample in groups[kind]]
     every = {kind: [lesion for lesions in by_case for lesion in lesions] for kind, by_case in real.items()}
     figures = _statistics(groups)
@@ -133,9 +135,5 @@ def _frechet(groups: Groups, features: Callable[[LesionSample], np.ndarray], par
         if len(groups[kind]) < LEAST_LESIONS:
             raise LeftOutError(f"{len(groups[kind])} {kind.replace('_', '-')} lesions; {LEAST_LESIONS} are needed.")
 
-    def rows(kind: str) -> Rows:
-        samples = groups[kind]
-        patients, seeds = np.array([s.patient for s in samples]), np.array([s.seed for s in samples])
-        return Rows(patients, seeds, np.stack([features(sample) for sample in samples]))
-
-    return frechet_of_features(rows("tumour"), rows("held_out"), rows("training"), parts)
+    rows = {kind: feature_rows(groups[kind], features) for kind in ("tumour", "held_out", "training")}
+    return frechet_of_features(rows["tumour"], rows["held_out"], rows["training"], parts)

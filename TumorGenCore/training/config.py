@@ -16,7 +16,7 @@ from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.examples import ExampleSettings
 from TumorGenCore.training.trainer import LoopSettings
 
-__all__ = ["AutoencoderRun", "DataSettings", "GeneratorRun", "SegmenterRun", "read_config", "write_config"]
+__all__ = ["AutoencoderRun", "DataSettings", "GeneratorRun", "RivalRun", "SegmenterRun", "read_config", "write_config"]
 
 T = TypeVar("T")
 
@@ -104,6 +104,13 @@ class GeneratorRun:
     version: str = "1.0.0"
     #: description, authors, licence, data_source: go into the bundle's metadata
     notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RivalRun(GeneratorRun):
+    """`tumorgen train rival`: a generator's settings, and what is trained with them (see ``training.rival``)."""
+
+    kind: str = "diffusion"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 from TumorGenCore.tumor_controls import CONTROL_CHANNELS
 
-__all__ = ["train_generator"]
+__all__ = ["GeneratorStage", "train_generator"]
 
 _CONFIG = "generator.json"
 
