@@ -329,12 +329,12 @@ def _train_rival(options: argparse.Namespace, report: _Report) -> None:
     report.say(f"Trained rival: {weights}")
 
 
-def _run_settings(kind: type, options: argparse.Namespace) -> Any:
+def _run_settings(kind: type, options: argparse.Namespace, default: Path | None = None) -> Any:
     """The configuration file, else the one a resumed run left, else the defaults; --steps overrides."""
     from TumorGenCore.training.config import read_config
 
     left = options.output / f"{options.stage}.json"
-    config = options.config or (left if options.resume and left.is_file() else None)
+    config = options.config or (left if options.resume and left.is_file() else default)
     run = read_config(kind, config) if config else kind()
     if options.steps is not None:
         run = dataclasses.replace(run, loop=dataclasses.replace(run.loop, steps=options.steps))
@@ -379,6 +379,29 @@ def _compare(options: argparse.Namespace, report: _Report) -> None:
     generator = TumorGenerator.from_pretrained(options.model, options.device)
     result = compare(generator, options.data, options.output, segmenter, trained, options.seeds, report.say)
     report.values = {"seconds": result["seconds"], "report": str(options.output / "report.json")}
+    report.say((options.output / "report.md").read_text())
+
+
+def _ablate(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.ablation import ablate
+    from TumorGenCore.training.config import GeneratorRun, default_config
+    from TumorGenCore.training.segmenter import load_segmenter
+
+    run = _run_settings(GeneratorRun, options, default_config(options.stage))
+    result = ablate(
+        options.data,
+        options.autoencoder,
+        load_segmenter(options.segmenter, options.device),
+        options.output,
+        run,
+        options.only.split(",") if options.only else None,
+        options.resume,
+        options.seeds,
+        options.device,
+        report.say,
+        not report.shows_progress,
+    )
+    report.values = {"variants": list(result["variants"]), "report": str(options.output / "report.json")}
     report.say((options.output / "report.md").read_text())
 
 
@@ -518,6 +541,21 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
     compare.add_argument("--device", default="auto")
     compare.set_defaults(run=_compare)
+
+    ablate = commands.add_parser(
+        "ablate", parents=[common], help="short generator runs that differ in one thing each, trained and compared"
+    )
+    ablate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
+    ablate.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    ablate.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
+    ablate.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
+    ablate.add_argument("--config", type=Path, help="JSON of a generator's settings (default: Resources/Training)")
+    ablate.add_argument("--steps", type=positive_number, help="optimiser steps, overriding the configuration")
+    ablate.add_argument("--only", metavar="NAME,...", help="these variants only (see the README)")
+    ablate.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    ablate.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
+    ablate.add_argument("--device", default="auto")
+    ablate.set_defaults(run=_ablate, stage="ablation")
 
     models = commands.add_parser("models", parents=[common], help="list installed bundles")
     models.set_defaults(run=_models)

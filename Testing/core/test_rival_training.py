@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.model_bundle import load_bundle, save_bundle
-from TumorGenCore.patch import PatchSettings
 from TumorGenCore.training.autoencoder import load_autoencoder
-from TumorGenCore.training.config import AutoencoderRun, RivalRun, write_config
+from TumorGenCore.training.config import RivalRun
 from TumorGenCore.training.data import load_cases
 from TumorGenCore.training.rival import STAGES, load_rival
 from TumorGenCore.training.trainer import LoopSettings, train
@@ -38,14 +36,8 @@ KINDS = ("diffusion", "unconditional")
 
 
 @pytest.fixture(scope="module")
-def autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny bundle's VAE, as a run of the first stage would have left it."""
-    folder = tmp_path_factory.mktemp("autoencoder")
-    patch = PatchSettings(spacing_mm=5.0, context_mm=5.0, multiple=8)
-    run = AutoencoderRun(channels=[8, 16], num_res_blocks=[1, 1], norm_num_groups=4, patch=patch)
-    write_config(run, folder / "autoencoder.json")
-    save_file(load_bundle(tiny_bundle_folder).vae.state_dict(), folder / "autoencoder.safetensors")
-    return folder
+def autoencoder(tiny_autoencoder: Path) -> Path:
+    return tiny_autoencoder
 
 
 @pytest.fixture(scope="module")

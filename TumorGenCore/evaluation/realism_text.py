@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from TumorGenCore.evaluation.alignment import ALIGNMENT_FIGURES
 
-__all__ = ["alignment_cells", "alignment_note", "distance_cells", "number", "realism_lines", "table_lines"]
+__all__ = [
+    "alignment_cells",
+    "alignment_note",
+    "distance_cells",
+    "interval_text",
+    "number",
+    "realism_lines",
+    "table_lines",
+]
 
 _LABELS = {
     "training": "real, trained on",
@@ -118,7 +126,7 @@ def alignment_note() -> str:
 
 def alignment_cells(row: dict) -> list[str]:
     """Lesions, the three figures with their intervals, and empty masks, as ``mean_alignment`` gives them."""
-    means = [number(row[name]["mean"]) + _interval(row[name]["interval"]) for name in ALIGNMENT_FIGURES]
+    means = [number(row[name]["mean"]) + interval_text(row[name]["interval"]) for name in ALIGNMENT_FIGURES]
     return [str(row["dice"]["lesions"]), *means, str(row["empty"])]
 
 
@@ -203,10 +211,11 @@ def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
 
 def distance_cells(found: dict) -> list[str]:
     """Value, floor, and excess, with intervals."""
-    return [number(found[key]) + _interval(found[f"{key}_interval"]) for key in ("value", "floor", "excess")]
+    return [number(found[key]) + interval_text(found[f"{key}_interval"]) for key in ("value", "floor", "excess")]
 
 
-def _interval(bounds: Sequence[float] | None) -> str:
+def interval_text(bounds: Sequence[float] | None) -> str:
+    """In brackets after a figure; nothing where there is none."""
     return "" if bounds is None else f" ({bounds[0]:.2f} to {bounds[1]:.2f})"
 
 

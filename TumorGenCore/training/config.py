@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from TumorGenCore.bundle_folders import models_root
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.patch import PatchSettings
@@ -16,7 +17,16 @@ from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.examples import ExampleSettings
 from TumorGenCore.training.trainer import LoopSettings
 
-__all__ = ["AutoencoderRun", "DataSettings", "GeneratorRun", "RivalRun", "SegmenterRun", "read_config", "write_config"]
+__all__ = [
+    "AutoencoderRun",
+    "DataSettings",
+    "GeneratorRun",
+    "RivalRun",
+    "SegmenterRun",
+    "default_config",
+    "read_config",
+    "write_config",
+]
 
 T = TypeVar("T")
 
@@ -126,6 +136,11 @@ class SegmenterRun:
     channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
     patch_size: int = 48
     batch_size: int = 4
+
+
+def default_config(name: str) -> Path:
+    """The configuration of that name in the repository's ``Resources/Training``; a package may come without."""
+    return models_root().parent / "Training" / f"{name}.json"
 
 
 def write_config(run: Any, path: Path) -> None:

@@ -275,6 +275,7 @@ def train_generator(
     name: str = "my-bundle",
     start_from: str | Path | None = None,
     cache: Path | None = None,
+    cases: Sequence[Case] | None = None,
 ) -> Path:
     """Train SC-VFE and VMR; writes the model bundle ``output/NAME``.
 
@@ -289,6 +290,7 @@ def train_generator(
         start_from: bundle whose vector field and mask refiner this run starts with. Its VAE should be the one that this
             run's was trained on from, or the latents mean something else.
         cache: folder of cached latents, ``output/cache`` by default; runs whose examples are the same may share one.
+        cases: those of ``data``, where they have been read already.
 
     Raises:
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
@@ -299,7 +301,8 @@ def train_generator(
     output.mkdir(parents=True, exist_ok=True)
     vae, vae_run = load_autoencoder(autoencoder)
     vae.requires_grad_(False)
-    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
+    if cases is None:
+        cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
     write_config(run, output / _CONFIG)
     with PartialState().main_process_first():  # One process makes the cache, the others read it.

@@ -37,7 +37,7 @@ from TumorGenCore.training.generator import GeneratorStage
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 
-__all__ = ["STAGES", "TrainedRival", "estimate_velocity", "load_rival", "train_rival", "without_condition"]
+__all__ = ["STAGES", "TrainedRival", "estimate_velocity", "hash_vae", "load_rival", "train_rival", "without_condition"]
 
 _CONFIG, _WEIGHTS = "rival.json", "rival.safetensors"
 
@@ -69,7 +69,7 @@ class TrainedRival:
         Raises:
             TrainingDataError
         """
-        if _hash_of(bundle.vae) != self.vae_hash:
+        if hash_vae(bundle.vae) != self.vae_hash:
             raise TrainingDataError(
                 f"The {self.run.kind} rival was trained on another autoencoder than that of {bundle.name}; train both "
                 "on the same one."
@@ -231,7 +231,7 @@ def train_rival(
         "latent_mean": stage.mean,
         "latent_deviation": stage.deviation,
         "training_cases": [case.name for case in training],
-        "vae_hash": _hash_of(vae),
+        "vae_hash": hash_vae(vae),
     }
     with replacing(output / _WEIGHTS) as temporary:
         state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -262,7 +262,7 @@ def load_rival(folder: Path, kind: str, device: str = "auto") -> TrainedRival:
         raise TrainingDataError(f"{_WEIGHTS} in {folder} is damaged; train the rival again.") from error
 
 
-def _hash_of(vae: PetVAE) -> str:
+def hash_vae(vae: PetVAE) -> str:
     """Of the weights in half precision, which is what a bundle keeps of them."""
     digest = hashlib.sha256()
     for _, tensor in sorted(vae.state_dict().items()):
