@@ -405,6 +405,26 @@ def _ablate(options: argparse.Namespace, report: _Report) -> None:
     report.say((options.output / "report.md").read_text())
 
 
+def _usefulness(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.usefulness import UsefulnessRun, usefulness
+    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.training.config import default_config, read_config
+
+    left = options.output / f"{options.stage}.json"
+    settled = left if options.resume and left.is_file() else default_config(options.stage)
+    run = read_config(UsefulnessRun, options.config or settled)
+    asked = {name: getattr(options, name) for name in ("seeds", "patients") if getattr(options, name) is not None}
+    run = dataclasses.replace(run, **asked)
+    if options.steps is not None:
+        loop = dataclasses.replace(run.segmenter.loop, steps=options.steps)
+        run = dataclasses.replace(run, segmenter=dataclasses.replace(run.segmenter, loop=loop))
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    quiet = not report.shows_progress
+    usefulness(generator, options.data, options.output, run, options.resume, report.say, quiet)
+    report.values = {"report": str(options.output / "report.json")}
+    report.say((options.output / "report.md").read_text())
+
+
 def _models(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.model_bundle import installed_bundles, load_bundle
 
@@ -556,6 +576,20 @@ def _parser() -> argparse.ArgumentParser:
     ablate.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
     ablate.add_argument("--device", default="auto")
     ablate.set_defaults(run=_ablate, stage="ablation")
+
+    usefulness = commands.add_parser(
+        "usefulness", parents=[common], help="segmenters with few real patients, without and with synthetic tumours"
+    )
+    usefulness.add_argument("--data", type=Path, required=True, help="folder with the bundle's cases, as for `train`")
+    usefulness.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    usefulness.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
+    usefulness.add_argument("--config", type=Path, help="JSON of all settings (default: Resources/Training)")
+    usefulness.add_argument("--seeds", type=positive_number, help="segmenters an arm, overriding the configuration")
+    usefulness.add_argument("--patients", type=positive_number, help="how many real patients the few are")
+    usefulness.add_argument("--steps", type=positive_number, help="optimiser steps of each segmenter")
+    usefulness.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    usefulness.add_argument("--device", default="auto")
+    usefulness.set_defaults(run=_usefulness, stage="usefulness")
 
     models = commands.add_parser("models", parents=[common], help="list installed bundles")
     models.set_defaults(run=_models)
