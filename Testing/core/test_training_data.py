@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from small_cases import write_case
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.training.data import Case, load_cases, ranking, split_patients
+from TumorGenCore.mask_agreement import ranking
+from TumorGenCore.training.data import Case, load_cases, split_patients
 
 PATIENT = r"^(P\d)"
 

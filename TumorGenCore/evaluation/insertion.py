@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from TumorGenCore.generator import InsertionResult, TumorGenerator
 from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.mask_agreement import contrast, dice, uptake_dice
 from TumorGenCore.phantom import PHANTOM_SITES, make_phantom, phantom_box
 from TumorGenCore.pseudo_mask import tight_box
-from TumorGenCore.training.data import Case, ranking
+from TumorGenCore.training.data import Case
 
 __all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_of"]
 
@@ -88,9 +88,7 @@ def evaluate_site(
     Returns:
         The results, and before them means over the seeds of
 
-        - ``uptake_dice``: mask against the box's uptake above 41 % of the way from the surroundings to the tumour's
-          95th percentile;
-        - ``contrast``: area under the ROC curve of uptake, mask against the rest of the box;
+        - ``uptake_dice`` and ``contrast`` of the mask, see ``mask_agreement``;
         - ``volume_ml`` and its ``volume_variation`` (deviation over mean), ``suv_max``;
         - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
     """
@@ -107,30 +105,18 @@ def evaluate_site(
     volumes = [float(m.sum() * np.prod(site.image.GetSpacing())) / 1000 for m in masks]
     figures["volume_ml"] = _mean(volumes)
     figures["volume_variation"] = float(np.std(volumes) / np.mean(volumes)) if max(volumes) > 0 else None
-    figures["seed_dice"] = _mean([_dice(a, b) for a, b in combinations(masks, 2)])
+    figures["seed_dice"] = _mean([dice(a, b) for a, b in combinations(masks, 2)])
     return figures, results
 
 
 def _measure(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> dict:
     if not mask.any():
         return {"uptake_dice": 0.0, "contrast": None, "suv_max": None}
-    shell = ndimage.binary_dilation(mask, iterations=3) & ~ndimage.binary_dilation(mask, iterations=1)
-    background = float(np.median(suv[shell]))
-    threshold = background + 0.41 * (float(np.percentile(suv[mask], 95)) - background)
-    hot = ndimage.binary_fill_holes((suv > threshold) & box)
-    near, _ = ndimage.label(hot)
-    touched = np.isin(near, np.unique(near[mask & hot])) & hot
-    rest = box & ~mask
     return {
-        "uptake_dice": _dice(mask, touched),
-        "contrast": ranking(suv[mask], suv[rest]),
+        "uptake_dice": uptake_dice(suv, mask, box),
+        "contrast": contrast(suv, mask, box),
         "suv_max": float(suv[mask].max()),
     }
-
-
-def _dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    total = a.sum() + b.sum()
-    return float(2 * (a & b).sum() / total) if total else 0.0
 
 
 def _mean(values: list) -> float | None:
