@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.stats import rankdata
 
-__all__ = ["contrast", "dice", "ranking", "uptake_dice"]
+__all__ = ["contrast", "dice", "edge_contrast", "ranking", "uptake_cover", "uptake_dice"]
 
 #: Uptake counts as the tumour's above this share of the way from the surroundings to its 95th percentile.
 UPTAKE_SHARE = 0.41
+#: Depth of the rims on both sides of a mask's edge, mm: a little more than a scanner's resolution.
+RIM_MM = 8.0
 
 
 def uptake_dice(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> float:
@@ -27,12 +29,29 @@ def uptake_dice(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -
     if not mask.any():
         return 0.0
     shell = ndimage.binary_dilation(mask, iterations=3) & ~ndimage.binary_dilation(mask, iterations=1)
-    background = float(np.median(suv[shell])) if shell.any() else 0.0
+    return dice(mask, _touched_uptake(suv, mask, box, shell))
+
+
+def uptake_cover(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> float:
+    """Share of the uptake that the mask touches that it covers; 0 for an empty mask.
+
+    As in ``uptake_dice``, but with all the rest of the box as the surroundings: of half a tumour the other half would
+    be the shell. For the arguments see there.
+    """
+    if not mask.any():
+        return 0.0
+    uptake = _touched_uptake(suv, mask, box, box & ~mask)
+    return float((mask & uptake).sum() / max(uptake.sum(), 1))
+
+
+def _touched_uptake(
+    suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_], surroundings: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    background = float(np.median(suv[surroundings])) if surroundings.any() else 0.0
     threshold = background + UPTAKE_SHARE * (float(np.percentile(suv[mask], 95)) - background)
     hot = ndimage.binary_fill_holes((suv > threshold) & box)
     pieces, _ = ndimage.label(hot)
-    touched = np.isin(pieces, np.unique(pieces[mask & hot])) & hot
-    return dice(mask, touched)
+    return np.isin(pieces, np.unique(pieces[mask & hot])) & hot
 
 
 def contrast(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> float:
@@ -41,6 +60,20 @@ def contrast(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> f
     For the arguments see ``uptake_dice``.
     """
     return ranking(suv[mask], suv[box & ~mask])
+
+
+def edge_contrast(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
+    """``contrast`` of the mask's rim against the rim around it: is the edge where the uptake falls?
+
+    Args:
+        suv: (k, j, i).
+        mask: (k, j, i).
+        spacing_mm: voxel edges along i, j, k.
+    """
+    if not mask.any() or mask.all():
+        return 0.5
+    within, beyond = (ndimage.distance_transform_edt(part, sampling=spacing_mm[::-1]) for part in (mask, ~mask))
+    return ranking(suv[mask & (within <= RIM_MM)], suv[~mask & (beyond <= RIM_MM)])
 
 
 def ranking(inside: NDArray, outside: NDArray) -> float:

@@ -98,7 +98,7 @@ def evaluate_site(
     start, stop = site.box.index_bounds(grid, _MARGIN_VOXELS)
     around = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
     masks = [sitk.GetArrayViewFromImage(r.mask)[around] > 0 for r in results]
-    box = _inside(site.box, grid)[around]
+    box = site.box.mask(grid)[around]
     images = [sitk.GetArrayViewFromImage(r.image)[around] for r in results]
     measured = [_measure(image, mask, box) for image, mask in zip(images, masks, strict=True)]
     figures = {key: _mean([m[key] for m in measured]) for key in ("uptake_dice", "contrast", "suv_max")}
@@ -124,20 +124,13 @@ def _mean(values: list) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _inside(box: Box, grid: Grid) -> NDArray[np.bool_]:
-    inside = np.zeros(grid.size_ijk[::-1], dtype=bool)
-    voxels, region = box.voxels(grid)
-    inside[region] = voxels
-    return inside
-
-
 def _healthy_box(case: Case, edge_mm: float, rng: np.random.Generator) -> Box:
     """A box at a healthy place, inside the body as far as twenty tries find one."""
     best, most = None, -1.0
     for _ in range(20):
         center = case.healthy_lps[rng.integers(len(case.healthy_lps))]
         box = Box((center[0], center[1], center[2]), (edge_mm, edge_mm, edge_mm))
-        inside = _inside(box, Grid.from_image(case.image))
+        inside = box.mask(Grid.from_image(case.image))
         share = float((sitk.GetArrayViewFromImage(case.image)[inside] > 0.2).mean())
         if share > most:
             best, most = box, share

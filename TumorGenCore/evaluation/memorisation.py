@@ -28,9 +28,7 @@ def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample])
     return np.where(same, np.inf, 1 - alike.astype(np.float64))
 
 
-def pair_in_frames(
-    lesion: LesionSample, reference: LesionSample
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def pair_in_frames(lesion: LesionSample, reference: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The lesion in its frame, turned and mirrored to resemble the reference most, and the reference in its own."""
     frame, onto = _frames([lesion, reference])
     return turned_onto(frame, onto), onto

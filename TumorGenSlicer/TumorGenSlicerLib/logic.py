@@ -334,11 +334,8 @@ class InsertionLogic:
         grid, box = volumeGrid(volumeNode), roiBox(roiNode)
         startIjk, region = surroundings(box, grid, _patchSettings(model))
         voxels = voxelArray(volumeNode)[region]
-        k, j, i = voxels.shape
-        origin = grid.index_to_lps(np.asarray(startIjk, dtype=np.float64))
-        part = Grid((i, j, k), grid.spacing_mm, (origin[0], origin[1], origin[2]), grid.direction)
         request = PreviewRequest(
-            image=part.image_from_array(voxels),
+            image=grid.region(startIjk, voxels.shape[::-1]).image_from_array(voxels),
             startIjk=startIjk,
             units=self._units(volumeNode, suvFactor),
             box=box,
