@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from TumorGenCore.sampler import Solver
     from TumorGenCore.uptake_control import UptakeTarget
 
-__all__ = ["Candidate", "Selection", "best_candidates", "choose"]
+__all__ = ["Candidate", "Selection", "best_candidates", "check_least_quality", "choose"]
 
 #: Candidates drawn again at most, for each that is wanted.
 REDRAWS_EACH = 2
@@ -60,28 +60,35 @@ class Selection(Generic[Made]):
     least_quality: float | None
 
     @property
-    def poor(self) -> tuple[Candidate[Made], ...]:
-        """Those kept that are not as good as asked for, since no better ones were found."""
-        least = self.least_quality or 0.0
-        return tuple(candidate for candidate in self.kept if candidate.quality.total < least)
-
-    @property
     def remarks(self) -> tuple[str, ...]:
         """What was dropped and why, and what is poor all the same, in plain words."""
-        lines = []
-        if self.redrawn:
-            reasons = Counter(quality.weakness for _, quality in self.redrawn)
-            lines.append(
-                f"{len(self.redrawn)} poor {_tumours(len(self.redrawn))} dropped and others drawn: "
-                + ", ".join(f"{count} for {reason}" for reason, count in reasons.most_common())
-                + "."
-            )
-        for candidate in self.poor:
-            lines.append(
-                f"The tumour of seed {candidate.seed} is poor, and no better one was found. "
-                f"{' '.join(candidate.quality.reasons)}".strip()
-            )
-        return tuple(lines)
+        lines = [self.remark, *(self.remark_on(candidate) for candidate in self.kept)]
+        return tuple(line for line in lines if line)
+
+    @property
+    def remark(self) -> str:
+        """How many were dropped and why; empty where none was."""
+        if not self.redrawn:
+            return ""
+        reasons = Counter(quality.weakness for _, quality in self.redrawn)
+        count = len(self.redrawn)
+        what = (
+            "1 poor tumour was dropped and another" if count == 1 else f"{count} poor tumours were dropped and others"
+        )
+        return f"{what} drawn: " + ", ".join(f"{n} for {reason}" for reason, n in reasons.most_common()) + "."
+
+    def remark_on(self, candidate: Candidate[Made]) -> str:
+        """That one of those kept is poor, and why; empty where it is not."""
+        if candidate.quality.total >= (self.least_quality or 0.0):
+            return ""
+        words = f"The tumour of seed {candidate.seed} is poor, and no better one was found."
+        return " ".join([words, *candidate.quality.reasons])
+
+
+def check_least_quality(least_quality: float | None) -> None:
+    """Refuse a least quality that is not 0 to 1, with a ``ValueError``; None asks for nothing."""
+    if least_quality is not None and not 0 <= least_quality <= 1:
+        raise ValueError(f"The least quality is {least_quality}; give a number from 0 to 1.")
 
 
 def choose(
@@ -107,8 +114,7 @@ def choose(
     """
     if not seeds:
         raise ValueError("There is no seed; give at least one.")
-    if least_quality is not None and not 0 <= least_quality <= 1:
-        raise ValueError(f"The least quality is {least_quality}; give a number from 0 to 1.")
+    check_least_quality(least_quality)
     if redraw_seeds is None:
         redraw_seeds = range(max(seeds) + 1, _SEED_END)
     allowed = REDRAWS_EACH * len(seeds) if most_redraws is None else most_redraws
@@ -183,7 +189,3 @@ def best_candidates(
         return [one(seed) for seed in batch]
 
     return choose(make, seeds, lambda result: result.quality, least_quality, redraw_seeds, most_redraws)
-
-
-def _tumours(count: int) -> str:
-    return "tumour was" if count == 1 else "tumours were"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.stats import rankdata
 
 __all__ = ["contrast", "dice", "edge_contrast", "ranking", "uptake_cover", "uptake_dice"]
 
@@ -78,6 +77,8 @@ def edge_contrast(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float
 
 def ranking(inside: NDArray, outside: NDArray) -> float:
     """Area under the ROC curve of inside against outside (Mann-Whitney U / n m); 0.5 where either is empty."""
+    from scipy.stats import rankdata  # here, because it takes longer to import than all else in this file
+
     if len(inside) == 0 or len(outside) == 0:
         return 0.5
     ranks = rankdata(np.concatenate([inside, outside]))[: len(inside)]

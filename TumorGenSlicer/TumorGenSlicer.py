@@ -21,7 +21,7 @@ from TumorGenCore.bundle_folders import DEFAULT_BUNDLE
 from TumorGenCore.errors import CancelledError
 from TumorGenSlicerLib.box_placing import BoxPlacing
 from TumorGenSlicerLib.logic import Insertion, InsertionLogic
-from TumorGenSlicerLib.parameters import Parameters, Uptake, uptakeTarget
+from TumorGenSlicerLib.parameters import Parameters, Uptake, leastQuality, uptakeTarget
 from TumorGenSlicerLib.preview_panel import LivePreview
 from TumorGenSlicerLib.results_panel import ResultsPanel
 from TumorGenSlicerLib.run_monitor import RunMonitor
@@ -272,6 +272,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 suvFactor=parameters.suvFactor or None,
                 target=uptakeTarget(parameters),
                 softMask=parameters.softMask,
+                leastQuality=leastQuality(parameters),
             )
             self._runMonitor.watch(insertion)
         finally:
