@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["realism_lines"]
+__all__ = ["number", "realism_lines", "table_lines"]
 
 _LABELS = {
     "training": "real, trained on",
@@ -41,7 +41,7 @@ def _statistics(realism: dict) -> list[str]:
     table = realism["statistics"]
     kinds = [kind for kind, rows in realism["lesions"].items() if rows]
     lines = ["## Lesion statistics", "", "Median, and the 10 % and 90 % quantiles.", ""]
-    lines += _table(
+    lines += table_lines(
         ["", *[f"{_LABELS[kind]} ({len(realism['lesions'][kind])})" for kind in kinds]],
         [[f"`{name}`", *[_quantiles(row["quantiles"][kind]) for kind in kinds]] for name, row in table.items()],
     )
@@ -67,7 +67,7 @@ def _statistics(realism: dict) -> list[str]:
             ks, wasserstein = row["kolmogorov_smirnov"], row["wasserstein"]
             rows.append([f"`{name}`", *_distance(ks), *_distance(wasserstein)])
         head = ["", "KS", "floor", "excess", "Wasserstein", "floor", "excess"]
-        lines += _table(head, rows)
+        lines += table_lines(head, rows)
     for reason in sorted(left_out):
         names = ", ".join(f"`{name}`" for name, row in table.items() if row.get("left_out") == reason)
         lines += [f"Left out for {names}: {reason}", ""]
@@ -76,7 +76,7 @@ def _statistics(realism: dict) -> list[str]:
 
 def _seams(seams: dict) -> list[str]:
     rows = [
-        [_LABELS[group], str(row["n"]), _number(row.get("median")), _number(row.get("highest"))]
+        [_LABELS[group], str(row["n"]), number(row.get("median")), number(row.get("highest"))]
         for group, row in seams["groups"].items()
     ]
     return [
@@ -85,7 +85,7 @@ def _seams(seams: dict) -> list[str]:
         "Steepness across the box's faces over that of the untouched scan there. 1 is no seam; a pasted box gives "
         "several.",
         "",
-        *_table(["", "sites", "median", "highest"], rows),
+        *table_lines(["", "sites", "median", "highest"], rows),
     ]
 
 
@@ -95,7 +95,7 @@ def _diversity(diversity: dict) -> list[str]:
         for name, row in sets.items():
             cells = [row[key] for key in ("correlation", "dice", "volume_ml_variation", "suv_max_variation")]
             if any(cell is not None for cell in cells):
-                rows.append([_LABELS[group], name.replace("_", " "), *map(_number, cells)])
+                rows.append([_LABELS[group], name.replace("_", " "), *map(number, cells)])
     return [
         "## Variety",
         "",
@@ -104,7 +104,7 @@ def _diversity(diversity: dict) -> list[str]:
         "site; *between sites*: with one seed. The real row tells how alike real tumours are in such boxes. With one "
         "seed there is no row between seeds.",
         "",
-        *_table(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
+        *table_lines(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
     ]
 
 
@@ -130,7 +130,7 @@ def _memorisation(found: dict) -> list[str]:
     rows = [[r["name"], r["nearest"], f"{r['distance']:.3f}", f"{r['ratio']:.2f}"] for r in nearest]
     return [
         *lines,
-        *_table(["synthetic", "nearest training lesion", "distance", "ratio"], rows),
+        *table_lines(["synthetic", "nearest training lesion", "distance", "ratio"], rows),
         "![memorisation](memorisation.png)",
         "",
     ]
@@ -159,17 +159,18 @@ def _frechet(frechet: dict) -> list[str]:
         "EfficientNet-Lite0.",
         "",
     ]
-    return [*lines, *(_table(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]
+    return [*lines, *(table_lines(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table and an empty line."""
     lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     return [*lines, *[f"| {' | '.join(row)} |" for row in rows], ""]
 
 
 def _distance(found: dict) -> list[str]:
     """Value, floor, and excess, with intervals."""
-    return [_number(found[key]) + _interval(found[f"{key}_interval"]) for key in ("value", "floor", "excess")]
+    return [number(found[key]) + _interval(found[f"{key}_interval"]) for key in ("value", "floor", "excess")]
 
 
 def _interval(bounds: Sequence[float] | None) -> str:
@@ -185,5 +186,6 @@ def _short(value: float) -> str:
     return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Two decimals, or a dash."""
     return "-" if value is None else f"{value:.2f}"

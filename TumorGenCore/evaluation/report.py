@@ -9,6 +9,7 @@ from pathlib import Path
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.field_statistics import read_field_statistics
 from TumorGenCore.evaluation.insertion import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.quality_gate import gate_lines, quality_gate
 from TumorGenCore.evaluation.realism import measure_realism
 from TumorGenCore.evaluation.realism_pictures import save_memorisation, save_statistics
 from TumorGenCore.evaluation.realism_text import realism_lines
@@ -73,7 +74,10 @@ def evaluate(
         shown.append((site, results))
         tell(f"{site.name}: done")
     seen_here = sorted(case_files(data, cases_of.get("training", ())))
-    realism, samples = measure_realism(cases, load_cases(data, seen_here) if seen_here else [], shown, tell)
+    training = load_cases(data, seen_here) if seen_here else []
+    realism, samples = measure_realism(cases, training, shown, tell)
+    gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
+    tell("quality gate: done")
     report = {
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
@@ -84,6 +88,7 @@ def evaluate(
         "sites": sites,
         "means": _means(reconstruction, sites),
         "realism": realism,
+        "quality": gate,
     }
     save_statistics(realism, field, output / "lesion_statistics.png")
     save_memorisation(realism["memorisation"], samples, output / "memorisation.png")
@@ -142,5 +147,6 @@ def _markdown(report: dict) -> str:
         "![contact sheet](contact_sheet.png)",
         "",
         *realism_lines(report["realism"]),
+        *gate_lines(report["quality"]),
     ]
     return "\n".join(lines)
