@@ -20,7 +20,7 @@ from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.quality import LEAST_QUALITY, MARGIN_VOXELS, PARTS, QualityScore, score
 from TumorGenCore.training.data import Case, Lesion
-from TumorGenCore.training.metabolic_part import largest_piece, metabolic_part
+from TumorGenCore.training.metabolic_part import metabolic_part
 from TumorGenCore.training_lesions import TrainingLesions
 
 __all__ = ["SPOILT", "gate_lines", "quality_gate"]
@@ -178,17 +178,24 @@ def _around(box: Box, *images: sitk.Image) -> tuple[NDArray, NDArray, NDArray[np
     return before.astype(np.float32), after.astype(np.float32), mask > 0, grid.region(start, stop - start)
 
 
-def _real(case: Case, lesion: Lesion) -> _Tumour:
+def _avid_mask(case: Case, lesion: Lesion) -> sitk.Image:
+    """The PET-avid part of a lesion's contour, 0/1 on the case's grid."""
     grid = Grid.from_image(case.image)
-    contour = np.zeros(grid.size_ijk[::-1], dtype=bool)
-    contour[tuple(np.rint(grid.lps_to_index(lesion.points_lps)).astype(int).T[::-1])] = True
-    tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(grid.spacing_mm)))
+    voxels = np.rint(grid.lps_to_index(lesion.points_lps)).astype(int)[:, ::-1]
+    mask = np.zeros(grid.size_ijk[::-1], dtype=bool)
+    mask[tuple(voxels.T)] = True
+    # Of a whole body only the neighbourhood is looked at.
+    low, high = np.maximum(voxels.min(axis=0) - MARGIN_VOXELS, 0), voxels.max(axis=0) + MARGIN_VOXELS + 1
+    around = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    mask[around] = metabolic_part(sitk.GetArrayViewFromImage(case.image)[around], mask[around])
+    return grid.image_from_array(mask.astype(np.uint8))
+
+
+def _real(case: Case, lesion: Lesion) -> _Tumour:
+    tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
     x, y, z = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
     box = Box(tight.center_lps, (x, y, z))
-    before, after, inside, region = _around(
-        box, case.image, case.image, grid.image_from_array(contour.astype(np.uint8))
-    )
-    return _Tumour(before, after, metabolic_part(after, inside), region, box)
+    return _Tumour(*_around(box, case.image, case.image, _avid_mask(case, lesion)), box)
 
 
 def _shifted(tumour: _Tumour, rng: np.random.Generator) -> _Tumour:
@@ -204,6 +211,15 @@ def _halved(tumour: _Tumour, rng: np.random.Generator) -> _Tumour:
     mask = np.zeros_like(tumour.mask)
     mask[tuple(voxels[along >= np.median(along)].T)] = True
     return replace(tumour, mask=mask)
+
+
+def _with_others(tumours: Sequence[_Tumour]) -> list[tuple[_Tumour, _Tumour]]:
+    """Each tumour with the next one of another place, if there is one."""
+    pairs = []
+    for n, tumour in enumerate(tumours):
+        others = [other for other in (*tumours[n + 1 :], *tumours[:n]) if other.box != tumour.box]
+        pairs += [(tumour, others[0])] if others else []
+    return pairs
 
 
 def _pasted_hard(tumour: _Tumour, other: _Tumour) -> _Tumour:
@@ -236,7 +252,8 @@ def _copy(case: Case, lesion: Lesion, host: Case, rng: np.random.Generator) -> _
     i, j, k = (int(np.ceil(edge / spacing_mm)) + 2 * MARGIN_VOXELS for edge in there.size_mm)
     donor, patch = (WorkingPatch.of_size(box, (i, j, k), spacing_mm) for box in (there, here))
     suv, before = donor.sample(case.image), patch.sample(host.image)
-    contour = largest_piece((donor.sample(case.mask) > 0.5) & (donor.box_coverage() > 0))
-    mask = metabolic_part(suv, contour)
+    avid = sitk.Cast(_avid_mask(case, lesion), sitk.sitkFloat32)
+    # Beyond the scan's edges the samples are mirrored.
+    mask = (donor.sample(avid) > 0.5) & donor.inside(Grid.from_image(avid))
     weight = np.maximum(ndimage.gaussian_filter(mask.astype(np.float32), EDGE_FWHM_MM / 2.355 / spacing_mm), mask)
     return _Tumour(before, before * (1 - weight) + suv * weight, mask, patch.grid, here)
