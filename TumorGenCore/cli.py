@@ -14,13 +14,16 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from TumorGenCore.command_arguments import (
+    add_least_quality,
     add_tumour_wishes,
     join_box,
+    least_quality,
     positive_number,
     seed_number,
     uptake_target,
@@ -88,6 +91,7 @@ class _Report:
 
 
 def _insert(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.candidates import best_candidates
     from TumorGenCore.dicom_seg import DICOM_SEG_SUFFIX, write_dicom_seg
     from TumorGenCore.preview import save_preview
     from TumorGenCore.volume_io import parse_box, read_box, read_volume, write_segmentation, write_volume
@@ -109,24 +113,28 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
     prepared = generator.prepare(volume, box)
     for line in prepared.warnings:
         report.warn(line)
-    made = []
-    for seed in range(options.seed, options.seed + options.variants):
-        result = generator.generate(
+    with _progress(report) as show:
+        best = best_candidates(
+            generator,
             prepared,
-            seed=seed,
+            range(options.seed, options.seed + options.variants),
+            least_quality=least_quality(options),
             steps=options.steps,
             solver=options.solver,
             target=target,
             fill=options.fill,
-            on_progress=_progress(report, seed),
+            on_progress=show,
         )
-        for line in result.warnings[len(prepared.warnings) :]:
-            report.warn(f"seed {seed}: {line}")
-        made.append((seed, result))
+    for candidate in best.kept:
+        for line in candidate.made.warnings[len(prepared.warnings) :]:
+            report.warn(f"seed {candidate.seed}: {line}")
+    for line in best.remarks:
+        report.warn(line)
     seconds["insert"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    report.values = {"seconds": seconds, "variants": []}
-    for seed, result in made:
+    redrawn = [{"seed": seed, "quality": quality.as_dict()} for seed, quality in best.redrawn]
+    report.values = {"seconds": seconds, "variants": [], "redrawn": redrawn}
+    for seed, result in ((candidate.seed, candidate.made) for candidate in best.kept):
         image, mask, probability, preview = (
             _variant_path(path, seed, options.variants) for path in (*outputs, options.preview)
         )
@@ -176,6 +184,7 @@ def _describe(seed: int, result: Any, volume: Any, files: Sequence[Path | None])
     return {
         "seed": seed,
         **{name: None if math.isnan(value) else round(value, 3) for name, value in measures.items()},
+        "quality": result.quality.as_dict(),
         "parts": result.seconds,
         "files": [str(path) for path in files if path],
     }
@@ -191,6 +200,7 @@ def _print_insertions(report: _Report) -> None:
                 f"MTV {variant['mtv_ml']:.1f} ml, TLG {variant['tlg']:.0f} g"
             )
         report.say(f"Synthetic tumour, seed {variant['seed']}: {size}{uptake}")
+        report.say(f"  {_quality_line(variant['quality'])}")
         report.say("  " + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in variant["parts"].items()))
         for path in variant["files"]:
             report.say(f"  {path}")
@@ -198,19 +208,25 @@ def _print_insertions(report: _Report) -> None:
     report.say("Synthetic, not for diagnosis.")
 
 
-def _progress(report: _Report, seed: int) -> Any:
-    """A bar on a terminal; elsewhere nothing, since the run ends before a second line would be useful."""
-    bar = _bar(report, f"seed {seed}", "step")
+def _quality_line(quality: dict[str, Any]) -> str:
+    parts = ", ".join(f"{name} {'-' if part is None else f'{part:.2f}'}" for name, part in quality["parts"].items())
+    return " ".join([f"Quality {quality['total']:.2f} ({parts}).", *quality["reasons"], *quality["left_out"]])
+
+
+@contextmanager
+def _progress(report: _Report) -> Iterator[Any]:
+    """A bar on a terminal; elsewhere None, since the run ends before a second line would be useful."""
+    bar = _bar(report, "insert", "step")
     if bar is None:
-        return None
+        yield None
+        return
 
     def show(done: int, steps: int, doing: str) -> None:
         bar.total = steps
         bar.update(done - bar.n)
-        if doing == "done":
-            bar.close()
 
-    return show
+    with bar:
+        yield show
 
 
 def _bar(report: _Report, doing: str, unit: str, total: int | None = None) -> Any:
@@ -259,11 +275,20 @@ def _synthesize(options: argparse.Namespace, report: _Report) -> None:
             bar.update(len(stems))
         elif outcome.record is not None:
             done = report.values["made"] + report.values["kept"] + len(report.values["failed"])
-            figures = f"{outcome.record['volume_ml']} ml, SUVmax {outcome.record['suv_max'] or '-'}"
+            made = outcome.record
+            figures = f"{made['volume_ml']} ml, SUVmax {made['suv_max'] or '-'}, quality {made['quality']}"
             report.say(f"{done}/{total} {stems[0]}: {'kept' if outcome.kept else figures}")
 
     try:
-        synthesize(generator, rows, options.output, steps=options.steps, resume=options.resume, on_outcome=tell)
+        synthesize(
+            generator,
+            rows,
+            options.output,
+            steps=options.steps,
+            least_quality=options.least_quality,
+            resume=options.resume,
+            on_outcome=tell,
+        )
     finally:
         if bar is not None:
             bar.close()
@@ -307,6 +332,14 @@ def _train_generator(options: argparse.Namespace, report: _Report) -> None:
     )
     report.values = {"bundle": str(folder)}
     report.say(f"Trained bundle: {folder}")
+
+
+def _add_lesions(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.lesion_thumbnails import add_lesions_to_bundle
+
+    count = add_lesions_to_bundle(options.model, options.data)
+    report.values = {"lesions": count}
+    report.say(f"Thumbnails of {count} training lesions are in {options.model}.")
 
 
 def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
@@ -479,8 +512,9 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
     insert.add_argument("--solver", choices=("euler", "heun"), default="euler")
     insert.add_argument(
-        "--variants", type=positive_number, default=1, help="how many, with seeds counting up from --seed"
+        "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )
+    add_least_quality(insert, "0.6 with --variants, none without; 0 takes all")
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
@@ -499,6 +533,7 @@ def _parser() -> argparse.ArgumentParser:
     synthesis.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="a row per scan")
     synthesis.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
     synthesis.add_argument("--resume", action="store_true", help="keep what is complete in --output, and go on")
+    add_least_quality(synthesis, "none")
     synthesis.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
     synthesis.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     synthesis.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
@@ -521,6 +556,13 @@ def _parser() -> argparse.ArgumentParser:
     generator.add_argument("--start-from", metavar="BUNDLE", help="bundle whose networks to go on from")
     generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
     generator.set_defaults(run=_train_generator, stage="generator")
+
+    lesions = train.add_parser(
+        "lesions", parents=[common], help="put thumbnails of its training lesions into a bundle that lacks them"
+    )
+    lesions.add_argument("--data", type=Path, required=True, help="folder with the cases it was trained on")
+    lesions.add_argument("--model", required=True, help="bundle name or folder")
+    lesions.set_defaults(run=_add_lesions)
 
     segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumours only")
     segmenter.set_defaults(run=_train_segmenter, stage="segmenter")

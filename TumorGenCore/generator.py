@@ -27,6 +27,7 @@ from TumorGenCore.networks.onednn import use_onednn
 from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.pseudo_mask import latent_condition
+from TumorGenCore.quality import QualityScore, score_images
 from TumorGenCore.sampler import KnownRegion, Solver, check_solver, integrate, time_grid
 from TumorGenCore.suv import PetUnits, units_of_image
 from TumorGenCore.tumor_controls import TumorControls, search_fill
@@ -59,8 +60,8 @@ FAINT_SUV = 0.05
 class InsertionResult:
     """One synthetic tumour.
 
-    What only some callers want of a whole body is made when it is first asked for: the masks on the whole grid, and
-    the input's hash in the provenance.
+    What only some callers want is made when it is first asked for: the masks on the whole grid, the input's hash in
+    the provenance, and the quality.
 
     Args:
         image: the volume with the tumour; the input's grid, pixel type and units.
@@ -74,6 +75,7 @@ class InsertionResult:
     _marked: _MarkedRegion
     _record: Callable[..., Provenance]
     _input_hash: Callable[[], str]
+    _score: Callable[[], QualityScore]
 
     @cached_property
     def mask(self) -> sitk.Image:
@@ -89,6 +91,11 @@ class InsertionResult:
     def provenance(self) -> Provenance:
         """How it was made; says that it is synthetic."""
         return self._record(input_hash=self._input_hash())
+
+    @cached_property
+    def quality(self) -> QualityScore:
+        """How good the tumour is, and what is poor about it."""
+        return self._score()
 
 
 @dataclass(frozen=True)
@@ -324,7 +331,19 @@ class TumorGenerator:
                 f"The tumour reaches SUV{target.measure} {pasted.missed:.1f} and not the {target.suv:.1f} asked for; "
                 "try another seed, or a box in other tissue.",
             )
-        return InsertionResult(image, seconds, warnings, pasted.marked, record, prepared.input_hash)
+        quality = partial(
+            score_images,
+            before=prepared.image,
+            after=image,
+            tumour=pasted.marked.tumour,
+            start_ijk=pasted.marked.start_ijk,
+            box=prepared.box,
+            suv_factor=prepared.units.suv_factor,
+            lesions=self.bundle.training_lesions,
+            # What the user asked for is not judged.
+            asked=({"volume_ml"} if fill is not None else set()) | ({"suv_max"} if target is not None else set()),
+        )
+        return InsertionResult(image, seconds, warnings, pasted.marked, record, prepared.input_hash, quality)
 
     def _check_fill(self, fill: float | None) -> None:
         if fill is None:

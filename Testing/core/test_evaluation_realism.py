@@ -66,7 +66,15 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     assert realism["diversity"]["tumour"]["between_seeds"]["correlation"] < 1
     assert realism["memorisation"]["limit"] > 0
     text = (tmp_path / "out" / "report.md").read_text()
-    for title in ("Lesion statistics", "Seams", "Alignment", "Variety", "Memorisation", "Frechet distances"):
+    for title in (
+        "Lesion statistics",
+        "Seams",
+        "Alignment",
+        "Variety",
+        "Memorisation",
+        "Frechet distances",
+        "Quality gate",
+    ):
         assert f"## {title}" in text
     for picture in ("lesion_statistics.png", "memorisation.png", "contact_sheet.png"):
         assert (tmp_path / "out" / picture).stat().st_size > 10_000

@@ -11,7 +11,8 @@ from small_cases import write_case
 
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.geometry import Grid
-from TumorGenCore.training.data import Case, lesion_mask, load_cases, ranking, split_patients
+from TumorGenCore.mask_agreement import ranking
+from TumorGenCore.training.data import Case, lesion_mask, load_cases, split_patients
 
 PATIENT = r"^(P\d)"
 

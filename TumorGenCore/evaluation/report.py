@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from TumorGenCore.evaluation.field_statistics import read_field_statistics
 from TumorGenCore.evaluation.insertion import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
+from TumorGenCore.evaluation.quality_gate import gate_lines, quality_gate
 from TumorGenCore.evaluation.realism import measure_realism
 from TumorGenCore.evaluation.realism_pictures import save_memorisation, save_statistics
 from TumorGenCore.evaluation.realism_text import realism_lines
@@ -73,7 +74,10 @@ def evaluate(
         sites[site.name] = {"group": site.group, **figures}
         shown.append((site, results))
         tell(f"{site.name}: done")
-    realism, samples = measure_realism(cases, load_training_cases(generator.bundle, data), shown, tell, segmenter)
+    training = load_training_cases(generator.bundle, data)
+    realism, samples = measure_realism(cases, training, shown, tell, segmenter)
+    gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
+    tell("quality gate: done")
     report = {
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
@@ -84,6 +88,7 @@ def evaluate(
         "sites": sites,
         "means": _means(reconstruction, sites),
         "realism": realism,
+        "quality": gate,
     }
     # Before the pictures: one that fails must not cost the figures.
     for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", _markdown(report))):
@@ -143,5 +148,6 @@ def _markdown(report: dict) -> str:
         "![contact sheet](contact_sheet.png)",
         "",
         *realism_lines(report["realism"]),
+        *gate_lines(report["quality"]),
     ]
     return "\n".join(lines)

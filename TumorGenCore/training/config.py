@@ -110,6 +110,8 @@ class GeneratorRun:
     #: share of examples without any control, and share of each control left out of the others
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
+    #: whether the bundle carries thumbnails of the training lesions, to tell copies of them from new tumours
+    lesion_thumbnails: bool = True
     #: of the bundle
     version: str = "1.0.0"
     #: description, authors, licence, data_source: go into the bundle's metadata

@@ -12,14 +12,14 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.stats import rankdata
 
 from TumorGenCore.errors import TrainingDataError, UnsupportedVolumeError
 from TumorGenCore.file_integrity import check_file
 from TumorGenCore.geometry import Grid
+from TumorGenCore.mask_agreement import ranking
 from TumorGenCore.placement import find_body
 
-__all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "ranking", "split_patients", "voxels_at"]
+__all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "split_patients", "voxels_at"]
 
 _IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
 
@@ -210,14 +210,6 @@ def voxels_at(points_lps: NDArray, grid: Grid) -> NDArray[np.bool_]:
     mask = np.zeros(grid.size_ijk[::-1], dtype=bool)
     mask[tuple(np.rint(grid.lps_to_index(points_lps)).astype(int).T[::-1])] = True
     return mask
-
-
-def ranking(inside: NDArray, outside: NDArray) -> float:
-    """Area under the ROC curve of inside against outside (Mann-Whitney U / n m)."""
-    if len(outside) == 0:
-        return 0.5
-    ranks = rankdata(np.concatenate([inside, outside]))[: len(inside)]
-    return float((ranks.sum() - len(inside) * (len(inside) + 1) / 2) / (len(inside) * len(outside)))
 
 
 def _points(where: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:

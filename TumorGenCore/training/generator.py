@@ -26,6 +26,7 @@ from TumorGenCore.training.config import AutoencoderRun, GeneratorRun, write_con
 from TumorGenCore.training.data import Case, load_cases, split_patients
 from TumorGenCore.training.examples import ExampleMaker
 from TumorGenCore.training.latents import LatentCache
+from TumorGenCore.training.lesion_thumbnails import describe_training_lesions
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 from TumorGenCore.tumor_controls import CONTROL_CHANNELS
@@ -312,6 +313,8 @@ def train_generator(
     network = train(stage, run.loop, output, resume, quiet)
     split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
     bundle = stage.bundle(network, name, run.version, {**run.notes, "cases": split})
+    if run.lesion_thumbnails:
+        bundle.training_lesions = describe_training_lesions(training)
     save_bundle(bundle, output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")
     return output / name
 

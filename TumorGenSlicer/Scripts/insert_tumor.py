@@ -40,8 +40,10 @@ for _folder in Path(__file__).resolve().parents[1:3]:
 
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE  # noqa: E402
 from TumorGenCore.command_arguments import (  # noqa: E402
+    add_least_quality,
     add_tumour_wishes,
     join_box,
+    least_quality,
     positive_number,
     seed_number,
     uptake_target,
@@ -117,6 +119,7 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
         device=options.device,
         target=target,
         fill=options.fill,
+        leastQuality=least_quality(options),
         onProgress=_showProgress if sys.stderr.isatty() and not options.json else None,
     )
     seconds["insert"] = time.perf_counter() - clock
@@ -175,10 +178,13 @@ def _report(
         figures = {
             key: round(value, 3) if math.isfinite(value) else None for key, value in asdict(variant.measures).items()
         }
-        entries.append({"seed": variant.seed, **figures, "files": [str(path) for path in paths]})
+        quality = variant.quality.as_dict()
+        entries.append({"seed": variant.seed, **figures, "quality": quality, "files": [str(path) for path in paths]})
         if not options.json:
             size, hottest = figures["volume_ml"], figures["suv_max"]
-            print(f"Synthetic tumour, seed {variant.seed}: {size} ml, SUVmax {hottest}")
+            print(f"Synthetic tumour, seed {variant.seed}: {size} ml, SUVmax {hottest}, quality {quality['total']:.2f}")
+            for line in (*quality["reasons"], *quality["left_out"]):
+                print(f"  {line}")
             for path in paths:
                 print(f"  {path}")
     if not options.json:
@@ -223,8 +229,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="made if it does not exist")
     parser.add_argument(
-        "--variants", type=positive_number, default=1, help="how many, with seeds counting up from --seed"
+        "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )
+    add_least_quality(parser, "0.6 with --variants, none without; 0 takes all")
     parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
     parser.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
     parser.add_argument("--solver", choices=("euler", "heun"), default="euler")
