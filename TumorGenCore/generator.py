@@ -22,8 +22,8 @@ from TumorGenCore.devices import autocast, channels_last, pick_device
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from TumorGenCore.networks.fused import use_fused
 from TumorGenCore.networks.mask_refiner import plain_mask
-from TumorGenCore.networks.onednn import use_onednn
 from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.pseudo_mask import latent_condition
@@ -161,7 +161,7 @@ class TumorGenerator:
         self.paste = paste
         self.refine = refine
         for network in (bundle.vae, bundle.vector_field, bundle.mask_refiner):
-            channels_last(use_onednn(network)).to(self.device)
+            channels_last(use_fused(network)).to(self.device)
         shape = (1, -1, 1, 1, 1)
         self._mean = torch.tensor(bundle.latent_mean, device=self.device).reshape(shape)
         self._deviation = torch.tensor(bundle.latent_deviation, device=self.device).reshape(shape)

@@ -1,7 +1,9 @@
 """Convolutions by oneDNN on the CPU.
 
 For a batch of one and a small grid, which is what an insertion is, PyTorch's own rule sends a 3D convolution to a plain
-fallback that takes 6 to 10 times as long as oneDNN. Here the choice is made for it.
+fallback that takes 6 to 10 times as long as oneDNN. Here the choice is made for it. Without gradients the weights are
+also kept in the layout that oneDNN computes with; PyTorch would bring them into it at every call, which on small grids
+takes longer than the convolution.
 """
 
 from __future__ import annotations
@@ -11,9 +13,16 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-__all__ = ["OneDnnConv3d", "use_onednn"]
+from TumorGenCore.networks.kept import Kept
+
+__all__ = ["OneDnnConv3d", "kept_of", "onednn_precision", "use_onednn"]
 
 Network = TypeVar("Network", bound=nn.Module)
+
+#: PyTorch's own operators for compiled graphs: packed weights and fused sums.
+_HAS_PACKED = torch.backends.mkldnn.is_available() and all(
+    hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight")
+)
 
 
 class OneDnnConv3d(nn.Conv3d):
@@ -32,6 +41,9 @@ class OneDnnConv3d(nn.Conv3d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """As ``nn.Conv3d``; x (n, c, k, j, i)."""
+        precision = onednn_precision(x)
+        if precision is not None:
+            return self.packed(x, precision)
         if x.device.type != "cpu":
             return super().forward(x)
         if torch.is_autocast_enabled("cpu"):
@@ -43,22 +55,66 @@ class OneDnnConv3d(nn.Conv3d):
         )
         return made
 
+    def packed(
+        self,
+        x: torch.Tensor,
+        precision: torch.dtype,
+        shift: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The convolution with packed weights, where ``onednn_precision`` gives a precision.
+
+        Args:
+            x: (n, c, k, j, i).
+            precision: of the computation and the result.
+            shift: added to the bias, (channels,).
+            added: added to the result, of its shape.
+        """
+        x = x.to(precision)
+        shape = tuple(x.shape)
+        kept = kept_of(self)
+        settings = (self.padding, self.stride, self.dilation, self.groups)
+        weight = kept.of("weight", [self.weight], (precision, shape), lambda: self._pack(precision, shape))
+        bias = self.bias
+        if bias is not None:
+            plain = bias
+            bias = kept.of("bias", [plain], precision, lambda: plain.detach().to(precision))
+        if shift is not None:
+            bias = shift.to(precision) if bias is None else bias + shift
+        if added is None:
+            made = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *settings, "none", [], "")
+        else:
+            added = added.to(precision).contiguous(memory_format=torch.channels_last_3d)
+            made = torch.ops.mkldnn._convolution_pointwise.binary(
+                x, added, weight, bias, *settings, "add", None, None, [], None
+            )
+        return made  # type: ignore[no-any-return]
+
+    def _pack(self, precision: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
+        packed: torch.Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            self.weight.detach().to(precision), self.padding, self.stride, self.dilation, self.groups, shape
+        )
+        return packed
+
     def _in_lower_precision(self, x: torch.Tensor) -> torch.Tensor:
-        if not torch.is_grad_enabled():
-            # Autocast would convert the weights again at every call: it remembers only those that are being trained.
-            weight = self._converted(torch.get_autocast_dtype("cpu"))
-            return self._conv_forward(x, weight, self.bias)
-        if min(x.shape[2:]) > 2:
+        if not torch.is_grad_enabled() or min(x.shape[2:]) > 2:
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
             return self.forward(x.float())
 
-    def _converted(self, precision: torch.dtype) -> torch.Tensor:
-        version = 0 if self.weight.is_inference() else self.weight._version
-        state = (self.weight.data_ptr(), version, precision)
-        if self.__dict__.get("_kept_state") != state:
-            self._kept_state, self._kept_weight = state, self.weight.detach().to(precision)
-        return self._kept_weight
+
+def onednn_precision(x: torch.Tensor) -> torch.dtype | None:
+    """The precision of a layer that takes ``x``; None where it needs gradients or oneDNN's packed layers cannot be used."""
+    if x.device.type != "cpu" or torch.is_grad_enabled() or not _HAS_PACKED:
+        return None
+    precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    return precision if precision in (torch.float32, torch.bfloat16) else None
+
+
+def kept_of(layer: nn.Module) -> Kept:
+    """What a layer has made of its parameters."""
+    kept: Kept = layer.__dict__.setdefault("_kept", Kept())
+    return kept
 
 
 def use_onednn(network: Network) -> Network:
