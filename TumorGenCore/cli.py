@@ -21,7 +21,7 @@ from typing import Any
 
 from TumorGenCore.command_arguments import (
     add_least_quality,
-    add_uptake_target,
+    add_tumour_wishes,
     join_box,
     least_quality,
     positive_number,
@@ -122,6 +122,7 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
             steps=options.steps,
             solver=options.solver,
             target=target,
+            fill=options.fill,
             on_progress=show,
         )
     for candidate in best.kept:
@@ -351,12 +352,23 @@ def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
     report.say(f"Trained segmenter: {weights}")
 
 
-def _run_settings(kind: type, options: argparse.Namespace) -> Any:
+def _train_rival(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.config import RivalRun
+    from TumorGenCore.training.rival import train_rival
+
+    run = dataclasses.replace(_run_settings(RivalRun, options), kind=options.kind)
+    quiet = not report.shows_progress
+    weights = train_rival(options.data, options.autoencoder, options.output, run, options.resume, quiet, options.cache)
+    report.values = {"rival": str(weights)}
+    report.say(f"Trained rival: {weights}")
+
+
+def _run_settings(kind: type, options: argparse.Namespace, default: Path | None = None) -> Any:
     """The configuration file, else the one a resumed run left, else the defaults; --steps overrides."""
     from TumorGenCore.training.config import read_config
 
     left = options.output / f"{options.stage}.json"
-    config = options.config or (left if options.resume and left.is_file() else None)
+    config = options.config or (left if options.resume and left.is_file() else default)
     run = read_config(kind, config) if config else kind()
     if options.steps is not None:
         run = dataclasses.replace(run, loop=dataclasses.replace(run.loop, steps=options.steps))
@@ -368,6 +380,11 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
+    segmenter = None
+    if options.segmenter:
+        from TumorGenCore.training.segmenter import load_segmenter
+
+        segmenter = load_segmenter(options.segmenter, options.device)
     names = options.cases.split(",") if options.cases else None
     result = evaluate(
         generator,
@@ -378,8 +395,67 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
         options.steps,
         report.say,
         options.field_statistics,
+        segmenter,
     )
     report.values = result["means"]
+    report.say((options.output / "report.md").read_text())
+
+
+def _compare(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.comparison import compare
+    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.training.rival import load_rival
+    from TumorGenCore.training.segmenter import load_segmenter
+
+    folders = {"diffusion": options.diffusion, "unconditional": options.unconditional}
+    trained = [load_rival(folder, kind, options.device) for kind, folder in folders.items() if folder]
+    segmenter = load_segmenter(options.segmenter, options.device)
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    result = compare(generator, options.data, options.output, segmenter, trained, options.seeds, report.say)
+    report.values = {"seconds": result["seconds"], "report": str(options.output / "report.json")}
+    report.say((options.output / "report.md").read_text())
+
+
+def _ablate(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.ablation import ablate
+    from TumorGenCore.training.config import GeneratorRun, default_config
+    from TumorGenCore.training.segmenter import load_segmenter
+
+    run = _run_settings(GeneratorRun, options, default_config(options.stage))
+    result = ablate(
+        options.data,
+        options.autoencoder,
+        load_segmenter(options.segmenter, options.device),
+        options.output,
+        run,
+        options.only.split(",") if options.only else None,
+        options.resume,
+        options.seeds,
+        options.device,
+        report.say,
+        not report.shows_progress,
+    )
+    report.values = {"variants": list(result["variants"]), "report": str(options.output / "report.json")}
+    report.say((options.output / "report.md").read_text())
+
+
+def _usefulness(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.usefulness import UsefulnessRun, usefulness
+    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.training.config import default_config, read_config
+
+    left = options.output / f"{options.stage}.json"
+    settled = left if options.resume and left.is_file() else default_config(options.stage)
+    run = read_config(UsefulnessRun, options.config or settled)
+    asked = {name: getattr(options, name) for name in ("seeds", "patients") if getattr(options, name) is not None}
+    run = dataclasses.replace(run, **asked)
+    if options.steps is not None:
+        loop = dataclasses.replace(run.segmenter.loop, steps=options.steps)
+        run = dataclasses.replace(run, segmenter=dataclasses.replace(run.segmenter, loop=loop))
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    quiet = not report.shows_progress
+    usefulness(generator, options.data, options.output, run, options.resume, report.say, quiet)
+    report.values = {"report": str(options.output / "report.json")}
     report.say((options.output / "report.md").read_text())
 
 
@@ -442,7 +518,7 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    add_uptake_target(insert)
+    add_tumour_wishes(insert)
     insert.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
     insert.add_argument(
         "--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd", help="OUT.dcm: DICOM SEG, of a DICOM PET"
@@ -491,6 +567,14 @@ def _parser() -> argparse.ArgumentParser:
     segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumours only")
     segmenter.set_defaults(run=_train_segmenter, stage="segmenter")
 
+    rival = train.add_parser("rival", parents=[training], help="another method on the same backbone, for `compare`")
+    rival.add_argument("--kind", choices=("diffusion", "unconditional"), required=True)
+    rival.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    rival.add_argument(
+        "--cache", type=Path, metavar="DIR", help="cached latents of a generator's run with the same settings"
+    )
+    rival.set_defaults(run=_train_rival, stage="rival")
+
     evaluate = commands.add_parser("evaluate", parents=[common], help="figures and pictures on held-out patients")
     evaluate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
     evaluate.add_argument("--output", type=Path, required=True, help="folder of the report")
@@ -505,7 +589,50 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="JSON of lesion quantiles of large data sets, shown beside",
     )
+    evaluate.add_argument(
+        "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to judge the masks"
+    )
     evaluate.set_defaults(run=_evaluate)
+
+    compare = commands.add_parser("compare", parents=[common], help="the bundle beside other methods, in one run")
+    compare.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
+    compare.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    compare.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
+    compare.add_argument("--diffusion", type=Path, metavar="DIR", help="output of `train rival --kind diffusion`")
+    compare.add_argument("--unconditional", type=Path, metavar="DIR", help="of `train rival --kind unconditional`")
+    compare.add_argument("--output", type=Path, required=True, help="folder of the report")
+    compare.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
+    compare.add_argument("--device", default="auto")
+    compare.set_defaults(run=_compare)
+
+    ablate = commands.add_parser(
+        "ablate", parents=[common], help="short generator runs that differ in one thing each, trained and compared"
+    )
+    ablate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
+    ablate.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    ablate.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
+    ablate.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
+    ablate.add_argument("--config", type=Path, help="JSON of a generator's settings (default: Resources/Training)")
+    ablate.add_argument("--steps", type=positive_number, help="optimiser steps, overriding the configuration")
+    ablate.add_argument("--only", metavar="NAME,...", help="these variants only (see the README)")
+    ablate.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    ablate.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
+    ablate.add_argument("--device", default="auto")
+    ablate.set_defaults(run=_ablate, stage="ablation")
+
+    usefulness = commands.add_parser(
+        "usefulness", parents=[common], help="segmenters with few real patients, without and with synthetic tumours"
+    )
+    usefulness.add_argument("--data", type=Path, required=True, help="folder with the bundle's cases, as for `train`")
+    usefulness.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    usefulness.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
+    usefulness.add_argument("--config", type=Path, help="JSON of all settings (default: Resources/Training)")
+    usefulness.add_argument("--seeds", type=positive_number, help="segmenters an arm, overriding the configuration")
+    usefulness.add_argument("--patients", type=positive_number, help="how many real patients the few are")
+    usefulness.add_argument("--steps", type=positive_number, help="optimiser steps of each segmenter")
+    usefulness.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    usefulness.add_argument("--device", default="auto")
+    usefulness.set_defaults(run=_usefulness, stage="usefulness")
 
     models = commands.add_parser("models", parents=[common], help="list installed bundles")
     models.set_defaults(run=_models)

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_least_quality",
-    "add_uptake_target",
+    "add_tumour_wishes",
     "join_box",
     "least_quality",
     "positive_number",
     "seed_number",
+    "share",
     "uptake_target",
 ]
 
@@ -36,6 +37,14 @@ def seed_number(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    """A number between 0 and 1, neither of them."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    return value
+
+
 def join_box(arguments: Sequence[str]) -> list[str]:
     """``--box -10,20,...`` means ``--box=-10,20,...``: argparse takes a leading minus for an option."""
     joined: list[str] = []
@@ -47,15 +56,16 @@ def join_box(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def add_uptake_target(parser: argparse.ArgumentParser) -> None:
-    """``--suv-max`` or ``--suv-mean``: how hot the tumour shall be."""
+def add_tumour_wishes(parser: argparse.ArgumentParser) -> None:
+    """``--suv-max`` or ``--suv-mean``: how hot the tumour shall be; ``--fill``: how much of the box it shall fill."""
     uptake = parser.add_mutually_exclusive_group()
     uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumour shall have")
     uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumour shall have")
+    parser.add_argument("--fill", type=share, metavar="SHARE", help="share of the box's volume that shall be tumour")
 
 
 def uptake_target(options: argparse.Namespace) -> UptakeTarget | None:
-    """What the options of ``add_uptake_target`` ask for.
+    """What the options of ``add_tumour_wishes`` ask for.
 
     Raises:
         ValueError: an SUV that is not a positive number.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -22,8 +22,9 @@ from TumorGenCore.devices import autocast, channels_last, pick_device
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from TumorGenCore.networks.mask_refiner import plain_mask
 from TumorGenCore.networks.onednn import use_onednn
-from TumorGenCore.patch import WorkingPatch, paste_window
+from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.pseudo_mask import latent_condition
 from TumorGenCore.quality import QualityScore, score_images
@@ -34,7 +35,7 @@ from TumorGenCore.uptake_control import TissueChange, UptakeTarget, fit_gain
 from TumorGenCore.volume_io import PetVolume, check_volume
 from TumorGenCore.voxels import read_region
 
-__all__ = ["InsertionResult", "PreparedBox", "TumorGenerator"]
+__all__ = ["InsertionResult", "Paste", "PlacedBox", "PreparedBox", "TumorGenerator", "paste_patch", "place_box"]
 
 #: (steps done, steps in all, what is being done)
 OnProgress = Callable[[int, int, str], None]
@@ -43,6 +44,8 @@ ShouldCancel = Callable[[], bool]
 
 Result = TypeVar("Result")
 
+#: ``change``: the tissue keeps its texture, and changes as D(z) differs from D(z_1). ``replace``: D(z) takes its place.
+Paste = Literal["change", "replace"]
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
 #: Boxes whose centres lie in one cell of this edge (mm, LPS) share their noise.
@@ -112,14 +115,20 @@ class _MarkedRegion:
 
 
 @dataclass(frozen=True)
-class PreparedBox:
-    """All that does not depend on the seed: made once per box, used for every variant."""
+class PlacedBox:
+    """A checked volume and box, and the working patch around the box."""
 
     image: sitk.Image
     grid: Grid
     units: PetUnits
     box: Box
     patch: WorkingPatch
+
+
+@dataclass(frozen=True)
+class PreparedBox(PlacedBox):
+    """All that does not depend on the seed: made once per box, used for every variant."""
+
     z_1: torch.Tensor
     z_m: torch.Tensor
     box_latent: torch.Tensor
@@ -135,6 +144,8 @@ class TumorGenerator:
     Args:
         bundle: the networks.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        paste: how the tumour joins the tissue; ``replace`` is there to be compared with.
+        refine: False takes the latent mask as it is, upsampled, in place of VMR's; there to be compared with.
 
     Example:
         >>> generator = TumorGenerator.from_pretrained()
@@ -142,9 +153,13 @@ class TumorGenerator:
         >>> result.image, result.mask
     """
 
-    def __init__(self, bundle: ModelBundle, device: str = "auto") -> None:
+    def __init__(
+        self, bundle: ModelBundle, device: str = "auto", *, paste: Paste = "change", refine: bool = True
+    ) -> None:
         self.device = pick_device(device)
         self.bundle = bundle
+        self.paste = paste
+        self.refine = refine
         for network in (bundle.vae, bundle.vector_field, bundle.mask_refiner):
             channels_last(use_onednn(network)).to(self.device)
         shape = (1, -1, 1, 1, 1)
@@ -218,14 +233,11 @@ class TumorGenerator:
         """
         seconds: dict[str, float] = {}
         with _timed(seconds, "check"):
-            source, units, grid = _checked(image, suv_factor)
-            patch = WorkingPatch.around(box.canonical(), self.bundle.patch)
-            _require_overlap(box, grid)
-            # A shallow copy: changes the caller makes to the image later do not reach this box.
-            volume = sitk.Image(source)
+            placed = place_box(image, box, self.bundle.patch, suv_factor)
+            volume, patch = placed.image, placed.patch
         with _timed(seconds, "sample"):
-            suv = patch.sample(volume) * np.float32(units.suv_factor)
-            warnings = box_warnings(box, grid, suv[patch.box_coverage() > 0.5])
+            suv = patch.sample(volume) * np.float32(placed.units.suv_factor)
+            warnings = box_warnings(box, placed.grid, suv[patch.box_coverage() > 0.5])
             x = self.bundle.scale.to_network(torch.from_numpy(suv)[None, None].to(self.device))
             inside = torch.from_numpy(patch.box_coverage())[None, None].to(self.device)
             box_latent = torch.from_numpy(patch.box_coverage(self.bundle.vae.factor))[None, None].to(self.device)
@@ -237,11 +249,7 @@ class TumorGenerator:
             with _timed(seconds, "decode original"):
                 original = self.bundle.vae.decode(z_1).float()
         return PreparedBox(
-            image=volume,
-            grid=grid,
-            units=units,
-            box=box,
-            patch=patch,
+            **vars(placed),
             z_1=(z_1 - self._mean) / self._deviation,
             z_m=(z_m - self._mean) / self._deviation,
             box_latent=box_latent,
@@ -284,7 +292,8 @@ class TumorGenerator:
             synthetic, probability = self._grow(prepared, seed, steps, solver, controls, pause, seconds)
             pause(steps, "pasting")
             with _timed(seconds, "paste"):
-                return _paste(prepared, synthetic, probability, target)
+                original = prepared.original_suv[0, 0].cpu().numpy()
+                return _paste(prepared, original, synthetic, probability, target, self.paste)
 
         pasted = grown(None) if fill is None else search_fill(grown, lambda tumour: tumour.fill, fill, TARGET_TOLERANCE)
         image = copy.result()
@@ -309,6 +318,8 @@ class TumorGenerator:
             target=target,
             uptake_gain=pasted.gain,
             fill=fill,
+            paste=self.paste,
+            refine=self.refine,
         )
         if fill is not None and abs(pasted.fill / fill - 1) > TARGET_TOLERANCE:
             warnings += (
@@ -362,9 +373,13 @@ class TumorGenerator:
             with _timed(seconds, "decode"):
                 decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
             with _timed(seconds, "refine"):
-                logits = self.bundle.mask_refiner(x[:, -1:].clamp(-1, 1), features)
+                mask = x[:, -1:].clamp(-1, 1)
+                if self.refine:
+                    probability = torch.sigmoid(self.bundle.mask_refiner(mask, features).float())
+                else:
+                    probability = plain_mask(mask, self.bundle.vae.factor)
         synthetic = self.bundle.scale.to_suv(decoded.float())
-        return synthetic[0, 0].cpu().numpy(), torch.sigmoid(logits.float())[0, 0].cpu().numpy()
+        return synthetic[0, 0].cpu().numpy(), probability[0, 0].cpu().numpy()
 
     def _sample(
         self,
@@ -388,6 +403,38 @@ class TumorGenerator:
             return self.bundle.vector_field(x, prepared.z_m, prepared.box_latent, at, asked).float()
 
         return integrate(velocity, noise, time_grid(steps), solver, known, on_step)
+
+
+def place_box(
+    image: sitk.Image | PetVolume, box: Box, settings: PatchSettings, suv_factor: float | None = None
+) -> PlacedBox:
+    """Check volume and box, and lay the working patch around the box; no network is needed.
+
+    Raises:
+        UnsupportedVolumeError, InvalidBoxError
+    """
+    source, units, grid = _checked(image, suv_factor)
+    patch = WorkingPatch.around(box.canonical(), settings)
+    _require_overlap(box, grid)
+    # A shallow copy: changes the caller makes to the image later do not reach this box.
+    return PlacedBox(sitk.Image(source), grid, units, box, patch)
+
+
+def paste_patch(
+    placed: PlacedBox, original_suv: NDArray, synthetic_suv: NDArray, probability: NDArray
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and mask as an insertion gives them, whatever made the patch; only voxels inside the box are changed.
+
+    Args:
+        placed: where.
+        original_suv: the working patch before, (k, j, i).
+        synthetic_suv: with the tumour, (k, j, i).
+        probability: of the tumour, (k, j, i); a mask of 0 and 1 will do.
+    """
+    pasted = _paste(placed, original_suv, synthetic_suv, probability)
+    image = _deep_copy(placed.image)
+    _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
+    return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
 
 
 def _check_sampling(seed: int, steps: int, solver: str) -> None:
@@ -435,23 +482,28 @@ class _Pasted:
 
 
 def _paste(
-    prepared: PreparedBox, synthetic_suv: NDArray, probability: NDArray, target: UptakeTarget | None = None
+    placed: PlacedBox,
+    original_suv: NDArray,
+    synthetic_suv: NDArray,
+    probability: NDArray,
+    target: UptakeTarget | None = None,
+    paste: Paste = "change",
 ) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
-    grid, box, patch = prepared.grid, prepared.box, prepared.patch
-    original_suv = prepared.original_suv[0, 0].cpu().numpy()
-    rise, region = patch.to_native(np.maximum(synthetic_suv - original_suv, 0), grid)
-    kept, _ = patch.to_native(_share_kept(synthetic_suv, original_suv), grid)
+    grid, box, patch = placed.grid, placed.box, placed.patch
+    on_patch = _change(synthetic_suv, original_suv, paste)
+    rise, region = patch.to_native(on_patch.rise, grid)
+    kept, _ = patch.to_native(on_patch.kept, grid)
     soft, _ = patch.to_native(probability, grid)
     window = paste_window(box, grid, region, TAPER_MM)
     change = TissueChange(rise * window, 1 + (kept - 1) * window)
     soft = soft * (window > 0)
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
-    native = read_region(prepared.image, start, size)
+    native = read_region(placed.image, start, size)
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)
-    factor = prepared.units.suv_factor
+    factor = placed.units.suv_factor
     before = native.astype(np.float64) * factor
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
     changed = change.on(before, gain) / factor
@@ -470,6 +522,13 @@ def _paste(
         float(tumour.sum() * np.prod(grid.spacing_mm) / np.prod(box.size_mm)),
         reached if missed else None,
     )
+
+
+def _change(synthetic_suv: NDArray, original_suv: NDArray, paste: Paste) -> TissueChange:
+    """From D(z_1) to D(z), both in SUV, (k, j, i) of the working patch."""
+    if paste == "replace":
+        return TissueChange(np.maximum(synthetic_suv, 0), np.zeros_like(synthetic_suv))
+    return TissueChange(np.maximum(synthetic_suv - original_suv, 0), _share_kept(synthetic_suv, original_suv))
 
 
 def _share_kept(synthetic_suv: NDArray, original_suv: NDArray) -> NDArray[np.float32]:

@@ -181,6 +181,7 @@ class _Run:
             "least_quality": self.least_quality,
             "suv_factor": row.suv_factor,
             "target": None if row.target is None else [row.target.measure, row.target.suv],
+            "fill": row.fill,
             "bundle_hash": self.generator.bundle.weights_hash,
         }
 
@@ -337,6 +338,7 @@ class _Scan:
                 redraw_seeds=_other_seeds(seed),
                 steps=steps,
                 target=self.row.target,
+                fill=self.row.fill,
             )
             result = best.kept[0].made
             image, mask = result.image, sitk.Or(mask, result.mask)

@@ -271,6 +271,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 device=parameters.device.value,
                 suvFactor=parameters.suvFactor or None,
                 target=uptakeTarget(parameters),
+                fill=parameters.fillPercent / 100 or None,
                 softMask=parameters.softMask,
                 leastQuality=leastQuality(parameters),
             )

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from TumorGenCore.evaluation.real_tumours import case_tumours
 from TumorGenCore.generator import InsertionResult, TumorGenerator
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.mask_agreement import contrast, dice, uptake_dice
@@ -40,7 +41,7 @@ class Site:
         group: ``tumour`` (the box is drawn over a real one), ``healthy`` tissue of a patient, or ``phantom``.
         image: the scan, SUV.
         box: where.
-        real: mask of the tumour there, if any.
+        real: the patient's real tumours, 0/1, where the box is drawn over one.
         patient: whose scan it is.
     """
 
@@ -66,7 +67,7 @@ def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0)
         tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
         i, j, k = (min(edge + 2 * ROUGH_MARGIN_MM, LONGEST_BOX_MM) for edge in tight.size_mm)
         box = Box(tight.center_lps, (i, j, k))
-        sites.append(Site(f"{case.name} tumour", "tumour", case.image, box, case.mask, case.patient))
+        sites.append(Site(f"{case.name} tumour", "tumour", case.image, box, case_tumours(case), case.patient))
     rng = np.random.default_rng([seed, len(case.healthy_lps)])
     for n in range(healthy if len(case.healthy_lps) else 0):
         box = _healthy_box(case, edge_mm, rng)

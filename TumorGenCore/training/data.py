@@ -19,7 +19,7 @@ from TumorGenCore.geometry import Grid
 from TumorGenCore.mask_agreement import ranking
 from TumorGenCore.placement import find_body
 
-__all__ = ["Case", "Lesion", "case_files", "load_cases", "split_patients"]
+__all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "split_patients", "voxels_at"]
 
 _IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
 
@@ -198,6 +198,18 @@ def _lesions(suv: NDArray, tumour: NDArray[np.bool_], grid: Grid, least_ml: floa
         shell = (distance > 4) & (distance <= 14) & ~tumour
         lesions.append(Lesion(_points(inside, grid), float(volume_ml), ranking(suv[inside], suv[shell])))
     return tuple(lesions)
+
+
+def lesion_mask(lesion: Lesion, grid: Grid) -> NDArray[np.bool_]:
+    """The voxels of a lesion, (k, j, i) on the grid of its case."""
+    return voxels_at(lesion.points_lps, grid)
+
+
+def voxels_at(points_lps: NDArray, grid: Grid) -> NDArray[np.bool_]:
+    """The voxels that have these centres, (n, 3), mm: true on (k, j, i)."""
+    mask = np.zeros(grid.size_ijk[::-1], dtype=bool)
+    mask[tuple(np.rint(grid.lps_to_index(points_lps)).astype(int).T[::-1])] = True
+    return mask
 
 
 def _points(where: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:

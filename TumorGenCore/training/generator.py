@@ -31,7 +31,7 @@ from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 from TumorGenCore.tumor_controls import CONTROL_CHANNELS
 
-__all__ = ["train_generator"]
+__all__ = ["GeneratorStage", "train_generator"]
 
 _CONFIG = "generator.json"
 
@@ -84,6 +84,8 @@ class GeneratorStage:
                 "num_head_channels": run.num_head_channels,
                 "norm_num_groups": run.norm_num_groups,
                 "control_channels": CONTROL_CHANNELS if run.controlled else 0,
+                # Named only where it is off: bundles from before it was a choice stay the same networks.
+                **({} if run.box_channel else {"box_channel": False}),
             },
             "mask_refiner": {
                 "feature_channels": channels,
@@ -273,6 +275,8 @@ def train_generator(
     quiet: bool = False,
     name: str = "my-bundle",
     start_from: str | Path | None = None,
+    cache: Path | None = None,
+    cases: Sequence[Case] | None = None,
 ) -> Path:
     """Train SC-VFE and VMR; writes the model bundle ``output/NAME``.
 
@@ -286,6 +290,8 @@ def train_generator(
         name: of the bundle.
         start_from: bundle whose vector field and mask refiner this run starts with. Its VAE should be the one that this
             run's was trained on from, or the latents mean something else.
+        cache: folder of cached latents, ``output/cache`` by default; runs whose examples are the same may share one.
+        cases: those of ``data``, where they have been read already.
 
     Raises:
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
@@ -296,11 +302,12 @@ def train_generator(
     output.mkdir(parents=True, exist_ok=True)
     vae, vae_run = load_autoencoder(autoencoder)
     vae.requires_grad_(False)
-    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
+    if cases is None:
+        cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
     write_config(run, output / _CONFIG)
     with PartialState().main_process_first():  # One process makes the cache, the others read it.
-        stage = GeneratorStage(run, vae, vae_run, training, validation, output / "cache", quiet)
+        stage = GeneratorStage(run, vae, vae_run, training, validation, cache or output / "cache", quiet)
     if first is not None:
         stage.start_from(first)
     network = train(stage, run.loop, output, resume, quiet)

@@ -41,7 +41,7 @@ for _folder in Path(__file__).resolve().parents[1:3]:
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE  # noqa: E402
 from TumorGenCore.command_arguments import (  # noqa: E402
     add_least_quality,
-    add_uptake_target,
+    add_tumour_wishes,
     join_box,
     least_quality,
     positive_number,
@@ -118,6 +118,7 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
         model=options.model,
         device=options.device,
         target=target,
+        fill=options.fill,
         leastQuality=least_quality(options),
         onProgress=_showProgress if sys.stderr.isatty() and not options.json else None,
     )
@@ -237,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    add_uptake_target(parser)
+    add_tumour_wishes(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     return parser
 

@@ -55,6 +55,7 @@ class InsertionRequest:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         softMask: whether to keep the soft mask.
         target: SUVmax or SUVmean that each tumour shall have.
+        fill: share of its box's volume that each tumour shall fill.
         leastQuality: variants of a lower quality, 0 to 1, are drawn again; None draws none again.
         warnings: about the input, for every variant.
     """
@@ -69,6 +70,7 @@ class InsertionRequest:
     device: str
     softMask: bool
     target: UptakeTarget | None = None
+    fill: float | None = None
     leastQuality: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -178,6 +180,7 @@ class _Run:
                 steps=request.steps,
                 solver=request.solver,  # type: ignore[arg-type]
                 target=request.target,
+                fill=request.fill,
                 on_progress=self._progress(),
                 should_cancel=lambda: self.job.isCancelled,
             )

@@ -183,6 +183,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> tuple[Any, Any]:
@@ -198,6 +199,7 @@ class InsertionLogic:
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
             target: SUVmax or SUVmean that each tumour shall have; None leaves it to the model.
+            fill: share of its box's volume that each tumour shall fill, 0 to 1; None leaves it to the model.
             softMask: whether to add the soft mask as a volume (see ``results``).
             onProgress: called on this thread whenever the progress changes; what it raises cancels the run.
 
@@ -217,6 +219,7 @@ class InsertionLogic:
             device=device,
             suvFactor=suvFactor,
             target=target,
+            fill=fill,
             softMask=softMask,
             onProgress=onProgress,
         )
@@ -234,6 +237,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
         leastQuality: float | None = None,
         onProgress: Callable[[Progress], None] | None = None,
@@ -259,6 +263,7 @@ class InsertionLogic:
             device=device,
             suvFactor=suvFactor,
             target=target,
+            fill=fill,
             softMask=softMask,
             leastQuality=leastQuality,
         )
@@ -277,6 +282,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
         leastQuality: float | None = None,
     ) -> Insertion:
@@ -307,6 +313,7 @@ class InsertionLogic:
             model=model,
             device=device,
             target=target,
+            fill=fill,
             softMask=softMask,
             leastQuality=leastQuality,
             warnings=(*remarks, *implausibleUnits(image, units, self.factorRemedy)),
@@ -327,6 +334,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
     ) -> Preview:
         """Begin a quick tumour for showing while a box is moved, and return at once.
 
@@ -355,6 +363,7 @@ class InsertionLogic:
             model=model,
             device=device,
             target=target,
+            fill=fill,
         )
         job = self._worker.start(functools.partial(runPreview, request), steps, givesWay=True)
         return Preview(job, volumeNode, request.units)

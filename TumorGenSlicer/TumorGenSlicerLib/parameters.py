@@ -61,6 +61,7 @@ class Parameters:
         variants: how many tumours to make.
         uptake: see ``Uptake``.
         uptakeSuv: the SUV that ``uptake`` shall reach.
+        fillPercent: share of the box that the tumour shall fill; 0 leaves it to the model.
         livePreview: show a quick tumour whenever the box is changed.
         steps: sampling steps of each.
         solver: see ``Solver``.
@@ -78,6 +79,7 @@ class Parameters:
     variants: Annotated[int, WithinRange(1, 20)] = 1
     uptake: Uptake = Uptake.MODEL
     uptakeSuv: Annotated[float, WithinRange(0.1, 200.0)] = 8.0
+    fillPercent: Annotated[float, WithinRange(0.0, 60.0)] = 0.0
     livePreview: bool = False
     steps: Annotated[int, WithinRange(1, 100)] = 10
     solver: Solver = Solver.EULER
