@@ -94,9 +94,7 @@ def quality_gate(
     spoil: dict[str, Callable[[Sequence[_Tumour]], list[_Tumour]]] = {
         "shifted": lambda tumours: [_shifted(tumour, rng) for tumour in tumours],
         "halved": lambda tumours: [_halved(tumour, rng) for tumour in tumours],
-        "hard": lambda tumours: [
-            _pasted_hard(a, b) for a, b in zip(tumours, [*tumours[1:], *tumours[:1]], strict=True)
-        ],
+        "hard": lambda tumours: [_pasted_hard(tumour, other) for tumour, other in _with_others(tumours)],
     }
     copies = _copies(training, [case for case in held_out if len(case.healthy_lps)], rng)
     spoilt: dict[str, dict] = {}
