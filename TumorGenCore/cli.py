@@ -647,7 +647,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _default_bundle() -> str:
-    return os.environ.get("TUMORGEN_MODEL", "pet-fdg-v1")
+    return os.environ.get("TUMORGEN_MODEL", "pet-fdg-v2")
 
 
 if __name__ == "__main__":

@@ -283,5 +283,5 @@ def test_a_process_with_the_model_that_ships_on_a_real_scan(request, pet, tmp_pa
     box = Box(tuple(round(float(value), 2) for value in center), (25, 25, 25))
     assertOnlyTheBoxChanged(volume.image, out, f"{stem}_seed3", box)
     provenance = json.loads(Path(variant["files"][2]).read_text())
-    assert provenance["bundle_name"] == "pet-fdg-v1"
+    assert provenance["bundle_name"] == "pet-fdg-v2"
     assert provenance["suv_factor_source"] == "taken as SUV"
