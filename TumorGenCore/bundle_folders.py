@@ -8,7 +8,7 @@ from TumorGenCore.errors import ModelBundleError
 
 __all__ = ["DEFAULT_BUNDLE", "METADATA", "bundle_folder", "installed_bundles", "models_root"]
 
-DEFAULT_BUNDLE = "pet-fdg-v1"
+DEFAULT_BUNDLE = "pet-fdg-v2"
 #: Of a bundle, within its folder.
 METADATA = Path("configs/metadata.json")
 

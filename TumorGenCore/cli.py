@@ -14,13 +14,16 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from TumorGenCore.command_arguments import (
-    add_uptake_target,
+    add_least_quality,
+    add_tumour_wishes,
     join_box,
+    least_quality,
     positive_number,
     seed_number,
     uptake_target,
@@ -88,6 +91,7 @@ class _Report:
 
 
 def _insert(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.candidates import best_candidates
     from TumorGenCore.dicom_seg import DICOM_SEG_SUFFIX, write_dicom_seg
     from TumorGenCore.preview import save_preview
     from TumorGenCore.volume_io import parse_box, read_box, read_volume, write_segmentation, write_volume
@@ -109,23 +113,28 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
     prepared = generator.prepare(volume, box)
     for line in prepared.warnings:
         report.warn(line)
-    seeds = range(options.seed, options.seed + options.variants)
-    results = generator.generate_many(
-        prepared,
-        seeds=seeds,
-        steps=options.steps,
-        solver=options.solver,
-        target=target,
-        on_progress=_progress(report),
-    )
-    made = list(zip(seeds, results, strict=True))
-    for seed, result in made:
-        for line in result.warnings[len(prepared.warnings) :]:
-            report.warn(f"seed {seed}: {line}")
+    with _progress(report) as show:
+        best = best_candidates(
+            generator,
+            prepared,
+            range(options.seed, options.seed + options.variants),
+            least_quality=least_quality(options),
+            steps=options.steps,
+            solver=options.solver,
+            target=target,
+            fill=options.fill,
+            on_progress=show,
+        )
+    for candidate in best.kept:
+        for line in candidate.made.warnings[len(prepared.warnings) :]:
+            report.warn(f"seed {candidate.seed}: {line}")
+    for line in best.remarks:
+        report.warn(line)
     seconds["insert"] = time.perf_counter() - clock
     clock = time.perf_counter()
-    report.values = {"seconds": seconds, "variants": []}
-    for seed, result in made:
+    redrawn = [{"seed": seed, "quality": quality.as_dict()} for seed, quality in best.redrawn]
+    report.values = {"seconds": seconds, "variants": [], "redrawn": redrawn}
+    for seed, result in ((candidate.seed, candidate.made) for candidate in best.kept):
         image, mask, probability, preview = (
             _variant_path(path, seed, options.variants) for path in (*outputs, options.preview)
         )
@@ -175,6 +184,7 @@ def _describe(seed: int, result: Any, volume: Any, files: Sequence[Path | None])
     return {
         "seed": seed,
         **{name: None if math.isnan(value) else round(value, 3) for name, value in measures.items()},
+        "quality": result.quality.as_dict(),
         "parts": result.seconds,
         "files": [str(path) for path in files if path],
     }
@@ -190,6 +200,7 @@ def _print_insertions(report: _Report) -> None:
                 f"MTV {variant['mtv_ml']:.1f} ml, TLG {variant['tlg']:.0f} g"
             )
         report.say(f"Synthetic tumour, seed {variant['seed']}: {size}{uptake}")
+        report.say(f"  {_quality_line(variant['quality'])}")
         report.say("  " + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in variant["parts"].items()))
         for path in variant["files"]:
             report.say(f"  {path}")
@@ -197,19 +208,25 @@ def _print_insertions(report: _Report) -> None:
     report.say("Synthetic, not for diagnosis.")
 
 
-def _progress(report: _Report) -> Any:
-    """A bar on a terminal; elsewhere nothing, since the run ends before a second line would be useful."""
-    bar = _bar(report, "sampling", "step")
+def _quality_line(quality: dict[str, Any]) -> str:
+    parts = ", ".join(f"{name} {'-' if part is None else f'{part:.2f}'}" for name, part in quality["parts"].items())
+    return " ".join([f"Quality {quality['total']:.2f} ({parts}).", *quality["reasons"], *quality["left_out"]])
+
+
+@contextmanager
+def _progress(report: _Report) -> Iterator[Any]:
+    """A bar on a terminal; elsewhere None, since the run ends before a second line would be useful."""
+    bar = _bar(report, "insert", "step")
     if bar is None:
-        return None
+        yield None
+        return
 
     def show(done: int, steps: int, doing: str) -> None:
         bar.total = steps
         bar.update(done - bar.n)
-        if doing == "done":
-            bar.close()
 
-    return show
+    with bar:
+        yield show
 
 
 def _bar(report: _Report, doing: str, unit: str, total: int | None = None) -> Any:
@@ -258,11 +275,20 @@ def _synthesize(options: argparse.Namespace, report: _Report) -> None:
             bar.update(len(stems))
         elif outcome.record is not None:
             done = report.values["made"] + report.values["kept"] + len(report.values["failed"])
-            figures = f"{outcome.record['volume_ml']} ml, SUVmax {outcome.record['suv_max'] or '-'}"
+            made = outcome.record
+            figures = f"{made['volume_ml']} ml, SUVmax {made['suv_max'] or '-'}, quality {made['quality']}"
             report.say(f"{done}/{total} {stems[0]}: {'kept' if outcome.kept else figures}")
 
     try:
-        synthesize(generator, rows, options.output, steps=options.steps, resume=options.resume, on_outcome=tell)
+        synthesize(
+            generator,
+            rows,
+            options.output,
+            steps=options.steps,
+            least_quality=options.least_quality,
+            resume=options.resume,
+            on_outcome=tell,
+        )
     finally:
         if bar is not None:
             bar.close()
@@ -308,6 +334,14 @@ def _train_generator(options: argparse.Namespace, report: _Report) -> None:
     report.say(f"Trained bundle: {folder}")
 
 
+def _add_lesions(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.lesion_thumbnails import add_lesions_to_bundle
+
+    count = add_lesions_to_bundle(options.model, options.data)
+    report.values = {"lesions": count}
+    report.say(f"Thumbnails of {count} training lesions are in {options.model}.")
+
+
 def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.config import SegmenterRun
     from TumorGenCore.training.segmenter import train_segmenter
@@ -318,12 +352,23 @@ def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
     report.say(f"Trained segmenter: {weights}")
 
 
-def _run_settings(kind: type, options: argparse.Namespace) -> Any:
+def _train_rival(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.config import RivalRun
+    from TumorGenCore.training.rival import train_rival
+
+    run = dataclasses.replace(_run_settings(RivalRun, options), kind=options.kind)
+    quiet = not report.shows_progress
+    weights = train_rival(options.data, options.autoencoder, options.output, run, options.resume, quiet, options.cache)
+    report.values = {"rival": str(weights)}
+    report.say(f"Trained rival: {weights}")
+
+
+def _run_settings(kind: type, options: argparse.Namespace, default: Path | None = None) -> Any:
     """The configuration file, else the one a resumed run left, else the defaults; --steps overrides."""
     from TumorGenCore.training.config import read_config
 
     left = options.output / f"{options.stage}.json"
-    config = options.config or (left if options.resume and left.is_file() else None)
+    config = options.config or (left if options.resume and left.is_file() else default)
     run = read_config(kind, config) if config else kind()
     if options.steps is not None:
         run = dataclasses.replace(run, loop=dataclasses.replace(run.loop, steps=options.steps))
@@ -335,6 +380,11 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
+    segmenter = None
+    if options.segmenter:
+        from TumorGenCore.training.segmenter import load_segmenter
+
+        segmenter = load_segmenter(options.segmenter, options.device)
     names = options.cases.split(",") if options.cases else None
     result = evaluate(
         generator,
@@ -345,8 +395,67 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
         options.steps,
         report.say,
         options.field_statistics,
+        segmenter,
     )
     report.values = result["means"]
+    report.say((options.output / "report.md").read_text())
+
+
+def _compare(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.comparison import compare
+    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.training.rival import load_rival
+    from TumorGenCore.training.segmenter import load_segmenter
+
+    folders = {"diffusion": options.diffusion, "unconditional": options.unconditional}
+    trained = [load_rival(folder, kind, options.device) for kind, folder in folders.items() if folder]
+    segmenter = load_segmenter(options.segmenter, options.device)
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    result = compare(generator, options.data, options.output, segmenter, trained, options.seeds, report.say)
+    report.values = {"seconds": result["seconds"], "report": str(options.output / "report.json")}
+    report.say((options.output / "report.md").read_text())
+
+
+def _ablate(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.ablation import ablate
+    from TumorGenCore.training.config import GeneratorRun, default_config
+    from TumorGenCore.training.segmenter import load_segmenter
+
+    run = _run_settings(GeneratorRun, options, default_config(options.stage))
+    result = ablate(
+        options.data,
+        options.autoencoder,
+        load_segmenter(options.segmenter, options.device),
+        options.output,
+        run,
+        options.only.split(",") if options.only else None,
+        options.resume,
+        options.seeds,
+        options.device,
+        report.say,
+        not report.shows_progress,
+    )
+    report.values = {"variants": list(result["variants"]), "report": str(options.output / "report.json")}
+    report.say((options.output / "report.md").read_text())
+
+
+def _usefulness(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.evaluation.usefulness import UsefulnessRun, usefulness
+    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.training.config import default_config, read_config
+
+    left = options.output / f"{options.stage}.json"
+    settled = left if options.resume and left.is_file() else default_config(options.stage)
+    run = read_config(UsefulnessRun, options.config or settled)
+    asked = {name: getattr(options, name) for name in ("seeds", "patients") if getattr(options, name) is not None}
+    run = dataclasses.replace(run, **asked)
+    if options.steps is not None:
+        loop = dataclasses.replace(run.segmenter.loop, steps=options.steps)
+        run = dataclasses.replace(run, segmenter=dataclasses.replace(run.segmenter, loop=loop))
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    quiet = not report.shows_progress
+    usefulness(generator, options.data, options.output, run, options.resume, report.say, quiet)
+    report.values = {"report": str(options.output / "report.json")}
     report.say((options.output / "report.md").read_text())
 
 
@@ -403,12 +512,13 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
     insert.add_argument("--solver", choices=("euler", "heun"), help="default: the model's own")
     insert.add_argument(
-        "--variants", type=positive_number, default=1, help="how many, with seeds counting up from --seed"
+        "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )
+    add_least_quality(insert, "0.6 with --variants, none without; 0 takes all")
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    add_uptake_target(insert)
+    add_tumour_wishes(insert)
     insert.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
     insert.add_argument(
         "--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd", help="OUT.dcm: DICOM SEG, of a DICOM PET"
@@ -423,6 +533,7 @@ def _parser() -> argparse.ArgumentParser:
     synthesis.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="a row per scan")
     synthesis.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
     synthesis.add_argument("--resume", action="store_true", help="keep what is complete in --output, and go on")
+    add_least_quality(synthesis, "none")
     synthesis.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
     synthesis.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     synthesis.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
@@ -446,8 +557,23 @@ def _parser() -> argparse.ArgumentParser:
     generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
     generator.set_defaults(run=_train_generator, stage="generator")
 
+    lesions = train.add_parser(
+        "lesions", parents=[common], help="put thumbnails of its training lesions into a bundle that lacks them"
+    )
+    lesions.add_argument("--data", type=Path, required=True, help="folder with the cases it was trained on")
+    lesions.add_argument("--model", required=True, help="bundle name or folder")
+    lesions.set_defaults(run=_add_lesions)
+
     segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumours only")
     segmenter.set_defaults(run=_train_segmenter, stage="segmenter")
+
+    rival = train.add_parser("rival", parents=[training], help="another method on the same backbone, for `compare`")
+    rival.add_argument("--kind", choices=("diffusion", "unconditional"), required=True)
+    rival.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    rival.add_argument(
+        "--cache", type=Path, metavar="DIR", help="cached latents of a generator's run with the same settings"
+    )
+    rival.set_defaults(run=_train_rival, stage="rival")
 
     evaluate = commands.add_parser("evaluate", parents=[common], help="figures and pictures on held-out patients")
     evaluate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
@@ -463,7 +589,50 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="JSON of lesion quantiles of large data sets, shown beside",
     )
+    evaluate.add_argument(
+        "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to judge the masks"
+    )
     evaluate.set_defaults(run=_evaluate)
+
+    compare = commands.add_parser("compare", parents=[common], help="the bundle beside other methods, in one run")
+    compare.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
+    compare.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    compare.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
+    compare.add_argument("--diffusion", type=Path, metavar="DIR", help="output of `train rival --kind diffusion`")
+    compare.add_argument("--unconditional", type=Path, metavar="DIR", help="of `train rival --kind unconditional`")
+    compare.add_argument("--output", type=Path, required=True, help="folder of the report")
+    compare.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
+    compare.add_argument("--device", default="auto")
+    compare.set_defaults(run=_compare)
+
+    ablate = commands.add_parser(
+        "ablate", parents=[common], help="short generator runs that differ in one thing each, trained and compared"
+    )
+    ablate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
+    ablate.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    ablate.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
+    ablate.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
+    ablate.add_argument("--config", type=Path, help="JSON of a generator's settings (default: Resources/Training)")
+    ablate.add_argument("--steps", type=positive_number, help="optimiser steps, overriding the configuration")
+    ablate.add_argument("--only", metavar="NAME,...", help="these variants only (see the README)")
+    ablate.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    ablate.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
+    ablate.add_argument("--device", default="auto")
+    ablate.set_defaults(run=_ablate, stage="ablation")
+
+    usefulness = commands.add_parser(
+        "usefulness", parents=[common], help="segmenters with few real patients, without and with synthetic tumours"
+    )
+    usefulness.add_argument("--data", type=Path, required=True, help="folder with the bundle's cases, as for `train`")
+    usefulness.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
+    usefulness.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
+    usefulness.add_argument("--config", type=Path, help="JSON of all settings (default: Resources/Training)")
+    usefulness.add_argument("--seeds", type=positive_number, help="segmenters an arm, overriding the configuration")
+    usefulness.add_argument("--patients", type=positive_number, help="how many real patients the few are")
+    usefulness.add_argument("--steps", type=positive_number, help="optimiser steps of each segmenter")
+    usefulness.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    usefulness.add_argument("--device", default="auto")
+    usefulness.set_defaults(run=_usefulness, stage="usefulness")
 
     models = commands.add_parser("models", parents=[common], help="list installed bundles")
     models.set_defaults(run=_models)
@@ -478,7 +647,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _default_bundle() -> str:
-    return os.environ.get("TUMORGEN_MODEL", "pet-fdg-v1")
+    return os.environ.get("TUMORGEN_MODEL", "pet-fdg-v2")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from TumorGenCore.uptake_control import UptakeTarget
 
-__all__ = ["add_uptake_target", "join_box", "positive_number", "seed_number", "uptake_target"]
+__all__ = [
+    "add_least_quality",
+    "add_tumour_wishes",
+    "join_box",
+    "least_quality",
+    "positive_number",
+    "seed_number",
+    "share",
+    "uptake_target",
+]
 
 
 def positive_number(text: str) -> int:
@@ -28,6 +37,14 @@ def seed_number(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    """A number between 0 and 1, neither of them."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    return value
+
+
 def join_box(arguments: Sequence[str]) -> list[str]:
     """``--box -10,20,...`` means ``--box=-10,20,...``: argparse takes a leading minus for an option."""
     joined: list[str] = []
@@ -39,15 +56,16 @@ def join_box(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def add_uptake_target(parser: argparse.ArgumentParser) -> None:
-    """``--suv-max`` or ``--suv-mean``: how hot the tumour shall be."""
+def add_tumour_wishes(parser: argparse.ArgumentParser) -> None:
+    """``--suv-max`` or ``--suv-mean``: how hot the tumour shall be; ``--fill``: how much of the box it shall fill."""
     uptake = parser.add_mutually_exclusive_group()
     uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumour shall have")
     uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumour shall have")
+    parser.add_argument("--fill", type=share, metavar="SHARE", help="share of the box's volume that shall be tumour")
 
 
 def uptake_target(options: argparse.Namespace) -> UptakeTarget | None:
-    """What the options of ``add_uptake_target`` ask for.
+    """What the options of ``add_tumour_wishes`` ask for.
 
     Raises:
         ValueError: an SUV that is not a positive number.
@@ -57,3 +75,39 @@ def uptake_target(options: argparse.Namespace) -> UptakeTarget | None:
     if options.suv_max is not None:
         return UptakeTarget("max", options.suv_max)
     return None if options.suv_mean is None else UptakeTarget("mean", options.suv_mean)
+
+
+def quality_number(text: str) -> float:
+    """A quality: 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    return value
+
+
+def add_least_quality(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--least-quality``: how good a tumour must be, or it is drawn again.
+
+    Args:
+        parser: to add it to.
+        default: what happens without it, for the help.
+    """
+    parser.add_argument(
+        "--least-quality",
+        type=quality_number,
+        metavar="Q",
+        help=f"draw tumours of a lower quality (0 to 1) again, with other seeds (default: {default})",
+    )
+
+
+def least_quality(options: argparse.Namespace) -> float | None:
+    """What ``--least-quality`` asks for; without it, the gate's own where several variants are made.
+
+    One tumour of one seed is not drawn again unless asked for: the same seed gives the same tumour.
+    """
+    from TumorGenCore.quality import LEAST_QUALITY  # here: scipy would slow every command's start
+
+    if options.least_quality is None and options.variants > 1:
+        return LEAST_QUALITY
+    asked: float | None = options.least_quality
+    return asked

@@ -21,6 +21,7 @@ from TumorGenCore.devices import autocast, channels_last, free_memory, is_out_of
 from TumorGenCore.errors import InvalidBoxError
 from TumorGenCore.model_bundle import ModelBundle
 from TumorGenCore.networks.fused import use_fused
+from TumorGenCore.networks.mask_refiner import plain_mask
 from TumorGenCore.pseudo_mask import latent_condition
 from TumorGenCore.sampler import KnownRegion, integrate
 from TumorGenCore.sampling import Sampling
@@ -73,10 +74,12 @@ class Engine:
     Args:
         bundle: its networks are moved there.
         device: where they compute.
+        refine: False takes the latent mask as it is, upsampled, in place of VMR's; there to be compared with.
     """
 
-    def __init__(self, bundle: ModelBundle, device: torch.device) -> None:
+    def __init__(self, bundle: ModelBundle, device: torch.device, refine: bool = True) -> None:
         self.bundle = bundle
+        self.refine = refine
         for network in self._networks():
             use_fused(network)
         self._move(device)
@@ -200,8 +203,12 @@ class Engine:
             with timed(seconds, "decode"):
                 decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
             with timed(seconds, "refine"):
-                logits = self.bundle.mask_refiner(x[:, -1:].clamp(-1, 1), features)
-                made = (self.bundle.scale.to_suv(decoded.float()), torch.sigmoid(logits.float()))
+                mask = x[:, -1:].clamp(-1, 1)
+                if self.refine:
+                    refined = torch.sigmoid(self.bundle.mask_refiner(mask, features).float())
+                else:
+                    refined = plain_mask(mask, self.bundle.vae.factor)
+                made = (self.bundle.scale.to_suv(decoded.float()), refined)
                 suv, probability = (to_cpu(t)[:, 0].numpy() for t in made)
         return [Grown(*both) for both in zip(suv, probability, strict=True)]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,8 +21,9 @@ from TumorGenCore.engine import EncodedBox, Engine, Grown, timed
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from TumorGenCore.patch import WorkingPatch, paste_window
+from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
+from TumorGenCore.quality import QualityScore, score_images
 from TumorGenCore.sampling import Sampling, Solver
 from TumorGenCore.suv import PetUnits, units_of_image
 from TumorGenCore.tumor_controls import TumorControls, search_fill
@@ -30,7 +31,7 @@ from TumorGenCore.uptake_control import TissueChange, UptakeTarget, fit_gain
 from TumorGenCore.volume_io import PetVolume, check_volume
 from TumorGenCore.voxels import read_region
 
-__all__ = ["InsertionResult", "PreparedBox", "TumorGenerator"]
+__all__ = ["InsertionResult", "Paste", "PlacedBox", "PreparedBox", "TumorGenerator", "paste_patch", "place_box"]
 
 #: (steps done, steps in all, what is being done)
 OnProgress = Callable[[int, int, str], None]
@@ -39,6 +40,8 @@ ShouldCancel = Callable[[], bool]
 
 Result = TypeVar("Result")
 
+#: ``change``: the tissue keeps its texture, and changes as D(z) differs from D(z_1). ``replace``: D(z) takes its place.
+Paste = Literal["change", "replace"]
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
 #: Boxes whose centres lie in one cell of this edge (mm, LPS) share their noise.
@@ -53,8 +56,8 @@ FAINT_SUV = 0.05
 class InsertionResult:
     """One synthetic tumour.
 
-    What only some callers want of a whole body is made when it is first asked for: the masks on the whole grid, and
-    the input's hash in the provenance.
+    What only some callers want is made when it is first asked for: the masks on the whole grid, the input's hash in
+    the provenance, and the quality.
 
     Args:
         image: the volume with the tumour; the input's grid, pixel type and units.
@@ -68,6 +71,7 @@ class InsertionResult:
     _marked: _MarkedRegion
     _record: Callable[..., Provenance]
     _input_hash: Callable[[], str]
+    _score: Callable[[], QualityScore]
 
     @cached_property
     def mask(self) -> sitk.Image:
@@ -83,6 +87,11 @@ class InsertionResult:
     def provenance(self) -> Provenance:
         """How it was made; says that it is synthetic."""
         return self._record(input_hash=self._input_hash())
+
+    @cached_property
+    def quality(self) -> QualityScore:
+        """How good the tumour is, and what is poor about it."""
+        return self._score()
 
 
 @dataclass(frozen=True)
@@ -102,14 +111,20 @@ class _MarkedRegion:
 
 
 @dataclass(frozen=True)
-class PreparedBox:
-    """All that does not depend on the seed: made once per box, used for every variant."""
+class PlacedBox:
+    """A checked volume and box, and the working patch around the box."""
 
     image: sitk.Image
     grid: Grid
     units: PetUnits
     box: Box
     patch: WorkingPatch
+
+
+@dataclass(frozen=True)
+class PreparedBox(PlacedBox):
+    """All that does not depend on the seed: made once per box, used for every variant."""
+
     encoded: EncodedBox
     input_hash: Callable[[], str]
     warnings: tuple[str, ...]
@@ -122,6 +137,8 @@ class TumorGenerator:
     Args:
         bundle: the networks.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        paste: how the tumour joins the tissue; ``replace`` is there to be compared with.
+        refine: False takes the latent mask as it is, upsampled, in place of VMR's; there to be compared with.
 
     Example:
         >>> generator = TumorGenerator.from_pretrained()
@@ -129,9 +146,12 @@ class TumorGenerator:
         >>> result.image, result.mask
     """
 
-    def __init__(self, bundle: ModelBundle, device: str = "auto") -> None:
+    def __init__(
+        self, bundle: ModelBundle, device: str = "auto", *, paste: Paste = "change", refine: bool = True
+    ) -> None:
         self.bundle = bundle
-        self._engine = Engine(bundle, pick_device(device))
+        self.paste = paste
+        self._engine = Engine(bundle, pick_device(device), refine)
 
     @property
     def device(self) -> torch.device:
@@ -212,22 +232,15 @@ class TumorGenerator:
         """
         seconds: dict[str, float] = {}
         with timed(seconds, "check"):
-            source, units, grid = _checked(image, suv_factor)
-            patch = WorkingPatch.around(box.canonical(), self.bundle.patch)
-            _require_overlap(box, grid)
-            # A shallow copy: changes the caller makes to the image later do not reach this box.
-            volume = sitk.Image(source)
+            placed = place_box(image, box, self.bundle.patch, suv_factor)
+            volume, patch = placed.image, placed.patch
         with timed(seconds, "sample"):
-            suv = patch.sample(volume) * np.float32(units.suv_factor)
+            suv = patch.sample(volume) * np.float32(placed.units.suv_factor)
             inside, on_latent = patch.box_coverage(), patch.box_coverage(self.bundle.vae.factor)
-            warnings = box_warnings(box, grid, suv[inside > 0.5])
+            warnings = box_warnings(box, placed.grid, suv[inside > 0.5])
         encoded, notices = self._engine.encode(suv, inside, on_latent, seconds)
         return PreparedBox(
-            image=volume,
-            grid=grid,
-            units=units,
-            box=box,
-            patch=patch,
+            **vars(placed),
             encoded=encoded,
             input_hash=cache(partial(hash_volume, volume)),
             warnings=(*warnings, *notices),
@@ -288,7 +301,7 @@ class TumorGenerator:
         pause(0, "sampling")
         # Copying a whole body takes as long as a few sampling steps: done beside them.
         copies = _in_background([partial(_deep_copy, prepared.image)] * len(seeds))
-        run = _Run(prepared, sampling, target, fill, pause)
+        run = _Run(prepared, sampling, target, fill, self.paste, pause)
         tumours = (
             self._grown(run, seeds) if fill is None else [self._searched(run, n, seed) for n, seed in enumerate(seeds)]
         )
@@ -351,9 +364,24 @@ class TumorGenerator:
             target=run.target,
             uptake_gain=pasted.gain,
             fill=run.fill,
+            paste=self.paste,
+            refine=self._engine.refine,
+        )
+        quality = partial(
+            score_images,
+            before=prepared.image,
+            after=image,
+            tumour=pasted.marked.tumour,
+            start_ijk=pasted.marked.start_ijk,
+            box=prepared.box,
+            suv_factor=prepared.units.suv_factor,
+            lesions=self.bundle.training_lesions,
+            # What the user asked for is not judged.
+            asked=({"volume_ml"} if run.fill is not None else set())
+            | ({"suv_max"} if run.target is not None else set()),
         )
         warnings = tuple(dict.fromkeys((*prepared.warnings, *tumour.notices, *run.shortcomings(pasted))))
-        return InsertionResult(image, tumour.seconds, warnings, pasted.marked, record, prepared.input_hash)
+        return InsertionResult(image, tumour.seconds, warnings, pasted.marked, record, prepared.input_hash, quality)
 
     def _checked_sampling(
         self, seeds: Sequence[int], steps: int | None, solver: Solver | None, fill: float | None
@@ -388,12 +416,15 @@ class _Run:
     sampling: Sampling
     target: UptakeTarget | None
     fill: float | None
+    paste: Paste
     pause: Callable[[int, str], None]
 
     def pasted(self, grown: Grown, notices: tuple[str, ...], seconds: dict[str, float]) -> _Tumour:
         """A grown tumour on the native region around the box."""
         with timed(seconds, "paste"):
-            return _Tumour(_paste(self.prepared, grown, self.target), notices, seconds)
+            original = self.prepared.encoded.original_suv[0, 0].cpu().numpy()
+            pasted = _paste(self.prepared, original, grown.synthetic_suv, grown.probability, self.target, self.paste)
+        return _Tumour(pasted, notices, seconds)
 
     def shortcomings(self, pasted: _Pasted) -> list[str]:
         """What was asked for and is not there, in plain words."""
@@ -420,6 +451,38 @@ class _Tumour:
     pasted: _Pasted
     notices: tuple[str, ...]
     seconds: dict[str, float]
+
+
+def place_box(
+    image: sitk.Image | PetVolume, box: Box, settings: PatchSettings, suv_factor: float | None = None
+) -> PlacedBox:
+    """Check volume and box, and lay the working patch around the box; no network is needed.
+
+    Raises:
+        UnsupportedVolumeError, InvalidBoxError
+    """
+    source, units, grid = _checked(image, suv_factor)
+    patch = WorkingPatch.around(box.canonical(), settings)
+    _require_overlap(box, grid)
+    # A shallow copy: changes the caller makes to the image later do not reach this box.
+    return PlacedBox(sitk.Image(source), grid, units, box, patch)
+
+
+def paste_patch(
+    placed: PlacedBox, original_suv: NDArray, synthetic_suv: NDArray, probability: NDArray
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and mask as an insertion gives them, whatever made the patch; only voxels inside the box are changed.
+
+    Args:
+        placed: where.
+        original_suv: the working patch before, (k, j, i).
+        synthetic_suv: with the tumour, (k, j, i).
+        probability: of the tumour, (k, j, i); a mask of 0 and 1 will do.
+    """
+    pasted = _paste(placed, original_suv, synthetic_suv, probability)
+    image = _deep_copy(placed.image)
+    _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
+    return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
 
 
 def _noise_seed(seed: int, box: Box) -> int:
@@ -458,22 +521,29 @@ class _Pasted:
     missed: float | None
 
 
-def _paste(prepared: PreparedBox, grown: Grown, target: UptakeTarget | None = None) -> _Pasted:
+def _paste(
+    placed: PlacedBox,
+    original_suv: NDArray,
+    synthetic_suv: NDArray,
+    probability: NDArray,
+    target: UptakeTarget | None = None,
+    paste: Paste = "change",
+) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
-    grid, box, patch = prepared.grid, prepared.box, prepared.patch
-    synthetic_suv, original_suv = grown.synthetic_suv, prepared.encoded.original_suv[0, 0].cpu().numpy()
-    rise, region = patch.to_native(np.maximum(synthetic_suv - original_suv, 0), grid)
-    kept, _ = patch.to_native(_share_kept(synthetic_suv, original_suv), grid)
-    soft, _ = patch.to_native(grown.probability, grid)
+    grid, box, patch = placed.grid, placed.box, placed.patch
+    on_patch = _change(synthetic_suv, original_suv, paste)
+    rise, region = patch.to_native(on_patch.rise, grid)
+    kept, _ = patch.to_native(on_patch.kept, grid)
+    soft, _ = patch.to_native(probability, grid)
     window = paste_window(box, grid, region, TAPER_MM)
     change = TissueChange(rise * window, 1 + (kept - 1) * window)
     soft = soft * (window > 0)
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
-    native = read_region(prepared.image, start, size)
+    native = read_region(placed.image, start, size)
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)
-    factor = prepared.units.suv_factor
+    factor = placed.units.suv_factor
     before = native.astype(np.float64) * factor
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
     changed = change.on(before, gain) / factor
@@ -492,6 +562,13 @@ def _paste(prepared: PreparedBox, grown: Grown, target: UptakeTarget | None = No
         float(tumour.sum() * np.prod(grid.spacing_mm) / np.prod(box.size_mm)),
         reached if missed else None,
     )
+
+
+def _change(synthetic_suv: NDArray, original_suv: NDArray, paste: Paste) -> TissueChange:
+    """From D(z_1) to D(z), both in SUV, (k, j, i) of the working patch."""
+    if paste == "replace":
+        return TissueChange(np.maximum(synthetic_suv, 0), np.zeros_like(synthetic_suv))
+    return TissueChange(np.maximum(synthetic_suv - original_suv, 0), _share_kept(synthetic_suv, original_suv))
 
 
 def _share_kept(synthetic_suv: NDArray, original_suv: NDArray) -> NDArray[np.float32]:

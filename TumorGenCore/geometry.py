@@ -103,6 +103,11 @@ class Grid:
         inverse = np.linalg.inv(self.index_to_lps_matrix[:3, :3])
         return (np.asarray(points_lps, dtype=np.float64) - np.asarray(self.origin_lps)) @ inverse.T
 
+    def region(self, start_ijk: Sequence[int] | NDArray, size_ijk: Sequence[int] | NDArray) -> Grid:
+        """The grid of a block of ``size_ijk`` voxels that begins at ``start_ijk``; it may reach past this one."""
+        i, j, k = (int(n) for n in size_ijk)
+        return Grid((i, j, k), self.spacing_mm, _vector(self.index_to_lps(start_ijk)), self.direction)
+
     @property
     def corners_lps(self) -> NDArray[np.float64]:
         """The 8 outer corners of the grid's voxels (half a voxel beyond the centres), shape (8, 3), mm."""
@@ -201,6 +206,13 @@ class Box:
         k, j, i = np.meshgrid(*ranges, indexing="ij")
         region = (slice(start[2], stop[2]), slice(start[1], stop[1]), slice(start[0], stop[0]))
         return self.contains(grid.index_to_lps(np.stack([i, j, k], axis=-1))), region
+
+    def mask(self, grid: Grid) -> NDArray[np.bool_]:
+        """Which voxels of the whole ``grid`` have their centre inside the box, (k, j, i)."""
+        inside = np.zeros(grid.size_ijk[::-1], dtype=bool)
+        voxels, region = self.voxels(grid)
+        inside[region] = voxels
+        return inside
 
     def canonical(self) -> Box:
         """The same box with its axes in the order and sense nearest to L, P, S.

@@ -30,6 +30,7 @@ COLUMNS = (
     "suv_factor",
     "suv_max",
     "suv_mean",
+    "fill",
 )
 
 _PLAIN_NAME = re.compile(r"\w[\w .+-]*(?<! )(?<!\.)")
@@ -51,6 +52,7 @@ class ManifestRow:
         tumours: in each result.
         suv_factor: SUV per unit of the image; None as in ``read_volume``.
         target: uptake each tumour shall have, if any.
+        fill: share of its box's volume that each tumour shall fill, if asked.
     """
 
     name: str
@@ -61,6 +63,7 @@ class ManifestRow:
     tumours: int
     suv_factor: float | None
     target: UptakeTarget | None
+    fill: float | None = None
 
 
 def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
@@ -69,7 +72,8 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
     Columns (an empty cell is as if the column were not there): ``image``; ``name`` (default: the image's);
     one of ``box`` (CX,CY,CZ,SX,SY,SZ, RAS mm, in quotes), ``roi`` (.mrk.json) and ``region`` (mask file to place in),
     or none of them: placed in the body; ``count`` of results (default 1), whose seeds count up from ``seed``
-    (default 0); ``tumours`` in each (default 1); ``suv_factor``; ``suv_max`` or ``suv_mean`` to reach.
+    (default 0); ``tumours`` in each (default 1); ``suv_factor``; ``suv_max`` or ``suv_mean`` to reach;
+    ``fill``, the share of the box to fill.
 
     Raises:
         ManifestError: naming line and column of the first thing that is wrong.
@@ -186,6 +190,7 @@ def _row(line: _Line) -> ManifestRow:
         suv_factor=line.get("suv_factor", _positive),
         target=line.get("suv_max", lambda text: UptakeTarget("max", _positive(text)))
         or line.get("suv_mean", lambda text: UptakeTarget("mean", _positive(text))),
+        fill=line.get("fill", _share),
     )
 
 
@@ -210,6 +215,13 @@ def _whole(text: str, least: int) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or int(text) < least:
         raise ValueError(f"'{text}' is not a whole number of at least {least}.")
     return int(text)
+
+
+def _share(text: str) -> float:
+    value = _positive(text)
+    if value >= 1:
+        raise ValueError(f"'{text}' is not between 0 and 1.")
+    return value
 
 
 def _positive(text: str) -> float:

@@ -22,12 +22,23 @@ from TumorGenCore.networks.mask_refiner import MaskRefiner
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.patch import PatchSettings
+from TumorGenCore.safe_write import replacing
 from TumorGenCore.sampling import Sampling
+from TumorGenCore.training_lesions import TrainingLesions
 
-__all__ = ["DEFAULT_BUNDLE", "ModelBundle", "bundle_folder", "installed_bundles", "load_bundle", "save_bundle"]
+__all__ = [
+    "DEFAULT_BUNDLE",
+    "ModelBundle",
+    "add_training_lesions",
+    "bundle_folder",
+    "installed_bundles",
+    "load_bundle",
+    "save_bundle",
+]
 
 FORMAT_VERSION = 1
 _CARD = Path("docs/README.md")
+_LESIONS = "training_lesions.safetensors"
 _NETWORKS: dict[str, type[nn.Module]] = {"vae": PetVAE, "vector_field": VectorField, "mask_refiner": MaskRefiner}
 
 
@@ -47,6 +58,7 @@ class ModelBundle:
         sampling: steps, solver and times that the networks are sampled with where nothing else is asked for.
         notes: description, training data with licence, figures; free JSON for the metadata.
         weights_hash: sha256 over the weight files' hashes.
+        training_lesions: thumbnails of what it was trained on, if it carries them.
     """
 
     name: str
@@ -63,6 +75,7 @@ class ModelBundle:
     sampling: Sampling = field(default_factory=Sampling)
     notes: dict[str, Any] = field(default_factory=dict)
     weights_hash: str = ""
+    training_lesions: TrainingLesions | None = None
 
 
 def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
@@ -102,8 +115,30 @@ def _write_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: 
         }
         save_file(tensors, folder / "models" / f"{key}.safetensors")
         weights[f"{key}.safetensors"] = _sha256(folder / "models" / f"{key}.safetensors")
-    (folder / METADATA).write_text(json.dumps(_metadata(bundle, weights), indent=2) + "\n")
+    metadata = _metadata(bundle, weights)
+    if bundle.training_lesions is not None:
+        metadata["tumorgen"]["training_lesions"] = _write_lesions(bundle.training_lesions, folder)
+    (folder / METADATA).write_text(json.dumps(metadata, indent=2) + "\n")
     (folder / _CARD).write_text(card)
+
+
+def add_training_lesions(folder: Path, lesions: TrainingLesions) -> None:
+    """Put thumbnails into a bundle that lies in ``folder``; weights, card and all other metadata stay as they are.
+
+    Raises:
+        OSError: the folder holds no bundle, or cannot be written to.
+    """
+    metadata = json.loads((folder / METADATA).read_text())
+    metadata["tumorgen"]["training_lesions"] = _write_lesions(lesions, folder)
+    with replacing(folder / METADATA) as temporary:
+        temporary.write_text(json.dumps(metadata, indent=2) + "\n")
+
+
+def _write_lesions(lesions: TrainingLesions, folder: Path) -> dict[str, str]:
+    file = folder / "models" / _LESIONS
+    with replacing(file) as temporary:
+        lesions.save(temporary)
+    return {_LESIONS: _sha256(file)}
 
 
 def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
@@ -141,6 +176,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             sampling=Sampling.parse(own.get("sampling", {})),
             notes=own.get("notes", {}),
             weights_hash=_joint_hash(own["weights"]),
+            training_lesions=_load_lesions(folder, own),
             **networks,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -165,15 +201,31 @@ def _checked_condition(condition: str) -> str:
     return condition
 
 
-def _load_network(folder: Path, key: str, own: dict[str, Any]) -> nn.Module:
-    file = folder / "models" / f"{key}.safetensors"
+def _load_lesions(folder: Path, own: dict[str, Any]) -> TrainingLesions | None:
+    """The thumbnails, None where the bundle has none; damaged ones are refused as damaged weights are."""
+    if "training_lesions" not in own:
+        return None
+    file = _checked_file(folder, _LESIONS, own["training_lesions"])
+    try:
+        return TrainingLesions.load(file)
+    except ValueError as error:
+        raise ModelBundleError(f"{file.name} of bundle {folder.name} is wrong: {error}. Install it again.") from error
+
+
+def _checked_file(folder: Path, name: str, hashes: dict[str, str]) -> Path:
+    file = folder / "models" / name
     if not file.is_file():
         raise ModelBundleError(f"The bundle {folder.name} lacks {file.name}; install it again.")
-    if _sha256(file) != own["weights"][file.name]:
+    if _sha256(file) != hashes[name]:
         raise ModelBundleError(
             f"{file.name} of bundle {folder.name} does not have the hash its metadata states: "
             "it is damaged, truncated or was exchanged. Install the bundle again."
         )
+    return file
+
+
+def _load_network(folder: Path, key: str, own: dict[str, Any]) -> nn.Module:
+    file = _checked_file(folder, f"{key}.safetensors", own["weights"])
     try:
         state = {name: t.float() if t.is_floating_point() else t for name, t in load_file(file).items()}
         network = _NETWORKS[key](**own["networks"][key])

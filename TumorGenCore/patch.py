@@ -94,9 +94,7 @@ class WorkingPatch:
             if len(index) != values.shape[axis] or index[0] > index[-1]:
                 values = np.take(values, index - index.min(), axis)
         values = values.astype(np.float32)
-        x, y, z = image_grid.index_to_lps(first)
-        i, j, k = (int(n) for n in values.shape[::-1])
-        padded = Grid((i, j, k), image_grid.spacing_mm, (float(x), float(y), float(z)), image_grid.direction)
+        padded = image_grid.region(first, values.shape[::-1])
         resampler = sitk.ResampleImageFilter()
         resampler.SetReferenceImage(self.grid.empty_image(sitk.sitkUInt8))
         resampler.SetInterpolator(interpolator)
@@ -137,12 +135,8 @@ class WorkingPatch:
         size = np.maximum(stop - start, 0)
         if np.any(size == 0):
             return np.zeros(tuple(size[::-1]), dtype=np.float32), slices
-        origin = native.index_to_lps(start)
-        region = Grid(
-            (int(size[0]), int(size[1]), int(size[2])), native.spacing_mm, tuple(origin.tolist()), native.direction
-        )
         resampler = sitk.ResampleImageFilter()
-        resampler.SetReferenceImage(region.empty_image(sitk.sitkUInt8))
+        resampler.SetReferenceImage(native.region(start, size).empty_image(sitk.sitkUInt8))
         resampler.SetInterpolator(sitk.sitkLinear)
         resampler.SetOutputPixelType(sitk.sitkFloat32)
         patch_image = self.grid.image_from_array(np.ascontiguousarray(array, dtype=np.float32))

@@ -60,6 +60,8 @@ def make_provenance(
     target: UptakeTarget | None = None,
     uptake_gain: float = 1.0,
     fill: float | None = None,
+    paste: str = "change",
+    refine: bool = True,
 ) -> Provenance:
     """The record that travels with a result, in JSON beside files, NRRD keys and node attributes.
 
@@ -77,6 +79,7 @@ def make_provenance(
         target: the uptake asked for, if any.
         uptake_gain: by which the tumour's uptake was scaled for it.
         fill: the share of the box's volume that was asked to be tumour, if any.
+        paste, refine: see ``TumorGenerator``; named only where they are not the usual way.
     """
     return {
         "statement": STATEMENT,
@@ -94,6 +97,8 @@ def make_provenance(
         **({} if target is None else {f"target_suv_{target.measure}": float(target.suv)}),
         "uptake_gain": float(uptake_gain),
         **({} if fill is None else {"target_fill": float(fill)}),
+        **({} if paste == "change" else {"paste": paste}),
+        **({} if refine else {"refined": "no"}),
         "box_center_lps": list(box.center_lps),
         "box_size_mm": list(box.size_mm),
         "box_axes": np.ravel(box.axes).tolist(),

@@ -18,18 +18,21 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 
+from TumorGenCore.candidates import best_candidates
 from TumorGenCore.errors import ManifestError, TumorGenError, UnknownUnitsWarning, with_remedy
 from TumorGenCore.geometry import Box, Grid, ras_to_lps
 from TumorGenCore.lesion_measures import measure_images
 from TumorGenCore.manifest import ManifestRow
 from TumorGenCore.placement import find_body, place_boxes
 from TumorGenCore.provenance import STATEMENT, Provenance
+from TumorGenCore.quality import QualityScore, worst
 from TumorGenCore.safe_write import check_folder, replacing
 from TumorGenCore.volume_io import (
     PetVolume,
@@ -54,6 +57,8 @@ _COLUMNS = (
     "suv_max",
     "suv_mean",
     "volume_ml",
+    "quality",
+    "redrawn",
     "warnings",
     "image",
     "mask",
@@ -110,6 +115,7 @@ def synthesize(
     output: Path,
     *,
     steps: int | None = None,
+    least_quality: float | None = None,
     resume: bool = False,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
@@ -125,6 +131,8 @@ def synthesize(
         rows: from ``read_manifest``.
         output: folder; made if it is not there.
         steps: of the sampler; None takes the bundle's own.
+        least_quality: a tumour of a lower quality is drawn again with other noise, in the same box; None draws none
+            again. ``quality`` in the table is that of the poorest tumour, ``redrawn`` how many were drawn again.
         resume: keep results that are complete and were made the same way.
         on_outcome: called after each result or failure.
 
@@ -133,7 +141,7 @@ def synthesize(
         OSError: a file cannot be written.
     """
     check_output_folder(output, resume)
-    run = _Run(generator, output, steps, rows)
+    run = _Run(generator, output, steps, least_quality, rows)
     if resume:
         run.take_up()
     output.mkdir(exist_ok=True)
@@ -147,8 +155,15 @@ def synthesize(
 
 
 class _Run:
-    def __init__(self, generator: TumorGenerator, output: Path, steps: int | None, rows: Sequence[ManifestRow]) -> None:
-        self.generator, self.output = generator, output
+    def __init__(
+        self,
+        generator: TumorGenerator,
+        output: Path,
+        steps: int | None,
+        least_quality: float | None,
+        rows: Sequence[ManifestRow],
+    ) -> None:
+        self.generator, self.output, self.least_quality = generator, output, least_quality
         self.sampling = generator.bundle.sampling.asked(steps)
         self.requests = {(row.name, seed): self._request(row, seed) for row in rows for seed in row.seeds}
         self.records: dict[Key, Record] = {}
@@ -164,8 +179,10 @@ class _Run:
             "tumours": row.tumours,
             "seed": seed,
             **self.sampling.as_dict(),
+            "least_quality": self.least_quality,
             "suv_factor": row.suv_factor,
             "target": None if row.target is None else [row.target.measure, row.target.suv],
+            "fill": row.fill,
             "bundle_hash": self.generator.bundle.weights_hash,
         }
 
@@ -213,7 +230,7 @@ class _Run:
             return
         for seed in missing:
             try:
-                case = scan.synthesize(seed, self.sampling.steps)
+                case = scan.synthesize(seed, self.sampling.steps, self.least_quality)
             except TumorGenError as error:
                 yield Outcome(row.name, (seed,), reason=str(error))
                 continue
@@ -227,6 +244,7 @@ class _Run:
             "synthetic": True,
             "image_units": "SUV",
             "request": self.requests[key],
+            "quality": case.quality.as_dict(),
             "tumours": case.provenances,
         }
         image.unlink(missing_ok=True)  # of a broken run: it must not stand beside the mask of this one
@@ -242,6 +260,8 @@ class _Run:
             "suv_max": _figure(measures.suv_max),
             "suv_mean": _figure(measures.suv_mean),
             "volume_ml": _figure(measures.volume_ml),
+            "quality": _figure(case.quality.total),
+            "redrawn": str(case.redrawn),
             "warnings": " ".join(case.warnings),
             "image": image.name,
             "mask": mask.name,
@@ -262,12 +282,15 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Case:
-    """One result: image in SUV, the union of its tumours' masks, and each tumour's box and provenance."""
+    """One result: image in SUV, the union of its tumours' masks, each tumour's box and provenance, the poorest one's
+    quality and how many were drawn again."""
 
     image: sitk.Image
     mask: sitk.Image
     boxes: tuple[Box, ...]
     provenances: tuple[Provenance, ...]
+    quality: QualityScore
+    redrawn: int
     warnings: tuple[str, ...]
 
 
@@ -295,23 +318,43 @@ class _Scan:
             self.body = find_body(suv, self.grid.spacing_mm)
             self.region = self.body if row.region is None else read_mask(row.region, self.grid)
 
-    def synthesize(self, seed: int, steps: int) -> _Case:
+    def synthesize(self, seed: int, steps: int, least_quality: float | None) -> _Case:
         """One result; the second tumour is inserted in the image with the first."""
         boxes = self._boxes(seed)
         image, mask = self.volume.image, self.grid.empty_image(sitk.sitkUInt8)
         provenances: list[Provenance] = []
+        qualities: list[QualityScore] = []
+        redrawn = 0
         notes = list(self.warnings)
         for box in boxes:
             if self.row.box is None:
                 prepared = self.generator.prepare(PetVolume(image, self.volume.units), box)
             else:
                 prepared = self.prepared
-            result = self.generator.generate(prepared, seed=seed, steps=steps, target=self.row.target)
+            best = best_candidates(
+                self.generator,
+                prepared,
+                (seed,),
+                least_quality=least_quality,
+                redraw_seeds=_other_seeds(seed),
+                steps=steps,
+                target=self.row.target,
+                fill=self.row.fill,
+            )
+            result = best.kept[0].made
             image, mask = result.image, sitk.Or(mask, result.mask)
             provenances.append(result.provenance)
-            notes += result.warnings
+            qualities.append(best.kept[0].quality)
+            redrawn += len(best.redrawn)
+            notes += [*result.warnings, *best.remarks]
         return _Case(
-            _in_suv(image, self.volume.units.suv_factor), mask, boxes, tuple(provenances), tuple(dict.fromkeys(notes))
+            image=_in_suv(image, self.volume.units.suv_factor),
+            mask=mask,
+            boxes=boxes,
+            provenances=tuple(provenances),
+            quality=worst(qualities),
+            redrawn=redrawn,
+            warnings=tuple(dict.fromkeys(notes)),
         )
 
     def _boxes(self, seed: int) -> tuple[Box, ...]:
@@ -321,6 +364,12 @@ class _Scan:
         name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
         rng = np.random.default_rng([seed, name])
         return tuple(place_boxes(self.region, self.body, self.grid, rng, self.row.tumours))
+
+
+def _other_seeds(seed: int) -> Iterator[int]:
+    """Seeds for drawing again: those next to it belong to other results, which would get the same tumour."""
+    for attempt in count(1):
+        yield int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _in_suv(image: sitk.Image, factor: float) -> sitk.Image:

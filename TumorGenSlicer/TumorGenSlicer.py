@@ -21,7 +21,7 @@ from TumorGenCore.bundle_folders import DEFAULT_BUNDLE
 from TumorGenCore.errors import CancelledError
 from TumorGenSlicerLib.box_placing import BoxPlacing
 from TumorGenSlicerLib.logic import Insertion, InsertionLogic
-from TumorGenSlicerLib.parameters import Parameters, Uptake, uptakeTarget
+from TumorGenSlicerLib.parameters import Parameters, Uptake, leastQuality, uptakeTarget
 from TumorGenSlicerLib.preview_panel import LivePreview
 from TumorGenSlicerLib.results_panel import ResultsPanel
 from TumorGenSlicerLib.run_monitor import RunMonitor
@@ -271,7 +271,9 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 device=parameters.device.value,
                 suvFactor=parameters.suvFactor or None,
                 target=uptakeTarget(parameters),
+                fill=parameters.fillPercent / 100 or None,
                 softMask=parameters.softMask,
+                leastQuality=leastQuality(parameters),
             )
             self._runMonitor.watch(insertion)
         finally:

@@ -19,3 +19,20 @@ def tiny_cases(tmp_path_factory) -> Path:
     write_case(folder / "more", "P3", (0.0, 30.0, 0.0), 4)
     write_case(folder / "more", "P4", None, 5)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny bundle's VAE, as a run of the first stage would have left it."""
+    from safetensors.torch import save_file
+
+    from TumorGenCore.model_bundle import load_bundle
+    from TumorGenCore.patch import PatchSettings
+    from TumorGenCore.training.config import AutoencoderRun, write_config
+
+    folder = tmp_path_factory.mktemp("autoencoder")
+    patch = PatchSettings(spacing_mm=5.0, context_mm=5.0, multiple=8)
+    run = AutoencoderRun(channels=[8, 16], num_res_blocks=[1, 1], norm_num_groups=4, patch=patch)
+    write_config(run, folder / "autoencoder.json")
+    save_file(load_bundle(tiny_bundle_folder).vae.state_dict(), folder / "autoencoder.safetensors")
+    return folder

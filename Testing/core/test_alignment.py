@@ -8,16 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import torch
-from torch import nn
+from hot_finder import hot_finder
 
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.alignment import alignment, overlap
+from TumorGenCore.evaluation.alignment import alignment, mean_alignment, overlap
 from TumorGenCore.geometry import Box, Grid
-from TumorGenCore.intensity import NetworkScale
-from TumorGenCore.training.config import SegmenterRun
-from TumorGenCore.training.segmenter import Segmenter, load_segmenter
+from TumorGenCore.training.segmenter import load_segmenter
 
 SETTINGS = {
     "data": {"patient_pattern": r"^(P\d)", "validation_share": 0.34, "always_train": ["P4"]},
@@ -47,23 +44,12 @@ def test_a_border_that_is_three_millimetres_off_passes_only_the_wider_tolerance(
     assert figures["nsd_voxel"] == 1.0
 
 
-class _Threshold(nn.Module):
-    """Finds all that is hotter than SUV 10: what it must find is known."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.at = nn.Parameter(NetworkScale().to_network(torch.tensor([10.0])))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x - self.at
-
-
 def test_only_what_lies_in_the_box_counts() -> None:
     grid = Grid((48, 48, 48), (2.5, 2.5, 2.5), (-58.75, -58.75, -58.75))
     tumour, elsewhere = ball(15, 15, 2.5), ball(10, 38, 2.5)
     image = grid.image_from_array(np.where(tumour | elsewhere, 20.0, 0.0).astype(np.float32))
     mask = grid.image_from_array(tumour.astype(np.uint8))
-    segmenter = Segmenter(_Threshold(), SegmenterRun(), ())
+    segmenter = hot_finder(10.0)
     box = Box((15 * 2.5 - 58.75, 0.0, 0.0), (45, 45, 45))
     figures = alignment(segmenter, image, mask, box)
     assert figures["dice"] is not None and figures["dice"] > 0.93
@@ -71,6 +57,28 @@ def test_only_what_lies_in_the_box_counts() -> None:
     assert whole["dice"] is not None and whole["dice"] < figures["dice"] - 0.05
     nothing = alignment(segmenter, image, grid.empty_image(sitk.sitkUInt8), box)
     assert nothing == {"dice": None, "nsd": None, "nsd_voxel": None}
+
+
+def figures_of(dice: float | None) -> dict[str, float | None]:
+    return {"dice": dice, "nsd": dice, "nsd_voxel": dice}
+
+
+def test_means_are_over_masks_and_intervals_over_patients() -> None:
+    # Patient A has three masks; a draw without A has the mean 0.5, one of A alone 0.8.
+    patients = ["A", "A", "A", "B", "C", "D", "E", "E"]
+    values = [0.8, 0.8, 0.8, 0.5, 0.5, 0.5, 0.5, None]
+    found = mean_alignment(patients, [figures_of(value) for value in values])
+    assert found["empty"] == 1
+    assert found["dice"]["lesions"] == 7
+    assert found["dice"]["mean"] == pytest.approx(4.4 / 7)
+    low, high = found["nsd"]["interval"]
+    assert low == pytest.approx(0.5)
+    assert 4.4 / 7 < high <= 0.8
+    few = mean_alignment(patients[:6], [figures_of(value) for value in values[:6]])
+    assert few["dice"]["interval"] is None
+    nothing = mean_alignment(["A"], [figures_of(None)])
+    assert nothing["dice"] == {"mean": None, "interval": None, "lesions": 0}
+    assert nothing["empty"] == 1
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +107,15 @@ def test_an_unfinished_or_damaged_segmenter_is_refused(trained: Path, tmp_path: 
     (tmp_path / "segmenter.safetensors").write_bytes((trained / "segmenter.safetensors").read_bytes()[:-20])
     with pytest.raises(TrainingDataError, match="damaged"):
         load_segmenter(tmp_path)
+
+
+def test_an_evaluation_refuses_a_segmenter_that_knows_its_patients(
+    trained: Path, tiny_cases: Path, tiny_bundle_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = next(name for name in load_segmenter(trained, "cpu").training_cases if name.startswith("P1-"))
+    # The other scan of the same patient.
+    other = "P1-b" if known == "P1-a" else "P1-a"
+    command = ["evaluate", "--data", str(tiny_cases), "--output", str(tmp_path / "out"), "--cases", other]
+    assert main([*command, "--model", str(tiny_bundle_folder), "--segmenter", str(trained)]) == 1
+    assert f"segmenter was trained on the patients of {other}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

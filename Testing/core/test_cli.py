@@ -105,7 +105,8 @@ def test_box_in_either_frame_equals_its_roi_file(insert, out, tmp_path, frame, t
 
 
 def test_variants_are_named_by_their_seeds_and_equal_single_runs(insert, out):
-    assert insert("--seed", "5", "--variants", "2", "--preview", str(out / "p.png")) == 0
+    options = ["--seed", "5", "--variants", "2", "--least-quality", "0", "--preview", str(out / "p.png")]
+    assert insert(*options) == 0
     names = {path.name for path in out.iterdir()}
     expected = {"case-seed5.nrrd", "case-seed5.seg.nrrd", "case-seed6.nrrd", "case-seed6.seg.nrrd"}
     assert {name for name in names if name.startswith("case") and "provenance" not in name} == expected
@@ -117,14 +118,41 @@ def test_variants_are_named_by_their_seeds_and_equal_single_runs(insert, out):
 
 
 def test_json_is_one_object_with_figures_and_files(insert, out, capsys):
-    assert insert("--json", "--variants", "2") == 0
+    assert insert("--json", "--variants", "2", "--least-quality", "0") == 0
     said = capsys.readouterr()
     report = json.loads(said.out)
-    assert [variant["seed"] for variant in report["variants"]] == [0, 1]
+    assert {variant["seed"] for variant in report["variants"]} == {0, 1}
+    totals = [variant["quality"]["total"] for variant in report["variants"]]
+    assert totals == sorted(totals, reverse=True)
+    assert set(report["variants"][0]["quality"]["parts"]) == {"uptake", "seam", "statistics", "novelty"}
+    assert report["redrawn"] == []
     assert all(Path(file).is_file() for variant in report["variants"] for file in variant["files"])
     assert report["seconds"].keys() == {"read", "load model", "insert", "write"}
     assert isinstance(report["warnings"], list)
     assert said.err == ""
+
+
+def test_poor_variants_are_drawn_again_and_what_was_done_is_said(insert, out, capsys):
+    """The untrained networks reach no quality of 1, so every redraw is used up."""
+    assert insert("--variants", "2", "--least-quality", "1") == 0
+    said = capsys.readouterr()
+    assert "4 poor tumours were dropped and others drawn: " in said.err
+    assert said.err.count("no better one was found") == 2
+    assert said.out.count("Quality 0.") == 2
+    assert "no training lesions" in said.out
+    assert len(list(out.glob("case-seed*.nrrd"))) == 4  # two images and two masks
+    assert insert("--json", "--seed", "9", "--least-quality", "1") == 0
+    report = json.loads(capsys.readouterr().out)
+    drawn = {entry["seed"] for entry in report["redrawn"]} | {report["variants"][0]["seed"]}
+    assert drawn == {9, 10, 11}
+    assert all(entry["quality"]["total"] < 1 for entry in report["redrawn"])
+
+
+def test_a_single_tumour_is_the_one_of_its_seed(insert, out, capsys):
+    assert insert("--json", "--seed", "9") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["redrawn"] == []
+    assert report["variants"][0]["seed"] == provenance(out / "case.nrrd")["seed"] == 9
 
 
 def test_quiet_says_nothing_but_warnings(insert, capsys):

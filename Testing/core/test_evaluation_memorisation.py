@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from lesions import SPACING_MM, lumpy_lesion
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
@@ -16,15 +17,8 @@ from TumorGenCore.evaluation.samples import LesionSample
 
 def lesion(number: int, kind: str = "T") -> LesionSample:
     """A lumpy lesion, another one for every number."""
-    rng = np.random.default_rng(number)
-    k, j, i = (np.indices((44, 44, 44)) - 21.5) / rng.uniform(7, 14, size=3)[:, None, None, None]
-    lumps = ndimage.gaussian_filter(rng.normal(size=(44, 44, 44)), 3)
-    mask = np.sqrt(k**2 + j**2 + i**2) + 0.3 * lumps / lumps.std() < 1
-    labels, _ = ndimage.label(mask)
-    mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    texture = ndimage.gaussian_filter(rng.normal(size=(44, 44, 44)), 2)
-    suv = np.where(mask, 6 + 2 * texture / texture.std(), 1).astype(np.float32)
-    return LesionSample(f"{kind}{number}", f"{kind}{number}", 0, suv, mask, (3.0, 3.0, 3.0))
+    suv, mask = lumpy_lesion(number)
+    return LesionSample(f"{kind}{number}", f"{kind}{number}", 0, suv, mask, SPACING_MM)
 
 
 @pytest.fixture(scope="module")

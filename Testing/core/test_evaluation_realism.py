@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
+from hot_finder import hot_finder
 from small_cases import write_case
 
 from TumorGenCore import TumorGenerator
 from TumorGenCore.evaluation.distributions import STATISTICS
+from TumorGenCore.evaluation.real_tumours import case_tumours, tumour_mask
 from TumorGenCore.evaluation.report import evaluate
 from TumorGenCore.evaluation.samples import MARGIN_MM, real_lesions
+from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import load_cases
 
 HELD_OUT = [f"H{n}" for n in range(5)]
@@ -37,7 +42,8 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     generator.bundle.notes["cases"] = {"training": [*TRAINING, "T9"], "validation": HELD_OUT}
     field = tmp_path / "field.json"
     field.write_text(json.dumps({"large set": {"quantile_levels": [0.1, 0.5, 0.9], "suvmax": [3.0, 8.0, 20.0]}}))
-    evaluate(generator, folder, tmp_path / "out", seeds=2, steps=1, field_statistics=field)
+    segmenter = hot_finder(4.0, tuple(TRAINING))
+    evaluate(generator, folder, tmp_path / "out", seeds=2, steps=1, field_statistics=field, segmenter=segmenter)
     realism = strict((tmp_path / "out" / "report.json").read_text())["realism"]
     assert {kind: len(rows) for kind, rows in realism["lesions"].items()} == {
         "training": 6,
@@ -52,10 +58,23 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     assert realism["statistics"]["volume_ml"]["quantiles"]["held_out"]["q50"] == pytest.approx(7.2, rel=0.1)
     assert realism["statistics"]["sphericity"]["quantiles"]["training"]["q50"] == pytest.approx(1, abs=0.05)
     assert realism["seams"]["sites"]["H0 tumour"]["ratio"] > 0
+    # What is hotter than SUV 4 is the ball, but for the softness of resampling.
+    assert realism["alignment"]["ceiling"]["dice"]["mean"] > 0.9
+    assert realism["alignment"]["ceiling"]["dice"]["lesions"] == 5
+    assert len(realism["alignment"]["sites"]["H0 tumour"]) == 2
+    assert realism["alignment"]["groups"]["tumour"]["nsd"]["mean"] < 0.5
     assert realism["diversity"]["tumour"]["between_seeds"]["correlation"] < 1
     assert realism["memorisation"]["limit"] > 0
     text = (tmp_path / "out" / "report.md").read_text()
-    for title in ("Lesion statistics", "Seams", "Variety", "Memorisation", "Frechet distances"):
+    for title in (
+        "Lesion statistics",
+        "Seams",
+        "Alignment",
+        "Variety",
+        "Memorisation",
+        "Frechet distances",
+        "Quality gate",
+    ):
         assert f"## {title}" in text
     for picture in ("lesion_statistics.png", "memorisation.png", "contact_sheet.png"):
         assert (tmp_path / "out" / picture).stat().st_size > 10_000
@@ -70,6 +89,7 @@ def test_without_training_cases_figures_are_left_out_with_the_reason(folder, tin
     assert "lesions" in realism["statistics"]["tlg"]["left_out"]
     assert "0 training lesions" in realism["memorisation"]["left_out"]
     assert "left_out" in realism["frechet"]["radiomics"]
+    assert "--segmenter" in realism["alignment"]["left_out"]
     assert realism["statistics"]["tlg"]["quantiles"]["held_out"]["n"] == 1
     text = (tmp_path / "out" / "report.md").read_text()
     assert text.count("eft out") >= 3
@@ -83,3 +103,18 @@ def test_lesions_keep_their_surroundings_and_come_largest_first(folder):
     assert lesion.suv[lesion.mask].min() > 7
     assert lesion.mask.sum() == pytest.approx(4 / 3 * 3.1416 * 3**3, rel=0.15)
     assert min(lesion.mask.shape) >= 6 + MARGIN_MM / 4
+
+
+def test_a_real_tumour_is_the_part_of_its_contour_that_takes_up_tracer(tmp_path):
+    """A hot shell with a cold middle, in a contour that reaches 8 mm beyond it, as contours drawn on MR do."""
+    grid = Grid((40, 40, 40), (4.0, 4.0, 4.0))
+    radius = np.sqrt(((np.indices((40, 40, 40)) - 19.5) ** 2).sum(axis=0))
+    hot = radius <= 6
+    suv = np.where(hot & (radius > 2), 8.0, 1.0).astype(np.float32)
+    sitk.WriteImage(grid.image_from_array(suv), tmp_path / "A_image.nii.gz")
+    sitk.WriteImage(grid.image_from_array((radius <= 8).astype(np.uint8)), tmp_path / "A_mask.nii.gz")
+    case = load_cases(tmp_path)[0]
+    assert np.array_equal(tumour_mask(case, case.lesions[0]), hot)
+    assert np.array_equal(sitk.GetArrayFromImage(case_tumours(case)) > 0, hot)
+    lesion = real_lesions(case)[0]
+    assert lesion.mask.sum() == hot.sum()

@@ -6,16 +6,19 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from TumorGenCore.bundle_folders import installed_bundles, models_root
 from TumorGenCore.errors import ModelBundleError
-from TumorGenCore.model_bundle import ModelBundle, load_bundle, save_bundle
+from TumorGenCore.model_bundle import ModelBundle, add_training_lesions, load_bundle, save_bundle
+from TumorGenCore.training_lesions import TrainingLesions
 
 NETWORKS = ("vae", "vector_field", "mask_refiner")
 
@@ -264,3 +267,54 @@ def test_a_save_that_cannot_be_moved_into_place_leaves_the_old_bundle(
         save_bundle(bundle, folder, card="new")
     assert contents(folder) == before
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+# Thumbnails of the training lesions
+
+
+@pytest.fixture
+def lesions() -> TrainingLesions:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 12)).astype(np.uint8)
+    return TrainingLesions(frames, np.array([0, 1, 2, 2, 3], dtype=np.int32))
+
+
+def test_a_bundle_without_thumbnails_has_none(bundle: ModelBundle) -> None:
+    assert bundle.training_lesions is None
+
+
+def test_thumbnails_come_back_and_change_no_hash(bundle: ModelBundle, lesions: TrainingLesions, tmp_path: Path) -> None:
+    save_bundle(replace(bundle, training_lesions=lesions), tmp_path / "with", card="")
+    again = load_bundle(tmp_path / "with")
+    assert again.training_lesions is not None
+    np.testing.assert_array_equal(again.training_lesions.frames, lesions.frames)
+    assert again.weights_hash == bundle.weights_hash
+
+
+def test_thumbnails_are_added_to_a_bundle_that_is_there(folder: Path, lesions: TrainingLesions) -> None:
+    before = contents(folder)
+    for _ in range(2):
+        add_training_lesions(folder, lesions)
+    after = contents(folder)
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert changed == {"configs/metadata.json", "models/training_lesions.safetensors"}
+    assert set(after) - set(before) == {"models/training_lesions.safetensors"}
+    assert load_bundle(folder).training_lesions is not None
+
+
+def test_damaged_missing_and_foreign_thumbnails_are_refused(folder: Path, lesions: TrainingLesions) -> None:
+    add_training_lesions(folder, lesions)
+    file = folder / "models" / "training_lesions.safetensors"
+    whole = file.read_bytes()
+    _flip_a_bit(file)
+    with pytest.raises(ModelBundleError, match=r"training_lesions\.safetensors of bundle mine does not have the hash"):
+        load_bundle(folder)
+    file.unlink()
+    with pytest.raises(ModelBundleError, match=r"mine lacks training_lesions\.safetensors"):
+        load_bundle(folder)
+    for foreign in (b"no safetensors", whole[:40], (folder / "models" / "vae.safetensors").read_bytes()):
+        file.write_bytes(foreign)
+        metadata = read_metadata(folder)
+        metadata["tumorgen"]["training_lesions"] = {file.name: hashlib.sha256(foreign).hexdigest()}
+        write_metadata(folder, metadata)
+        with pytest.raises(ModelBundleError, match=r"training_lesions\.safetensors of bundle mine is wrong"):
+            load_bundle(folder)

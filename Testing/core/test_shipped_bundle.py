@@ -10,11 +10,15 @@ import SimpleITK as sitk
 
 from TumorGenCore import Box, TumorGenerator, read_volume
 from TumorGenCore.evaluation.insertion import evaluate_site, sites_of
+from TumorGenCore.evaluation.quality_gate import quality_gate
 from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.geometry import Grid
 from TumorGenCore.phantom import make_phantom, phantom_box
 from TumorGenCore.training.data import load_cases
+
+#: Some of the cases that the bundle was trained on.
+TRAINED_ON = ["STS_001", "STS_004", "STS_007", "STS_010", "STS_014", "STS_021", "STS_029", "STS_041"]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,21 @@ def test_unseen_patients_are_reconstructed_and_get_tumours_where_the_mask_says(
     _assert_only_the_box_changed(case.image, results[0], tumour.box)
     assert figures["contrast"] > 0.85
     assert figures["uptake_dice"] > 0.25
+
+
+def test_real_lesions_pass_the_quality_gate_and_spoiled_ones_seldom_do(
+    generator: TumorGenerator, shared_data: Path
+) -> None:
+    cases = generator.bundle.notes["cases"]
+    held_out, training = (load_cases(shared_data / "sts", names) for names in (cases["validation"], TRAINED_ON))
+    assert set(TRAINED_ON) <= set(cases["training"])
+    found = quality_gate(held_out, training, [], generator.bundle.training_lesions)
+    assert found["groups"]["real"]["passes"] > 0.85
+    spoilt = {way: kinds["real"] for way, kinds in found["spoilt"].items()}
+    # A sarcoma's mask still fits when it is moved by two voxels.
+    least = {"shifted": 0.7, "halved": 0.8, "hard": 0.9, "copy": 0.85}
+    assert {way: row["auc"] > least[way] for way, row in spoilt.items()} == dict.fromkeys(least, True), spoilt
+    assert spoilt["hard"]["passes"] < 0.2 and spoilt["copy"]["passes"] < 0.2
 
 
 def test_a_dicom_series_gets_the_tumour_of_its_suv_volume(generator: TumorGenerator, shared_data: Path) -> None:

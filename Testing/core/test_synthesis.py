@@ -197,6 +197,30 @@ def test_several_tumours_are_apart_and_all_marked(manifest, run, tmp_path):
         assert len({tumour["input_sha256"] for tumour in (first, second, third)}) == 3
 
 
+def test_poor_results_are_drawn_again_in_their_box_under_their_name(manifest, run, tmp_path, capsys):
+    path = manifest(f"P2_image.nii.gz,,{BOX},,,2,,7,1,,", "P4_image.nii.gz,A,,,,1,2,,1,,")
+    assert run(path, "--least-quality", "1") == 0
+    records = table(tmp_path / "out")
+    assert [(r["name"], r["seed"]) for r in records] == [("P2", "7"), ("P2", "8"), ("A", "0")]
+    assert [r["redrawn"] for r in records] == ["2", "2", "4"]  # the untrained networks reach no quality of 1
+    assert all(0 <= float(r["quality"]) < 1 for r in records)
+    assert all("no better one was found" in r["warnings"] for r in records)
+    assert "poor tumours were dropped" in capsys.readouterr().err
+    made = [json.loads((tmp_path / "out" / r["provenance"]).read_text()) for r in records]
+    assert made[0]["quality"]["total"] == pytest.approx(float(records[0]["quality"]), abs=1e-3)
+    # Not the next result's tumour, whatever was kept.
+    assert {made[0]["tumours"][0]["seed"]} & {made[1]["tumours"][0]["seed"], 8} == set()
+    assert boxes_of(records[0]) == boxes_of(records[1])
+
+
+def test_a_run_with_another_least_quality_is_not_gone_on_with(manifest, run, capsys):
+    path = manifest(f"P2_image.nii.gz,,{BOX},,,1,,7,1,,")
+    assert run(path) == 0
+    assert run(path, "--resume", "--least-quality", "0.5") == 1
+    assert "least_quality" in capsys.readouterr().err
+    assert run(path, "--resume") == 0
+
+
 def test_uptake_targets_reach_the_generator(manifest, run, tmp_path):
     path = manifest(f"P2_image.nii.gz,hot,{BOX},,,,,,1,14,", f"P2_image.nii.gz,mean,{BOX},,,,,,1,,6.5")
     assert run(path) == 0

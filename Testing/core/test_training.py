@@ -25,6 +25,7 @@ from TumorGenCore import Box, TumorGenerator
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.intensity import NetworkScale
+from TumorGenCore.model_bundle import load_bundle
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.training import latents
 from TumorGenCore.training.autoencoder import load_autoencoder
@@ -293,7 +294,8 @@ def test_autoencoder_starts_from_an_earlier_run(tiny_cases, autoencoder_run, tmp
 
 
 def test_generator_starts_from_an_earlier_bundle(tiny_cases, autoencoder_run, generator_run, tmp_path):
-    settings = config(tmp_path, unmoving(GENERATOR))
+    every_scan_a_patient = {"data": {**DATA, "patient_pattern": "^(.+)$"}}
+    settings = config(tmp_path, {**unmoving(GENERATOR), **every_scan_a_patient})
     output, bundle = tmp_path / "on", generator_run / "tiny"
     options = ["--data", str(tiny_cases), "--autoencoder", str(autoencoder_run), "--output", str(output)]
     more = ["--config", str(settings), "--name", "more", "--start-from", str(bundle)]
@@ -301,6 +303,10 @@ def test_generator_starts_from_an_earlier_bundle(tiny_cases, autoencoder_run, ge
     for part in ("vector_field", "mask_refiner"):
         before, after = (load_file(folder / "models" / f"{part}.safetensors") for folder in (bundle, output / "more"))
         assert largest_difference(before, after) < 1e-3  # half precision on disk
+    # Thumbnails of the lesions it was trained on; the earlier run had two patients with one, which are too few.
+    lesions = load_bundle(output / "more").training_lesions
+    assert lesions is not None and len(lesions.frames) == 3
+    assert load_bundle(bundle).training_lesions is None
 
 
 def test_start_from_another_network_is_refused(tiny_cases, autoencoder_run, generator_run, tmp_path, capsys):

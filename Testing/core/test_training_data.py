@@ -10,7 +10,9 @@ import SimpleITK as sitk
 from small_cases import write_case
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.training.data import Case, load_cases, ranking, split_patients
+from TumorGenCore.geometry import Grid
+from TumorGenCore.mask_agreement import ranking
+from TumorGenCore.training.data import Case, lesion_mask, load_cases, split_patients
 
 PATIENT = r"^(P\d)"
 
@@ -40,6 +42,12 @@ def test_lesion_knows_its_volume_and_a_hot_ball_has_full_contrast(cases):
     lesion = cases[2].lesions[0]
     assert lesion.volume_ml == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.1)
     assert lesion.contrast == 1.0
+
+
+def test_a_lesion_gives_its_voxels_back(cases):
+    case = next(c for c in cases if c.name == "P2")
+    mask = sitk.GetArrayFromImage(case.mask) > 0
+    assert np.array_equal(lesion_mask(case.lesions[0], Grid.from_image(case.image)), mask)
 
 
 def test_contrast_is_the_chance_of_being_hotter():

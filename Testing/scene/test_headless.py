@@ -78,7 +78,7 @@ def assertOnlyTheBoxChanged(before: sitk.Image, folder: Path, name: str, box: Bo
 
 
 def test_variants_are_written_with_mask_and_provenance(run, pet, tmp_path):
-    status, out, err = run("--variants", "2", "--seed", "7")
+    status, out, err = run("--variants", "2", "--seed", "7", "--least-quality", "0")
     assert status == 0, err
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == sorted(
@@ -95,6 +95,19 @@ def test_variants_are_written_with_mask_and_provenance(run, pet, tmp_path):
     assert provenance["seed"] == 8
     np.testing.assert_allclose(provenance["box_center_lps"], (-12, 8, 5))
     assert "scan" not in json.dumps(provenance)
+
+
+def test_poor_variants_are_drawn_again_and_each_says_how_good_it_is(run):
+    """The untrained networks reach no quality of 1, so every redraw is used up."""
+    status, out, err = run("--variants", "2", "--least-quality", "1", "--json", "--suv-factor", "1")
+    assert status == 0, err
+    report = json.loads(out)
+    totals = [variant["quality"]["total"] for variant in report["variants"]]
+    assert totals == sorted(totals, reverse=True)
+    assert any("4 poor tumours were dropped" in line for line in report["warnings"])
+    status, out, err = run("--seed", "9", "--suv-factor", "1")
+    assert "seed 9" in out and "quality 0." in out
+    assert "poor" not in err
 
 
 def test_the_tumour_is_as_hot_as_asked(run):
@@ -270,5 +283,5 @@ def test_a_process_with_the_model_that_ships_on_a_real_scan(request, pet, tmp_pa
     box = Box(tuple(round(float(value), 2) for value in center), (25, 25, 25))
     assertOnlyTheBoxChanged(volume.image, out, f"{stem}_seed3", box)
     provenance = json.loads(Path(variant["files"][2]).read_text())
-    assert provenance["bundle_name"] == "pet-fdg-v1"
+    assert provenance["bundle_name"] == "pet-fdg-v2"
     assert provenance["suv_factor_source"] == "taken as SUV"

@@ -61,8 +61,8 @@ def onStep(monkeypatch):
     def install(step, act):
         report = Job.report
 
-        def reportAndAct(job, done, text):
-            report(job, done, text)
+        def reportAndAct(job, done, text, *inAll):
+            report(job, done, text, *inAll)
             if done == step and "step" in text:
                 act(job)
 
@@ -160,7 +160,7 @@ def test_every_seed_is_a_volume_and_every_box_a_segment(scene, logic, tiny):
     volume = aVolume(scene)
     rois = [aRoi(scene, (14, 14, 14), (-18, 0, 0), "left"), aRoi(scene, (14, 14, 14), (18, 0, 0), "right")]
     variants = logic.insertTumors(volume, rois, seeds=[4, 9], softMask=True, **tiny)
-    assert [variant.seed for variant in variants] == [4, 9]
+    assert {variant.seed for variant in variants} == {4, 9}
     assert logic.results == variants
     points = voxelCentresWorld(volume)
     insides = [depthInRoi(roi, points) > 0 for roi in rois]
@@ -177,6 +177,41 @@ def test_every_seed_is_a_volume_and_every_box_a_segment(scene, logic, tiny):
         assert variant.provenance["box_seeds"] == [boxSeed(variant.seed, 0), boxSeed(variant.seed, 1)]
         assert len(variant.provenance["box_center_lps"]) == 6
     assert not np.array_equal(voxels(variants[0].volumeNode), voxels(variants[1].volumeNode))
+
+
+def test_variants_come_best_first_and_a_variant_is_as_good_as_its_poorest_tumour(scene, logic, tiny):
+    volume = aVolume(scene)
+    rois = [aRoi(scene, (16, 16, 16), (-18, 0, 0)), aRoi(scene, (16, 16, 16), (18, 0, 0))]
+    variants = logic.insertTumors(volume, rois, seeds=range(5), **tiny)
+    totals = [variant.quality.total for variant in variants]
+    assert totals == sorted(totals, reverse=True)
+    for variant in variants[:2]:
+        alone = [logic.insertTumors(volume, rois[:1], seeds=[boxSeed(variant.seed, 0)], **tiny)[0]]
+        alone += logic.insertTumors(alone[0].volumeNode, rois[1:], seeds=[boxSeed(variant.seed, 1)], **tiny)
+        assert variant.quality.total == pytest.approx(min(one.quality.total for one in alone))
+
+
+def test_poor_variants_are_drawn_again_and_say_so(scene, logic, tiny):
+    """The untrained networks reach no quality of 1, so every redraw is used up."""
+    seen = []
+    variants = logic.insertTumors(
+        aVolume(scene), [aRoi(scene)], seeds=[3, 4], leastQuality=1.0, onProgress=seen.append, **tiny
+    )
+    assert len(variants) == len(logic.results) == 2
+    assert {variant.seed for variant in variants} <= set(range(3, 9))
+    assert seen[-1].stepsDone == seen[-1].stepsInAll == 6
+    for variant in variants:
+        assert "4 poor tumours were dropped and others drawn" in variant.warnings[-2]
+        assert f"seed {variant.seed} is poor" in variant.warnings[-1]
+
+
+def test_without_a_least_quality_every_seed_is_kept(scene, logic, tiny):
+    (variant,) = logic.insertTumors(aVolume(scene), [aRoi(scene)], seeds=[3], **tiny)
+    assert variant.seed == 3
+    assert not any("poor" in line for line in variant.warnings)
+    with pytest.raises(ValueError, match=r"least quality is 60"):
+        logic.insertTumors(aVolume(scene), [aRoi(scene)], leastQuality=60, **tiny)
+    assert len(logic.results) == 1
 
 
 def test_later_boxes_see_earlier_tumours_and_win_where_they_overlap(scene, logic, tiny):
@@ -623,4 +658,4 @@ def test_the_default_box_is_a_40_mm_cube_along_the_volumes_axes(scene, logic):
 
 
 def test_the_bundles_that_ship_are_listed(logic):
-    assert logic.modelNames()[0] == "pet-fdg-v1"
+    assert logic.modelNames()[0] == "pet-fdg-v2"

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import SimpleITK as sitk
 import torch
 from monai.metrics import compute_dice, compute_surface_dice
 from numpy.typing import NDArray
 
+from TumorGenCore.evaluation.insertion import GROUPS, Shown
+from TumorGenCore.evaluation.resampling import LEAST_LESIONS, Rows
 from TumorGenCore.geometry import Box
 from TumorGenCore.patch import WorkingPatch
-from TumorGenCore.training.segmenter import Segmenter
 
-__all__ = ["alignment", "overlap"]
+if TYPE_CHECKING:  # Its module needs what trains; reading figures does not.
+    from TumorGenCore.training.segmenter import Segmenter
 
+__all__ = ["ALIGNMENT_FIGURES", "Figures", "alignment", "mean_alignment", "measure_alignment", "overlap"]
+
+#: Of one mask: Dice coefficient, and normalised surface distance at ``TOLERANCE_MM`` and at one voxel of the scan.
+ALIGNMENT_FIGURES = ("dice", "nsd", "nsd_voxel")
 #: Tolerance of the normalised surface distance, mm.
 TOLERANCE_MM = 2.0
 
+#: ``ALIGNMENT_FIGURES`` of one mask, all None where it is empty.
+Figures = dict[str, float | None]
 
-def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Box) -> dict[str, float | None]:
+
+def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Box) -> Figures:
     """DSC and NSD between a mask and what the segmenter finds, inside the box.
 
     Args:
         segmenter: trained on real patients, none of them this one.
-        image: SUV; synthetic I' with its M', or a real scan with its contour, which gives the segmenter's ceiling.
+        image: SUV; synthetic I' with its M', or a real scan with its tumours, which gives the segmenter's ceiling.
         mask: 0/1 on the image's grid.
         box: only what lies inside counts: other tumours and organs that take up tracer are not asked about.
 
@@ -35,14 +48,12 @@ def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Bo
     inside = patch.box_coverage() > 0.5
     truth = (patch.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5) & inside
     if not truth.any():
-        return {"dice": None, "nsd": None, "nsd_voxel": None}
+        return dict.fromkeys(ALIGNMENT_FIGURES)
     found = segmenter.find(image, patch) & inside
     return overlap(found, truth, patch.grid.spacing_mm[0], max(image.GetSpacing()))
 
 
-def overlap(
-    found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float, voxel_mm: float
-) -> dict[str, float | None]:
+def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float, voxel_mm: float) -> Figures:
     """DSC and normalised surface distance (Nikolov et al.) of two masks (k, j, i) on an isotropic grid.
 
     Args:
@@ -52,9 +63,62 @@ def overlap(
         voxel_mm: tolerance of ``nsd_voxel``.
     """
     if not found.any():
-        return {"dice": 0.0, "nsd": 0.0, "nsd_voxel": 0.0}
+        return dict.fromkeys(ALIGNMENT_FIGURES, 0.0)
     a, b = (torch.from_numpy(m)[None, None].float() for m in (found, truth))
-    figures: dict[str, float | None] = {"dice": float(compute_dice(a, b, ignore_empty=False))}
-    for name, tolerance in (("nsd", TOLERANCE_MM), ("nsd_voxel", voxel_mm)):
-        figures[name] = float(compute_surface_dice(a, b, [tolerance], include_background=True, spacing=spacing_mm))
+    figures: Figures = {"dice": float(compute_dice(a, b, ignore_empty=False))}
+    with warnings.catch_warnings():  # MONAI calls itself with arguments that it has deprecated.
+        warnings.simplefilter("ignore")
+        for name, tolerance in (("nsd", TOLERANCE_MM), ("nsd_voxel", voxel_mm)):
+            figures[name] = float(compute_surface_dice(a, b, [tolerance], include_background=True, spacing=spacing_mm))
     return figures
+
+
+def mean_alignment(patients: Sequence[str], figures: Sequence[Figures], draws: int = 200, seed: int = 0) -> dict:
+    """Means over masks, with 95 % intervals over patients drawn with replacement.
+
+    Args:
+        patients: whose scan each mask lies in.
+        figures: of each mask; those of empty ones are counted and left out.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        Per figure ``mean`` (None without a mask), ``interval`` (None for fewer than five patients) and ``lesions``,
+        their number; and ``empty``.
+    """
+    known = [(patient, row) for patient, row in zip(patients, figures, strict=True) if row["dice"] is not None]
+    values = np.array([[row[name] for name in ALIGNMENT_FIGURES] for _, row in known], dtype=np.float64)
+    rows = Rows(np.array([patient for patient, _ in known]), np.zeros(len(known), int), values)
+    people = np.unique(rows.patients)
+    rng = np.random.default_rng(seed)
+    drawn = []
+    if len(people) >= LEAST_LESIONS:
+        drawn = [rows.drawn(rng.choice(people, len(people))).values.mean(axis=0) for _ in range(draws)]
+    found: dict = {"empty": len(figures) - len(known)}
+    for column, name in enumerate(ALIGNMENT_FIGURES):
+        found[name] = {
+            "mean": float(values[:, column].mean()) if len(known) else None,
+            "interval": np.percentile(np.array(drawn)[:, column], [2.5, 97.5]).tolist() if drawn else None,
+            "lesions": len(known),
+        }
+    return found
+
+
+def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
+    """``alignment`` of every result, and of the real tumours that boxes are drawn over: the segmenter's ceiling.
+
+    Returns:
+        ``sites``: the figures of each, in the order of the seeds; ``groups`` and ``ceiling``: ``mean_alignment`` of
+        each group of sites and of the real tumours.
+    """
+    sites = {
+        site.name: [alignment(segmenter, result.image, result.mask, site.box) for result in results]
+        for site, results in shown
+    }
+    groups = {}
+    for group in GROUPS:
+        pairs = [(site.patient, row) for site, _ in shown if site.group == group for row in sites[site.name]]
+        groups[group] = mean_alignment([patient for patient, _ in pairs], [row for _, row in pairs])
+    real = [(site.patient, site.real, site) for site, _ in shown if site.real is not None]
+    ceiling = [alignment(segmenter, site.image, mask, site.box) for _, mask, site in real]
+    return {"sites": sites, "groups": groups, "ceiling": mean_alignment([patient for patient, *_ in real], ceiling)}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError, Rows, against_floor
 
-__all__ = ["Projection", "frechet_distance", "frechet_of_features"]
+__all__ = ["Projection", "frechet_distance", "frechet_of_features", "most_components"]
 
 #: Most principal components that are kept.
 MOST_COMPONENTS = 8
@@ -58,29 +58,45 @@ class Projection:
         return (features - self.mean) @ self.weights
 
 
-def frechet_of_features(
-    synthetic: Rows, held_out: Rows, training: Rows, parts: int = 1, draws: int = 200, seed: int = 0
-) -> dict:
-    """Frechet distance to the training lesions beside its floor (see ``against_floor``).
-
-    The features are projected on so few principal components, fixed on the training lesions, that the smallest group
-    has two lesions a component: its covariance has full rank.
-
-    Args:
-        synthetic, held_out, training: features.
-        parts: the features are so many blocks of one length, whose distances are averaged.
-        draws, seed: of the bootstrap.
+def most_components(synthetic: Rows, held_out: Rows, training: Rows, parts: int = 1) -> int:
+    """So few components that the smallest group has two lesions for each: its covariance has full rank.
 
     Raises:
-        LeftOutError: too few lesions, or features that do not vary.
+        LeftOutError: too few lesions.
     """
     synthetic, held_out, training = synthetic.known(), held_out.known(), training.known()
     by_seed = [int((synthetic.seeds == s).sum()) for s in np.unique(synthetic.seeds)]
     smallest = min(len(held_out.values), len(training.values), *by_seed) if by_seed else 0
     if smallest < LEAST_LESIONS:
         raise LeftOutError(f"The smallest group has {smallest} lesions; at least {LEAST_LESIONS} are needed.")
-    components = min(MOST_COMPONENTS, smallest // 2, training.values.shape[1] // parts)
-    projections = [Projection.fitted(block, components) for block in np.split(training.values, parts, axis=1)]
+    return min(MOST_COMPONENTS, smallest // 2, training.values.shape[1] // parts)
+
+
+def frechet_of_features(
+    synthetic: Rows,
+    held_out: Rows,
+    training: Rows,
+    parts: int = 1,
+    draws: int = 200,
+    seed: int = 0,
+    components: int | None = None,
+) -> dict:
+    """Frechet distance to the training lesions beside its floor (see ``against_floor``).
+
+    The features are projected on a few principal components, fixed on the training lesions.
+
+    Args:
+        synthetic, held_out, training: features.
+        parts: the features are so many blocks of one length, whose distances are averaged.
+        draws, seed: of the bootstrap.
+        components: at most ``most_components``, which None takes; distances are comparable at one number only.
+
+    Raises:
+        LeftOutError: too few lesions, or features that do not vary.
+    """
+    synthetic, held_out, training = synthetic.known(), held_out.known(), training.known()
+    kept = most_components(synthetic, held_out, training, parts) if components is None else components
+    projections = [Projection.fitted(block, kept) for block in np.split(training.values, parts, axis=1)]
 
     def projected(rows: Rows) -> Rows:
         blocks = np.split(rows.values, parts, axis=1)
@@ -94,4 +110,4 @@ def frechet_of_features(
     found = against_floor(distance, projected(synthetic), projected(held_out), projected(training), draws, seed)
     explained = float(np.mean([project.explained for project in projections]))
     features = training.values.shape[1] // parts
-    return {**found, "features": features, "components": components, "explained": explained}
+    return {**found, "features": features, "components": kept, "explained": explained}

@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from TumorGenCore.evaluation.real_tumours import case_tumours
 from TumorGenCore.generator import InsertionResult, TumorGenerator
 from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.mask_agreement import contrast, dice, uptake_dice
 from TumorGenCore.phantom import PHANTOM_SITES, make_phantom, phantom_box
 from TumorGenCore.pseudo_mask import tight_box
-from TumorGenCore.training.data import Case, ranking
+from TumorGenCore.training.data import Case
 
 __all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_of"]
 
@@ -40,7 +41,7 @@ class Site:
         group: ``tumour`` (the box is drawn over a real one), ``healthy`` tissue of a patient, or ``phantom``.
         image: the scan, SUV.
         box: where.
-        real: mask of the tumour there, if any.
+        real: the patient's real tumours, 0/1, where the box is drawn over one.
         patient: whose scan it is.
     """
 
@@ -66,7 +67,7 @@ def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0)
         tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
         i, j, k = (min(edge + 2 * ROUGH_MARGIN_MM, LONGEST_BOX_MM) for edge in tight.size_mm)
         box = Box(tight.center_lps, (i, j, k))
-        sites.append(Site(f"{case.name} tumour", "tumour", case.image, box, case.mask, case.patient))
+        sites.append(Site(f"{case.name} tumour", "tumour", case.image, box, case_tumours(case), case.patient))
     rng = np.random.default_rng([seed, len(case.healthy_lps)])
     for n in range(healthy if len(case.healthy_lps) else 0):
         box = _healthy_box(case, edge_mm, rng)
@@ -88,9 +89,7 @@ def evaluate_site(
     Returns:
         The results, and before them means over the seeds of
 
-        - ``uptake_dice``: mask against the box's uptake above 41 % of the way from the surroundings to the tumour's
-          95th percentile;
-        - ``contrast``: area under the ROC curve of uptake, mask against the rest of the box;
+        - ``uptake_dice`` and ``contrast`` of the mask, see ``mask_agreement``;
         - ``volume_ml`` and its ``volume_variation`` (deviation over mean), ``suv_max``;
         - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
     """
@@ -100,49 +99,30 @@ def evaluate_site(
     start, stop = site.box.index_bounds(grid, _MARGIN_VOXELS)
     around = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
     masks = [sitk.GetArrayViewFromImage(r.mask)[around] > 0 for r in results]
-    box = _inside(site.box, grid)[around]
+    box = site.box.mask(grid)[around]
     images = [sitk.GetArrayViewFromImage(r.image)[around] for r in results]
     measured = [_measure(image, mask, box) for image, mask in zip(images, masks, strict=True)]
     figures = {key: _mean([m[key] for m in measured]) for key in ("uptake_dice", "contrast", "suv_max")}
     volumes = [float(m.sum() * np.prod(site.image.GetSpacing())) / 1000 for m in masks]
     figures["volume_ml"] = _mean(volumes)
     figures["volume_variation"] = float(np.std(volumes) / np.mean(volumes)) if max(volumes) > 0 else None
-    figures["seed_dice"] = _mean([_dice(a, b) for a, b in combinations(masks, 2)])
+    figures["seed_dice"] = _mean([dice(a, b) for a, b in combinations(masks, 2)])
     return figures, results
 
 
 def _measure(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> dict:
     if not mask.any():
         return {"uptake_dice": 0.0, "contrast": None, "suv_max": None}
-    shell = ndimage.binary_dilation(mask, iterations=3) & ~ndimage.binary_dilation(mask, iterations=1)
-    background = float(np.median(suv[shell]))
-    threshold = background + 0.41 * (float(np.percentile(suv[mask], 95)) - background)
-    hot = ndimage.binary_fill_holes((suv > threshold) & box)
-    near, _ = ndimage.label(hot)
-    touched = np.isin(near, np.unique(near[mask & hot])) & hot
-    rest = box & ~mask
     return {
-        "uptake_dice": _dice(mask, touched),
-        "contrast": ranking(suv[mask], suv[rest]),
+        "uptake_dice": uptake_dice(suv, mask, box),
+        "contrast": contrast(suv, mask, box),
         "suv_max": float(suv[mask].max()),
     }
-
-
-def _dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    total = a.sum() + b.sum()
-    return float(2 * (a & b).sum() / total) if total else 0.0
 
 
 def _mean(values: list) -> float | None:
     known = [v for v in values if v is not None]
     return float(np.mean(known)) if known else None
-
-
-def _inside(box: Box, grid: Grid) -> NDArray[np.bool_]:
-    inside = np.zeros(grid.size_ijk[::-1], dtype=bool)
-    voxels, region = box.voxels(grid)
-    inside[region] = voxels
-    return inside
 
 
 def _healthy_box(case: Case, edge_mm: float, rng: np.random.Generator) -> Box:
@@ -151,7 +131,7 @@ def _healthy_box(case: Case, edge_mm: float, rng: np.random.Generator) -> Box:
     for _ in range(20):
         center = case.healthy_lps[rng.integers(len(case.healthy_lps))]
         box = Box((center[0], center[1], center[2]), (edge_mm, edge_mm, edge_mm))
-        inside = _inside(box, Grid.from_image(case.image))
+        inside = box.mask(Grid.from_image(case.image))
         share = float((sitk.GetArrayViewFromImage(case.image)[inside] > 0.2).mean())
         if share > most:
             best, most = box, share

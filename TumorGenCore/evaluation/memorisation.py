@@ -2,71 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import permutations, product
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from TumorGenCore.evaluation.resampling import LeftOutError
 from TumorGenCore.evaluation.samples import LesionSample
+from TumorGenCore.lesion_likeness import in_lesion_frame, likeness, turned_onto, unit_vectors
 
-__all__ = ["in_lesion_frame", "memorisation", "nearest", "turned_onto"]
+__all__ = ["memorisation", "nearest", "pair_in_frames"]
 
-#: Points along each edge of the lesion's frame.
-POINTS = 20
 #: Fewer real nearest-neighbour distances than this have no 5th percentile.
 LEAST_REAL = 10
 PERCENTILE = 5.0
 
 
-def in_lesion_frame(sample: LesionSample) -> NDArray[np.float32]:
-    """A lesion's uptake in a frame of its own: (20, 20, 20) along its principal axes, the same size for every lesion.
-
-    The centre is the mask's centroid, the edge its longest extent; uptake outside the mask is 0 and inside it is over
-    the lesion's 95th percentile. Place, direction, size and height of the uptake do not matter any more.
-
-    Raises:
-        ValueError: the mask is empty.
-    """
-    spacing = np.asarray(sample.spacing_mm[::-1])
-    points = np.argwhere(sample.mask) * spacing
-    if len(points) == 0:
-        raise ValueError(f"{sample.name} has an empty mask; leave it out.")
-    centre = points.mean(axis=0)
-    _, axes = np.linalg.eigh((points - centre).T @ (points - centre))
-    reach = float(np.abs((points - centre) @ axes).max()) + spacing.mean() / 2
-    along = np.linspace(-reach, reach, POINTS)
-    frame = np.stack(np.meshgrid(along, along, along, indexing="ij"), axis=-1) @ axes.T + centre
-    where = np.moveaxis(frame / spacing, -1, 0)
-    top = max(float(np.percentile(sample.suv[sample.mask], 95)), 1e-6)
-    inside = ndimage.map_coordinates(sample.mask.astype(np.float32), where, order=1, mode="constant") > 0.5
-    return np.where(inside, ndimage.map_coordinates(sample.suv, where, order=1, mode="nearest") / top, 0)
-
-
 def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample]) -> NDArray[np.float64]:
-    """Distances (n, m): 1 - the highest likeness over the frame's 48 rotations and mirrors.
-
-    The likeness is the mean of two correlations: of the masks, and of the uptake's deviations from its mean inside
-    them. By shape alone any plain lump would pass for a copy of any other.
+    """Distances (n, m): 1 - the highest likeness over the frame's 48 rotations and mirrors (``lesion_likeness``).
 
     A lesion and a reference of one patient are infinitely far apart, so that none is compared with itself.
     """
-    units = _units(np.stack([in_lesion_frame(sample) for sample in references]))
-    frames = np.stack([in_lesion_frame(sample) for sample in lesions])
-    best = np.full((len(lesions), len(references)), -1.0)
-    for turned in _turned(frames):
-        best = np.maximum(best, _units(turned) @ units.T)
+    alike = likeness(unit_vectors(_frames(lesions)), unit_vectors(_frames(references)))
     same = np.array([s.patient for s in lesions])[:, None] == np.array([s.patient for s in references])
-    return np.where(same, np.inf, 1 - best)
+    return np.where(same, np.inf, 1 - alike.astype(np.float64))
 
 
-def turned_onto(lesion: LesionSample, reference: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def pair_in_frames(lesion: LesionSample, reference: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The lesion in its frame, turned and mirrored to resemble the reference most, and the reference in its own."""
-    frame, onto = in_lesion_frame(lesion)[None], in_lesion_frame(reference)
-    unit = _units(onto[None])[0]
-    return max(_turned(frame), key=lambda turned: float(_units(turned)[0] @ unit))[0], onto
+    frame, onto = _frames([lesion, reference])
+    return turned_onto(frame, onto), onto
 
 
 def memorisation(
@@ -116,11 +81,8 @@ def memorisation(
     }
 
 
-def _turned(frames: NDArray) -> Iterator[NDArray]:
-    """All frames (n, k, j, i) in each of the 48 rotations and mirrors."""
-    for order in permutations((1, 2, 3)):
-        for flips in product((False, True), repeat=3):
-            yield np.flip(frames.transpose(0, *order), tuple(a for a, flip in enumerate(flips, 1) if flip))
+def _frames(samples: Sequence[LesionSample]) -> NDArray[np.float32]:
+    return np.stack([in_lesion_frame(sample.suv, sample.mask, sample.spacing_mm) for sample in samples])
 
 
 def _near(real: Sequence[float], synthetic: Sequence[float]) -> tuple[float, float]:
@@ -153,12 +115,3 @@ def _neighbours(lesions: Sequence[LesionSample], training: Sequence[LesionSample
             }
         )
     return rows
-
-
-def _units(frames: NDArray) -> NDArray[np.float64]:
-    """Vectors (n, 2 * 20^3) whose scalar product is the likeness of two frames: of shape and of pattern by halves."""
-    flat = frames.reshape(len(frames), -1).astype(np.float64)
-    shape = (flat != 0).astype(np.float64)
-    means = flat.sum(axis=1, keepdims=True) / np.maximum(shape.sum(axis=1, keepdims=True), 1)
-    parts = (shape - shape.mean(axis=1, keepdims=True), (flat - means) * shape)
-    return np.hstack([part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in parts]) / 2**0.5

@@ -75,6 +75,7 @@ def _mirp(suv: NDArray, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
             table = extract_features(
                 image=suv,
                 mask=mask.astype(np.uint8),
+                num_cpus=1,  # this process alone, whatever cluster a user has
                 image_modality="pet",
                 by_slice=False,
                 resegmentation_intensity_range=[0.0, np.nan],

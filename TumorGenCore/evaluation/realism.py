@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from TumorGenCore.evaluation.alignment import measure_alignment
 from TumorGenCore.evaluation.distributions import (
     STATISTICS,
     compare_statistics,
@@ -19,11 +21,14 @@ from TumorGenCore.evaluation.frechet import frechet_of_features
 from TumorGenCore.evaluation.insertion import Shown
 from TumorGenCore.evaluation.memorisation import memorisation
 from TumorGenCore.evaluation.radiomics import load_radiomics
-from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError, Rows
-from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError
+from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, synthetic_lesion
 from TumorGenCore.evaluation.seams import seams
 from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
 from TumorGenCore.training.data import Case
+
+if TYPE_CHECKING:
+    from TumorGenCore.training.segmenter import Segmenter
 
 __all__ = ["KINDS", "measure_realism"]
 
@@ -34,7 +39,11 @@ Groups = dict[str, list[LesionSample]]
 
 
 def measure_realism(
-    held_out: Sequence[Case], training: Sequence[Case], shown: Shown, tell: Callable[[str], None]
+    held_out: Sequence[Case],
+    training: Sequence[Case],
+    shown: Shown,
+    tell: Callable[[str], None],
+    segmenter: Segmenter | None = None,
 ) -> tuple[dict, dict[str, LesionSample]]:
     """All measures of realism.
 
@@ -47,6 +56,7 @@ def measure_realism(
         training: those of the training's cases that are at hand; without any, distances are left out.
         shown: sites and what was inserted there, one result a seed.
         tell: called with a line per theme.
+        segmenter: the judge of masks; without one, alignment is left out.
 
     Returns:
         The figures, ready for JSON, each theme with ``left_out`` and the reason where it cannot be computed; and all
@@ -57,14 +67,23 @@ def measure_realism(
     for kind, by_case in real.items():
         groups[kind] = [lesions[0] for lesions in by_case]
     for site, results in shown:
-        groups[site.group] += [synthetic_lesion(site.name, site.patient, result) for result in results]
+        groups[site.group] += [
+            synthetic_lesion(site.name, site.patient, int(str(r.provenance["seed"])), r.image, r.mask) for r in results
+        ]
     synthetic = [sample for kind in ("tumour", "healthy", "phantom") for sample in groups[kind]]
     every = {kind: [lesion for lesions in by_case for lesion in lesions] for kind, by_case in real.items()}
     figures = _statistics(groups)
     tell("lesion statistics: done")
     figures["seams"] = seams(shown)
+    tell("seams: done")
+    figures["alignment"] = (
+        {"left_out": "no segmenter is given; train one and pass it as --segmenter."}
+        if segmenter is None
+        else measure_alignment(segmenter, shown)
+    )
+    tell("alignment: done")
     figures["diversity"] = diversity(shown, figures["lesions"])
-    tell("seams and variety: done")
+    tell("variety: done")
     figures["memorisation"] = _or_reason(lambda: memorisation(synthetic, every["held_out"], every["training"]))
     tell("memorisation: done")
     figures["frechet"] = {
@@ -116,9 +135,5 @@ def _frechet(groups: Groups, features: Callable[[LesionSample], np.ndarray], par
         if len(groups[kind]) < LEAST_LESIONS:
             raise LeftOutError(f"{len(groups[kind])} {kind.replace('_', '-')} lesions; {LEAST_LESIONS} are needed.")
 
-    def rows(kind: str) -> Rows:
-        samples = groups[kind]
-        patients, seeds = np.array([s.patient for s in samples]), np.array([s.seed for s in samples])
-        return Rows(patients, seeds, np.stack([features(sample) for sample in samples]))
-
-    return frechet_of_features(rows("tumour"), rows("held_out"), rows("training"), parts)
+    rows = {kind: feature_rows(groups[kind], features) for kind in ("tumour", "held_out", "training")}
+    return frechet_of_features(rows["tumour"], rows["held_out"], rows["training"], parts)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from TumorGenCore.evaluation.distributions import LOGARITHMIC
-from TumorGenCore.evaluation.memorisation import turned_onto
+from TumorGenCore.evaluation.memorisation import pair_in_frames
 from TumorGenCore.evaluation.samples import LesionSample
 from TumorGenCore.safe_write import replacing
 
@@ -74,7 +74,7 @@ def save_memorisation(found: dict, lesions: dict[str, LesionSample], path: Path)
     pairs = sorted(found["synthetic"], key=lambda row: row["distance"])[:_PAIRS]
     axes = right.subplots(2, len(pairs), squeeze=False)
     for column, row in zip(axes.T, pairs, strict=True):
-        frames = turned_onto(lesions[row["name"]], lesions[row["nearest"]])
+        frames = pair_in_frames(lesions[row["name"]], lesions[row["nearest"]])
         for cell, frame, title in zip(column, frames, (row["name"], row["nearest"]), strict=True):
             middle = (frame.shape[0] - 1) // 2
             cell.imshow(frame[:, :, middle], cmap="gray_r", vmin=0, vmax=1.2)

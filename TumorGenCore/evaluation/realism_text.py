@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["realism_lines"]
+from TumorGenCore.evaluation.alignment import ALIGNMENT_FIGURES
+
+__all__ = [
+    "alignment_cells",
+    "alignment_note",
+    "distance_cells",
+    "interval_text",
+    "number",
+    "realism_lines",
+    "table_lines",
+]
 
 _LABELS = {
     "training": "real, trained on",
@@ -31,6 +41,7 @@ def realism_lines(realism: dict) -> list[str]:
         "",
         *_statistics(realism),
         *_seams(realism["seams"]),
+        *_alignment(realism["alignment"]),
         *_diversity(realism["diversity"]),
         *_memorisation(realism["memorisation"]),
         *_frechet(realism["frechet"]),
@@ -41,7 +52,7 @@ def _statistics(realism: dict) -> list[str]:
     table = realism["statistics"]
     kinds = [kind for kind, rows in realism["lesions"].items() if rows]
     lines = ["## Lesion statistics", "", "Median, and the 10 % and 90 % quantiles.", ""]
-    lines += _table(
+    lines += table_lines(
         ["", *[f"{_LABELS[kind]} ({len(realism['lesions'][kind])})" for kind in kinds]],
         [[f"`{name}`", *[_quantiles(row["quantiles"][kind]) for kind in kinds]] for name, row in table.items()],
     )
@@ -49,8 +60,8 @@ def _statistics(realism: dict) -> list[str]:
         "`mtv_ml` is the part of the mask above 41 % of SUVmax, `tlg` its volume times its mean SUV. "
         "`sphericity`: 1 is a ball. `edge_fwhm_mm`: the blur that would make a sharp step as soft as the tumour's "
         "edge; less than the real ones' is too sharp for the scanner, more is too soft. `necrosis_fraction`: share of "
-        "the mask that is cold and over 6 mm from its surface. Contours drawn by hand or on another modality change "
-        "volume, mean and necrosis.",
+        "the mask that is cold and over 6 mm from its surface. A real lesion is the part of its contour above 41 % of "
+        "its 95th percentile, as in training: contours drawn on another modality reach beyond the uptake.",
         "",
         "![lesion statistics](lesion_statistics.png)",
         "",
@@ -65,9 +76,9 @@ def _statistics(realism: dict) -> list[str]:
         rows = []
         for name, row in known.items():
             ks, wasserstein = row["kolmogorov_smirnov"], row["wasserstein"]
-            rows.append([f"`{name}`", *_distance(ks), *_distance(wasserstein)])
+            rows.append([f"`{name}`", *distance_cells(ks), *distance_cells(wasserstein)])
         head = ["", "KS", "floor", "excess", "Wasserstein", "floor", "excess"]
-        lines += _table(head, rows)
+        lines += table_lines(head, rows)
     for reason in sorted(left_out):
         names = ", ".join(f"`{name}`" for name, row in table.items() if row.get("left_out") == reason)
         lines += [f"Left out for {names}: {reason}", ""]
@@ -76,7 +87,7 @@ def _statistics(realism: dict) -> list[str]:
 
 def _seams(seams: dict) -> list[str]:
     rows = [
-        [_LABELS[group], str(row["n"]), _number(row.get("median")), _number(row.get("highest"))]
+        [_LABELS[group], str(row["n"]), number(row.get("median")), number(row.get("highest"))]
         for group, row in seams["groups"].items()
     ]
     return [
@@ -85,8 +96,38 @@ def _seams(seams: dict) -> list[str]:
         "Steepness across the box's faces over that of the untouched scan there. 1 is no seam; a pasted box gives "
         "several.",
         "",
-        *_table(["", "sites", "median", "highest"], rows),
+        *table_lines(["", "sites", "median", "highest"], rows),
     ]
+
+
+def _alignment(found: dict) -> list[str]:
+    lines = ["## Alignment", ""]
+    if "left_out" in found:
+        return [*lines, f"Left out: {found['left_out']}", ""]
+    rows = [[_LABELS["real"], *alignment_cells(found["ceiling"])]]
+    rows += [[_LABELS[group], *alignment_cells(row)] for group, row in found["groups"].items()]
+    return [
+        *lines,
+        alignment_note(),
+        "",
+        *table_lines(["", "lesions", "DSC", "NSD 2 mm", "NSD one voxel", "empty"], rows),
+    ]
+
+
+def alignment_note() -> str:
+    """How to read figures of alignment."""
+    return (
+        "What a segmenter finds that was trained on other, real patients only, against the mask, inside the box: Dice "
+        "coefficient and normalised surface distance. The real tumours' row is the ceiling: what it reaches where "
+        "nothing is synthetic. Intervals are 95 %, over patients; none for fewer than five. *Empty*: no tumour grew; "
+        "these do not count."
+    )
+
+
+def alignment_cells(row: dict) -> list[str]:
+    """Lesions, the three figures with their intervals, and empty masks, as ``mean_alignment`` gives them."""
+    means = [number(row[name]["mean"]) + interval_text(row[name]["interval"]) for name in ALIGNMENT_FIGURES]
+    return [str(row["dice"]["lesions"]), *means, str(row["empty"])]
 
 
 def _diversity(diversity: dict) -> list[str]:
@@ -95,7 +136,7 @@ def _diversity(diversity: dict) -> list[str]:
         for name, row in sets.items():
             cells = [row[key] for key in ("correlation", "dice", "volume_ml_variation", "suv_max_variation")]
             if any(cell is not None for cell in cells):
-                rows.append([_LABELS[group], name.replace("_", " "), *map(_number, cells)])
+                rows.append([_LABELS[group], name.replace("_", " "), *map(number, cells)])
     return [
         "## Variety",
         "",
@@ -104,7 +145,7 @@ def _diversity(diversity: dict) -> list[str]:
         "site; *between sites*: with one seed. The real row tells how alike real tumours are in such boxes. With one "
         "seed there is no row between seeds.",
         "",
-        *_table(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
+        *table_lines(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
     ]
 
 
@@ -130,7 +171,7 @@ def _memorisation(found: dict) -> list[str]:
     rows = [[r["name"], r["nearest"], f"{r['distance']:.3f}", f"{r['ratio']:.2f}"] for r in nearest]
     return [
         *lines,
-        *_table(["synthetic", "nearest training lesion", "distance", "ratio"], rows),
+        *table_lines(["synthetic", "nearest training lesion", "distance", "ratio"], rows),
         "![memorisation](memorisation.png)",
         "",
     ]
@@ -147,7 +188,7 @@ def _frechet(frechet: dict) -> list[str]:
             notes += [f"{names[key]} is left out: {found['left_out']}", ""]
             continue
         size = f"{found['features']} features, {found['components']} components ({100 * found['explained']:.0f} %)"
-        rows.append([names[key], size, *_distance(found)])
+        rows.append([names[key], size, *distance_cells(found)])
     lines = [
         "## Frechet distances",
         "",
@@ -159,20 +200,22 @@ def _frechet(frechet: dict) -> list[str]:
         "EfficientNet-Lite0.",
         "",
     ]
-    return [*lines, *(_table(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]
+    return [*lines, *(table_lines(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table and an empty line."""
     lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     return [*lines, *[f"| {' | '.join(row)} |" for row in rows], ""]
 
 
-def _distance(found: dict) -> list[str]:
+def distance_cells(found: dict) -> list[str]:
     """Value, floor, and excess, with intervals."""
-    return [_number(found[key]) + _interval(found[f"{key}_interval"]) for key in ("value", "floor", "excess")]
+    return [number(found[key]) + interval_text(found[f"{key}_interval"]) for key in ("value", "floor", "excess")]
 
 
-def _interval(bounds: Sequence[float] | None) -> str:
+def interval_text(bounds: Sequence[float] | None) -> str:
+    """In brackets after a figure; nothing where there is none."""
     return "" if bounds is None else f" ({bounds[0]:.2f} to {bounds[1]:.2f})"
 
 
@@ -185,5 +228,6 @@ def _short(value: float) -> str:
     return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Two decimals, or a dash."""
     return "-" if value is None else f"{value:.2f}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.field_statistics import read_field_statistics
 from TumorGenCore.evaluation.insertion import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
+from TumorGenCore.evaluation.quality_gate import gate_lines, quality_gate
 from TumorGenCore.evaluation.realism import measure_realism
 from TumorGenCore.evaluation.realism_pictures import save_memorisation, save_statistics
 from TumorGenCore.evaluation.realism_text import realism_lines
@@ -16,7 +18,10 @@ from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
 from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.preview import PreviewCase, save_contact_sheet
 from TumorGenCore.safe_write import replacing
-from TumorGenCore.training.data import case_files, load_cases
+from TumorGenCore.training.data import load_cases
+
+if TYPE_CHECKING:
+    from TumorGenCore.training.segmenter import Segmenter
 
 __all__ = ["evaluate"]
 
@@ -32,6 +37,7 @@ def evaluate(
     steps: int | None = None,
     on_progress: Callable[[str], None] | None = None,
     field_statistics: Path | None = None,
+    segmenter: Segmenter | None = None,
 ) -> dict:
     """Evaluate a bundle on held-out patients; writes ``report.json``, ``report.md`` and pictures.
 
@@ -44,20 +50,16 @@ def evaluate(
         steps: of the sampler; None takes the bundle's own.
         on_progress: called with a line per case.
         field_statistics: quantiles of large data sets to show beside; see ``read_field_statistics``.
+        segmenter: the judge of masks; without one, alignment is left out.
 
     Raises:
-        TrainingDataError: the bundle does not say what it held out, a case was trained on, or ``field_statistics`` is
-            no such file.
+        TrainingDataError: the bundle does not say what it held out, bundle or segmenter was trained on a case, or
+            ``field_statistics`` is no such file.
     """
     field = read_field_statistics(field_statistics) if field_statistics else {}
-    cases_of = generator.bundle.notes.get("cases", {})
-    if names is None:
-        names = cases_of.get("validation")
-        if not names:
-            raise TrainingDataError("The bundle names no held-out cases; say which with --cases.")
-    seen = sorted(set(names) & set(cases_of.get("training", ())))
-    if seen:
-        raise TrainingDataError(f"The bundle was trained on {', '.join(seen)}; figures on them would mean nothing.")
+    names = held_out_names(generator.bundle, names)
+    if segmenter is not None:
+        check_unseen("segmenter", segmenter.training_cases, names, segmenter.run.data.patient_pattern)
     output.mkdir(parents=True, exist_ok=True)
     tell = on_progress or (lambda line: None)
     reconstruction, sites, shown = {}, {}, []
@@ -72,8 +74,10 @@ def evaluate(
         sites[site.name] = {"group": site.group, **figures}
         shown.append((site, results))
         tell(f"{site.name}: done")
-    seen_here = sorted(case_files(data, cases_of.get("training", ())))
-    realism, samples = measure_realism(cases, load_cases(data, seen_here) if seen_here else [], shown, tell)
+    training = load_training_cases(generator.bundle, data)
+    realism, samples = measure_realism(cases, training, shown, tell, segmenter)
+    gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
+    tell("quality gate: done")
     report = {
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
@@ -84,12 +88,14 @@ def evaluate(
         "sites": sites,
         "means": _means(reconstruction, sites),
         "realism": realism,
+        "quality": gate,
     }
-    save_statistics(realism, field, output / "lesion_statistics.png")
-    save_memorisation(realism["memorisation"], samples, output / "memorisation.png")
+    # Before the pictures: one that fails must not cost the figures.
     for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", _markdown(report))):
         with replacing(output / name) as temporary:
             temporary.write_text(text)
+    save_statistics(realism, field, output / "lesion_statistics.png")
+    save_memorisation(realism["memorisation"], samples, output / "memorisation.png")
     save_contact_sheet(_panels(shown), output / "contact_sheet.png", columns=(seeds + 1) * 2)
     return report
 
@@ -142,5 +148,6 @@ def _markdown(report: dict) -> str:
         "![contact sheet](contact_sheet.png)",
         "",
         *realism_lines(report["realism"]),
+        *gate_lines(report["quality"]),
     ]
     return "\n".join(lines)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST_LESIONS", "LeftOutError", "Rows", "against_floor"]
+__all__ = ["LEAST_LESIONS", "LeftOutError", "Rows", "against_floor", "mean_of_patients"]
 
 #: Fewer lesions than this on a side have no distribution to speak of.
 LEAST_LESIONS = 5
@@ -103,3 +103,22 @@ def against_floor(
     for key, sample in (("value", values), ("floor", floors), ("excess", values - floors)):
         figures[f"{key}_interval"] = [float(bound) for bound in np.percentile(sample, [2.5, 97.5])]
     return figures
+
+
+def mean_of_patients(values: Mapping[str, float], draws: int = 2000, seed: int = 0) -> dict:
+    """Mean over patients, each counted once, with its 95 % interval.
+
+    Args:
+        values: by patient; for a difference of two methods, each patient's own.
+        draws: of the bootstrap over patients.
+        seed: of the bootstrap.
+
+    Returns:
+        ``mean`` (None without a patient), ``interval`` (None for fewer than five) and ``patients``, their number.
+    """
+    known = np.array([values[patient] for patient in sorted(values)], dtype=np.float64)
+    interval = None
+    if len(known) >= LEAST_LESIONS:
+        drawn = np.random.default_rng(seed).choice(known, (draws, len(known))).mean(axis=1)
+        interval = [float(bound) for bound in np.percentile(drawn, [2.5, 97.5])]
+    return {"mean": float(known.mean()) if len(known) else None, "interval": interval, "patients": len(known)}

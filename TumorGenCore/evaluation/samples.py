@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from TumorGenCore.generator import InsertionResult
+from TumorGenCore.evaluation.real_tumours import tumour_mask
+from TumorGenCore.evaluation.resampling import Rows
 from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import Case
 
-__all__ = ["LesionSample", "real_lesions", "synthetic_lesion"]
+__all__ = ["LesionSample", "feature_rows", "real_lesions", "synthetic_lesion"]
 
 #: Tissue kept around a lesion, mm: more than the SUVpeak sphere and the edge's profile reach.
 MARGIN_MM = 25.0
@@ -40,23 +42,26 @@ class LesionSample:
 
 
 def real_lesions(case: Case) -> list[LesionSample]:
-    """The lesions of a case, the largest first."""
+    """The tumours of a case, that of the largest contour first."""
     grid = Grid.from_image(case.image)
     suv = sitk.GetArrayViewFromImage(case.image)
     samples = []
     for n, lesion in enumerate(sorted(case.lesions, key=lambda item: -item.volume_ml)):
-        mask = np.zeros(suv.shape, dtype=bool)
-        mask[tuple(np.rint(grid.lps_to_index(lesion.points_lps)).astype(int).T[::-1])] = True
+        mask = tumour_mask(case, lesion)
         samples.append(_crop(f"{case.name} lesion {n + 1}", case.patient, 0, suv, mask, grid.spacing_mm))
     return samples
 
 
-def synthetic_lesion(name: str, patient: str, result: InsertionResult) -> LesionSample:
-    """The tumour that an insertion grew, all its parts."""
-    suv = sitk.GetArrayViewFromImage(result.image)
-    mask = sitk.GetArrayViewFromImage(result.mask) > 0
-    seed = int(str(result.provenance["seed"]))
-    return _crop(f"{name} seed {seed}", patient, seed, suv, mask, Grid.from_image(result.image).spacing_mm)
+def synthetic_lesion(name: str, patient: str, seed: int, image: sitk.Image, mask: sitk.Image) -> LesionSample:
+    """The tumour that was inserted at a site, all its parts; ``image`` in SUV with its ``mask``."""
+    suv, inside = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(mask) > 0
+    return _crop(f"{name} seed {seed}", patient, seed, suv, inside, Grid.from_image(image).spacing_mm)
+
+
+def feature_rows(samples: Sequence[LesionSample], features: Callable[[LesionSample], NDArray[np.float64]]) -> Rows:
+    """Features of every lesion, with its patient and seed."""
+    patients, seeds = np.array([s.patient for s in samples]), np.array([s.seed for s in samples])
+    return Rows(patients, seeds, np.stack([features(s) for s in samples]) if samples else np.zeros((0, 1)))
 
 
 def _crop(

@@ -104,7 +104,7 @@ class OneDnnConv3d(nn.Conv3d):
 
 
 def onednn_precision(x: torch.Tensor) -> torch.dtype | None:
-    """The precision of a layer that takes ``x``; None where it needs gradients or oneDNN has no packed layers."""
+    """The precision of a layer that takes ``x``; None where it needs gradients or oneDNN cannot pack its weights."""
     if x.device.type != "cpu" or torch.is_grad_enabled() or not _HAS_PACKED:
         return None
     precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype

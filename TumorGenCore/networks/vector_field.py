@@ -26,6 +26,7 @@ class VectorField(nn.Module):
         num_head_channels: channels per attention head.
         norm_num_groups: groups of each GroupNorm.
         control_channels: numbers that may be asked of a tumour (see ``tumor_controls``); 0 for none.
+        box_channel: False hides B from the network, which then has to find the box in z^m; there to be compared with.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class VectorField(nn.Module):
         num_head_channels: int = 32,
         norm_num_groups: int = 8,
         control_channels: int = 0,
+        box_channel: bool = True,
     ) -> None:
         super().__init__()
         self.control_channels = control_channels
+        self.box_channel = box_channel
         self.unet = DiffusionModelUNet(
             spatial_dims=3,
             in_channels=2 * latent_channels + 2 + control_channels,
@@ -71,9 +74,10 @@ class VectorField(nn.Module):
         Returns:
             Same shape as ``x_t``.
         """
-        inputs = [x_t, z_m, box]
+        inputs = [x_t, z_m, box if self.box_channel else torch.zeros_like(box)]
         if self.control_channels:
             asked = x_t.new_zeros(len(x_t), self.control_channels) if controls is None else controls
-            inputs.append(asked.reshape(-1, self.control_channels, 1, 1, 1) * box)
+            heard_where = box if self.box_channel else torch.ones_like(box)
+            inputs.append(asked.reshape(-1, self.control_channels, 1, 1, 1) * heard_where)
         velocity: torch.Tensor = self.unet(torch.cat(inputs, dim=1), timesteps=t * 1000)
         return velocity

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from TumorGenCore.bundle_folders import models_root
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.patch import PatchSettings
@@ -16,7 +17,16 @@ from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.examples import ExampleSettings
 from TumorGenCore.training.trainer import LoopSettings
 
-__all__ = ["AutoencoderRun", "DataSettings", "GeneratorRun", "SegmenterRun", "read_config", "write_config"]
+__all__ = [
+    "AutoencoderRun",
+    "DataSettings",
+    "GeneratorRun",
+    "RivalRun",
+    "SegmenterRun",
+    "default_config",
+    "read_config",
+    "write_config",
+]
 
 T = TypeVar("T")
 
@@ -93,15 +103,26 @@ class GeneratorRun:
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
+    #: the network sees the box B; False is there to be compared with
+    box_channel: bool = True
     #: the tumour may be asked to fill the box so far and to be so hot (``tumor_controls``)
     controlled: bool = True
     #: share of examples without any control, and share of each control left out of the others
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
+    #: whether the bundle carries thumbnails of the training lesions, to tell copies of them from new tumours
+    lesion_thumbnails: bool = True
     #: of the bundle
     version: str = "1.0.0"
     #: description, authors, licence, data_source: go into the bundle's metadata
     notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RivalRun(GeneratorRun):
+    """`tumorgen train rival`: a generator's settings, and what is trained with them (see ``training.rival``)."""
+
+    kind: str = "diffusion"
 
 
 @dataclass(frozen=True)
@@ -117,6 +138,11 @@ class SegmenterRun:
     channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
     patch_size: int = 48
     batch_size: int = 4
+
+
+def default_config(name: str) -> Path:
+    """The configuration of that name in the repository's ``Resources/Training``; a package may come without."""
+    return models_root().parent / "Training" / f"{name}.json"
 
 
 def write_config(run: Any, path: Path) -> None:

@@ -12,14 +12,14 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.stats import rankdata
 
 from TumorGenCore.errors import TrainingDataError, UnsupportedVolumeError
 from TumorGenCore.file_integrity import check_file
 from TumorGenCore.geometry import Grid
+from TumorGenCore.mask_agreement import ranking
 from TumorGenCore.placement import find_body
 
-__all__ = ["Case", "Lesion", "case_files", "load_cases", "ranking", "split_patients"]
+__all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "split_patients", "voxels_at"]
 
 _IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
 
@@ -200,12 +200,16 @@ def _lesions(suv: NDArray, tumour: NDArray[np.bool_], grid: Grid, least_ml: floa
     return tuple(lesions)
 
 
-def ranking(inside: NDArray, outside: NDArray) -> float:
-    """Area under the ROC curve of inside against outside (Mann-Whitney U / n m)."""
-    if len(outside) == 0:
-        return 0.5
-    ranks = rankdata(np.concatenate([inside, outside]))[: len(inside)]
-    return float((ranks.sum() - len(inside) * (len(inside) + 1) / 2) / (len(inside) * len(outside)))
+def lesion_mask(lesion: Lesion, grid: Grid) -> NDArray[np.bool_]:
+    """The voxels of a lesion, (k, j, i) on the grid of its case."""
+    return voxels_at(lesion.points_lps, grid)
+
+
+def voxels_at(points_lps: NDArray, grid: Grid) -> NDArray[np.bool_]:
+    """The voxels that have these centres, (n, 3), mm: true on (k, j, i)."""
+    mask = np.zeros(grid.size_ijk[::-1], dtype=bool)
+    mask[tuple(np.rint(grid.lps_to_index(points_lps)).astype(int).T[::-1])] = True
+    return mask
 
 
 def _points(where: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:

@@ -27,11 +27,12 @@ from TumorGenCore.training.config import AutoencoderRun, GeneratorRun, write_con
 from TumorGenCore.training.data import Case, load_cases, split_patients
 from TumorGenCore.training.examples import ExampleMaker
 from TumorGenCore.training.latents import LatentCache
+from TumorGenCore.training.lesion_thumbnails import describe_training_lesions
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 from TumorGenCore.tumor_controls import CONTROL_CHANNELS
 
-__all__ = ["train_generator"]
+__all__ = ["GeneratorStage", "train_generator"]
 
 _CONFIG = "generator.json"
 
@@ -84,6 +85,8 @@ class GeneratorStage:
                 "num_head_channels": run.num_head_channels,
                 "norm_num_groups": run.norm_num_groups,
                 "control_channels": CONTROL_CHANNELS if run.controlled else 0,
+                # Named only where it is off: bundles from before it was a choice stay the same networks.
+                **({} if run.box_channel else {"box_channel": False}),
             },
             "mask_refiner": {
                 "feature_channels": channels,
@@ -273,6 +276,8 @@ def train_generator(
     quiet: bool = False,
     name: str = "my-bundle",
     start_from: str | Path | None = None,
+    cache: Path | None = None,
+    cases: Sequence[Case] | None = None,
 ) -> Path:
     """Train SC-VFE and VMR; writes the model bundle ``output/NAME``.
 
@@ -286,6 +291,8 @@ def train_generator(
         name: of the bundle.
         start_from: bundle whose vector field and mask refiner this run starts with. Its VAE should be the one that this
             run's was trained on from, or the latents mean something else.
+        cache: folder of cached latents, ``output/cache`` by default; runs whose examples are the same may share one.
+        cases: those of ``data``, where they have been read already.
 
     Raises:
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
@@ -296,16 +303,19 @@ def train_generator(
     output.mkdir(parents=True, exist_ok=True)
     vae, vae_run = load_autoencoder(autoencoder)
     vae.requires_grad_(False)
-    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
+    if cases is None:
+        cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
     write_config(run, output / _CONFIG)
     with PartialState().main_process_first():  # One process makes the cache, the others read it.
-        stage = GeneratorStage(run, vae, vae_run, training, validation, output / "cache", quiet)
+        stage = GeneratorStage(run, vae, vae_run, training, validation, cache or output / "cache", quiet)
     if first is not None:
         stage.start_from(first)
     network = train(stage, run.loop, output, resume, quiet)
     split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
     bundle = stage.bundle(network, name, run.version, {**run.notes, "cases": split})
+    if run.lesion_thumbnails:
+        bundle.training_lesions = describe_training_lesions(training)
     save_bundle(bundle, output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")
     return output / name
 

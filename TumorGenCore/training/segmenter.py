@@ -7,9 +7,9 @@ draws the border, says whether image and mask agree as they do in real scans.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import SimpleITK as sitk
@@ -28,12 +28,12 @@ from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import SegmenterRun, read_config, write_config
-from TumorGenCore.training.data import Case, load_cases, split_patients
+from TumorGenCore.training.data import load_cases, split_patients
 from TumorGenCore.training.examples import ExampleMaker
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 
-__all__ = ["Segmenter", "load_segmenter", "train_segmenter"]
+__all__ = ["Scenes", "Segmenter", "SegmenterStage", "load_segmenter", "train_segmenter"]
 
 _CONFIG, _WEIGHTS = "segmenter.json", "segmenter.safetensors"
 
@@ -63,20 +63,25 @@ class Segmenter:
         return found
 
 
+class Scenes(Protocol):
+    """Patches with and without a tumour; the index alone decides which."""
+
+    def scene(self, index: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """SUV and mask, (k, j, i), ``size`` voxels along each axis."""
+        ...
+
+
 class SegmenterStage:
     """Dice + cross-entropy on patches with and without a tumour."""
 
-    def __init__(self, run: SegmenterRun, training: Sequence[Case], validation: Sequence[Case]) -> None:
+    def __init__(self, run: SegmenterRun, training: Scenes, validation: Scenes | None = None) -> None:
         self.run = run
         torch.manual_seed(run.loop.seed)
         self.network: nn.Module = channels_last(_build(run))
-        self._training = self._maker(training, run.loop.seed)
-        self._validation = self._scenes(self._maker(validation, run.loop.seed + 1), range(24)) if validation else None
+        self._training = training
+        self._validation = self._scenes(validation, range(24)) if validation is not None else None
 
-    def _maker(self, cases: Sequence[Case], seed: int) -> ExampleMaker:
-        return ExampleMaker(cases, self.run.patch, self.run.offsets, self.run.examples, seed)
-
-    def _scenes(self, maker: ExampleMaker, indices: range) -> dict[str, torch.Tensor]:
+    def _scenes(self, maker: Scenes, indices: range) -> dict[str, torch.Tensor]:
         scenes = [maker.scene(n, self.run.patch_size) for n in indices]
         suv, mask = (torch.from_numpy(np.stack(part)[:, None].astype(np.float32)) for part in zip(*scenes, strict=True))
         return {"patch": self.run.scale.to_network(suv), "mask": mask}
@@ -126,7 +131,13 @@ def train_segmenter(data: Path, output: Path, run: SegmenterRun, resume: bool = 
     cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
     write_config(run, output / _CONFIG)
-    network = train(SegmenterStage(run, training, validation), run.loop, output, resume, quiet)
+    makers = [
+        ExampleMaker(some, run.patch, run.offsets, run.examples, run.loop.seed + n) if some else None
+        for n, some in enumerate((training, validation))
+    ]
+    if makers[0] is None:
+        raise TrainingDataError("No case is left to train on; lower data.validation_share.")
+    network = train(SegmenterStage(run, makers[0], makers[1]), run.loop, output, resume, quiet)
     with replacing(output / _WEIGHTS) as temporary:
         names = json.dumps([case.name for case in training])
         # MONAI's network has its layers under two names, which ``save_file`` refuses.

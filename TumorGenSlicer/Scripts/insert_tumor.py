@@ -40,8 +40,10 @@ for _folder in Path(__file__).resolve().parents[1:3]:
 
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE  # noqa: E402
 from TumorGenCore.command_arguments import (  # noqa: E402
-    add_uptake_target,
+    add_least_quality,
+    add_tumour_wishes,
     join_box,
+    least_quality,
     positive_number,
     seed_number,
     uptake_target,
@@ -116,6 +118,8 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
         model=options.model,
         device=options.device,
         target=target,
+        fill=options.fill,
+        leastQuality=least_quality(options),
         onProgress=_showProgress if sys.stderr.isatty() and not options.json else None,
     )
     seconds["insert"] = time.perf_counter() - clock
@@ -174,10 +178,13 @@ def _report(
         figures = {
             key: round(value, 3) if math.isfinite(value) else None for key, value in asdict(variant.measures).items()
         }
-        entries.append({"seed": variant.seed, **figures, "files": [str(path) for path in paths]})
+        quality = variant.quality.as_dict()
+        entries.append({"seed": variant.seed, **figures, "quality": quality, "files": [str(path) for path in paths]})
         if not options.json:
             size, hottest = figures["volume_ml"], figures["suv_max"]
-            print(f"Synthetic tumour, seed {variant.seed}: {size} ml, SUVmax {hottest}")
+            print(f"Synthetic tumour, seed {variant.seed}: {size} ml, SUVmax {hottest}, quality {quality['total']:.2f}")
+            for line in (*quality["reasons"], *quality["left_out"]):
+                print(f"  {line}")
             for path in paths:
                 print(f"  {path}")
     if not options.json:
@@ -222,15 +229,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="made if it does not exist")
     parser.add_argument(
-        "--variants", type=positive_number, default=1, help="how many, with seeds counting up from --seed"
+        "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )
+    add_least_quality(parser, "0.6 with --variants, none without; 0 takes all")
     parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
     parser.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
     parser.add_argument("--solver", choices=("euler", "heun"), default="euler")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    add_uptake_target(parser)
+    add_tumour_wishes(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     return parser
 

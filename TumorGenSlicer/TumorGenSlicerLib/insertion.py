@@ -8,17 +8,19 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from TumorGenCore.candidates import choose
 from TumorGenCore.errors import CancelledError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.lesion_measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
+from TumorGenCore.quality import QualityScore, worst
 from TumorGenCore.suv import PetUnits
 from TumorGenSlicerLib.worker import Job
 
@@ -53,6 +55,8 @@ class InsertionRequest:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         softMask: whether to keep the soft mask.
         target: SUVmax or SUVmean that each tumour shall have.
+        fill: share of its box's volume that each tumour shall fill.
+        leastQuality: variants of a lower quality, 0 to 1, are drawn again; None draws none again.
         warnings: about the input, for every variant.
     """
 
@@ -66,6 +70,8 @@ class InsertionRequest:
     device: str
     softMask: bool
     target: UptakeTarget | None = None
+    fill: float | None = None
+    leastQuality: float | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -91,6 +97,7 @@ class VariantResult:
         segments: one per box, disjoint.
         softMask: whole volume (k, j, i), float32, if asked for.
         measures: of all tumours together.
+        quality: of the poorest tumour.
         provenance: the core's record. For several boxes the lists of box centres, sizes and axes follow each other, and
             ``box_seeds`` holds the seed of each.
         warnings: in plain words.
@@ -103,6 +110,7 @@ class VariantResult:
     segments: tuple[SegmentResult, ...]
     softMask: NDArray[np.float32] | None
     measures: LesionMeasures
+    quality: QualityScore
     provenance: dict[str, Any]
     warnings: tuple[str, ...]
     seconds: float
@@ -118,7 +126,7 @@ def boxSeed(seed: int, box: int) -> int:
 
 
 def runRequest(request: InsertionRequest, job: Job) -> list[VariantResult]:
-    """Compute all variants of a request; reports to ``job`` after each sampling step.
+    """Compute all variants of a request, the best first; reports to ``job`` after each sampling step.
 
     Raises:
         TumorGenError: any of the core's; ``CancelledError`` when the job is cancelled.
@@ -130,7 +138,12 @@ def runRequest(request: InsertionRequest, job: Job) -> list[VariantResult]:
     stopIfCancelled(job)
     job.report(0, "reading the box")
     run = _Run(request, generator, job)
-    return [run.variant(seed) for seed in request.seeds]
+    best = choose(run.variants, request.seeds, lambda variant: variant.quality, request.leastQuality)
+    remarks = [tuple(filter(None, (best.remark, best.remark_on(candidate)))) for candidate in best.kept]
+    return [
+        replace(candidate.made, warnings=(*candidate.made.warnings, *said))
+        for candidate, said in zip(best.kept, remarks, strict=True)
+    ]
 
 
 class _Run:
@@ -142,6 +155,12 @@ class _Run:
         self.first = self._prepare(request.image, request.boxes[0])
         self.stepsDone = 0
         self.tumours = 0
+        self.tumoursInAll = 0
+
+    def variants(self, seeds: Sequence[int]) -> list[VariantResult]:
+        """One for each seed; called again for those that are drawn again."""
+        self.tumoursInAll += len(seeds) * len(self.request.boxes)
+        return [self.variant(seed) for seed in seeds]
 
     def variant(self, seed: int) -> VariantResult:
         start = time.perf_counter()
@@ -152,6 +171,7 @@ class _Run:
         records: list[dict[str, Any]] = []
         partSeconds: dict[str, float] = {}
         warnings = list(request.warnings)
+        qualities: list[QualityScore] = []
         for number, box in enumerate(request.boxes):
             prepared = self.first if number == 0 else self._prepare(image, box)
             result = self.generator.generate(
@@ -160,6 +180,7 @@ class _Run:
                 steps=request.steps,
                 solver=request.solver,  # type: ignore[arg-type]
                 target=request.target,
+                fill=request.fill,
                 on_progress=self._progress(),
                 should_cancel=lambda: self.job.isCancelled,
             )
@@ -167,6 +188,7 @@ class _Run:
             image = result.image
             self._mark(labels, softMask, number + 1, box, result)
             records.append(dict(result.provenance))
+            qualities.append(result.quality)
             partSeconds = partSeconds or result.seconds
             warnings += [line for line in result.warnings if line not in warnings]
         return VariantResult(
@@ -175,6 +197,7 @@ class _Run:
             segments=tuple(self._segment(labels, n + 1, box) for n, box in enumerate(request.boxes)),
             softMask=softMask,
             measures=self._measure(image, labels),
+            quality=worst(qualities),
             provenance=_joinedProvenance(records),
             warnings=tuple(warnings),
             seconds=time.perf_counter() - start,
@@ -187,12 +210,12 @@ class _Run:
         return self.generator.prepare(PetVolume(image, self.request.units), box)
 
     def _progress(self) -> Callable[[int, int, str], None]:
-        inAll = len(self.request.boxes) * len(self.request.seeds)
+        inAll = self.tumoursInAll
         which = f"tumour {self.tumours + 1} of {inAll}, " if inAll > 1 else ""
 
         def report(done: int, steps: int, doing: str) -> None:
             text = f"step {done} of {steps}" if doing == "sampling" else doing
-            self.job.report(self.stepsDone + done, which + text)
+            self.job.report(self.stepsDone + done, which + text, inAll * steps)
 
         return report
 

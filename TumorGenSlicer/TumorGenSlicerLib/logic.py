@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from TumorGenCore.box_warnings import box_warnings
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles
+from TumorGenCore.candidates import check_least_quality
 from TumorGenCore.errors import (
     CancelledError,
     InvalidBoxError,
@@ -182,6 +183,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> tuple[Any, Any]:
@@ -197,6 +199,7 @@ class InsertionLogic:
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
             target: SUVmax or SUVmean that each tumour shall have; None leaves it to the model.
+            fill: share of its box's volume that each tumour shall fill, 0 to 1; None leaves it to the model.
             softMask: whether to add the soft mask as a volume (see ``results``).
             onProgress: called on this thread whenever the progress changes; what it raises cancels the run.
 
@@ -216,6 +219,7 @@ class InsertionLogic:
             device=device,
             suvFactor=suvFactor,
             target=target,
+            fill=fill,
             softMask=softMask,
             onProgress=onProgress,
         )
@@ -233,14 +237,21 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
+        leastQuality: float | None = None,
         onProgress: Callable[[Progress], None] | None = None,
     ) -> list[Variant]:
         """Insert tumours and wait for them; see ``insertTumor``.
 
         Every seed gives one variant: a new volume with a tumour in each box, and a segmentation with a segment per box.
         The boxes are filled in their order, and a later box sees the tumours of those before; where boxes overlap, it
-        replaces what they put there.
+        replaces what they put there. The variants come best first.
+
+        Args:
+            leastQuality: a variant whose poorest tumour has a lower quality (0 to 1; 0.6 is the command line's) is
+                drawn again with the next seeds, up to two redraws a seed; its warnings say so. None draws none again.
+            others: see ``insertTumor``.
         """
         insertion = self.startInsertion(
             volumeNode,
@@ -252,7 +263,9 @@ class InsertionLogic:
             device=device,
             suvFactor=suvFactor,
             target=target,
+            fill=fill,
             softMask=softMask,
+            leastQuality=leastQuality,
         )
         _waitAlive(insertion, onProgress)
         return insertion.addResults()
@@ -269,7 +282,9 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
         softMask: bool = False,
+        leastQuality: float | None = None,
     ) -> Insertion:
         """Begin a run and return at once; see ``insertTumors``. Missing packages are installed first.
 
@@ -277,11 +292,12 @@ class InsertionLogic:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
             BusyError: a run is under way.
             DependencyError: a package is missing and was not installed.
-            ValueError: no seed.
+            ValueError: no seed, or a least quality that is not 0 to 1.
         """
         self._check(volumeNode, roiNodes, model)
         if not seeds:
             raise ValueError("There is no seed; give at least one.")
+        check_least_quality(leastQuality)
         self._requireIdle()
         ensureDependencies()
         image = volumeImage(volumeNode)
@@ -297,7 +313,9 @@ class InsertionLogic:
             model=model,
             device=device,
             target=target,
+            fill=fill,
             softMask=softMask,
+            leastQuality=leastQuality,
             warnings=(*remarks, *implausibleUnits(image, units, self.factorRemedy)),
         )
         job = self._worker.start(functools.partial(runRequest, request), request.stepsInAll)
@@ -316,6 +334,7 @@ class InsertionLogic:
         device: str = "auto",
         suvFactor: float | None = None,
         target: UptakeTarget | None = None,
+        fill: float | None = None,
     ) -> Preview:
         """Begin a quick tumour for showing while a box is moved, and return at once.
 
@@ -334,11 +353,8 @@ class InsertionLogic:
         grid, box = volumeGrid(volumeNode), roiBox(roiNode)
         startIjk, region = surroundings(box, grid, _patchSettings(model))
         voxels = voxelArray(volumeNode)[region]
-        k, j, i = voxels.shape
-        origin = grid.index_to_lps(np.asarray(startIjk, dtype=np.float64))
-        part = Grid((i, j, k), grid.spacing_mm, (origin[0], origin[1], origin[2]), grid.direction)
         request = PreviewRequest(
-            image=part.image_from_array(voxels),
+            image=grid.region(startIjk, voxels.shape[::-1]).image_from_array(voxels),
             startIjk=startIjk,
             units=self._units(volumeNode, suvFactor),
             box=box,
@@ -347,6 +363,7 @@ class InsertionLogic:
             model=model,
             device=device,
             target=target,
+            fill=fill,
         )
         job = self._worker.start(functools.partial(runPreview, request), steps, givesWay=True)
         return Preview(job, volumeNode, request.units)
@@ -426,7 +443,10 @@ class InsertionLogic:
 
     @property
     def results(self) -> list[Variant]:
-        """Variants of this logic whose volume and segmentation are still in the scene, oldest first."""
+        """Variants of this logic whose volume and segmentation are still in the scene, the oldest run first.
+
+        Of each run the best comes first.
+        """
         self._forgetRemovedNodes()
         return [variant for run in self._runs for variant in run]
 

@@ -6,9 +6,10 @@ from typing import Annotated
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
+from TumorGenCore.quality import LEAST_QUALITY
 from TumorGenCore.uptake_control import UptakeTarget
 
-__all__ = ["Device", "Parameters", "Solver", "Uptake", "uptakeTarget"]
+__all__ = ["Device", "Parameters", "Solver", "Uptake", "leastQuality", "uptakeTarget"]
 
 
 class Device(enum.Enum):
@@ -60,12 +61,14 @@ class Parameters:
         variants: how many tumours to make.
         uptake: see ``Uptake``.
         uptakeSuv: the SUV that ``uptake`` shall reach.
+        fillPercent: share of the box that the tumour shall fill; 0 leaves it to the model.
         livePreview: show a quick tumour whenever the box is changed.
         steps: sampling steps of each.
         solver: see ``Solver``.
         device: see ``Device``.
         model: a bundle's name or folder; empty is the default bundle.
         suvFactor: SUV per unit of the volume; 0 finds it out.
+        leastQuality: of several variants, 0 to 100; poorer ones are drawn again.
         softMask: also add the mask's probabilities as a volume.
         outline: show the mask's outline while comparing.
     """
@@ -76,14 +79,21 @@ class Parameters:
     variants: Annotated[int, WithinRange(1, 20)] = 1
     uptake: Uptake = Uptake.MODEL
     uptakeSuv: Annotated[float, WithinRange(0.1, 200.0)] = 8.0
+    fillPercent: Annotated[float, WithinRange(0.0, 60.0)] = 0.0
     livePreview: bool = False
     steps: Annotated[int, WithinRange(1, 100)] = 10
     solver: Solver = Solver.EULER
     device: Device = Device.AUTOMATIC
     model: str = ""
     suvFactor: Annotated[float, WithinRange(0.0, 1e6)] = 0.0
+    leastQuality: Annotated[int, WithinRange(0, 100)] = round(100 * LEAST_QUALITY)
     softMask: bool = False
     outline: bool = True
+
+
+def leastQuality(parameters: Parameters) -> float | None:
+    """What is asked of the variants' quality, 0 to 1; a single tumour is always the one of its seed."""
+    return parameters.leastQuality / 100 if parameters.variants > 1 else None
 
 
 def uptakeTarget(parameters: Parameters) -> UptakeTarget | None:

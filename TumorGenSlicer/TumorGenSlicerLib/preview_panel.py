@@ -145,6 +145,7 @@ class LivePreview:
                 device=parameters.device.value,
                 suvFactor=parameters.suvFactor or None,
                 target=uptakeTarget(parameters),
+                fill=parameters.fillPercent / 100 or None,
             )
         except Exception as error:  # While a box is being dragged nothing may open a window.
             self._fail(error)

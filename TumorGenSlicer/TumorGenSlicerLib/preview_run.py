@@ -37,6 +37,7 @@ class PreviewRequest:
         model: bundle name or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         target: SUVmax or SUVmean of the tumour.
+        fill: share of the box's volume that the tumour shall fill.
     """
 
     image: sitk.Image
@@ -48,6 +49,7 @@ class PreviewRequest:
     model: str
     device: str
     target: UptakeTarget | None = None
+    fill: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def runPreview(request: PreviewRequest, job: Job) -> PreviewResult:
         seed=request.seed,
         steps=request.steps,
         target=request.target,
+        fill=request.fill,
         should_cancel=lambda: job.isCancelled,
     )
     begin, end = request.box.index_bounds(Grid.from_image(request.image))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
 from TumorGenCore.lesion_measures import LesionMeasures
+from TumorGenCore.quality import QualityScore
 from TumorGenCore.volume_io import MASS_COLOR, MASS_TERMINOLOGY
 from TumorGenSlicerLib.insertion import SegmentResult, VariantResult
 from TumorGenSlicerLib.scene_geometry import ijkToRas, voxelArray
@@ -48,6 +49,7 @@ class Variant:
         softMaskNode: tumour probability, 0 to 1, if it was asked for.
         seed: of this variant.
         measures: SUV measures of all its tumours together.
+        quality: of its poorest tumour.
         warnings: in plain words.
         seconds: it took to compute.
         partSeconds: of the first box, by the core's names of the parts.
@@ -59,6 +61,7 @@ class Variant:
     softMaskNode: Any | None
     seed: int
     measures: LesionMeasures
+    quality: QualityScore
     warnings: tuple[str, ...]
     seconds: float
     partSeconds: dict[str, float]
@@ -98,6 +101,7 @@ def addVariant(scene: Any, source: InputSnapshot, result: VariantResult, segment
         softMaskNode=softMaskNode,
         seed=result.seed,
         measures=result.measures,
+        quality=result.quality,
         warnings=result.warnings,
         seconds=result.seconds,
         partSeconds=result.partSeconds,

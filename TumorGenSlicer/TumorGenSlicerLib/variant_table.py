@@ -1,20 +1,31 @@
-"""The table of tumours made: a row for each variant, with what a report would say of it."""
+"""The table of tumours made: a row for each variant, the best first, with what a report would say of it."""
 
 import math
 from collections.abc import Callable, Sequence
 
 import qt
 
+from TumorGenCore.quality import QualityScore
 from TumorGenSlicerLib.logic import Variant
 
 __all__ = ["VariantTable"]
+
+#: Column of the quality.
+_QUALITY = 1
+#: What a high part of the quality says.
+_PARTS = {
+    "uptake": "mask on its uptake",
+    "seam": "no seam",
+    "statistics": "usual volume and uptake",
+    "novelty": "no copy of a training lesion",
+}
 
 
 class VariantTable:
     """Fills a table widget and knows which variant is selected.
 
     Args:
-        widget: a QTableWidget with the columns seed, volume, SUVmax, SUVpeak, MTV and TLG.
+        widget: a QTableWidget with the columns seed, quality, volume, SUVmax, SUVpeak, MTV and TLG.
         onSelected: called when the user selects a row; not by ``show``.
     """
 
@@ -37,14 +48,15 @@ class VariantTable:
         return tuple(self._variants)
 
     def show(self, variants: Sequence[Variant], selected: Variant | None) -> None:
-        """A row for each of ``variants``, with that of ``selected`` selected."""
+        """A row for each of ``variants``, the best first, with that of ``selected`` selected."""
         wasBlocked = self._widget.blockSignals(True)
-        self._variants = list(variants)
+        self._variants = sorted(variants, key=lambda variant: -variant.quality.total)
         self._widget.clearContents()
         self._widget.setRowCount(len(self._variants))
         for row, variant in enumerate(self._variants):
             for column, text in enumerate(_cells(variant)):
-                self._widget.setItem(row, column, _item(text, _description(variant)))
+                toolTip = _judgement(variant.quality) if column == _QUALITY else _description(variant)
+                self._widget.setItem(row, column, _item(text, toolTip))
         self._widget.clearSelection()
         if selected is not None:
             self._widget.selectRow(self._variants.index(selected))
@@ -54,12 +66,19 @@ class VariantTable:
 def _cells(variant: Variant) -> list[str]:
     measures = variant.measures
     values = (measures.volume_ml, measures.suv_max, measures.suv_peak, measures.mtv_ml, measures.tlg)
-    return [str(variant.seed), *("-" if math.isnan(value) else f"{value:.1f}" for value in values)]
+    quality = str(variant.quality.percent)
+    return [str(variant.seed), quality, *("-" if math.isnan(value) else f"{value:.1f}" for value in values)]
 
 
 def _description(variant: Variant) -> str:
     lines = [variant.volumeNode.GetName(), f"made in {variant.seconds:.1f} s", *variant.warnings]
     return "\n".join(lines)
+
+
+def _judgement(quality: QualityScore) -> str:
+    """What is poor about a tumour, or that nothing is, and the parts of its quality."""
+    parts = [f"{_PARTS[name]}: {round(100 * part)}" for name, part in quality.parts.items() if part is not None]
+    return "\n".join([*(quality.reasons or ("Nothing is poor.",)), *parts, *quality.left_out])
 
 
 def _item(text: str, toolTip: str) -> qt.QTableWidgetItem:

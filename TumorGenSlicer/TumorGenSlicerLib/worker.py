@@ -26,7 +26,7 @@ class Progress:
 
     Args:
         stepsDone: sampling steps done, over all boxes and variants.
-        stepsInAll: sampling steps of the whole run.
+        stepsInAll: sampling steps of the whole run, as far as is known: what is drawn again adds to them.
         text: what is being done, such as "loading the model".
         secondsElapsed: since the start; stands still once the job is finished.
     """
@@ -73,7 +73,10 @@ class Job:
     def isFinished(self) -> bool:
         return self._finished.is_set()
 
-    def report(self, stepsDone: int, text: str) -> None:
+    def report(self, stepsDone: int, text: str, stepsInAll: int | None = None) -> None:
+        """Say how far the work is, and how much it is where that has changed."""
+        if stepsInAll is not None:
+            self._stepsInAll = stepsInAll
         self._state = (stepsDone, text)
 
     def cancel(self) -> None:

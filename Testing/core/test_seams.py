@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from TumorGenCore.evaluation.seams import seam_ratio
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import paste_window
+from TumorGenCore.seams import seam_ratio
 
 GRID = Grid((40, 36, 32), (3.0, 3.0, 4.0), (-60.0, -50.0, -60.0))
 UPRIGHT = Box((0.0, 3.0, 2.0), (40.0, 36.0, 44.0))
@@ -23,12 +23,10 @@ def scan():
 @pytest.mark.parametrize("box", [UPRIGHT, TILTED])
 def test_a_hard_paste_is_steep_and_a_faded_one_is_not(box):
     noise, window = scan(), paste_window(box, GRID, WHOLE, 6.0)
-    before = GRID.image_from_array(noise)
-    assert seam_ratio(before, before, box) == 1
-    hard = GRID.image_from_array(noise + 3.0 * (window > 0))
-    assert seam_ratio(before, hard, box) > 5
-    faded = seam_ratio(before, GRID.image_from_array(noise + 0.3 * window), box)
-    step = seam_ratio(before, GRID.image_from_array(noise + 0.3 * (window > 0)), box)
+    assert seam_ratio(noise, noise, GRID, box) == 1
+    assert seam_ratio(noise, noise + 3.0 * (window > 0), GRID, box) > 5
+    faded = seam_ratio(noise, noise + 0.3 * window, GRID, box)
+    step = seam_ratio(noise, noise + 0.3 * (window > 0), GRID, box)
     assert faded < 1.2
     assert step > 1.5
 
@@ -36,11 +34,10 @@ def test_a_hard_paste_is_steep_and_a_faded_one_is_not(box):
 def test_a_ramp_made_twice_as_steep_has_a_ratio_of_two():
     k, j, i = np.indices(GRID.size_ijk[::-1], dtype=float)
     ramp = 0.1 * i + 0.2 * j + 0.3 * k
-    assert seam_ratio(GRID.image_from_array(ramp), GRID.image_from_array(2 * ramp), UPRIGHT) == pytest.approx(2)
+    assert seam_ratio(ramp, 2 * ramp, GRID, UPRIGHT) == pytest.approx(2)
 
 
 def test_what_has_no_faces_in_the_scan_or_is_flat_has_no_ratio():
-    flat = GRID.image_from_array(np.ones(GRID.size_ijk[::-1]))
-    assert seam_ratio(flat, flat, UPRIGHT) is None
-    noise = GRID.image_from_array(scan())
-    assert seam_ratio(noise, noise, Box((0.0, 0.0, 0.0), (380.0, 380.0, 380.0))) is None
+    flat, noise = np.ones(GRID.size_ijk[::-1]), scan()
+    assert seam_ratio(flat, flat, GRID, UPRIGHT) is None
+    assert seam_ratio(noise, noise, GRID, Box((0.0, 0.0, 0.0), (380.0, 380.0, 380.0))) is None

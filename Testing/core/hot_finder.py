@@ -1,0 +1,24 @@
+"""A segmenter whose answer is known."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from TumorGenCore.intensity import NetworkScale
+from TumorGenCore.training.config import DataSettings, SegmenterRun
+from TumorGenCore.training.segmenter import Segmenter
+
+
+class _Threshold(nn.Module):
+    def __init__(self, suv: float) -> None:
+        super().__init__()
+        self.at = nn.Parameter(NetworkScale().to_network(torch.tensor([suv])))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x - self.at
+
+
+def hot_finder(suv: float, training_cases: tuple[str, ...] = (), pattern: str = "^(.+)$") -> Segmenter:
+    """It finds all that is hotter than ``suv``."""
+    return Segmenter(_Threshold(suv), SegmenterRun(data=DataSettings(patient_pattern=pattern)), training_cases)

@@ -1,0 +1,22 @@
+"""Lumpy lesions, another one for every number."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+SPACING_MM = (3.0, 3.0, 3.0)
+EDGE = 44
+
+
+def lumpy_lesion(number: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Uptake around 6 in tissue of 1, and mask, (44, 44, 44)."""
+    rng = np.random.default_rng(number)
+    k, j, i = (np.indices((EDGE,) * 3) - 21.5) / rng.uniform(7, 14, size=3)[:, None, None, None]
+    lumps = ndimage.gaussian_filter(rng.normal(size=(EDGE,) * 3), 3)
+    mask = np.sqrt(k**2 + j**2 + i**2) + 0.3 * lumps / lumps.std() < 1
+    labels, _ = ndimage.label(mask)
+    mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    texture = ndimage.gaussian_filter(rng.normal(size=(EDGE,) * 3), 2)
+    return np.where(mask, 6 + 2 * texture / texture.std(), 1).astype(np.float32), mask

@@ -1,0 +1,66 @@
+"""Frechet distances of several methods that can be compared with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from TumorGenCore.evaluation.frechet import frechet_of_features, most_components
+from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError, Rows
+from TumorGenCore.evaluation.samples import LesionSample, feature_rows
+
+__all__ = ["distances"]
+
+
+def distances(
+    synthetic: Mapping[str, Sequence[LesionSample]],
+    held_out: Sequence[LesionSample],
+    training: Sequence[LesionSample],
+    load: Callable[[], Callable[[LesionSample], NDArray[np.float64]]],
+    blocks: Sequence[str],
+) -> dict:
+    """Frechet distances of every method's lesions to the training lesions, on the same principal components.
+
+    Args:
+        synthetic: lesions of each method.
+        held_out, training: real lesions.
+        load: makes the function from a lesion to its features.
+        blocks: names of the equal parts that the features consist of.
+
+    Returns:
+        ``methods``: per method what ``frechet_of_features`` gives, averaged over the blocks, and in ``blocks`` for
+        each alone; or ``left_out`` with the reason. ``left_out`` alone where no distance can be had.
+    """
+    least = min(len(held_out), len(training))
+    if least < LEAST_LESIONS:  # Features take seconds.
+        return {"left_out": f"{least} real lesions on a side; {LEAST_LESIONS} are needed."}
+    try:
+        features = load()
+    except LeftOutError as reason:
+        return {"left_out": str(reason)}
+    real = feature_rows(held_out, features), feature_rows(training, features)
+    rows = {method: feature_rows(lesions, features) for method, lesions in synthetic.items()}
+    reasons, most = {}, {}
+    for method, some in rows.items():
+        try:
+            most[method] = most_components(some, *real, len(blocks))
+        except LeftOutError as reason:
+            reasons[method] = {"left_out": str(reason)}
+    # Distances on more components are longer: the poorest method sets the number for all.
+    components = min(most.values(), default=0)
+    found = {method: _of_method(rows[method], *real, blocks, components) for method in most}
+    return {"methods": {method: found.get(method) or reasons[method] for method in synthetic}}
+
+
+def _of_method(synthetic: Rows, held_out: Rows, training: Rows, blocks: Sequence[str], components: int) -> dict:
+    parts = len(blocks)
+    split = [_split(rows, parts) for rows in (synthetic, held_out, training)]
+    alone = [frechet_of_features(a, b, c, components=components) for a, b, c in zip(*split, strict=True)]
+    together = frechet_of_features(synthetic, held_out, training, parts, components=components)
+    return {**together, "blocks": dict(zip(blocks, alone, strict=True))}
+
+
+def _split(rows: Rows, parts: int) -> list[Rows]:
+    return [Rows(rows.patients, rows.seeds, values) for values in np.split(rows.values, parts, axis=1)]

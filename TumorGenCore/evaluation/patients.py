@@ -1,0 +1,60 @@
+"""Who may be evaluated: patients that no network has learnt from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.model_bundle import ModelBundle
+from TumorGenCore.training.data import Case, case_files, load_cases
+
+__all__ = ["check_unseen", "held_out_names", "load_training_cases"]
+
+
+def held_out_names(bundle: ModelBundle, names: Sequence[str] | None) -> list[str]:
+    """``names``, or the cases that the bundle's metadata names as held out.
+
+    Raises:
+        TrainingDataError: the bundle was trained on one of them, or names none.
+    """
+    cases_of = bundle.notes.get("cases", {})
+    chosen = list(names if names is not None else cases_of.get("validation", ()))
+    if not chosen:
+        raise TrainingDataError("The bundle names no held-out cases; say which with --cases.")
+    seen = sorted(set(chosen) & set(cases_of.get("training", ())))
+    if seen:
+        raise TrainingDataError(f"The bundle was trained on {', '.join(seen)}; figures on them would mean nothing.")
+    return chosen
+
+
+def load_training_cases(bundle: ModelBundle, data: Path, patient_pattern: str = r"^(.+)$") -> list[Case]:
+    """Those of the cases the bundle was trained on that are below ``data``; there may be none."""
+    here = sorted(case_files(data, bundle.notes.get("cases", {}).get("training", ())))
+    return load_cases(data, here, patient_pattern=patient_pattern) if here else []
+
+
+def check_unseen(network: str, learnt_from: Iterable[str], names: Iterable[str], patient_pattern: str) -> None:
+    """Refuse a network that learnt from a patient who is evaluated.
+
+    Args:
+        network: what it is, for the message.
+        learnt_from: names of its training cases.
+        names: of the cases that are evaluated.
+        patient_pattern: of its own settings; says whom a case belongs to.
+
+    Raises:
+        TrainingDataError
+    """
+    learnt = {_patient(name, patient_pattern) for name in learnt_from}
+    seen = sorted(name for name in names if _patient(name, patient_pattern) in learnt)
+    if seen:
+        raise TrainingDataError(
+            f"The {network} was trained on the patients of {', '.join(seen)}; train it with the generator's split."
+        )
+
+
+def _patient(name: str, pattern: str) -> str:
+    match = re.match(pattern, name)
+    return match[1] if match else name

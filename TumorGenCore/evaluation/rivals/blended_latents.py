@@ -1,0 +1,55 @@
+"""Blended latents, in the manner of blended latent diffusion (Avrahami et al., ACM Trans. Graph. 2023).
+
+The network knows neither the surroundings nor the box; the known latents are put back at every step, and that alone
+ties the tumour to its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import SimpleITK as sitk
+import torch
+from torch import nn
+
+from TumorGenCore.evaluation.insertion import Site
+from TumorGenCore.generator import TumorGenerator
+from TumorGenCore.training.diffusion import LEVELS
+from TumorGenCore.training.rival import TrainedRival, without_condition
+
+__all__ = ["BlendedLatents"]
+
+
+class _Unconditional(nn.Module):
+    """Takes the place of a vector field."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor, *_: object
+    ) -> torch.Tensor:
+        return without_condition(self.network, x_t, z_m, box, t)
+
+
+class BlendedLatents:
+    """Tumour and mask that fit the surroundings as far as the blending makes them, in fifty Euler steps.
+
+    Args:
+        generator: whose VAE, mask refiner and inpainting constraint are used.
+        trained: of the kind ``unconditional``.
+    """
+
+    def __init__(self, generator: TumorGenerator, trained: TrainedRival) -> None:
+        bundle = replace(
+            generator.bundle,
+            vector_field=_Unconditional(trained.network),  # type: ignore[arg-type]
+            latent_mean=trained.latent_mean,
+            latent_deviation=trained.latent_deviation,
+        )
+        self.generator = TumorGenerator(bundle, str(generator.device))
+
+    def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        result = self.generator.insert(site.image, site.box, seed=seed, steps=LEVELS, suv_factor=1)
+        return result.image, result.mask

@@ -1,0 +1,83 @@
+"""The tissue that a rival works on: the working patch of a site, without the real tumour that the box is drawn over."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from TumorGenCore.evaluation.insertion import Site
+from TumorGenCore.generator import TAPER_MM, PlacedBox, paste_patch, place_box
+from TumorGenCore.patch import PatchSettings, WorkingPatch
+from TumorGenCore.pseudo_mask import fill_box
+
+__all__ = ["SCANNER_FWHM_MM", "Host", "Rival", "blurred", "host_of", "random_of", "room_mm"]
+
+#: From a site and a seed to image and mask.
+Rival = Callable[[Site, int], tuple[sitk.Image, sitk.Image]]
+
+#: Resolution of a scanner, full width at half maximum, mm: the middle of what training brings shrunk tumours back to.
+SCANNER_FWHM_MM = 6.0
+#: How far a tumour's blurred edge and its contour's error reach, mm.
+SPILL_MM = 10.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """A site's working patch.
+
+    Args:
+        placed: box and patch.
+        suv: the scan, (k, j, i).
+        tissue: the same where no tumour is; a smooth continuation of its surroundings in the place of one.
+    """
+
+    placed: PlacedBox
+    suv: NDArray[np.float32]
+    tissue: NDArray[np.float32]
+
+    def with_tumour(self, suv: NDArray, mask: NDArray[np.bool_]) -> tuple[sitk.Image, sitk.Image]:
+        """Image and mask on the site's grid, of a patch (k, j, i) with a tumour."""
+        return paste_patch(self.placed, self.suv, suv, mask.astype(np.float32))
+
+
+def host_of(site: Site, settings: PatchSettings) -> Host:
+    """The patch of a site, with the real tumour taken out: a paste would not hide it as a generator does."""
+    placed = place_box(site.image, site.box, settings, suv_factor=1)
+    patch = placed.patch
+    suv = patch.sample(placed.image)
+    if site.real is None:
+        return Host(placed, suv, suv)
+    real = patch.sample(sitk.Cast(site.real, sitk.sitkFloat32)) > 0.5
+    if not real.any():
+        return Host(placed, suv, suv)
+    near = ndimage.distance_transform_edt(~real, sampling=patch.grid.spacing_mm[0]) <= SPILL_MM
+    gone = near & (patch.box_coverage() > 0)
+    # On a logarithmic scale, or what is left of a tumour outside the box would set the mean.
+    scan, inside = (torch.from_numpy(part)[None, None] for part in (np.arcsinh(suv), gone.astype(np.float32)))
+    filled = np.sinh(fill_box(scan, inside)[0, 0].numpy())
+    return Host(placed, suv, np.where(gone, filled, suv))
+
+
+def random_of(site: Site, seed: int) -> np.random.Generator:
+    """One seed shall not give the same tumour at every site."""
+    return np.random.default_rng([seed, zlib.crc32(site.name.encode())])
+
+
+def room_mm(patch: WorkingPatch) -> NDArray[np.float64]:
+    """Edges of the part of the box where a change keeps its full strength, along the patch's axes (i, j, k)."""
+    edges = np.asarray(patch.box.size_mm)
+    return edges - 2 * np.minimum(TAPER_MM, edges / 5)
+
+
+def blurred(volume: NDArray, fwhm_mm: float, patch: WorkingPatch) -> NDArray[np.float32]:
+    """A patch (k, j, i) as a scanner of this resolution would show it."""
+    sigma = fwhm_mm / (2 * np.sqrt(2 * np.log(2))) / patch.grid.spacing_mm[0]
+    smooth: NDArray[np.float32] = ndimage.gaussian_filter(volume.astype(np.float32), sigma, mode="nearest")
+    return smooth

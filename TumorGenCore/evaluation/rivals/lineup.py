@@ -1,0 +1,47 @@
+"""Who is compared, under which name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from TumorGenCore.evaluation.rivals.blended_latents import BlendedLatents
+from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
+from TumorGenCore.evaluation.rivals.donors import Donors
+from TumorGenCore.evaluation.rivals.host import Rival
+from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
+from TumorGenCore.evaluation.rivals.own import Own
+from TumorGenCore.evaluation.rivals.rule_based import RuleBased
+from TumorGenCore.generator import TumorGenerator
+from TumorGenCore.training.data import Case
+from TumorGenCore.training.rival import TrainedRival
+
+__all__ = ["rivals_of"]
+
+
+def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequence[TrainedRival]) -> dict[str, Rival]:
+    """Every method by the name that the report gives it, in its order.
+
+    Args:
+        generator: the bundle; its VAE and working patch serve all.
+        training: cases that give tumours and masks.
+        trained: rivals that were trained.
+
+    Raises:
+        TrainingDataError: no training case has a tumour.
+    """
+    donors, settings = Donors(training), generator.bundle.patch
+    methods: dict[str, Rival] = {
+        "copy-paste": CopyPaste(donors, settings),
+        "SynTumor's manner": RuleBased(donors.uptake(), settings),
+    }
+    for rival in trained:
+        if rival.run.kind == "unconditional":
+            methods["BLD's manner, Euler-50"] = BlendedLatents(generator, rival)
+        else:
+            methods["DiffTumor's manner, DDPM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddpm")
+            methods["DiffTumor's manner, DDIM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddim")
+    for steps in (50, 10, 4):
+        methods[f"TumorGen, Euler-{steps}"] = Own(generator, steps)
+    for steps in (10, 4):
+        methods[f"TumorGen, Heun-{steps}"] = Own(generator, steps, "heun")
+    return methods
