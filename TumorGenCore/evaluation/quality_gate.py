@@ -20,7 +20,7 @@ from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.quality import LEAST_QUALITY, MARGIN_VOXELS, PARTS, QualityScore, score
 from TumorGenCore.training.data import Case, Lesion
-from TumorGenCore.training.metabolic_part import metabolic_part
+from TumorGenCore.training.metabolic_part import tumour_mask
 from TumorGenCore.training_lesions import TrainingLesions
 
 __all__ = ["SPOILT", "gate_lines", "quality_gate"]
@@ -177,16 +177,7 @@ def _around(box: Box, *images: sitk.Image) -> tuple[NDArray, NDArray, NDArray[np
 
 
 def _avid_mask(case: Case, lesion: Lesion) -> sitk.Image:
-    """The PET-avid part of a lesion's contour, 0/1 on the case's grid."""
-    grid = Grid.from_image(case.image)
-    voxels = np.rint(grid.lps_to_index(lesion.points_lps)).astype(int)[:, ::-1]
-    mask = np.zeros(grid.size_ijk[::-1], dtype=bool)
-    mask[tuple(voxels.T)] = True
-    # Of a whole body only the neighbourhood is looked at.
-    low, high = np.maximum(voxels.min(axis=0) - MARGIN_VOXELS, 0), voxels.max(axis=0) + MARGIN_VOXELS + 1
-    around = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    mask[around] = metabolic_part(sitk.GetArrayViewFromImage(case.image)[around], mask[around])
-    return grid.image_from_array(mask.astype(np.uint8))
+    return Grid.from_image(case.image).image_from_array(tumour_mask(case, lesion).astype(np.uint8))
 
 
 def _real(case: Case, lesion: Lesion) -> _Tumour:

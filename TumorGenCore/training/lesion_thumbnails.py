@@ -9,18 +9,15 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.geometry import Grid
 from TumorGenCore.model_bundle import add_training_lesions, bundle_folder, load_bundle
 from TumorGenCore.training.data import Case, Lesion, case_files, load_cases
-from TumorGenCore.training.metabolic_part import metabolic_part
+from TumorGenCore.training.metabolic_part import tumour_mask
 from TumorGenCore.training_lesions import LEAST_PATIENTS, MOST_LESIONS, TrainingLesions, thumbnail
 
 __all__ = ["add_lesions_to_bundle", "describe_training_lesions"]
-
-#: Voxels kept around a contour: closing gaps at its surface needs the neighbours.
-_MARGIN_VOXELS = 4
 
 
 def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
@@ -66,12 +63,8 @@ def add_lesions_to_bundle(model: str | Path, data: Path) -> int:
 
 
 def _thumbnail(case: Case, lesion: Lesion) -> NDArray[np.uint8]:
-    grid = Grid.from_image(case.image)
-    voxels = np.rint(grid.lps_to_index(lesion.points_lps)).astype(int)[:, ::-1]
-    # Of a whole body only the neighbourhood is looked at.
-    first = np.maximum(voxels.min(axis=0) - _MARGIN_VOXELS, 0)
-    around = tuple(slice(a, b + 1 + _MARGIN_VOXELS) for a, b in zip(first, voxels.max(axis=0), strict=True))
-    suv = sitk.GetArrayViewFromImage(case.image)[around]
-    contour = np.zeros(suv.shape, dtype=bool)
-    contour[tuple((voxels - first).T)] = True
-    return thumbnail(suv, metabolic_part(suv, contour), grid.spacing_mm)
+    mask = tumour_mask(case, lesion)
+    # Of a whole body only the neighbourhood is looked at; the edge is interpolated from the voxels around it.
+    found = ndimage.find_objects(mask.astype(np.uint8))[0]
+    around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in found)
+    return thumbnail(sitk.GetArrayViewFromImage(case.image)[around], mask[around], case.image.GetSpacing())

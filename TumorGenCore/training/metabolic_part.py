@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["METABOLIC_SHARE", "largest_piece", "metabolic_part"]
+from TumorGenCore.geometry import Grid
+from TumorGenCore.training.data import Case, Lesion, lesion_mask
+
+__all__ = ["METABOLIC_SHARE", "largest_piece", "metabolic_part", "tumour_mask"]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
+#: Voxels kept around a contour: closing gaps at its surface needs the neighbours.
+_MARGIN_VOXELS = 4
 
 
 def metabolic_part(suv: NDArray, contour: NDArray[np.bool_], share: float = METABOLIC_SHARE) -> NDArray[np.bool_]:
@@ -27,6 +33,17 @@ def metabolic_part(suv: NDArray, contour: NDArray[np.bool_], share: float = META
     for label in range(1, count + 1):
         part |= _hot_part(suv, labels == label, share)
     return part
+
+
+def tumour_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
+    """The part of a lesion's contour that takes up tracer, (k, j, i) on the case's grid."""
+    mask = lesion_mask(lesion, Grid.from_image(case.image))
+    # Of a whole body only the neighbourhood is looked at.
+    found = ndimage.find_objects(mask.astype(np.uint8))[0]
+    around = tuple(slice(max(0, s.start - _MARGIN_VOXELS), s.stop + _MARGIN_VOXELS) for s in found)
+    suv = sitk.GetArrayViewFromImage(case.image)[around]
+    mask[around] = metabolic_part(suv, mask[around])
+    return mask
 
 
 def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
