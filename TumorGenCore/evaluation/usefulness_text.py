@@ -22,8 +22,8 @@ def usefulness_text(report: dict) -> str:
         f"# Usefulness of {report['bundle']}",
         "",
         f"A segmenter (MONAI's DynUNet) learns from {few} real cases ({', '.join(report['few'])}), alone or beside "
-        f"synthetic tumours, for {report['steps']} steps on {report['patches']} patches; the seeds {report['seeds']} give "
-        "other first weights and patches. Tumours are shown in six of ten patches of every arm; half of them are "
+        f"synthetic tumours, for {report['steps']} steps on {report['patches']} patches; the seeds {report['seeds']} "
+        "give other first weights and patches. Tumours are shown in six of ten patches of every arm; half of them are "
         "synthetic where there are any. The tissue in the others is the same for all arms but the last: that of the "
         f"few and of {', '.join(report['healthy_only']) or 'no others'}, whose own tumours are never shown.",
         "",
