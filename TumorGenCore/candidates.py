@@ -153,7 +153,8 @@ def best_candidates(
 
     Args:
         least_quality, redraw_seeds, most_redraws: see ``choose``.
-        on_progress: called after each sampling step with the steps done and those of all candidates so far asked for.
+        on_progress: called after each sampling step with the steps done and those of all candidates so far asked for;
+            its text says how many are being drawn again.
         others: see ``TumorGenerator.insert``.
 
     Raises:
@@ -165,11 +166,12 @@ def best_candidates(
     def make(batch: Sequence[int]) -> list[InsertionResult]:
         nonlocal asked
         before, asked = asked, asked + len(batch)
+        again = f"{len(batch)} drawn again, " if before else ""
 
         def tell(step: int, steps_of_batch: int, doing: str) -> None:
             if on_progress is not None:
                 earlier = before * steps_of_batch // len(batch)
-                on_progress(earlier + step, earlier + steps_of_batch, doing)
+                on_progress(earlier + step, earlier + steps_of_batch, again + doing)
 
         return generator.generate_many(
             prepared,
