@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from TumorGenCore.evaluation.control import control_lines, measure_control
 from TumorGenCore.evaluation.field_statistics import read_field_statistics
 from TumorGenCore.evaluation.insertion import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
@@ -78,6 +79,8 @@ def evaluate(
     realism, samples = measure_realism(cases, training, shown, tell, segmenter)
     gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
     tell("quality gate: done")
+    control = measure_control(generator, [site for site, _ in shown if site.group != "tumour"])
+    tell("control: done")
     report = {
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
@@ -89,6 +92,7 @@ def evaluate(
         "means": _means(reconstruction, sites),
         "realism": realism,
         "quality": gate,
+        "control": control,
     }
     # Before the pictures: one that fails must not cost the figures.
     for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", _markdown(report))):
@@ -149,5 +153,6 @@ def _markdown(report: dict) -> str:
         "",
         *realism_lines(report["realism"]),
         *gate_lines(report["quality"]),
+        *control_lines(report["control"]),
     ]
     return "\n".join(lines)

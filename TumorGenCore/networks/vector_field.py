@@ -26,6 +26,8 @@ class VectorField(nn.Module):
         num_head_channels: channels per attention head.
         norm_num_groups: groups of each GroupNorm.
         control_channels: numbers that may be asked of a tumour (see ``tumor_controls``); 0 for none.
+        control_embedding: they also join the time's embedding, which reaches every block. As channels alone they are
+            hardly heard (measured): a constant over the box is small beside the noise, and norms take it away.
         box_channel: False hides B from the network, which then has to find the box in z^m; there to be compared with.
     """
 
@@ -38,6 +40,7 @@ class VectorField(nn.Module):
         num_head_channels: int = 32,
         norm_num_groups: int = 8,
         control_channels: int = 0,
+        control_embedding: bool = False,
         box_channel: bool = True,
     ) -> None:
         super().__init__()
@@ -53,6 +56,10 @@ class VectorField(nn.Module):
             num_head_channels=num_head_channels,
             norm_num_groups=norm_num_groups,
         )
+        if control_embedding:
+            # MONAI adds what ``class_embedding`` makes of the labels to the time's embedding.
+            self.unet.num_class_embeds = control_channels
+            self.unet.class_embedding = _ControlEmbedding(control_channels, 4 * channels[0])  # type: ignore[assignment]
 
     def forward(
         self,
@@ -74,10 +81,32 @@ class VectorField(nn.Module):
         Returns:
             Same shape as ``x_t``.
         """
+        labels = None
         inputs = [x_t, z_m, box if self.box_channel else torch.zeros_like(box)]
         if self.control_channels:
             asked = x_t.new_zeros(len(x_t), self.control_channels) if controls is None else controls
+            labels = asked if self.unet.num_class_embeds else None
             heard_where = box if self.box_channel else torch.ones_like(box)
             inputs.append(asked.reshape(-1, self.control_channels, 1, 1, 1) * heard_where)
-        velocity: torch.Tensor = self.unet(torch.cat(inputs, dim=1), timesteps=t * 1000)
+        velocity: torch.Tensor = self.unet(torch.cat(inputs, dim=1), timesteps=t * 1000, class_labels=labels)
         return velocity
+
+
+class _ControlEmbedding(nn.Module):
+    """Controls (n, c) to an embedding (n, features): which are given, and, where given, how far from the usual.
+
+    It starts at zero, so that a network trained without it goes on from where it was.
+    """
+
+    def __init__(self, controls: int, features: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(2 * controls, features)
+        self.last = nn.Linear(features, features)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, controls: torch.Tensor) -> torch.Tensor:
+        given = (controls > 0).to(controls.dtype)
+        features = torch.cat([given, given * (controls - 0.5) * 6], dim=1)
+        made: torch.Tensor = self.last(nn.functional.silu(self.first(features)))
+        return made

@@ -103,6 +103,8 @@ class GeneratorRun:
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
+    #: added in the tumour, which is a small part of most boxes
+    tumour_weight: float = 0.0
     #: the network sees the box B; False is there to be compared with
     box_channel: bool = True
     #: the tumour may be asked to fill the box so far and to be so hot (``tumor_controls``)

@@ -85,6 +85,7 @@ class GeneratorStage:
                 "num_head_channels": run.num_head_channels,
                 "norm_num_groups": run.norm_num_groups,
                 "control_channels": CONTROL_CHANNELS if run.controlled else 0,
+                "control_embedding": run.controlled,
                 # Named only where it is off: bundles from before it was a choice stay the same networks.
                 **({} if run.box_channel else {"box_channel": False}),
             },
@@ -133,12 +134,15 @@ class GeneratorStage:
             TrainingDataError: they have other shapes than this run's.
         """
         for part in ("vector_field", "mask_refiner"):
-            if bundle.network_arguments[part] != self.arguments[part]:
+            # An embedding of the controls that the bundle lacks starts at zero, and changes nothing at first.
+            theirs, ours = (_but_embedding(a[part]) for a in (bundle.network_arguments, self.arguments))
+            if theirs != ours:
                 raise TrainingDataError(
                     f"The {part} of {bundle.name} has other shapes than this run's; give the configuration its shapes, "
                     "or train from the beginning."
                 )
-            getattr(self.network, part).load_state_dict(getattr(bundle, part).state_dict())
+            state = getattr(self.network, part).state_dict() | getattr(bundle, part).state_dict()
+            getattr(self.network, part).load_state_dict(state)
 
     def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.run.loop.seed, 3, step, process])
@@ -161,7 +165,8 @@ class GeneratorStage:
         z_1, m_1 = x_1[:, :-1], (x_1[:, -1:] + 1) / 2
         z_hat, m_hat = x_hat[:, :-1], ((x_hat[:, -1:] + 1) / 2).clamp(0, 1)
         # Outside the box x is known in use, so errors there cost less.
-        rfm = losses.rectified_flow_loss(velocity, x_1, noise, 1 + (self.run.box_weight - 1) * box)
+        weight = 1 + (self.run.box_weight - 1) * box + self.run.tumour_weight * m_1
+        rfm = losses.rectified_flow_loss(velocity, x_1, noise, weight)
         coarse = losses.coarse_loss(z_hat, z_1, box, t)
         fine = losses.fine_loss(z_hat, m_hat, z_1, m_1, box, t)
         rec = self._refiner_loss(network, batch, x_hat.detach(), t, generator)
@@ -227,16 +232,18 @@ class GeneratorStage:
         batch = self._normalised(self.held_out, list(range(len(self.held_out))))
         generator = torch.Generator().manual_seed(0)
         noise = _noise(batch["x_1"], generator)
-        errors = []
+        errors: dict[str, list[torch.Tensor]] = {"rfm": [], "rfm_controlled": []}
         for t in (0.1, 0.3, 0.5, 0.7, 0.9):
             x_t = (1 - t) * noise + t * batch["x_1"]
-            velocity = network(x_t, batch["z_m"], batch["box"], torch.full((len(noise),), t))
-            errors.append(losses.rectified_flow_loss(velocity, batch["x_1"], noise, batch["box"] + 1e-3))
+            for name, controls in (("rfm", None), ("rfm_controlled", batch["controls"])):
+                velocity = network(x_t, batch["z_m"], batch["box"], torch.full((len(noise),), t), controls)
+                errors[name].append(losses.rectified_flow_loss(velocity, batch["x_1"], noise, batch["box"] + 1e-3))
         shown = {name: value[:16] for name, value in batch.items()}
         refined = torch.sigmoid(self._refine(network, shown["x_1"])) > 0.5
         truth = shown["mask"] > 0.5
         dice = 2 * (refined & truth).sum() / (refined.sum() + truth.sum()).clamp_min(1)
-        return {"rfm": float(torch.stack(errors).mean()), "refiner_dice": float(dice)}
+        means = {name: float(torch.stack(values).mean()) for name, values in errors.items()}
+        return {**means, "refiner_dice": float(dice)}
 
     def picture(self, network: nn.Module, path: Path) -> None:
         if self.held_out is None:
@@ -265,6 +272,10 @@ class GeneratorStage:
             network_arguments=self.arguments, scale=self.scale, patch=self.patch,
             latent_mean=self.mean, latent_deviation=self.deviation, condition=self.run.condition, notes=notes,
         )  # fmt: skip
+
+
+def _but_embedding(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name != "control_embedding"}
 
 
 def train_generator(
