@@ -110,8 +110,8 @@ def test_what_is_kept_follows_the_weights_and_a_copy_keeps_nothing_of_its_model(
 
 
 @torch.inference_mode()
-def test_many_times_do_not_pile_up(networks: tuple[Whole, Whole]) -> None:
-    field = networks[1].field
+def test_many_times_do_not_pile_up() -> None:
+    field = use_fused(shaken(VectorField(channels=(8, 16), attention_levels=(False, True), num_head_channels=8)))
     x, z, box = noise(1, 1, 5, 4, 4, 4), noise(2, 1, 4, 4, 4, 4), torch.ones(1, 1, 4, 4, 4)
     for step in range(300):
         field(x, z, box, torch.tensor([step / 300]))

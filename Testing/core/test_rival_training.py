@@ -74,13 +74,15 @@ def test_what_has_learnt_one_example_gives_it_back(tiny_cases, autoencoder, tmp_
     stage = STAGES[kind](run, vae, vae_run, load_cases(tiny_cases), [], tmp_path / "cache", True)
     network = train(stage, loop, tmp_path, resume=False, quiet=True)
     batch = stage.caches[16].batch([0], *stage._latent_scale(), vae.factor)
+    if kind == "unconditional":  # Sampling in the box takes the rest from the scan; here the network makes all of it.
+        batch["box"] = torch.ones_like(batch["box"])
     with torch.inference_mode():
         made = stage.sample(network, batch, torch.Generator().manual_seed(0))
 
     def size(z: torch.Tensor) -> float:
         return float((z[:, :-1] ** 2 * batch["box"]).mean() ** 0.5)
 
-    # 0.01 for the flow, 0.5 and falling for the diffusion, which learns more slowly.
+    # 0.6 for the flow, 0.5 for the diffusion, and falling; untrained networks are at 1.2 and more.
     assert size(made - batch["x_1"]) < 0.7 * size(batch["x_1"])
 
 
