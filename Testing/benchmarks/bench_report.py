@@ -19,22 +19,16 @@ NOT_PLOTTED = "parts"
 def markdown(head: Sequence[str], rows: Sequence[Row], held_to: Sequence[Target]) -> str:
     """What was measured on, the targets, and one table a section."""
     lines = ["# Benchmark of an insertion", "", *(f"- {line}" for line in head), "", *_target_lines(held_to)]
+    head_of_table = ["| what | ms | spread | GFLOP | of best |", "| --- | ---: | ---: | ---: | ---: |"]
     for section in dict.fromkeys(row.section for row in rows):
-        lines += [
-            "",
-            f"## {section}",
-            "",
-            "| what | ms | spread | GFLOP | of best |",
-            "| --- | ---: | ---: | ---: | ---: |",
-        ]
+        lines += ["", f"## {section}", "", *head_of_table]
         for row in rows:
             if row.section == section:
                 gflop = "" if row.gflop is None else f"{row.gflop:.1f}"
                 share = "" if row.share is None else f"{100 * row.share:.0f} %"
-                times = (
-                    f"{1000 * seconds:.{0 if row.seconds >= 0.1 else 1}f}" for seconds in (row.seconds, row.spread)
-                )
-                lines.append(f"| {row.name} | {' | '.join(times)} | {gflop} | {share} |")
+                digits = 0 if row.seconds >= 0.1 else 1
+                median, spread = (f"{1000 * seconds:.{digits}f}" for seconds in (row.seconds, row.spread))
+                lines.append(f"| {row.name} | {median} | {spread} | {gflop} | {share} |")
     return "\n".join([*lines, ""])
 
 

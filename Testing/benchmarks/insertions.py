@@ -188,7 +188,7 @@ def box_for(generator: TumorGenerator, size: tuple[int, ...]) -> Box:
 
 def whole_body() -> PetVolume:
     """Noisy tissue of SUV 1 in an elliptic cylinder, air around it; SUV."""
-    suv = np.random.default_rng(0).gamma(4.0, 0.25, WHOLE_BODY.size_ijk[::-1]).astype(np.float32)
+    suv = np.random.default_rng(0).standard_gamma(4.0, WHOLE_BODY.size_ijk[::-1], dtype=np.float32) / 4
     across, along = (np.linspace(-1, 1, n) for n in WHOLE_BODY.size_ijk[:2])
     suv[:, (across / 0.75) ** 2 + (along[:, None] / 0.55) ** 2 > 1] = 0
     return PetVolume(WHOLE_BODY.image_from_array(suv), PetUnits("SUV", 1.0, "given"))
