@@ -499,7 +499,7 @@ def _checked(image: sitk.Image | PetVolume, suv_factor: float | None) -> tuple[s
 
 
 def _require_overlap(box: Box, grid: Grid) -> None:
-    if not box.voxels(grid)[0].any():
+    if not box.holds_voxels(grid):
         raise InvalidBoxError(
             f"The box at {tuple(round(c, 1) for c in box.center_lps)} mm (LPS) holds no voxel of the volume; "
             "move it onto the image. Coordinates given in RAS instead of LPS are a common cause."
