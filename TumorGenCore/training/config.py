@@ -140,6 +140,8 @@ class SegmenterRun:
     channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
     patch_size: int = 48
     batch_size: int = 4
+    #: patch edges that are shown as often as ``patch_size``: small ones show small tumours, large ones whole large ones
+    other_sizes: list[int] = field(default_factory=list)
 
 
 def default_config(name: str) -> Path:

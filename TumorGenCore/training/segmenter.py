@@ -1,6 +1,7 @@
 """`tumorgen train segmenter`: the independent judge of masks, trained on real tumours only.
 
-nnU-Net's architecture (MONAI ``DynUNet``). It has never seen a synthetic tumour: whether it finds one, and where it
+nnU-Net's architecture (MONAI ``DynUNet``). It sees tumours where they grew, and, as augmentation, moved into other
+tissue; none that a generator made: whether it finds one, and where it
 draws the border, says whether image and mask agree as they do in real scans.
 """
 
@@ -35,6 +36,7 @@ from TumorGenCore.training.trainer import train
 
 __all__ = ["Scenes", "Segmenter", "SegmenterStage", "load_segmenter", "train_segmenter"]
 
+MOST_IN_A_BATCH = 16
 _CONFIG, _WEIGHTS = "segmenter.json", "segmenter.safetensors"
 
 
@@ -79,16 +81,20 @@ class SegmenterStage:
         torch.manual_seed(run.loop.seed)
         self.network: nn.Module = channels_last(_build(run))
         self._training = training
-        self._validation = self._scenes(validation, range(24)) if validation is not None else None
+        self._validation = self._scenes(validation, range(24), run.patch_size) if validation else None
 
-    def _scenes(self, maker: Scenes, indices: range) -> dict[str, torch.Tensor]:
-        scenes = [maker.scene(n, self.run.patch_size) for n in indices]
+    def _scenes(self, maker: Scenes, indices: range, size: int) -> dict[str, torch.Tensor]:
+        scenes = [maker.scene(n, size) for n in indices]
         suv, mask = (torch.from_numpy(np.stack(part)[:, None].astype(np.float32)) for part in zip(*scenes, strict=True))
         return {"patch": self.run.scale.to_network(suv), "mask": mask}
 
     def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
-        first = (step + process * self.run.loop.steps) * self.run.batch_size
-        return self._scenes(self._training, range(first, first + self.run.batch_size))
+        sizes = [self.run.patch_size, *self.run.other_sizes]
+        size = sizes[np.random.default_rng([self.run.loop.seed, 5, step]).integers(len(sizes))]
+        # As many voxels in every batch.
+        count = max(1, min(round(self.run.batch_size * (self.run.patch_size / size) ** 3), MOST_IN_A_BATCH))
+        first = (step + process * self.run.loop.steps) * MOST_IN_A_BATCH
+        return self._scenes(self._training, range(first, first + count), size)
 
     def loss(
         self, network: nn.Module, batch: dict[str, torch.Tensor], generator: torch.Generator
