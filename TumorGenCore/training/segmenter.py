@@ -55,13 +55,14 @@ class Segmenter:
     training_cases: tuple[str, ...]
 
     @torch.inference_mode()
-    def find(self, image: sitk.Image, patch: WorkingPatch) -> NDArray[np.bool_]:
-        """The tumour voxels of a working patch, (k, j, i); ``image`` in SUV."""
+    def find(self, image: sitk.Image, patch: WorkingPatch, finer: int = 1) -> NDArray[np.bool_]:
+        """The tumour voxels of a working patch, (k, j, i), on a grid ``finer`` times as fine; ``image`` in SUV."""
         suv = torch.from_numpy(patch.sample(image))[None, None]
         device = next(self.network.parameters()).device
         with autocast(device):
             logits = self.network(self.run.scale.to_network(suv).to(device))
-        found: NDArray[np.bool_] = (logits[0, 0].float() > 0).cpu().numpy()
+        logits = nn.functional.interpolate(logits.float(), scale_factor=finer, mode="trilinear", align_corners=False)
+        found: NDArray[np.bool_] = (logits[0, 0] > 0).cpu().numpy()
         return found
 
 
