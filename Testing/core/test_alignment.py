@@ -49,7 +49,8 @@ def test_only_what_lies_in_the_box_counts() -> None:
     tumour, elsewhere = ball(15, 15, 2.5), ball(10, 38, 2.5)
     image = grid.image_from_array(np.where(tumour | elsewhere, 20.0, 0.0).astype(np.float32))
     mask = grid.image_from_array(tumour.astype(np.uint8))
-    segmenter = hot_finder(10.0)
+    # Half way on the network scale, so that the border of the finer grid lies between hot and cold voxels.
+    segmenter = hot_finder(float(np.sinh(np.arcsinh(20.0) / 2)))
     box = Box((15 * 2.5 - 58.75, 0.0, 0.0), (45, 45, 45))
     figures = alignment(segmenter, image, mask, box)
     assert figures["dice"] is not None and figures["dice"] > 0.93
