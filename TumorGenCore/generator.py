@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -23,7 +22,7 @@ from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
-from TumorGenCore.quality import QualityScore, score_images
+from TumorGenCore.quality import QualityScore, score_region
 from TumorGenCore.sampling import Sampling, Solver
 from TumorGenCore.suv import PetUnits, units_of_image
 from TumorGenCore.tumor_controls import TumorControls, search_fill
@@ -37,8 +36,6 @@ __all__ = ["InsertionResult", "Paste", "PlacedBox", "PreparedBox", "TumorGenerat
 OnProgress = Callable[[int, int, str], None]
 #: asked between any two parts; True cancels
 ShouldCancel = Callable[[], bool]
-
-Result = TypeVar("Result")
 
 #: ``change``: the tissue keeps its texture, and changes as D(z) differs from D(z_1). ``replace``: D(z) takes its place.
 Paste = Literal["change", "replace"]
@@ -56,22 +53,27 @@ FAINT_SUV = 0.05
 class InsertionResult:
     """One synthetic tumour.
 
-    What only some callers want is made when it is first asked for: the masks on the whole grid, the input's hash in
-    the provenance, and the quality.
+    All that takes the longer the larger the volume is, and what only some callers want, is made when it is first asked
+    for: image and masks on the whole grid, the input's hash in the provenance, and the quality. The input is kept for
+    that as it was when the box was prepared.
 
     Args:
-        image: the volume with the tumour; the input's grid, pixel type and units.
         seconds: time of each part.
         warnings: what the user should know, in plain words.
     """
 
-    image: sitk.Image
     seconds: dict[str, float]
     warnings: tuple[str, ...]
     _marked: _MarkedRegion
+    _make_image: Callable[[], sitk.Image]
     _record: Callable[..., Provenance]
     _input_hash: Callable[[], str]
     _score: Callable[[], QualityScore]
+
+    @cached_property
+    def image(self) -> sitk.Image:
+        """The volume with the tumour: the input's grid, pixel type and units, without its metadata keys."""
+        return self._make_image()
 
     @cached_property
     def mask(self) -> sitk.Image:
@@ -106,7 +108,8 @@ class _MarkedRegion:
     def on_whole_grid(self, values: NDArray) -> sitk.Image:
         source = sitk.GetImageFromArray(values)
         whole = self.grid.empty_image(source.GetPixelID())
-        _write_region(whole, source, self.start_ijk)
+        region = zip(self.start_ijk, source.GetSize(), strict=True)
+        whole[tuple(slice(start, start + size) for start, size in region)] = source
         return whole
 
 
@@ -299,17 +302,12 @@ class TumorGenerator:
                 on_progress(done, steps_in_all, doing)
 
         pause(0, "sampling")
-        # Copying a whole body takes as long as a few sampling steps: done beside them.
-        copies = _in_background([partial(_deep_copy, prepared.image)] * len(seeds))
         run = _Run(prepared, sampling, target, fill, self.paste, pause)
         tumours = (
             self._grown(run, seeds) if fill is None else [self._searched(run, n, seed) for n, seed in enumerate(seeds)]
         )
         pause(steps_in_all, "pasting")
-        results = [
-            self._result(run, seed, tumour, copy.result())
-            for seed, tumour, copy in zip(seeds, tumours, copies, strict=True)
-        ]
+        results = [self._result(run, seed, tumour) for seed, tumour in zip(seeds, tumours, strict=True)]
         pause(steps_in_all, "done")
         return results
 
@@ -345,11 +343,8 @@ class TumorGenerator:
         noise = [_noise_seed(seed, run.prepared.box) for seed in seeds]
         return self._engine.grow(run.prepared.encoded, noise, run.sampling, controls, on_step, seconds)
 
-    def _result(self, run: _Run, seed: int, tumour: _Tumour, image: sitk.Image) -> InsertionResult:
-        """``image``, a copy of the input, with the tumour written into it."""
+    def _result(self, run: _Run, seed: int, tumour: _Tumour) -> InsertionResult:
         prepared, pasted = run.prepared, tumour.pasted
-        with timed(tumour.seconds, "write region"):
-            _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
         record = partial(
             make_provenance,
             units=prepared.units,
@@ -368,9 +363,9 @@ class TumorGenerator:
             refine=self._engine.refine,
         )
         quality = partial(
-            score_images,
+            score_region,
             before=prepared.image,
-            after=image,
+            after=pasted.values,
             tumour=pasted.marked.tumour,
             start_ijk=pasted.marked.start_ijk,
             box=prepared.box,
@@ -381,7 +376,10 @@ class TumorGenerator:
             | ({"suv_max"} if run.target is not None else set()),
         )
         warnings = tuple(dict.fromkeys((*prepared.warnings, *tumour.notices, *run.shortcomings(pasted))))
-        return InsertionResult(image, tumour.seconds, warnings, pasted.marked, record, prepared.input_hash, quality)
+        make_image = partial(_with_region, prepared.image, pasted.values, pasted.marked.start_ijk)
+        return InsertionResult(
+            tumour.seconds, warnings, pasted.marked, make_image, record, prepared.input_hash, quality
+        )
 
     def _checked_sampling(
         self, seeds: Sequence[int], steps: int | None, solver: Solver | None, fill: float | None
@@ -480,8 +478,7 @@ def paste_patch(
         probability: of the tumour, (k, j, i); a mask of 0 and 1 will do.
     """
     pasted = _paste(placed, original_suv, synthetic_suv, probability)
-    image = _deep_copy(placed.image)
-    _write_region(image, sitk.GetImageFromArray(pasted.values), pasted.marked.start_ijk)
+    image = _with_region(placed.image, pasted.values, pasted.marked.start_ijk)
     return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
 
 
@@ -502,7 +499,7 @@ def _checked(image: sitk.Image | PetVolume, suv_factor: float | None) -> tuple[s
 
 
 def _require_overlap(box: Box, grid: Grid) -> None:
-    if not box.voxels(grid)[0].any():
+    if not box.holds_voxels(grid):
         raise InvalidBoxError(
             f"The box at {tuple(round(c, 1) for c in box.center_lps)} mm (LPS) holds no voxel of the volume; "
             "move it onto the image. Coordinates given in RAS instead of LPS are a common cause."
@@ -578,20 +575,7 @@ def _share_kept(synthetic_suv: NDArray, original_suv: NDArray) -> NDArray[np.flo
     return kept
 
 
-def _deep_copy(image: sitk.Image) -> sitk.Image:
-    copy = sitk.Image(image)
-    copy.MakeUnique()
-    return copy
-
-
-def _write_region(image: sitk.Image, values: sitk.Image, start_ijk: list[int]) -> None:
-    """Write ``values`` into ``image`` itself."""
-    image[tuple(slice(a, a + n) for a, n in zip(start_ijk, values.GetSize(), strict=True))] = values
-
-
-def _in_background(works: Sequence[Callable[[], Result]]) -> list[Future[Result]]:
-    """One after the other, on one thread."""
-    executor = ThreadPoolExecutor(1)
-    futures = [executor.submit(work) for work in works]
-    executor.shutdown(wait=False)
-    return futures
+def _with_region(image: sitk.Image, values: NDArray, start_ijk: list[int]) -> sitk.Image:
+    """A copy of ``image``, made by all processors, with ``values`` (k, j, i) in the place of a region's voxels."""
+    source = sitk.GetImageFromArray(values)
+    return sitk.Paste(image, source, source.GetSize(), destinationIndex=start_ijk)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from TumorGenCore.errors import InvalidBoxError, UnsupportedVolumeError
 
-__all__ = ["Box", "Grid", "ras_to_lps"]
+__all__ = ["FACE_TOLERANCE_MM", "Box", "Grid", "ras_to_lps"]
 
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
@@ -24,6 +24,8 @@ _IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 #: A voxel centre this close to a face (mm) counts as outside, so that rounding can never move a voxel in.
 FACE_TOLERANCE_MM = 1e-6
+#: Far below that; what rounding leaves of an axis at right angles.
+_NEGLIGIBLE_MM = 1e-9
 
 
 def ras_to_lps(vectors: Sequence[float] | NDArray) -> NDArray[np.float64]:
@@ -202,10 +204,38 @@ class Box:
             lies inside the box. The region is empty when the box misses the grid.
         """
         start, stop = self.index_bounds(grid)
-        ranges = [np.arange(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True)]
-        k, j, i = np.meshgrid(*ranges, indexing="ij")
         region = (slice(start[2], stop[2]), slice(start[1], stop[1]), slice(start[0], stop[0]))
-        return self.contains(grid.index_to_lps(np.stack([i, j, k], axis=-1))), region
+        inside = np.ones(np.maximum(stop - start, 0)[::-1], dtype=bool)
+        for depth in self.depths_mm(grid, region):
+            inside &= depth >= FACE_TOLERANCE_MM
+        return inside, region
+
+    def holds_voxels(self, grid: Grid) -> bool:
+        """Whether a voxel of ``grid`` has its centre inside; mostly the voxel nearest to the box's centre tells."""
+        nearest = np.clip(np.rint(grid.lps_to_index(self.center_lps)), 0, np.asarray(grid.size_ijk) - 1)
+        return bool(self.contains(grid.index_to_lps(nearest))) or bool(self.voxels(grid)[0].any())
+
+    def depths_mm(self, grid: Grid, region: tuple[slice, slice, slice]) -> list[NDArray[np.float64]]:
+        """How deep voxel centres lie between the two faces across each of the box's axes; negative outside.
+
+        Args:
+            grid: of the voxels.
+            region: which of them, slices (k, j, i).
+
+        Returns:
+            For each axis an array that broadcasts to the region's (k, j, i): across an axis of the grid a line of them.
+        """
+        axes, matrix = np.asarray(self.axes), grid.index_to_lps_matrix
+        steps = axes.T @ matrix[:3, :3]
+        first = axes.T @ (matrix[:3, 3] - np.asarray(self.center_lps))
+        depths = []
+        for axis, size in enumerate(self.size_mm):
+            along = np.full((1, 1, 1), first[axis])
+            for index, along_index, step in zip(np.ogrid[region], region, steps[axis, ::-1], strict=True):
+                if abs(step) * along_index.stop > _NEGLIGIBLE_MM:
+                    along = along + step * index
+            depths.append(size / 2 - np.abs(along))
+        return depths
 
     def mask(self, grid: Grid) -> NDArray[np.bool_]:
         """Which voxels of the whole ``grid`` have their centre inside the box, (k, j, i)."""

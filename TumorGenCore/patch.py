@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore.errors import InvalidBoxError
-from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.geometry import FACE_TOLERANCE_MM, Box, Grid
 from TumorGenCore.voxels import read_region
 
 __all__ = ["PatchSettings", "WorkingPatch", "paste_window"]
@@ -163,24 +163,9 @@ def paste_window(box: Box, native: Grid, slices: tuple[slice, slice, slice], tap
     Returns:
         float32 (k, j, i) of the region's shape.
     """
-    k, j, i = (np.arange(s.start, s.stop, dtype=np.float64) for s in slices)
-    matrix = native.index_to_lps_matrix
-    # Separable in index axes: box coordinate = sum over axes, so the whole-region grid of points is never built twice.
-    to_box = np.asarray(box.axes).T @ matrix[:3, :3]
-    start = np.asarray(box.axes).T @ (matrix[:3, 3] - np.asarray(box.center_lps))
-    window = np.ones((len(k), len(j), len(i)), dtype=np.float32)
-    for axis, size in enumerate(box.size_mm):
-        along = (
-            start[axis]
-            + to_box[axis, 2] * k[:, None, None]
-            + to_box[axis, 1] * j[None, :, None]
-            + to_box[axis, 0] * i[None, None, :]
-        )
-        depth = size / 2 - np.abs(along)
+    window = np.ones([s.stop - s.start for s in slices], dtype=np.float32)
+    for depth, size in zip(box.depths_mm(native, slices), box.size_mm, strict=True):
         ramp = np.clip(depth / min(taper_mm, size / 5), 0, 1)
+        ramp[depth < FACE_TOLERANCE_MM] = 0
         window *= (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
-    points = native.index_to_lps(
-        np.stack(np.broadcast_arrays(i[None, None, :], j[None, :, None], k[:, None, None]), -1)
-    )
-    window[~box.contains(points)] = 0
     return window

@@ -21,7 +21,7 @@ from TumorGenCore.seams import seam_ratio
 from TumorGenCore.training_lesions import Neighbour, TrainingLesions
 from TumorGenCore.voxels import read_region
 
-__all__ = ["LEAST_QUALITY", "QualityScore", "score", "score_images", "worst"]
+__all__ = ["LEAST_QUALITY", "QualityScore", "score", "score_region", "worst"]
 
 #: The gate: a tumour with a lower total is poor, and a part that is lower is named among the reasons.
 LEAST_QUALITY = 0.6
@@ -135,9 +135,9 @@ def score(
     )
 
 
-def score_images(
+def score_region(
     before: sitk.Image,
-    after: sitk.Image,
+    after: NDArray,
     tumour: NDArray[np.uint8],
     start_ijk: Sequence[int],
     box: Box,
@@ -145,25 +145,26 @@ def score_images(
     lesions: TrainingLesions | None = None,
     asked: Collection[str] = (),
 ) -> QualityScore:
-    """``score`` of whole volumes, of which only the box's surroundings are read.
+    """``score`` of a tumour in a whole volume, of which only the box's surroundings are read.
 
     Args:
         before: the untouched scan.
-        after: the same with the tumour, on the same grid.
-        tumour: 0/1, (k, j, i), on the block of voxels that begins at ``start_ijk``.
-        start_ijk: see ``tumour``; it lies within the box's surroundings.
+        after: the voxels with the tumour, (k, j, i), of the block that begins at ``start_ijk``.
+        tumour: 0/1 of the same voxels.
+        start_ijk: first voxel of the block, which lies within the box's surroundings.
         box: where it was inserted.
-        suv_factor: SUV per unit of both volumes.
+        suv_factor: SUV per unit of both.
         lesions, asked: see ``score``.
     """
     grid = Grid.from_image(before)
     start, stop = box.index_bounds(grid, MARGIN_VOXELS)
     size = (stop - start).tolist()
-    old, new = (read_region(image, start.tolist(), size) * suv_factor for image in (before, after))
-    mask = np.zeros(old.shape, dtype=bool)
+    old = read_region(before, start.tolist(), size)
+    new, mask = old.copy(), np.zeros(old.shape, dtype=bool)
     first = (np.asarray(start_ijk) - start)[::-1]
-    mask[tuple(slice(a, a + n) for a, n in zip(first, tumour.shape, strict=True))] = tumour
-    return score(old, new, mask, grid.region(start, size), box, lesions, asked)
+    block = tuple(slice(a, a + n) for a, n in zip(first, tumour.shape, strict=True))
+    new[block], mask[block] = after, tumour
+    return score(old * suv_factor, new * suv_factor, mask, grid.region(start, size), box, lesions, asked)
 
 
 def worst(scores: Iterable[QualityScore]) -> QualityScore:

@@ -10,28 +10,37 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from measuring import Row
+from targets import Target
 
 #: Sections of single parts would hide the whole in the plot.
 NOT_PLOTTED = "parts"
 
 
-def markdown(head: Sequence[str], rows: Sequence[Row], tail: Sequence[str]) -> str:
-    """One table a section."""
-    lines = ["# Benchmark of an insertion", "", *(f"- {line}" for line in head)]
+def markdown(head: Sequence[str], rows: Sequence[Row], held_to: Sequence[Target]) -> str:
+    """What was measured on, the targets, and one table a section."""
+    lines = ["# Benchmark of an insertion", "", *(f"- {line}" for line in head), "", *_target_lines(held_to)]
+    head_of_table = ["| what | ms | spread | GFLOP | of best |", "| --- | ---: | ---: | ---: | ---: |"]
     for section in dict.fromkeys(row.section for row in rows):
-        lines += [
-            "",
-            f"## {section}",
-            "",
-            "| what | ms | spread | GFLOP | of best |",
-            "| --- | ---: | ---: | ---: | ---: |",
-        ]
+        lines += ["", f"## {section}", "", *head_of_table]
         for row in rows:
             if row.section == section:
                 gflop = "" if row.gflop is None else f"{row.gflop:.1f}"
                 share = "" if row.share is None else f"{100 * row.share:.0f} %"
-                lines.append(f"| {row.name} | {1000 * row.seconds:.0f} | {1000 * row.spread:.0f} | {gflop} | {share} |")
-    return "\n".join([*lines, "", *(f"- {line}" for line in tail), ""])
+                digits = 0 if row.seconds >= 0.1 else 1
+                median, spread = (f"{1000 * seconds:.{digits}f}" for seconds in (row.seconds, row.spread))
+                lines.append(f"| {row.name} | {median} | {spread} | {gflop} | {share} |")
+    return "\n".join([*lines, ""])
+
+
+def _target_lines(held_to: Sequence[Target]) -> list[str]:
+    lines = ["## Targets", "", "| what | measured | must | aim | reached |", "| --- | ---: | ---: | ---: | --- |"]
+    for target in held_to:
+        sign = "<=" if target.at_most else ">="
+        value, must, aim = (
+            "" if number is None else target.shown.format(number) for number in (target.value, target.must, target.aim)
+        )
+        lines.append(f"| {target.what} | {value} | {sign} {must} | {aim} | {target.verdict} |")
+    return lines
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:

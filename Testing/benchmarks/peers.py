@@ -1,41 +1,82 @@
 """Stand-ins for published systems: MONAI networks of their size with random weights, which cost what theirs cost.
 
-Only the work of the networks is compared, in the same run as our own; what they make is noise. Sizes are those of the
-published configurations where these say them (DiffTumor: 16/32/64 channels, 8 latent channels, 24 cubed latents; MAISI:
-64/128/256 and 64/128/256/512), and else chosen to come near the work counted in the published code: DiffTumor 424 GFLOP
-with 4 steps and 1,042 with 50, FreeTumor 1,649. The report states the stand-ins' own counts.
+Only the work of the networks is counted for them, beside our whole insertion, in turn with it; what they make is noise.
+Sizes are those of the published configurations where these say them (DiffTumor: 16/32/64 channels, 8 latent channels,
+24 cubed latents; MAISI: 64/128/256 and 64/128/256/512), and else chosen to come near the work counted in the published
+code: DiffTumor 424 GFLOP with 4 steps and 1,042 with 50, FreeTumor 1,649. The report states the stand-ins' own counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import torch
-from measuring import Row, count_gflop, measure, precision_of
+from measuring import Row, Work, count_gflop, in_turn, precision_of, row_of
 from monai.networks.nets import AutoencoderKL, BasicUNet, DiffusionModelUNet
 from torch import nn
 
 from TumorGenCore.devices import channels_last
 from TumorGenCore.networks.onednn import use_onednn
 
+#: In float32 with PyTorch's own convolutions, as they run on a CPU; in our precision with our convolutions.
+SECTIONS = {"float32": "peers, float32", "own": "peers, our precision"}
 
-def peer_rows(device: torch.device, repeats: int, best: dict[str, float], quick: bool) -> Iterator[Row]:
-    """Each stand-in in float32, as they run on a CPU, and in our precision with our convolutions."""
-    for name, make in PEERS.items():
-        if quick and name not in QUICK_PEERS:
-            continue
+Made = tuple[list[nn.Module], Work]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A published system.
+
+    Args:
+        make: its networks and their work for one tumour, on a device.
+        patch: the size at which we are put beside it, a name in ``PATCHES``.
+        must: how many times as fast we are to be.
+    """
+
+    make: Callable[[torch.device], Made]
+    patch: str
+    must: float
+
+
+def beside(name: str) -> str:
+    """Name of our own line beside a peer's."""
+    return f"TumorGen, in turn with {name}"
+
+
+def peer_rows(
+    names: list[str], ours: Mapping[str, Work], device: torch.device, repeats: int, best: Mapping[str, float]
+) -> Iterator[Row]:
+    """Two lines, ours and the peer's, for each peer and precision.
+
+    Args:
+        names: in ``PEERS``.
+        ours: our insertion by the name of its patch's size.
+        device: of both.
+        repeats: see ``in_turn``.
+        best: the machine's best convolution in each precision, GFLOP/s.
+    """
+    for name in names:
+        peer = PEERS[name]
         torch.manual_seed(0)
         with torch.inference_mode():
-            networks, work = make(device)
-            gflop = count_gflop(work)
-            yield measure("peers, float32", name, work, repeats, gflop, best["float32"])
-            for network in networks:
-                channels_last(use_onednn(network))
-            with precision_of(device, "own"):
-                yield measure("peers, our precision", name, work, repeats, gflop, best["own"])
+            gflop = count_gflop(peer.make(torch.device("meta"))[1])
+            networks, work = peer.make(device)
+            for precision, section in SECTIONS.items():
+                if precision == "own":
+                    for network in networks:
+                        channels_last(use_onednn(network))
+                works = {beside(name): ours[peer.patch], name: partial(_in_precision, device, precision, work)}
+                times = in_turn(works, repeats)
+                yield row_of(section, beside(name), times[beside(name)])
+                yield row_of(section, name, times[name], gflop, best[precision])
 
 
-Peer = tuple[list[nn.Module], Callable[[], object]]
+def _in_precision(device: torch.device, precision: str, work: Work) -> None:
+    with precision_of(device, precision):
+        work()
 
 
 def _autoencoder(device: torch.device, channels: tuple[int, ...], latent_channels: int, groups: int) -> AutoencoderKL:
@@ -54,7 +95,7 @@ def _autoencoder(device: torch.device, channels: tuple[int, ...], latent_channel
     return network.eval().to(device)
 
 
-def _difftumor(device: torch.device, steps: int) -> Peer:
+def _difftumor(steps: int, device: torch.device) -> Made:
     autoencoder = _autoencoder(device, (16, 32, 64), latent_channels=8, groups=8)
     unet = DiffusionModelUNet(
         spatial_dims=3,
@@ -80,13 +121,13 @@ def _difftumor(device: torch.device, steps: int) -> Peer:
     return [autoencoder, unet], work
 
 
-def _freetumor(device: torch.device) -> Peer:
+def _freetumor(device: torch.device) -> Made:
     network = BasicUNet(3, in_channels=2, out_channels=1, features=(80, 80, 160, 320, 640, 80)).eval().to(device)
     patch = torch.randn(1, 2, 96, 96, 96, device=device)
     return [network], lambda: network(patch)
 
 
-def _maisi(device: torch.device, steps: int = 10) -> Peer:
+def _maisi(steps: int, device: torch.device) -> Made:
     autoencoder = _autoencoder(device, (64, 128, 256), latent_channels=4, groups=32)
     unet = DiffusionModelUNet(
         spatial_dims=3,
@@ -110,10 +151,11 @@ def _maisi(device: torch.device, steps: int = 10) -> Peer:
     return [autoencoder, unet], work
 
 
-PEERS: dict[str, Callable[[torch.device], Peer]] = {
-    "DiffTumor's size, 96x96x96, 4 steps": lambda device: _difftumor(device, 4),
-    "DiffTumor's size, 96x96x96, 50 steps": lambda device: _difftumor(device, 50),
-    "FreeTumor's size, 96x96x96, one pass": _freetumor,
-    "MAISI's size, 128x128x64, 10 steps": _maisi,
+PEERS = {
+    "DiffTumor's size, 96x96x96, 4 steps": Peer(partial(_difftumor, 4), "96x96x96", must=8),
+    "DiffTumor's size, 96x96x96, 50 steps": Peer(partial(_difftumor, 50), "96x96x96", must=30),
+    "FreeTumor's size, 96x96x96, one pass": Peer(_freetumor, "96x96x96", must=12),
+    "MAISI's size, 128x128x64, 10 steps": Peer(partial(_maisi, 10), "128x128x64", must=40),
 }
-QUICK_PEERS = ("DiffTumor's size, 96x96x96, 4 steps",)
+#: The cheapest.
+QUICK_PEERS = ["DiffTumor's size, 96x96x96, 4 steps"]

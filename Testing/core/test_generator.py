@@ -194,14 +194,24 @@ def test_a_prepared_box_does_not_see_later_changes_of_the_image(generator: Tumor
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     image[0, 0, 0] = 99.0
     result = generator.generate(prepared, steps=STEPS)
+    image[1, 0, 0] = 99.0
     assert_same_result(result, generator.insert(untouched, a_box(untouched), steps=STEPS, suv_factor=1))
     assert result.provenance["input_sha256"] == hash_volume(untouched)
 
 
-def test_an_insertion_copies_the_volume_once_for_its_result(generator: TumorGenerator) -> None:
+def test_an_insertion_copies_the_volume_once_for_its_result_and_only_when_asked(
+    generator: TumorGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     volume = PetVolume(an_image(), PetUnits("SUV", 1.0, "given"))
+    copied: list[sitk.Image] = []
+    copy = sitk.Paste
+    monkeypatch.setattr(sitk, "Paste", lambda image, *rest, **more: copied.append(image) or copy(image, *rest, **more))
     prepared = generator.prepare(volume, a_box(volume.image))
     results = [generator.generate(prepared, seed=seed, steps=1) for seed in (1, 2)]
+    assert all(result.quality.parts for result in results)
+    assert copied == []
+    assert all(result.image is result.image for result in results)
+    assert len(copied) == 2
     assert all(result.provenance["input_sha256"] == hash_volume(volume.image) for result in results)
     # Still one set of voxels, which SimpleITK copies for whoever of the two is looked at by NumPy.
     assert not volume.image.IsUnique() and not prepared.image.IsUnique()
@@ -233,7 +243,7 @@ def test_the_input_is_not_modified(generator: TumorGenerator) -> None:
     result = generator.insert(image, a_box(image), steps=STEPS, suv_factor=1)
     result.image[8, 8, 8] = 123.0
     assert hash_volume(image) == before
-    assert image.GetMetaDataKeys() == keys
+    assert image.GetMetaDataKeys() == keys and not result.image.GetMetaDataKeys()
     np.testing.assert_array_equal(values(image), voxels)
 
 

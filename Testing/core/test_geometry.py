@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from oracles import corners, depth_inside, random_box, random_direction, random_grid, random_image, voxel_centres
+from scipy.spatial.transform import Rotation
 
 from TumorGenCore.errors import InvalidBoxError, UnsupportedVolumeError
 from TumorGenCore.geometry import Box, Grid, ras_to_lps
@@ -127,6 +128,38 @@ def test_voxels_are_those_whose_centres_lie_inside_six_planes(case: int) -> None
     found = np.zeros(grid.size_ijk[::-1], dtype=bool)
     found[region] = voxels
     np.testing.assert_array_equal(found, depth_inside(voxel_centres(grid.empty_image()), box) > 0)
+
+
+@pytest.mark.parametrize("case", range(20))
+def test_depths_are_those_of_each_pair_of_faces(case: int) -> None:
+    rng = np.random.default_rng(2000 + case)
+    grid = random_grid(rng)
+    box = random_box(rng, grid.corners_lps.mean(axis=0))
+    region = tuple(slice(int(rng.integers(0, n // 2)), n) for n in grid.size_ijk[::-1])
+    depths = np.stack(np.broadcast_arrays(*box.depths_mm(grid, region)), axis=-1)
+    points = voxel_centres(grid.empty_image())[region]
+    expected = np.asarray(box.size_mm) / 2 - np.abs(box.to_box(points))
+    np.testing.assert_allclose(depths, expected, atol=1e-9)
+    aligned = Box(box.center_lps, box.size_mm, grid.direction)
+    lines = aligned.depths_mm(grid, region)
+    assert [depth.size for depth in lines] == [s.stop - s.start for s in region[::-1]]
+    np.testing.assert_allclose(
+        np.stack(np.broadcast_arrays(*lines), axis=-1),
+        np.asarray(box.size_mm) / 2 - np.abs(aligned.to_box(points)),
+        atol=1e-9,
+    )
+
+
+def test_a_box_holds_voxels_where_not_the_nearest_but_another_lies_inside() -> None:
+    grid = Grid((20, 20, 20), (4.0, 4.0, 4.0))
+    turned = Rotation.from_euler("z", 45, degrees=True).as_matrix()
+    # The voxel nearest to the thin one's centre, at (40, 40, 40), is 2 mm off its middle plane; others are nearer.
+    for center, axes, size in (((38.5, 38, 39), np.eye(3), (10, 10, 10)), ((39, 38.2, 38), turned, (2.5, 60, 10))):
+        box = Box(center, size, axes.tolist())
+        assert box.holds_voxels(grid) and box.voxels(grid)[0].any()
+    for center, size in (((38.0, 38.0, 38.0), (3, 3, 3)), ((-30.0, 38.0, 38.0), (40, 40, 40))):
+        box = Box(center, size)
+        assert not box.holds_voxels(grid) and not box.voxels(grid)[0].any()
 
 
 def test_index_bounds_are_empty_when_the_box_misses() -> None:

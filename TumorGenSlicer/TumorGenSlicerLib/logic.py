@@ -473,7 +473,7 @@ class InsertionLogic:
         for node in roiNodes:
             box = roiBox(node)
             WorkingPatch.around(box.canonical(), settings)
-            if not _holdsVoxels(box, grid):
+            if not box.holds_voxels(grid):
                 raise InvalidBoxError("The box lies outside the volume; move it onto the image.")
 
     def _units(self, volumeNode: Any, suvFactor: float | None) -> PetUnits:
@@ -548,12 +548,6 @@ def _patchSettings(model: str) -> PatchSettings:
         return PatchSettings(**metadata["tumorgen"]["patch"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelBundleError(f"The metadata of bundle {folder.name} cannot be read; install it again.") from error
-
-
-def _holdsVoxels(box: Box, grid: Grid) -> bool:
-    """Whether a voxel's centre lies inside; in most cases the voxel nearest to the box's centre tells, at no cost."""
-    nearest = np.clip(np.rint(grid.lps_to_index(box.center_lps)), 0, np.asarray(grid.size_ijk) - 1)
-    return bool(box.contains(grid.index_to_lps(nearest))) or bool(box.voxels(grid)[0].any())
 
 
 def _probe(voxels: NDArray, grid: Grid, box: Box) -> NDArray[np.float64]:
