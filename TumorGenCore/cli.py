@@ -552,7 +552,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     autoencoder.set_defaults(run=_train_autoencoder, stage="autoencoder")
     generator = train.add_parser("generator", parents=[training], help="then: vector field and mask refiner")
-    generator.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    generator.add_argument(
+        "--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`, or a model bundle"
+    )
     generator.add_argument("--start-from", metavar="BUNDLE", help="bundle whose networks to go on from")
     generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
     generator.set_defaults(run=_train_generator, stage="generator")
@@ -569,7 +571,9 @@ def _parser() -> argparse.ArgumentParser:
 
     rival = train.add_parser("rival", parents=[training], help="another method on the same backbone, for `compare`")
     rival.add_argument("--kind", choices=("diffusion", "unconditional"), required=True)
-    rival.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    rival.add_argument(
+        "--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`, or a model bundle"
+    )
     rival.add_argument(
         "--cache", type=Path, metavar="DIR", help="cached latents of a generator's run with the same settings"
     )
@@ -609,7 +613,9 @@ def _parser() -> argparse.ArgumentParser:
         "ablate", parents=[common], help="short generator runs that differ in one thing each, trained and compared"
     )
     ablate.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
-    ablate.add_argument("--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`")
+    ablate.add_argument(
+        "--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`, or a model bundle"
+    )
     ablate.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
     ablate.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
     ablate.add_argument("--config", type=Path, help="JSON of a generator's settings (default: Resources/Training)")

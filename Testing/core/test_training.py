@@ -28,12 +28,13 @@ from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.model_bundle import load_bundle
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.training import latents
-from TumorGenCore.training.autoencoder import load_autoencoder
+from TumorGenCore.training.autoencoder import load_autoencoder, vae_arguments
 from TumorGenCore.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from TumorGenCore.training.config import AutoencoderRun, DataSettings, GeneratorRun, read_config, write_config
 from TumorGenCore.training.data import load_cases
 from TumorGenCore.training.examples import ExampleMaker, ExampleSettings
 from TumorGenCore.training.latents import LatentCache, occupancy
+from TumorGenCore.training.rival import hash_vae
 from TumorGenCore.training.trainer import LoopSettings
 
 STEPS, GENERATOR_STEPS = 12, 18
@@ -178,6 +179,12 @@ def test_generator_writes_a_bundle_that_inserts(generator_run, tiny_cases):
     changed = np.argwhere(before != after)
     assert len(changed) > 0
     assert np.all(np.abs(changed * 4.0 - 78) <= 20)
+
+
+def test_a_bundles_autoencoder_serves_as_the_runs_own(autoencoder_run, generator_run):
+    (network, run), (vae, of_bundle) = (load_autoencoder(path) for path in (autoencoder_run, generator_run / "tiny"))
+    assert (vae_arguments(of_bundle), of_bundle.scale, of_bundle.patch) == (vae_arguments(run), run.scale, run.patch)
+    assert hash_vae(vae) == hash_vae(network)
 
 
 def test_the_bundle_holds_the_averaged_weights(generator_run):

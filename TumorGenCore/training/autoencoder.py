@@ -13,10 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from TumorGenCore.bundle_folders import METADATA
 from TumorGenCore.devices import channels_last
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.losses import gradient_loss, kl_loss
+from TumorGenCore.model_bundle import ModelBundle, load_bundle
 from TumorGenCore.networks.maisi import MAISI_ARGUMENTS, load_maisi_vae
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.safe_write import replacing
@@ -145,7 +147,7 @@ def _same_shape(network: PetVAE, its_run: AutoencoderRun, run: AutoencoderRun) -
 
 
 def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
-    """The trained VAE of a run's output folder, with its settings; or MAISI's, from a folder with its weights.
+    """The trained VAE of a run's output folder, with its settings; a model bundle's; or MAISI's, with its weights.
 
     Raises:
         TrainingDataError: the folder holds no finished autoencoder, or a damaged one.
@@ -153,6 +155,8 @@ def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
     if not (folder / _WEIGHTS).exists():
         if any(folder.glob("autoencoder*.pt")):
             return load_maisi_vae(folder), AutoencoderRun(scale=NetworkScale(low=0.0), **MAISI_ARGUMENTS)
+        if (folder / METADATA).exists():
+            return _of_bundle(load_bundle(folder))
         raise TrainingDataError(f"{folder} holds no {_WEIGHTS}; run `tumorgen train autoencoder` to its end first.")
     run = read_config(AutoencoderRun, folder / _CONFIG)
     network = build_vae(run)
@@ -163,3 +167,8 @@ def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
             f"{_WEIGHTS} in {folder} is damaged or not of the network in {_CONFIG}; train the autoencoder again."
         ) from error
     return network.eval(), run
+
+
+def _of_bundle(bundle: ModelBundle) -> tuple[PetVAE, AutoencoderRun]:
+    arguments = bundle.network_arguments["vae"]
+    return bundle.vae, AutoencoderRun(scale=bundle.scale, patch=bundle.patch, **arguments)

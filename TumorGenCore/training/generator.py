@@ -294,7 +294,7 @@ def train_generator(
 
     Args:
         data: folder of cases.
-        autoencoder: output folder of the VAE's run.
+        autoencoder: output folder of the VAE's run, or a model bundle.
         output: where the run lives.
         run: its settings.
         resume: go on from the newest checkpoint in ``output``.

@@ -205,7 +205,7 @@ def train_rival(
 
     Args:
         data: folder of cases.
-        autoencoder: output folder of the VAE's run, the bundle's that the rival is compared with.
+        autoencoder: the bundle that the rival is compared with, or the output folder of its VAE's run.
         output: where the run lives.
         run: its settings; the generator's, for a fair comparison.
         resume: go on from the newest checkpoint in ``output``.
