@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from TumorGenCore.errors import ModelBundleError
 
-__all__ = ["DEFAULT_BUNDLE", "METADATA", "bundle_folder", "installed_bundles", "models_root"]
+__all__ = ["DEFAULT_BUNDLE", "METADATA", "bundle_folder", "installed_bundles", "models_root", "read_metadata"]
 
 DEFAULT_BUNDLE = "pet-fdg-v2"
 #: Of a bundle, within its folder.
@@ -40,3 +42,29 @@ def bundle_folder(name_or_path: str | Path) -> Path:
         f"There is no model bundle {path.name!r} (no {METADATA} in it). Installed bundles: {names}. "
         "Give one of these names or a folder made by `tumorgen train generator`."
     )
+
+
+def read_metadata(folder: Path) -> tuple[dict[str, Any], Path]:
+    """A bundle's metadata, and the folder in which its weights lie.
+
+    A bundle may share the weights of one beside it, which its entry ``weights_of`` names; what it does not say itself
+    is then that one's. So the same networks can be had sampled in another way.
+
+    Raises:
+        ModelBundleError: the bundle whose weights it shares is not there, or has none of its own.
+        OSError, ValueError, KeyError, TypeError, AttributeError: this is not the metadata of a TumorGen bundle.
+    """
+    metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    own = metadata["tumorgen"]
+    if "weights_of" not in own:
+        return metadata, folder
+    lender = folder.resolve().parent / Path(own["weights_of"]).name
+    if not (lender / METADATA).is_file():
+        raise ModelBundleError(f"The bundle {folder.name} shares the weights of {lender.name}, which is not beside it.")
+    theirs = json.loads((lender / METADATA).read_text(encoding="utf-8"))
+    if "weights_of" in theirs["tumorgen"]:
+        raise ModelBundleError(
+            f"The bundle {folder.name} shares the weights of {lender.name}, which has none of its own; "
+            f"name {theirs['tumorgen']['weights_of']} instead."
+        )
+    return {**theirs, **metadata, "tumorgen": {**theirs["tumorgen"], **own}}, lender

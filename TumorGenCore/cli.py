@@ -29,6 +29,7 @@ from TumorGenCore.command_arguments import (
     uptake_target,
 )
 from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError, with_remedy
+from TumorGenCore.sampling import SOLVERS
 
 __all__ = ["main"]
 
@@ -510,7 +511,7 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     insert.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
     insert.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
-    insert.add_argument("--solver", choices=("euler", "heun"), help="default: the model's own")
+    insert.add_argument("--solver", choices=SOLVERS, help="default: the model's own")
     insert.add_argument(
         "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )

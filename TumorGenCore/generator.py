@@ -201,7 +201,7 @@ class TumorGenerator:
             seed: the same seed gives the same tumour on a given device and thread count, and another one at another
                 site (see ``SITE_MM``).
             steps: of the solver; None takes the bundle's own.
-            solver: ``euler`` or ``heun``; None takes the bundle's own.
+            solver: ``euler``, ``heun`` or ``adams``; None takes the bundle's own.
             suv_factor: SUV per unit of the image; None takes the image as SUV.
             target: SUVmax or SUVmean the tumour shall have; None leaves it to the model.
             fill: share of the box's volume that shall be tumour, 0 to 1; None leaves it to the model. Up to

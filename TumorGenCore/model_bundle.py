@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from TumorGenCore.bundle_folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles
+from TumorGenCore.bundle_folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles, read_metadata
 from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.networks.mask_refiner import MaskRefiner
@@ -149,10 +149,10 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
     """
     folder = bundle_folder(name_or_path)
     try:
-        metadata = json.loads((folder / METADATA).read_text())
+        metadata, weights = read_metadata(folder)
         own = metadata["tumorgen"]
         version = int(own["format_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelBundleError(
             f"{folder.name}/{METADATA} is not the metadata of a TumorGen bundle ({error!r}); "
             "use a folder made by `tumorgen train generator`."
@@ -163,7 +163,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             "Update TumorGen."
         )
     try:
-        networks = {key: _load_network(folder, key, own) for key in _NETWORKS}
+        networks = {key: _load_network(weights, key, own) for key in _NETWORKS}
         return ModelBundle(
             name=folder.name,
             version=str(metadata.get("version", "")),
@@ -176,7 +176,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             sampling=Sampling.parse(own.get("sampling", {})),
             notes=own.get("notes", {}),
             weights_hash=_joint_hash(own["weights"]),
-            training_lesions=_load_lesions(folder, own),
+            training_lesions=_load_lesions(weights, own),
             **networks,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

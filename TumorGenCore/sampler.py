@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import get_args
 
 import torch
 
-from TumorGenCore.sampling import Solver
+from TumorGenCore.sampling import Solver, check_solver
 
 __all__ = ["KnownRegion", "integrate"]
 
@@ -53,7 +52,8 @@ def integrate(
         velocity: v(x, t); x of ``noise``'s shape, t a float.
         noise: x at ``times[0]``.
         times: increasing, ends at 1; see ``sampling``.
-        solver: ``euler``, or ``heun`` (two evaluations a step but the last, second order).
+        solver: ``euler``; ``heun`` (two evaluations a step but the last, second order); ``adams`` (of Adams and
+            Bashforth: one evaluation, second order, by the velocity of the step before too; Euler in the first step).
         known: the inpainting constraint, applied at every time of the grid.
         on_step: called with 1, 2, ... after each step; may raise to cancel.
 
@@ -63,13 +63,18 @@ def integrate(
     Raises:
         ValueError: an unknown solver, or times that do not increase.
     """
-    if solver not in get_args(Solver):
-        raise ValueError(f"solver is {solver!r}; use 'euler' or 'heun'.")
+    check_solver(solver)
     if any(later <= earlier for earlier, later in pairwise(times)):
         raise ValueError("times must increase from noise (0) to data (1).")
     x = noise
+    before: tuple[float, torch.Tensor] | None = None
     for step, (t, t_next) in enumerate(pairwise(times), start=1):
-        v = velocity(x, t)
+        v = here = velocity(x, t)
+        if solver == "adams":
+            if before is not None:
+                t_before, v_before = before
+                v = here + (t_next - t) / (t - t_before) / 2 * (here - v_before)
+            before = t, here
         x_next = x + (t_next - t) * v
         if solver == "heun" and step < len(times) - 1:
             if known is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,12 +10,14 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from TumorGenCore.bundle_folders import METADATA, bundle_folder
+from TumorGenCore.bundle_folders import bundle_folder, read_metadata
 from TumorGenCore.errors import ModelBundleError
 
-__all__ = ["Sampling", "Solver", "bundle_sampling", "shifted_times", "time_grid"]
+__all__ = ["SOLVERS", "Sampling", "Solver", "bundle_sampling", "check_solver", "shifted_times", "time_grid"]
 
-Solver = Literal["euler", "heun"]
+#: See ``sampler.integrate``.
+Solver = Literal["euler", "heun", "adams"]
+SOLVERS: tuple[Solver, ...] = get_args(Solver)
 
 
 def time_grid(steps: int) -> list[float]:
@@ -55,7 +56,7 @@ class Sampling:
 
     Args:
         steps: of the solver.
-        solver: ``euler``, or ``heun`` (two evaluations a step but the last).
+        solver: ``euler``, ``heun`` (two evaluations a step but the last) or ``adams``.
         shift: of the time grid, see ``shifted_times``; 1 is even.
         times: the time grid itself instead, increasing from 0 to 1. For other than ``len(times) - 1`` steps it is read
             at even places, linearly between its own.
@@ -71,8 +72,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         shifted_times(self.steps, self.shift)
-        if self.solver not in get_args(Solver):
-            raise ValueError(f"solver is {self.solver!r}; use 'euler' or 'heun'.")
+        check_solver(self.solver)
         if self.times is not None:
             if self.shift != 1:
                 raise ValueError("A time grid is given by its times or by a shift, not by both.")
@@ -144,12 +144,21 @@ def bundle_sampling(name_or_path: str | Path) -> Sampling:
     """
     folder = bundle_folder(name_or_path)
     try:
-        metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-        return Sampling.parse(metadata["tumorgen"].get("sampling", {}))
+        return Sampling.parse(read_metadata(folder)[0]["tumorgen"].get("sampling", {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelBundleError(
             f"The metadata of bundle {folder.name} cannot be read ({error}); install it again."
         ) from error
+
+
+def check_solver(solver: str) -> None:
+    """Refuse a solver that there is not.
+
+    Raises:
+        ValueError
+    """
+    if solver not in SOLVERS:
+        raise ValueError(f"solver is {solver!r}; use {' or '.join(map(repr, SOLVERS))}.")
 
 
 def _check_times(times: tuple[float, ...]) -> None:

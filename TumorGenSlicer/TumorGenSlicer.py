@@ -1,5 +1,6 @@
 """TumorGen as a module of 3D Slicer: synthetic PET tumours with their masks, from a rough box."""
 
+import contextlib
 import random
 from collections.abc import Sequence
 
@@ -18,10 +19,11 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE
-from TumorGenCore.errors import CancelledError
+from TumorGenCore.errors import CancelledError, ModelBundleError
+from TumorGenCore.sampling import bundle_sampling
 from TumorGenSlicerLib.box_placing import BoxPlacing
 from TumorGenSlicerLib.logic import Insertion, InsertionLogic
-from TumorGenSlicerLib.parameters import Parameters, Uptake, leastQuality, uptakeTarget
+from TumorGenSlicerLib.parameters import Parameters, Solver, Uptake, leastQuality, uptakeTarget
 from TumorGenSlicerLib.preview_panel import LivePreview
 from TumorGenSlicerLib.results_panel import ResultsPanel
 from TumorGenSlicerLib.run_monitor import RunMonitor
@@ -231,14 +233,21 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onModelChosen(self, name: str):
         """The user chose an installed model."""
-        if self._parameterNode and name:
-            self._parameterNode.model = name
+        if self._parameterNode and name and name != (self._parameterNode.model or DEFAULT_BUNDLE):
+            self._chooseModel(name)
 
     def onModelFolderButton(self):
         """Ask for the folder of a model of the user's own."""
         folder = qt.QFileDialog.getExistingDirectory(self.parent, _("Folder of a TumorGen model"))
         if folder:
-            self._parameterNode.model = folder
+            self._chooseModel(folder)
+
+    def _chooseModel(self, model: str):
+        """Take a model, and what it is sampled with; one that cannot be read says so in the status line."""
+        self._parameterNode.model = model
+        with contextlib.suppress(ModelBundleError):
+            sampling = bundle_sampling(model)
+            self._parameterNode.steps, self._parameterNode.solver = sampling.steps, Solver(sampling.solver)
 
     # Runs
 

@@ -16,7 +16,7 @@ from oracles import depth_inside, random_box, random_direction, random_image, vo
 from TumorGenCore import Box, CancelledError, InvalidBoxError, TumorGenerator, UnsupportedVolumeError
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.provenance import hash_volume, software_version
-from TumorGenCore.sampling import Sampling
+from TumorGenCore.sampling import SOLVERS, Sampling
 from TumorGenCore.suv import PetUnits
 from TumorGenCore.volume_io import PetVolume
 
@@ -128,7 +128,7 @@ def test_a_volume_never_falls_below_zero_unless_it_was(generator: TumorGenerator
     assert fell > 0  # else nothing ever fell
 
 
-@pytest.mark.parametrize("solver", ["euler", "heun"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_the_same_seed_gives_the_same_tumour_and_another_seed_another(generator: TumorGenerator, solver: str) -> None:
     image = an_image()
     first, second, other = (
@@ -174,10 +174,11 @@ def test_steps_and_solver_matter(generator: TumorGenerator) -> None:
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     results = [
         values(generator.generate(prepared, steps=steps, solver=solver).image)  # type: ignore[arg-type]
-        for steps, solver in ((2, "euler"), (3, "euler"), (2, "heun"))
+        for steps, solver in ((2, "euler"), (3, "euler"), (2, "heun"), (2, "adams"))
     ]
     assert not np.array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
+    assert not np.array_equal(results[0], results[3])
 
 
 def test_variants_of_a_prepared_box_are_insertions(generator: TumorGenerator) -> None:
@@ -418,7 +419,7 @@ def test_an_impossible_number_of_steps_or_solver_is_refused(generator: TumorGene
     image = an_image()
     with pytest.raises(ValueError, match="steps is 0"):
         generator.insert(image, a_box(image), steps=0, suv_factor=1)
-    with pytest.raises(ValueError, match="'euler' or 'heun'"):
+    with pytest.raises(ValueError, match="'euler' or 'heun' or 'adams'"):
         generator.insert(image, a_box(image), solver="magic", suv_factor=1)  # type: ignore[arg-type]
 
 

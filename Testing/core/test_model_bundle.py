@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from TumorGenCore.bundle_folders import installed_bundles, models_root
 from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.model_bundle import ModelBundle, add_training_lesions, load_bundle, save_bundle
+from TumorGenCore.sampling import Sampling, bundle_sampling
 from TumorGenCore.training_lesions import TrainingLesions
 
 NETWORKS = ("vae", "vector_field", "mask_refiner")
@@ -221,6 +222,41 @@ def test_a_wrong_value_is_refused(folder: Path, key: str, value: object) -> None
     write_metadata(folder, metadata)
     with pytest.raises(ModelBundleError, match="mine"):
         load_bundle(folder)
+
+
+def shares_weights(folder: Path, **own: Any) -> Path:
+    """A bundle beside another, with its weights."""
+    sharing = folder.with_name("sharing")
+    (sharing / "configs").mkdir(parents=True)
+    write_metadata(sharing, {"name": "sharing", "tumorgen": {"format_version": 1, "weights_of": folder.name, **own}})
+    return sharing
+
+
+def test_a_bundle_may_share_anothers_weights_and_be_sampled_in_its_own_way(folder: Path) -> None:
+    sampling = Sampling(4, "adams", 2.0)
+    lender, sharing = load_bundle(folder), load_bundle(shares_weights(folder, sampling=sampling.as_dict()))
+    assert (sharing.name, sharing.sampling) == ("sharing", sampling)
+    assert lender.sampling == Sampling()
+    for same in ("weights_hash", "version", "notes", "patch", "scale", "latent_mean", "training_lesions"):
+        assert getattr(sharing, same) == getattr(lender, same)
+    for key in NETWORKS:
+        theirs, ours = (getattr(bundle, key).state_dict() for bundle in (lender, sharing))
+        assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
+
+
+def test_damaged_weights_are_refused_by_who_shares_them_too(folder: Path) -> None:
+    sharing = shares_weights(folder)
+    (folder / "models" / "vae.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelBundleError, match="damaged, truncated or was exchanged"):
+        load_bundle(sharing)
+
+
+@pytest.mark.parametrize("lender", ["nowhere", "../elsewhere", "sharing"])
+def test_weights_that_cannot_be_shared_are_refused_by_name(folder: Path, lender: str) -> None:
+    sharing = shares_weights(folder, weights_of=lender)
+    for read in (load_bundle, bundle_sampling):
+        with pytest.raises(ModelBundleError, match=f"sharing shares the weights of {Path(lender).name}, which"):
+            read(sharing)
 
 
 def test_an_unknown_bundle_is_refused_with_the_names_of_those_installed(tmp_path: Path) -> None:

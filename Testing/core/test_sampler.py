@@ -9,10 +9,9 @@ import torch
 
 from TumorGenCore.errors import CancelledError
 from TumorGenCore.sampler import KnownRegion, integrate
-from TumorGenCore.sampling import time_grid
+from TumorGenCore.sampling import SOLVERS, shifted_times, time_grid
 
 SHAPE = (1, 5, 4, 6, 8)
-SOLVERS = ("euler", "heun")
 
 
 def noise(seed: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -36,7 +35,7 @@ def test_a_straight_path_is_followed_exactly(solver: str, steps: int, dtype: tor
     [(lambda x, t: x, math.e), (lambda x, t: 2 * t * x, math.e), (lambda x, t: 3 * t * t, 2.0)],
     ids=["x", "2tx", "3tt"],
 )
-@pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("heun", 2)])
+@pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("heun", 2), ("adams", 2)])
 def test_the_error_falls_with_the_order_of_the_solver(solver: str, order: int, velocity, end: float) -> None:
     def error(steps: int) -> float:
         start = torch.ones((), dtype=torch.float64)
@@ -46,8 +45,8 @@ def test_the_error_falls_with_the_order_of_the_solver(solver: str, order: int, v
         assert math.log2(error(steps) / error(2 * steps)) == pytest.approx(order, abs=0.05)
 
 
-@pytest.mark.parametrize(("solver", "expected"), [("euler", [0, 0.25, 0.5, 0.75]), ("heun", None)])
-def test_the_velocity_is_asked_at_the_times_of_the_grid(solver: str, expected: list | None) -> None:
+@pytest.mark.parametrize(("solver", "each"), [("euler", 1), ("adams", 1), ("heun", 2)])
+def test_the_velocity_is_asked_at_the_times_of_the_grid(solver: str, each: int) -> None:
     asked: list[float] = []
 
     def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
@@ -55,7 +54,16 @@ def test_the_velocity_is_asked_at_the_times_of_the_grid(solver: str, expected: l
         return x
 
     integrate(velocity, noise(0), time_grid(4), solver)
-    assert asked == (expected or [0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75])
+    assert asked == [0, *(t for t in (0.25, 0.5, 0.75) for _ in range(each))]
+
+
+@pytest.mark.parametrize("shift", [0.5, 2.0])
+def test_adams_stays_of_second_order_on_uneven_times(shift: float) -> None:
+    def error(steps: int) -> float:
+        start = torch.ones((), dtype=torch.float64)
+        return abs(integrate(lambda x, t: x, start, shifted_times(steps, shift), "adams").item() - math.e)
+
+    assert math.log2(error(160) / error(320)) == pytest.approx(2, abs=0.1)
 
 
 def test_an_uneven_time_grid_is_followed() -> None:
@@ -115,7 +123,7 @@ def test_times_must_increase(times: list[float]) -> None:
 
 
 def test_an_unknown_solver_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="solver is 'dpm'; use 'euler' or 'heun'"):
+    with pytest.raises(ValueError, match="solver is 'dpm'; use 'euler' or 'heun' or 'adams'"):
         integrate(lambda x, t: x, noise(0), time_grid(2), "dpm")  # type: ignore[arg-type]
 
 

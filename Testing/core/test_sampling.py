@@ -84,7 +84,7 @@ def test_what_is_not_asked_for_is_the_bundles_own() -> None:
     assert own.asked(solver="euler") == Sampling(4, "euler", 2.0)
     with pytest.raises(ValueError, match="steps is 0"):
         own.asked(0)
-    with pytest.raises(ValueError, match="solver is 'dpm'; use 'euler' or 'heun'"):
+    with pytest.raises(ValueError, match="solver is 'dpm'; use 'euler' or 'heun' or 'adams'"):
         own.asked(solver="dpm")  # type: ignore[arg-type]
 
 

@@ -53,6 +53,23 @@ def test_the_phantom_gets_a_tumour_that_is_hotter_than_its_surroundings(generato
     assert change[mask].mean() > 0.5
 
 
+def test_four_steps_of_second_order_come_as_near_to_fifty_as_ten_of_first(generator: TumorGenerator) -> None:
+    """What the four-step bundle promises: its hottest voxels and masks are those of a fine solution."""
+    quick = TumorGenerator.from_pretrained("pet-fdg-v2-4step", "cpu")
+    assert quick.bundle.weights_hash == generator.bundle.weights_hash
+    phantom, errors = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0)), []
+    for site in ("right lung", "left thigh"):
+        prepared = generator.prepare(phantom, phantom_box(site), suv_factor=1)
+        for seed in range(2):
+            fine, ten = (generator.generate(prepared, seed=seed, steps=steps).image for steps in (50, 10))
+            four = quick.generate(prepared, seed=seed)
+            assert (four.provenance["steps"], four.provenance["solver"]) == (4, "adams")
+            hottest = [sitk.GetArrayViewFromImage(image).max() for image in (fine, ten, four.image)]
+            errors.append([abs(hottest[1] / hottest[0] - 1), abs(hottest[2] / hottest[0] - 1)])
+    ten_steps, four_steps = np.mean(errors, axis=0)
+    assert four_steps < ten_steps + 0.03
+
+
 def test_unseen_patients_are_reconstructed_and_get_tumours_where_the_mask_says(
     generator: TumorGenerator, shared_data: Path
 ) -> None:

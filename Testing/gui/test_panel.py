@@ -137,6 +137,19 @@ def test_a_model_of_the_users_own_is_remembered(
     assert ready.parameters.model == str(tiny_bundle_folder)
 
 
+def test_a_model_brings_its_steps_and_solver_and_the_user_may_change_them(app: Any, ready: Any) -> None:
+    from TumorGenSlicerLib.parameters import Solver
+
+    ready.ui.modelComboBox.currentText = "pet-fdg-v2-4step"
+    assert (ready.parameters.steps, ready.parameters.solver) == (4, Solver.ADAMS)
+    assert ready.ui.stepsSpinBox.value == 4
+    ready.ui.stepsSpinBox.value = 3
+    ready.parameters.seed += 1
+    assert ready.parameters.steps == 3
+    ready.ui.modelComboBox.currentText = "pet-fdg-v2"
+    assert (ready.parameters.steps, ready.parameters.solver) == (10, Solver.EULER)
+
+
 def test_the_dice_draws_seeds(ready: Any) -> None:
     drawn = set()
     for _ in range(5):

@@ -658,4 +658,4 @@ def test_the_default_box_is_a_40_mm_cube_along_the_volumes_axes(scene, logic):
 
 
 def test_the_bundles_that_ship_are_listed(logic):
-    assert logic.modelNames()[0] == "pet-fdg-v2"
+    assert logic.modelNames() == ["pet-fdg-v2", "pet-fdg-v2-4step"]

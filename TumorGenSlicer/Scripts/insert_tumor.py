@@ -50,6 +50,7 @@ from TumorGenCore.command_arguments import (  # noqa: E402
 )
 from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy  # noqa: E402
 from TumorGenCore.geometry import Grid, ras_to_lps  # noqa: E402
+from TumorGenCore.sampling import SOLVERS  # noqa: E402
 from TumorGenCore.volume_io import (  # noqa: E402
     READABLE_SUFFIXES,
     PetVolume,
@@ -233,8 +234,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_least_quality(parser, "0.6 with --variants, none without; 0 takes all")
     parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
-    parser.add_argument("--steps", type=positive_number, default=10, help="sampling steps (default: 10)")
-    parser.add_argument("--solver", choices=("euler", "heun"), default="euler")
+    parser.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
+    parser.add_argument("--solver", choices=SOLVERS, help="default: the model's own")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")

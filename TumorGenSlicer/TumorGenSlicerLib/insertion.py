@@ -21,6 +21,7 @@ from TumorGenCore.errors import CancelledError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.lesion_measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
 from TumorGenCore.quality import QualityScore, worst
+from TumorGenCore.sampling import Solver
 from TumorGenCore.suv import PetUnits
 from TumorGenSlicerLib.worker import Job
 
@@ -50,7 +51,7 @@ class InsertionRequest:
         boxes: in the world, LPS; tumours are inserted in this order, each seeing those before it.
         seeds: one variant each.
         steps: of the solver.
-        solver: ``euler`` or ``heun``.
+        solver: ``euler``, ``heun`` or ``adams``.
         model: bundle name or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         softMask: whether to keep the soft mask.
@@ -65,7 +66,7 @@ class InsertionRequest:
     boxes: tuple[Box, ...]
     seeds: tuple[int, ...]
     steps: int
-    solver: str
+    solver: Solver
     model: str
     device: str
     softMask: bool
@@ -178,7 +179,7 @@ class _Run:
                 prepared,
                 seed=boxSeed(seed, number),
                 steps=request.steps,
-                solver=request.solver,  # type: ignore[arg-type]
+                solver=request.solver,
                 target=request.target,
                 fill=request.fill,
                 on_progress=self._progress(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import slicer
 from numpy.typing import NDArray
 
 from TumorGenCore.box_warnings import box_warnings
-from TumorGenCore.bundle_folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles
+from TumorGenCore.bundle_folders import DEFAULT_BUNDLE, bundle_folder, installed_bundles, read_metadata
 from TumorGenCore.candidates import check_least_quality
 from TumorGenCore.errors import (
     CancelledError,
@@ -26,9 +25,11 @@ from TumorGenCore.errors import (
 )
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import PatchSettings, WorkingPatch
+from TumorGenCore.sampling import Solver, bundle_sampling
 from TumorGenCore.suv import PetUnits
 from TumorGenSlicerLib.dependencies import DependencyError, ensureDependencies, missingPackages
 from TumorGenSlicerLib.insertion import InsertionRequest, VariantResult, forgetModel, runRequest
+from TumorGenSlicerLib.live_preview import PREVIEW_STEPS
 from TumorGenSlicerLib.preview_run import PreviewRequest, PreviewResult, forgetPreparedBox, runPreview, surroundings
 from TumorGenSlicerLib.result_nodes import InputSnapshot, Variant, addVariant, allOrNothing, removeNodes, uniqueName
 from TumorGenSlicerLib.scene_geometry import addBoxNode, roiBox, volumeAxesRas, volumeGrid, volumeImage, voxelArray
@@ -177,8 +178,8 @@ class InsertionLogic:
         roiNode: Any,
         *,
         seed: int = 0,
-        steps: int = 10,
-        solver: str = "euler",
+        steps: int | None = None,
+        solver: Solver | None = None,
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
@@ -193,8 +194,8 @@ class InsertionLogic:
             volumeNode: PET, a scalar volume node; it is not changed.
             roiNode: markups ROI node; may be rotated and may reach past the volume.
             seed: the same seed gives the same tumour on a given device and thread count.
-            steps: of the solver.
-            solver: ``euler`` or ``heun``.
+            steps: of the solver; None takes the model's own, as with the solver.
+            solver: ``euler``, ``heun`` or ``adams``.
             model: bundle name (see ``modelNames``) or folder.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
@@ -231,8 +232,8 @@ class InsertionLogic:
         roiNodes: Sequence[Any],
         *,
         seeds: Sequence[int] = (0,),
-        steps: int = 10,
-        solver: str = "euler",
+        steps: int | None = None,
+        solver: Solver | None = None,
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
@@ -276,8 +277,8 @@ class InsertionLogic:
         roiNodes: Sequence[Any],
         *,
         seeds: Sequence[int] = (0,),
-        steps: int = 10,
-        solver: str = "euler",
+        steps: int | None = None,
+        solver: Solver | None = None,
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
@@ -292,7 +293,7 @@ class InsertionLogic:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
             BusyError: a run is under way.
             DependencyError: a package is missing and was not installed.
-            ValueError: no seed, or a least quality that is not 0 to 1.
+            ValueError: no seed, a least quality that is not 0 to 1, or steps or solver that cannot be used.
         """
         self._check(volumeNode, roiNodes, model)
         if not seeds:
@@ -300,6 +301,7 @@ class InsertionLogic:
         check_least_quality(leastQuality)
         self._requireIdle()
         ensureDependencies()
+        sampling = bundle_sampling(model).asked(steps, solver)
         image = volumeImage(volumeNode)
         units = self._units(volumeNode, suvFactor)
         remarks = [TAKEN_AS_SUV] if units.source == "taken as SUV" else []
@@ -308,8 +310,8 @@ class InsertionLogic:
             units=units,
             boxes=tuple(roiBox(node) for node in roiNodes),
             seeds=tuple(int(seed) for seed in seeds),
-            steps=steps,
-            solver=solver,
+            steps=sampling.steps,
+            solver=sampling.solver,
             model=model,
             device=device,
             target=target,
@@ -329,7 +331,7 @@ class InsertionLogic:
         roiNode: Any,
         *,
         seed: int = 0,
-        steps: int = 4,
+        steps: int = PREVIEW_STEPS,
         model: str = DEFAULT_BUNDLE,
         device: str = "auto",
         suvFactor: float | None = None,
@@ -339,7 +341,7 @@ class InsertionLogic:
         """Begin a quick tumour for showing while a box is moved, and return at once.
 
         Only the surroundings of the box are read, so the cost does not grow with the volume. The same seed gives the
-        tumour that ``insertTumor`` gives with as many steps. For the arguments see there.
+        tumour that ``insertTumor`` gives with as many steps of the solver ``adams``. For the arguments see there.
 
         Raises:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
@@ -544,9 +546,8 @@ def _patchSettings(model: str) -> PatchSettings:
     """The working patch of a bundle, which says how large boxes may be; read without torch."""
     folder = bundle_folder(model)
     try:
-        metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-        return PatchSettings(**metadata["tumorgen"]["patch"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return PatchSettings(**read_metadata(folder)[0]["tumorgen"]["patch"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelBundleError(f"The metadata of bundle {folder.name} cannot be read; install it again.") from error
 
 

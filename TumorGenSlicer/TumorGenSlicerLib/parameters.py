@@ -32,10 +32,13 @@ class Solver(enum.Enum):
 
     EULER = "euler"
     HEUN = "heun"
+    ADAMS = "adams"
 
     def label(self) -> str:
         """The text in the panel's list."""
-        return {"euler": "Euler (fast)", "heun": "Heun (twice the time)"}[self.value]
+        return {"euler": "Euler (ten steps)", "heun": "Heun (twice the time)", "adams": "Adams (four steps do)"}[
+            self.value
+        ]
 
 
 class Uptake(enum.Enum):

@@ -114,7 +114,7 @@ class LivePreview:
         return (
             *(volumeNode.GetID(), volumeNode.GetImageData().GetMTime(), volumeGrid(volumeNode), roiBox(boxNode)),
             *(parameters.seed, parameters.steps, model, parameters.device),
-            *(parameters.suvFactor, parameters.uptake, parameters.uptakeSuv),
+            *(parameters.suvFactor, parameters.uptake, parameters.uptakeSuv, parameters.fillPercent),
         )
 
     def _update(self) -> None:

@@ -33,7 +33,7 @@ class PreviewRequest:
         units: of its voxels.
         box: in the world, LPS.
         seed: of the tumour.
-        steps: of the solver (Euler).
+        steps: of the solver ``adams``, which needs the fewest.
         model: bundle name or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         target: SUVmax or SUVmean of the tumour.
@@ -103,6 +103,7 @@ def runPreview(request: PreviewRequest, job: Job) -> PreviewResult:
         _prepared(generator, request),
         seed=request.seed,
         steps=request.steps,
+        solver="adams",
         target=request.target,
         fill=request.fill,
         should_cancel=lambda: job.isCancelled,

@@ -17,7 +17,7 @@ class Own:
     Args:
         generator: the bundle on its device.
         steps: of the sampler.
-        solver: ``euler`` or ``heun``.
+        solver: ``euler``, ``heun`` or ``adams``.
     """
 
     def __init__(self, generator: TumorGenerator, steps: int, solver: Solver = "euler") -> None:
