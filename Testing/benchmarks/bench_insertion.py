@@ -28,7 +28,7 @@ from insertions import (
     whole_body_rows,
 )
 from measuring import Row, best_convolution, row_of
-from peers import PEERS, QUICK_PEERS, peer_rows
+from peers import OUR_WAYS, PEERS, QUICK_PEERS, peer_rows
 from targets import targets
 
 from TumorGenCore import TumorGenerator
@@ -85,7 +85,11 @@ def _all_rows(
     for name in QUICK_PATCHES:
         yield from whole_body_rows(generator, volume, name, 2 * repeats)
     yield from file_rows(generator, volume, 1)
-    ours = {name: partial(inserted, generator, volume, box_for(generator, size)) for name, size in PATCHES.items()}
+    ours = {
+        (name, way): partial(inserted, generator, volume, box_for(generator, size), *way)
+        for name, size in PATCHES.items()
+        for way in OUR_WAYS
+    }
     yield from peer_rows(QUICK_PEERS if quick else list(PEERS), ours, device, few, best)
 
 

@@ -19,11 +19,17 @@ from torch import nn
 
 from TumorGenCore.devices import channels_last
 from TumorGenCore.networks.onednn import use_onednn
+from TumorGenCore.sampling import Solver
 
 #: In float32 with PyTorch's own convolutions, as they run on a CPU; in our precision with our convolutions.
 SECTIONS = {"float32": "peers, float32", "own": "peers, our precision"}
 
 Made = tuple[list[nn.Module], Work]
+#: Steps and solver.
+Way = tuple[int, Solver]
+
+#: The reference bundle's own way, and the quick one's.
+OUR_WAYS: tuple[Way, ...] = ((10, "euler"), (4, "adams"))
 
 
 @dataclass(frozen=True)
@@ -41,19 +47,24 @@ class Peer:
     must: float
 
 
-def beside(name: str) -> str:
+def beside(name: str, way: Way) -> str:
     """Name of our own line beside a peer's."""
-    return f"TumorGen, in turn with {name}"
+    steps, solver = way
+    return f"TumorGen, {steps} {solver.capitalize()} steps, in turn with {name}"
 
 
 def peer_rows(
-    names: list[str], ours: Mapping[str, Work], device: torch.device, repeats: int, best: Mapping[str, float]
+    names: list[str],
+    ours: Mapping[tuple[str, Way], Work],
+    device: torch.device,
+    repeats: int,
+    best: Mapping[str, float],
 ) -> Iterator[Row]:
-    """Two lines, ours and the peer's, for each peer and precision.
+    """Our lines and the peer's, for each peer and precision.
 
     Args:
         names: in ``PEERS``.
-        ours: our insertion by the name of its patch's size.
+        ours: our insertion by the name of its patch's size and its way.
         device: of both.
         repeats: see ``in_turn``.
         best: the machine's best convolution in each precision, GFLOP/s.
@@ -68,9 +79,10 @@ def peer_rows(
                 if precision == "own":
                     for network in networks:
                         channels_last(use_onednn(network))
-                works = {beside(name): ours[peer.patch], name: partial(_in_precision, device, precision, work)}
-                times = in_turn(works, repeats)
-                yield row_of(section, beside(name), times[beside(name)])
+                works = {beside(name, way): ours[peer.patch, way] for way in OUR_WAYS}
+                times = in_turn({**works, name: partial(_in_precision, device, precision, work)}, repeats)
+                for line in works:
+                    yield row_of(section, line, times[line])
                 yield row_of(section, name, times[name], gflop, best[precision])
 
 

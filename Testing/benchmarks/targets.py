@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from insertions import WHOLE
 from measuring import Row
-from peers import PEERS, SECTIONS, beside
+from peers import OUR_WAYS, PEERS, SECTIONS, beside
 
 #: Seconds of a whole insertion: must, aim.
 SECONDS = {"64x64x64": (0.4, 0.2), "96x96x96": (1.0, 0.5), "128x128x64": (1.2, 0.6)}
@@ -57,7 +57,8 @@ def targets(rows: Sequence[Row], peaks_gb: Mapping[str, float]) -> Iterator[Targ
             yield Target(f"peak memory of a process, {patch}", peaks_gb[patch], *limits, shown="{:.2f} GB")
     for section in SECTIONS.values():
         for name, peer in PEERS.items():
-            theirs, ours = (found.get((section, line)) for line in (name, beside(name)))
-            if theirs and ours:
-                what = f"{section}: {name}, over ours"
-                yield Target(what, theirs.seconds / ours.seconds, peer.must, at_most=False, shown="{:.1f} x")
+            for way in OUR_WAYS:
+                theirs, ours = (found.get((section, line)) for line in (name, beside(name, way)))
+                if theirs and ours:
+                    what = f"{section}: {name}, over our {way[0]} steps"
+                    yield Target(what, theirs.seconds / ours.seconds, peer.must, at_most=False, shown="{:.1f} x")

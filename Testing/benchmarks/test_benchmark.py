@@ -13,7 +13,7 @@ import torch
 from bench_report import markdown, plot
 from cold_process import in_a_process
 from measuring import Row, count_gflop, in_turn, row_of
-from peers import PEERS, QUICK_PEERS, Peer, beside, peer_rows
+from peers import OUR_WAYS, PEERS, QUICK_PEERS, Peer, beside, peer_rows
 from targets import Target, targets
 from torch import nn
 
@@ -53,7 +53,8 @@ def test_a_patch_has_a_line_for_the_whole_and_each_part(generator: TumorGenerato
 @pytest.mark.filterwarnings("ignore:The values do not look like SUV")  # Untrained networks make what they will.
 def test_every_other_way_to_ask_has_its_lines(generator: TumorGenerator) -> None:
     volume = insertions.whole_body()
-    assert names(list(insertions.step_rows(generator, volume, 1))) == ["1 steps", "4 steps", "10 steps", "50 steps"]
+    steps = [*(f"{n} steps" for n in (1, 4, 10, 50)), "4 steps, Adams"]
+    assert names(list(insertions.step_rows(generator, volume, 1))) == steps
     variants = names(list(insertions.variant_rows(generator, volume, "32x32x32", (2,), 1)))
     assert variants == ["2 at once", "2 one by one", "2 each from the start"]
     files = names(list(insertions.file_rows(generator, volume, 1)))
@@ -123,14 +124,16 @@ def test_a_target_says_what_was_reached(value: float, at_most: bool, verdict: st
 
 def test_peers_are_held_against_the_insertion_timed_beside_them() -> None:
     name = QUICK_PEERS[0]
-    rows = [Row("peers, float32", beside(name), 0.5, 0.0), Row("peers, float32", name, 5.0, 0.0)]
+    ten, four = (beside(name, way) for way in OUR_WAYS)
+    rows = [Row("peers, float32", line, seconds, 0.0) for line, seconds in ((ten, 1.0), (four, 0.5), (name, 5.0))]
     rows += [Row("whole insertion, 10 steps", "96x96x96", 0.8, 0.1, 300.0, 0.5), Row("other", name, 1.0, 0.0)]
     found = {target.what: (target.value, target.verdict) for target in targets(rows, {"96x96x96": 1.2})}
     assert found == {
         "whole insertion, 96x96x96": (0.8, "must"),
         "share of the machine's best convolution, 96x96x96": (0.5, "must"),
         "peak memory of a process, 96x96x96": (1.2, "must"),
-        f"peers, float32: {name}, over ours": (10.0, "must"),
+        f"peers, float32: {name}, over our 10 steps": (5.0, "missed"),
+        f"peers, float32: {name}, over our 4 steps": (10.0, "must"),
     }
 
 
@@ -153,11 +156,11 @@ def test_a_peer_runs_in_turn_with_ours_and_is_counted_beforehand(monkeypatch: py
         return [here], lambda: done.append(device.type) or here(x.to(device))
 
     monkeypatch.setitem(PEERS, QUICK_PEERS[0], Peer(make, "96x96x96", must=8))
-    ours = {"96x96x96": lambda: done.append("ours")}
+    ours = {("96x96x96", way): lambda steps=way[0]: done.append(str(steps)) for way in OUR_WAYS}
     rows = list(peer_rows(QUICK_PEERS, ours, torch.device("cpu"), 1, {"own": 1.0, "float32": 1.0}))
-    assert names(rows) == [beside(QUICK_PEERS[0]), QUICK_PEERS[0]] * 2
-    assert done == ["meta", *["ours", "cpu"] * 4]
-    assert rows[1].gflop == pytest.approx(2 * 27 * 4 * 6**3 / 1e9)
+    assert names(rows) == [*(beside(QUICK_PEERS[0], way) for way in OUR_WAYS), QUICK_PEERS[0]] * 2
+    assert done == ["meta", *["10", "4", "cpu"] * 4]
+    assert rows[2].gflop == pytest.approx(2 * 27 * 4 * 6**3 / 1e9)
 
 
 def test_the_report_has_targets_and_every_line_and_the_plot_is_a_picture(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_preview_is_the_tumour_that_a_run_with_as_many_steps_makes(scene, logi
     result = logic.startPreview(volume, roi, **arguments).result()
     shown = PreviewNodes(scene)
     shown.show(volume, result, factor)
-    synthetic, segmentation = logic.insertTumor(volume, roi, **arguments)
+    synthetic, segmentation = logic.insertTumor(volume, roi, solver="adams", **arguments)
     previewNode = scene.GetFirstNodeByName("Tumour preview")
     # Its patch is read from a part of the volume, whose origin is rounded differently.
     np.testing.assert_allclose(

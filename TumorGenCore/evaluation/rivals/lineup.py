@@ -12,6 +12,7 @@ from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
 from TumorGenCore.generator import TumorGenerator
+from TumorGenCore.sampling import SOLVERS
 from TumorGenCore.training.data import Case
 from TumorGenCore.training.rival import TrainedRival
 
@@ -42,6 +43,7 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
             methods["DiffTumor's manner, DDIM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddim")
     for steps in (50, 10, 4):
         methods[f"TumorGen, Euler-{steps}"] = Own(generator, steps)
-    for steps in (10, 4):
-        methods[f"TumorGen, Heun-{steps}"] = Own(generator, steps, "heun")
+    for solver in (s for s in SOLVERS if s != "euler"):
+        for steps in (10, 4):
+            methods[f"TumorGen, {solver.capitalize()}-{steps}"] = Own(generator, steps, solver)
     return methods
