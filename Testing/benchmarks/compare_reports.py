@@ -1,0 +1,65 @@
+"""Whether a change keeps `tumorgen evaluate` within its own interval: two reports of the same sites and seeds.
+
+    tumorgen evaluate --data DATA --output ten
+    tumorgen evaluate --data DATA --model pet-fdg-v2-4step --output four
+    python Testing/benchmarks/compare_reports.py ten/report.json four/report.json
+
+A line per figure: the first report's mean with its 95 % interval over patients, the second's mean, and whether that
+lies in the interval. A patient's sites count as one; each site of the phantom counts by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from TumorGenCore.evaluation.insertion import GROUPS
+from TumorGenCore.evaluation.resampling import mean_of_patients
+
+FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
+#: Mean, and its interval where the report has one.
+Measured = tuple[float, list[float] | None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("reports", type=Path, nargs=2, metavar="REPORT")
+    first, second = (json.loads(path.read_text()) for path in parser.parse_args().reports)
+    if first["sites"].keys() != second["sites"].keys() or first["seeds"] != second["seeds"]:
+        raise SystemExit("The reports are of other sites or seeds.")
+    print("| figure | first | its 95 % interval | second | within |\n| --- | ---: | --- | ---: | --- |")
+    theirs = dict(figures(second))
+    for name, (mean, interval) in figures(first):
+        if name not in theirs or interval is None:
+            continue
+        low, high = interval
+        other = theirs[name][0]
+        within = "yes" if low <= other <= high else "no"
+        print(f"| {name} | {mean:.3f} | {low:.3f} to {high:.3f} | {other:.3f} | {within} |")
+
+
+def figures(report: dict) -> Iterator[tuple[str, Measured]]:
+    """Every figure of a report that has an interval over patients."""
+    for group in GROUPS:
+        for figure in FIGURES:
+            by_patient: dict[str, list[float]] = {}
+            for site, row in report["sites"].items():
+                if row["group"] == group and row[figure] is not None:
+                    by_patient.setdefault(site if group == "phantom" else site.split()[0], []).append(row[figure])
+            found = mean_of_patients({patient: float(np.mean(values)) for patient, values in by_patient.items()})
+            yield f"{figure}, {group} sites", (found["mean"], found["interval"])
+    for name, found in report["realism"]["frechet"].items():
+        if "value" in found:
+            yield f"Frechet distance, {name}", (found["value"], found["value_interval"])
+    for group, rows in report["realism"]["alignment"].get("groups", {}).items():
+        for measure, found in rows.items():
+            if isinstance(found, dict) and found.get("mean") is not None:
+                yield f"alignment, {measure}, {group} sites", (found["mean"], found["interval"])
+
+
+if __name__ == "__main__":
+    main()
