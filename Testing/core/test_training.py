@@ -181,6 +181,24 @@ def test_generator_writes_a_bundle_that_inserts(generator_run, tiny_cases):
     assert np.all(np.abs(changed * 4.0 - 78) <= 20)
 
 
+def test_the_refiner_alone_is_trained_from_a_bundle_whose_other_weights_stay(tiny_cases, generator_run, tmp_path):
+    settings = config(tmp_path, {**GENERATOR, "refiner_only": True, "mask_error_cells": 0.5})
+    first, output = str(generator_run / "tiny"), tmp_path / "run"
+    options = ["--data", str(tiny_cases), "--autoencoder", first, "--output", str(output), "--config", str(settings)]
+    assert main(["train", "generator", "--quiet", *options, "--name", "refined"]) == 1
+    assert not output.exists()
+    assert main(["train", "generator", "--quiet", *options, "--name", "refined", "--start-from", first]) == 0
+    values = [line["loss"] for line in log(output) if "loss" in line]
+    assert np.mean(values[-6:]) < np.mean(values[:6])
+    assert all(line["loss"] == line["rec"] for line in log(output) if "loss" in line)
+    for name in ("vae", "vector_field", "mask_refiner"):
+        before, after = (load_file(f / "models" / f"{name}.safetensors") for f in (Path(first), output / "refined"))
+        same = all(torch.equal(before[key], after[key]) for key in before)
+        assert same == (name != "mask_refiner")
+    old, new = (load_bundle(folder) for folder in (first, output / "refined"))
+    assert (new.latent_mean, new.latent_deviation) == (old.latent_mean, old.latent_deviation)
+
+
 def test_a_bundles_autoencoder_serves_as_the_runs_own(autoencoder_run, generator_run):
     (network, run), (vae, of_bundle) = (load_autoencoder(path) for path in (autoencoder_run, generator_run / "tiny"))
     assert (vae_arguments(of_bundle), of_bundle.scale, of_bundle.patch) == (vae_arguments(run), run.scale, run.patch)

@@ -97,6 +97,10 @@ class GeneratorRun:
     )
     validation_examples: int = 32
     refiner_examples: int = 2
+    #: how far the refiner's masks are put beside the tumour in training (``misplaced_mask``), latent cells
+    mask_error_cells: float = 0.0
+    #: train the mask refiner only, on whole batches, and leave the vector field as it is (give ``--start-from``)
+    refiner_only: bool = False
     time_sampling: str = "logit-normal"
     condition: str = "before"
     lambda_1: float = 1.0

@@ -28,6 +28,7 @@ from TumorGenCore.training.data import Case, load_cases, split_patients
 from TumorGenCore.training.examples import ExampleMaker
 from TumorGenCore.training.latents import LatentCache
 from TumorGenCore.training.lesion_thumbnails import describe_training_lesions
+from TumorGenCore.training.misplaced_mask import misplaced
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 from TumorGenCore.tumor_controls import CONTROL_CHANNELS
@@ -101,6 +102,7 @@ class GeneratorStage:
             VectorField(**self.arguments["vector_field"]),  # type: ignore[arg-type]
             MaskRefiner(**self.arguments["mask_refiner"]),  # type: ignore[arg-type]
         )
+        networks.vector_field.requires_grad_(not run.refiner_only)
         self.network: nn.Module = channels_last(use_onednn(networks))
         maker = ExampleMaker(training, vae_run.patch, run.offsets, run.examples, run.loop.seed)
         self.caches = {
@@ -128,7 +130,7 @@ class GeneratorStage:
             )  # fmt: skip
 
     def start_from(self, bundle: ModelBundle) -> None:
-        """Take over a bundle's networks.
+        """Take over a bundle's networks, and the scale of their latents.
 
         Raises:
             TrainingDataError: they have other shapes than this run's.
@@ -143,6 +145,7 @@ class GeneratorStage:
                 )
             state = getattr(self.network, part).state_dict() | getattr(bundle, part).state_dict()
             getattr(self.network, part).load_state_dict(state)
+        self.mean, self.deviation = bundle.latent_mean, bundle.latent_deviation  # The scale that they know.
 
     def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.run.loop.seed, 3, step, process])
@@ -156,6 +159,9 @@ class GeneratorStage:
         self, network: nn.Module, batch: dict[str, torch.Tensor], generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
         x_1, z_m, box = batch["x_1"], batch["z_m"], batch["box"]
+        if self.run.refiner_only:
+            rec = self._mask_loss(network, self._misplaced(x_1, generator), batch["mask"])
+            return rec, {"rec": float(rec.detach())}
         noise = _noise(x_1, generator)
         t = self._times(len(x_1), generator).to(x_1.device)
         at = t.reshape(-1, 1, 1, 1, 1)
@@ -189,16 +195,21 @@ class GeneratorStage:
         t: torch.Tensor,
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """Eq. 6 with Dice and cross-entropy: half on predicted latents (latest t), half on true ones, m_1 noisy."""
+        """``_mask_loss``, half on predicted latents (latest t), half on true ones with masks that are not."""
         cells = batch["x_1"][0, 0].numel()
         count = max(2, self.run.refiner_examples * 12**3 // cells)
         order = t.argsort(descending=True)[: max(1, count // 2)]
         predicted = x_hat[order[t[order] > 0.5]] if bool((t[order] > 0.5).any()) else x_hat[:0]
         rest = order.flip(0)[: count - len(predicted)]
-        true = batch["x_1"][rest].clone()
-        true[:, -1:] += 0.3 * _noise(true[:, -1:], generator)
-        x = torch.cat([predicted, true])
+        x = torch.cat([predicted, self._misplaced(batch["x_1"][rest], generator)])
         mask = torch.cat([batch["mask"][order[: len(predicted)]], batch["mask"][rest]])
+        return self._mask_loss(network, x, mask)
+
+    def _misplaced(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return torch.cat([x[:, :-1], misplaced(x[:, -1:], self.run.mask_error_cells, generator)], dim=1)
+
+    def _mask_loss(self, network: nn.Module, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Eq. 6 with Dice and cross-entropy."""
         logits = self._refine(network, x)
         return losses.reconstruction_loss(torch.sigmoid(logits), mask) + losses.overlap_loss(logits, mask)
 
@@ -239,11 +250,12 @@ class GeneratorStage:
                 velocity = network(x_t, batch["z_m"], batch["box"], torch.full((len(noise),), t), controls)
                 errors[name].append(losses.rectified_flow_loss(velocity, batch["x_1"], noise, batch["box"] + 1e-3))
         shown = {name: value[:16] for name, value in batch.items()}
-        refined = torch.sigmoid(self._refine(network, shown["x_1"])) > 0.5
-        truth = shown["mask"] > 0.5
-        dice = 2 * (refined & truth).sum() / (refined.sum() + truth.sum()).clamp_min(1)
-        means = {name: float(torch.stack(values).mean()) for name, values in errors.items()}
-        return {**means, "refiner_dice": float(dice)}
+        truth, dice = shown["mask"] > 0.5, {}
+        for name, x in (("", shown["x_1"]), ("_misplaced", self._misplaced(shown["x_1"], generator))):
+            refined = torch.sigmoid(self._refine(network, x)) > 0.5
+            overlap = 2 * (refined & truth).sum() / (refined.sum() + truth.sum()).clamp_min(1)
+            dice[f"refiner_dice{name}"] = float(overlap)
+        return {**{name: float(torch.stack(values).mean()) for name, values in errors.items()}, **dice}
 
     def picture(self, network: nn.Module, path: Path) -> None:
         if self.held_out is None:
@@ -309,6 +321,8 @@ def train_generator(
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
         ModelBundleError: the bundle to start from is damaged.
     """
+    if run.refiner_only and start_from is None:
+        raise TrainingDataError("With refiner_only the vector field is not trained; give a bundle with --start-from.")
     refuse_to_mix(output, resume)
     first = None if start_from is None else load_bundle(start_from)
     output.mkdir(parents=True, exist_ok=True)
