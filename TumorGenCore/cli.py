@@ -330,6 +330,7 @@ def _train_generator(options: argparse.Namespace, report: _Report) -> None:
         not report.shows_progress,
         options.name,
         options.start_from,
+        options.cache,
     )
     report.values = {"bundle": str(folder)}
     report.say(f"Trained bundle: {folder}")
@@ -552,9 +553,15 @@ def _parser() -> argparse.ArgumentParser:
         "--start-from", type=Path, metavar="DIR", help="output folder of an earlier run to go on from"
     )
     autoencoder.set_defaults(run=_train_autoencoder, stage="autoencoder")
-    generator = train.add_parser("generator", parents=[training], help="then: vector field and mask refiner")
-    generator.add_argument(
+    on_latents = argparse.ArgumentParser(add_help=False)
+    on_latents.add_argument(
         "--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`, or a model bundle"
+    )
+    on_latents.add_argument(
+        "--cache", type=Path, metavar="DIR", help="cached latents of a run with the same data, autoencoder and examples"
+    )
+    generator = train.add_parser(
+        "generator", parents=[training, on_latents], help="then: vector field and mask refiner"
     )
     generator.add_argument("--start-from", metavar="BUNDLE", help="bundle whose networks to go on from")
     generator.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
@@ -570,14 +577,10 @@ def _parser() -> argparse.ArgumentParser:
     segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumours only")
     segmenter.set_defaults(run=_train_segmenter, stage="segmenter")
 
-    rival = train.add_parser("rival", parents=[training], help="another method on the same backbone, for `compare`")
+    rival = train.add_parser(
+        "rival", parents=[training, on_latents], help="another method on the same backbone, for `compare`"
+    )
     rival.add_argument("--kind", choices=("diffusion", "unconditional"), required=True)
-    rival.add_argument(
-        "--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`, or a model bundle"
-    )
-    rival.add_argument(
-        "--cache", type=Path, metavar="DIR", help="cached latents of a generator's run with the same settings"
-    )
     rival.set_defaults(run=_train_rival, stage="rival")
 
     evaluate = commands.add_parser("evaluate", parents=[common], help="figures and pictures on held-out patients")
