@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
+import compare_reports
 import insertions
 import measuring
 import pytest
@@ -18,6 +20,7 @@ from targets import Target, targets
 from torch import nn
 
 from TumorGenCore import TumorGenerator
+from TumorGenCore.evaluation.insertion import GROUPS
 from TumorGenCore.geometry import Grid
 from TumorGenCore.networks.onednn import use_onednn
 
@@ -184,3 +187,29 @@ def test_a_new_process_tells_its_times_and_its_memory(tiny_bundle_folder: Path) 
     figures = in_a_process(str(tiny_bundle_folder), "cpu", "32x32x32")
     assert figures["load"] > figures["first"] > 0 and figures["second"] > 0
     assert 0.1 < figures["peak_gb"] < 4
+
+
+def test_two_reports_are_held_against_the_first_ones_interval(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def report(uptake: float) -> str:
+        row = dict.fromkeys(compare_reports.FIGURES, None)
+        sites = {f"P{n} {g}": {**row, "group": g, "uptake_dice": uptake + 0.01 * n} for n in range(6) for g in GROUPS}
+        frechet = {"radiomics": {"value": 0.4, "value_interval": [0.3, 0.5]}, "efflite0": {"left_out": "no weights"}}
+        realism = {"frechet": frechet, "alignment": {"left_out": "no segmenter"}}
+        return json.dumps({"sites": sites, "seeds": [0], "realism": realism})
+
+    paths = [str(tmp_path / name) for name in ("a.json", "b.json", "c.json")]
+    for path, uptake in zip(paths, (0.7, 0.705, 0.8), strict=True):
+        Path(path).write_text(report(uptake))
+    for other, verdict in ((paths[1], "yes"), (paths[2], "no")):
+        monkeypatch.setattr("sys.argv", ["compare_reports.py", paths[0], other])
+        compare_reports.main()
+        lines = capsys.readouterr().out.splitlines()[2:]
+        assert [line.split(" | ")[0].strip("| ") for line in lines] == [
+            *(f"uptake_dice, {group} sites" for group in GROUPS),
+            "Frechet distance, radiomics",
+        ]
+        assert all(line.endswith(f"{verdict} |") for line in lines[:3])
+        assert lines[0].startswith("| uptake_dice, tumour sites | 0.725 | 0.71")
+        assert lines[3].endswith("yes |")

@@ -32,7 +32,9 @@ class VariantTable:
     def __init__(self, widget: qt.QTableWidget, onSelected: Callable[[], None]) -> None:
         self._widget = widget
         self._variants: list[Variant] = []
-        widget.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        header = widget.horizontalHeader()
+        header.setMinimumSectionSize(38)
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # SUVpeak needs more than MTV does.
         widget.verticalHeader().setDefaultSectionSize(22)
         widget.connect("itemSelectionChanged()", onSelected)
 
