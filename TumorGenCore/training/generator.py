@@ -139,6 +139,8 @@ class GeneratorStage:
             # An embedding of the controls that the bundle lacks starts at zero, and changes nothing at first.
             theirs, ours = (_but_embedding(a[part]) for a in (bundle.network_arguments, self.arguments))
             if theirs != ours:
+                if part == "mask_refiner" and self.run.refiner_only:
+                    continue  # It is trained anyway, and from the beginning then.
                 raise TrainingDataError(
                     f"The {part} of {bundle.name} has other shapes than this run's; give the configuration its shapes, "
                     "or train from the beginning."
