@@ -12,7 +12,7 @@ from hot_finder import hot_finder
 
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.alignment import alignment, mean_alignment, overlap
+from TumorGenCore.evaluation.alignment import alignment, mean_alignment, overlap, voxel_limit
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.training.segmenter import load_segmenter
 
@@ -57,6 +57,22 @@ def test_only_what_lies_in_the_box_counts() -> None:
     whole = alignment(segmenter, image, mask, Box((0.0, 0.0, 0.0), (110, 110, 110)))
     assert whole["dice"] is not None and whole["dice"] < figures["dice"] - 0.05
     nothing = alignment(segmenter, image, grid.empty_image(sitk.sitkUInt8), box)
+    assert nothing == {"dice": None, "nsd": None, "nsd_voxel": None}
+
+
+def test_large_voxels_limit_how_well_any_mask_can_agree() -> None:
+    """A ball found on the fine grid: on voxels of 2.5 mm nearly all of it is left, on 10 mm its border is lost."""
+    segmenter, box = hot_finder(float(np.sinh(np.arcsinh(20.0) / 2))), Box((0.0, 0.0, 0.0), (60, 60, 60))
+    limits = []
+    for voxel in (2.5, 10.0):
+        n = round(120 / voxel)
+        grid = Grid((n, n, n), (voxel,) * 3, (-60 + voxel / 2,) * 3)
+        k, j, i = (voxel * (axis + 0.5) - 60 for axis in np.indices((n, n, n)))
+        suv = np.where(k**2 + j**2 + i**2 <= 15**2, 20.0, 0.0).astype(np.float32)
+        limits.append(voxel_limit(segmenter, grid.image_from_array(suv), box))
+    assert limits[0]["dice"] > 0.95 and limits[0]["nsd"] > 0.98
+    assert limits[1]["dice"] < limits[0]["dice"] - 0.02
+    nothing = voxel_limit(segmenter, grid.empty_image(sitk.sitkFloat32), box)
     assert nothing == {"dice": None, "nsd": None, "nsd_voxel": None}
 
 

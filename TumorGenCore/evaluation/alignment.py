@@ -20,7 +20,7 @@ from TumorGenCore.patch import WorkingPatch
 if TYPE_CHECKING:  # Its module needs what trains; reading figures does not.
     from TumorGenCore.training.segmenter import Segmenter
 
-__all__ = ["ALIGNMENT_FIGURES", "Figures", "alignment", "mean_alignment", "measure_alignment", "overlap"]
+__all__ = ["ALIGNMENT_FIGURES", "Figures", "alignment", "mean_alignment", "measure_alignment", "overlap", "voxel_limit"]
 
 #: Of one mask: Dice coefficient, and normalised surface distance at ``TOLERANCE_MM`` and at one voxel of the scan.
 ALIGNMENT_FIGURES = ("dice", "nsd", "nsd_voxel")
@@ -46,15 +46,40 @@ def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Bo
         ``dice``, ``nsd`` (at 2 mm) and ``nsd_voxel`` (at one voxel of the scan), on a grid twice as fine as the
         segmenter's; None for a mask that is empty there.
     """
-    patch = WorkingPatch.around(box.canonical(), segmenter.run.patch)
-    i, j, k = (FINER * n for n in patch.grid.size_ijk)
-    fine = WorkingPatch.of_size(patch.box, (i, j, k), patch.grid.spacing_mm[0] / FINER)
+    patch, fine = _grids(segmenter, box)
     inside = fine.box_coverage() > 0.5
-    truth = (fine.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5) & inside
+    truth = _sampled(mask, fine) & inside
     if not truth.any():
         return dict.fromkeys(ALIGNMENT_FIGURES)
     found = segmenter.find(image, patch, FINER) & inside
     return overlap(found, truth, fine.grid.spacing_mm[0], max(image.GetSpacing()))
+
+
+def voxel_limit(segmenter: Segmenter, image: sitk.Image, box: Box) -> Figures:
+    """``alignment`` of the segmenter's own finding, brought to the scan's voxels as masks are: no mask can do better.
+
+    For the arguments see there; all None where it finds nothing, or nothing that fills a voxel.
+    """
+    patch, fine = _grids(segmenter, box)
+    inside = fine.box_coverage() > 0.5
+    found = segmenter.find(image, patch, FINER) & inside
+    soft = fine.grid.image_from_array(found.astype(np.float32))
+    on_voxels = sitk.Resample(soft, image, sitk.Transform(), sitk.sitkLinear, 0.0) > 0.5
+    truth = _sampled(on_voxels, fine) & inside
+    if not truth.any():
+        return dict.fromkeys(ALIGNMENT_FIGURES)
+    return overlap(found, truth, fine.grid.spacing_mm[0], max(image.GetSpacing()))
+
+
+def _grids(segmenter: Segmenter, box: Box) -> tuple[WorkingPatch, WorkingPatch]:
+    """The segmenter's patch around a box, and the finer one that surfaces are compared on."""
+    patch = WorkingPatch.around(box.canonical(), segmenter.run.patch)
+    i, j, k = (FINER * n for n in patch.grid.size_ijk)
+    return patch, WorkingPatch.of_size(patch.box, (i, j, k), patch.grid.spacing_mm[0] / FINER)
+
+
+def _sampled(mask: sitk.Image, patch: WorkingPatch) -> NDArray[np.bool_]:
+    return patch.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5
 
 
 def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float, voxel_mm: float) -> Figures:
@@ -113,16 +138,26 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
 
     Returns:
         ``sites``: the figures of each, in the order of the seeds; ``groups`` and ``ceiling``: ``mean_alignment`` of
-        each group of sites and of the real tumours.
+        each group of sites and of the real tumours; ``voxels``: of each group's ``voxel_limit``.
     """
     sites = {
         site.name: [alignment(segmenter, result.image, result.mask, site.box) for result in results]
         for site, results in shown
     }
-    groups = {}
-    for group in GROUPS:
-        pairs = [(site.patient, row) for site, _ in shown if site.group == group for row in sites[site.name]]
-        groups[group] = mean_alignment([patient for patient, _ in pairs], [row for _, row in pairs])
+    limits = {
+        site.name: [voxel_limit(segmenter, result.image, site.box) for result in results] for site, results in shown
+    }
+    groups, voxels = ({group: _of_group(group, shown, figures) for group in GROUPS} for figures in (sites, limits))
     real = [(site.patient, site.real, site) for site, _ in shown if site.real is not None]
     ceiling = [alignment(segmenter, site.image, mask, site.box) for _, mask, site in real]
-    return {"sites": sites, "groups": groups, "ceiling": mean_alignment([patient for patient, *_ in real], ceiling)}
+    return {
+        "sites": sites,
+        "groups": groups,
+        "voxels": voxels,
+        "ceiling": mean_alignment([patient for patient, *_ in real], ceiling),
+    }
+
+
+def _of_group(group: str, shown: Shown, figures: dict[str, list[Figures]]) -> dict:
+    pairs = [(site.patient, row) for site, _ in shown if site.group == group for row in figures[site.name]]
+    return mean_alignment([patient for patient, _ in pairs], [row for _, row in pairs])

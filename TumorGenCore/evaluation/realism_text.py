@@ -16,12 +16,11 @@ __all__ = [
     "table_lines",
 ]
 
+_SITES = {"tumour": "tumour sites", "healthy": "healthy sites", "phantom": "phantom"}
 _LABELS = {
     "training": "real, trained on",
     "held_out": "real, held out",
-    "tumour": "synthetic, tumour sites",
-    "healthy": "synthetic, healthy sites",
-    "phantom": "synthetic, phantom",
+    **{group: f"synthetic, {sites}" for group, sites in _SITES.items()},
     "real": "real, held out",
 }
 
@@ -106,9 +105,12 @@ def _alignment(found: dict) -> list[str]:
         return [*lines, f"Left out: {found['left_out']}", ""]
     rows = [[_LABELS["real"], *alignment_cells(found["ceiling"])]]
     rows += [[_LABELS[group], *alignment_cells(row)] for group, row in found["groups"].items()]
+    rows += [[f"the scan's voxels, {_SITES[group]}", *alignment_cells(row)] for group, row in found["voxels"].items()]
     return [
         *lines,
         alignment_note(),
+        "*The scan's voxels*: the segmenter's own finding, brought to the scan's voxels and compared with itself; no "
+        "mask on these voxels can agree better.",
         "",
         *table_lines(["", "lesions", "DSC", "NSD 2 mm", "NSD one voxel", "empty"], rows),
     ]
