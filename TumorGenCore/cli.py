@@ -29,7 +29,6 @@ from TumorGenCore.command_arguments import (
     uptake_target,
 )
 from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError, with_remedy
-from TumorGenCore.sampling import SOLVERS
 
 __all__ = ["main"]
 
@@ -495,6 +494,8 @@ def _phantom(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from TumorGenCore.sampling import SOLVERS
+
     parser = argparse.ArgumentParser(
         prog="tumorgen",
         description="Synthetic tumours with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
