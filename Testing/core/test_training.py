@@ -203,6 +203,7 @@ def test_a_bundles_autoencoder_serves_as_the_runs_own(autoencoder_run, generator
     (network, run), (vae, of_bundle) = (load_autoencoder(path) for path in (autoencoder_run, generator_run / "tiny"))
     assert (vae_arguments(of_bundle), of_bundle.scale, of_bundle.patch) == (vae_arguments(run), run.scale, run.patch)
     assert hash_vae(vae) == hash_vae(network)
+    assert hash_vae(load_autoencoder(Path("pet-fdg-v2"))[0]) == hash_vae(load_bundle("pet-fdg-v2").vae)
 
 
 def test_the_bundle_holds_the_averaged_weights(generator_run):

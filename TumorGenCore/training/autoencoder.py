@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from TumorGenCore.bundle_folders import METADATA
+from TumorGenCore.bundle_folders import bundle_folder
 from TumorGenCore.devices import channels_last
-from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.errors import ModelBundleError, TrainingDataError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.losses import gradient_loss, kl_loss
 from TumorGenCore.model_bundle import ModelBundle, load_bundle
@@ -147,17 +147,22 @@ def _same_shape(network: PetVAE, its_run: AutoencoderRun, run: AutoencoderRun) -
 
 
 def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
-    """The trained VAE of a run's output folder, with its settings; a model bundle's; or MAISI's, with its weights.
+    """The trained VAE of a run's output folder, with its settings; a model bundle's, by its name or folder; or MAISI's.
 
     Raises:
         TrainingDataError: the folder holds no finished autoencoder, or a damaged one.
+        ModelBundleError: it is a damaged bundle.
     """
     if not (folder / _WEIGHTS).exists():
         if any(folder.glob("autoencoder*.pt")):
             return load_maisi_vae(folder), AutoencoderRun(scale=NetworkScale(low=0.0), **MAISI_ARGUMENTS)
-        if (folder / METADATA).exists():
-            return _of_bundle(load_bundle(folder))
-        raise TrainingDataError(f"{folder} holds no {_WEIGHTS}; run `tumorgen train autoencoder` to its end first.")
+        try:
+            bundle = bundle_folder(folder)
+        except ModelBundleError as error:
+            raise TrainingDataError(
+                f"{folder} holds no {_WEIGHTS}; run `tumorgen train autoencoder` to its end first."
+            ) from error
+        return _of_bundle(load_bundle(bundle))
     run = read_config(AutoencoderRun, folder / _CONFIG)
     network = build_vae(run)
     try:
