@@ -472,8 +472,9 @@ def _models(options: argparse.Namespace, report: _Report) -> None:
             continue
         card = folder / "docs" / "README.md"
         entry = {"name": bundle.name, "version": bundle.version, "sha256": bundle.weights_hash, "card": str(card)}
-        report.values["models"].append(entry)
-        report.say(f"{bundle.name} {bundle.version}  sha256 {bundle.weights_hash[:16]}  {card}")
+        report.values["models"].append({**entry, "sampling": bundle.sampling.as_dict()})
+        sampled = f"{bundle.sampling.steps} {bundle.sampling.solver} steps"
+        report.say(f"{bundle.name} {bundle.version}  {sampled}  sha256 {bundle.weights_hash[:16]}  {card}")
     if not report.values["models"]:
         report.say("No model bundle is installed; make one with `tumorgen train`.")
 
