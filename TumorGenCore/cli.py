@@ -397,6 +397,7 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
         report.say,
         options.field_statistics,
         segmenter,
+        options.inception,
     )
     report.values = result["means"]
     report.say((options.output / "report.md").read_text())
@@ -601,6 +602,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument(
         "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to judge the masks"
+    )
+    evaluate.add_argument(
+        "--inception",
+        type=Path,
+        metavar="FILE",
+        help="Inception's weights (TorchScript): a distance of FID's features too",
     )
     evaluate.set_defaults(run=_evaluate)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from hot_finder import hot_finder
 from small_cases import write_case
 
@@ -36,6 +37,13 @@ def strict(text: str) -> dict:
     return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the report"))
 
 
+class Brightness(torch.nn.Module):
+    """In Inception's place."""
+
+    def forward(self, pictures: torch.Tensor, return_features: bool) -> torch.Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(pictures[:, 0].float(), 2).flatten(1)
+
+
 def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_folder, tmp_path):
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
     # T9 is named by the bundle and not in the folder.
@@ -43,7 +51,9 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     field = tmp_path / "field.json"
     field.write_text(json.dumps({"large set": {"quantile_levels": [0.1, 0.5, 0.9], "suvmax": [3.0, 8.0, 20.0]}}))
     segmenter = hot_finder(4.0, tuple(TRAINING))
-    evaluate(generator, folder, tmp_path / "out", seeds=2, steps=1, field_statistics=field, segmenter=segmenter)
+    torch.jit.script(Brightness()).save(str(tmp_path / "inception.pt"))
+    options = {"field_statistics": field, "segmenter": segmenter, "inception": tmp_path / "inception.pt"}
+    evaluate(generator, folder, tmp_path / "out", seeds=2, steps=1, **options)
     realism = strict((tmp_path / "out" / "report.json").read_text())["realism"]
     assert {kind: len(rows) for kind, rows in realism["lesions"].items()} == {
         "training": 6,
@@ -65,6 +75,7 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     assert realism["alignment"]["groups"]["tumour"]["nsd"]["mean"] < 0.5
     assert realism["diversity"]["tumour"]["between_seeds"]["correlation"] < 1
     assert realism["memorisation"]["limit"] > 0
+    assert realism["frechet"]["inception"]["features"] == 4
     text = (tmp_path / "out" / "report.md").read_text()
     for title in (
         "Lesion statistics",

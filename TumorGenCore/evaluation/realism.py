@@ -24,7 +24,7 @@ from TumorGenCore.evaluation.radiomics import load_radiomics
 from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError
 from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, synthetic_lesion
 from TumorGenCore.evaluation.seams import seams
-from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
+from TumorGenCore.evaluation.slice_features import PLANES, SliceFeatures, load_slice_features
 from TumorGenCore.training.data import Case
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def measure_realism(
     shown: Shown,
     tell: Callable[[str], None],
     segmenter: Segmenter | None = None,
+    inception: SliceFeatures | None = None,
 ) -> tuple[dict, dict[str, LesionSample]]:
     """All measures of realism.
 
@@ -57,6 +58,7 @@ def measure_realism(
         shown: sites and what was inserted there, one result a seed.
         tell: called with a line per theme.
         segmenter: the judge of masks; without one, alignment is left out.
+        inception: FID's features, for a distance more.
 
     Returns:
         The figures, ready for JSON, each theme with ``left_out`` and the reason where it cannot be computed; and all
@@ -90,6 +92,8 @@ def measure_realism(
         "radiomics": _or_reason(lambda: _frechet(groups, load_radiomics())),
         "efflite0": _or_reason(lambda: _frechet(groups, load_slice_features(), parts=len(PLANES))),
     }
+    if inception is not None:
+        figures["frechet"]["inception"] = _or_reason(lambda: _frechet(groups, inception, parts=len(PLANES)))
     tell("Frechet distances: done")
     return figures, {sample.name: sample for sample in [*synthetic, *every["held_out"], *every["training"]]}
 

@@ -183,6 +183,7 @@ def _frechet(frechet: dict) -> list[str]:
     names = {
         "radiomics": "radiomics (FRD's manner)",
         "efflite0": "FD-EffLite0 (three middle slices)",
+        "inception": "FID's features (three middle slices)",
     }
     rows, notes = [], []
     for key, found in frechet.items():
@@ -199,7 +200,8 @@ def _frechet(frechet: dict) -> list[str]:
         "on principal components of the training lesions, few enough that the smallest group's covariance has full "
         "rank; in brackets, the share of the spread that they keep. Radiomics: MIRP's statistics, co-occurrence, run "
         "lengths and size zones, with volume and sphericity. FD-EffLite0 is not FID: its network is "
-        "EfficientNet-Lite0.",
+        "EfficientNet-Lite0; FID's own features need Inception's weights (`--inception`), and FID itself thousands of "
+        "pictures.",
         "",
     ]
     return [*lines, *(table_lines(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]

@@ -16,6 +16,7 @@ from TumorGenCore.evaluation.realism import measure_realism
 from TumorGenCore.evaluation.realism_pictures import save_memorisation, save_statistics
 from TumorGenCore.evaluation.realism_text import realism_lines
 from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
+from TumorGenCore.evaluation.slice_features import load_inception_features
 from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.preview import PreviewCase, save_contact_sheet
 from TumorGenCore.safe_write import replacing
@@ -39,6 +40,7 @@ def evaluate(
     on_progress: Callable[[str], None] | None = None,
     field_statistics: Path | None = None,
     segmenter: Segmenter | None = None,
+    inception: Path | None = None,
 ) -> dict:
     """Evaluate a bundle on held-out patients; writes ``report.json``, ``report.md`` and pictures.
 
@@ -52,11 +54,13 @@ def evaluate(
         on_progress: called with a line per case.
         field_statistics: quantiles of large data sets to show beside; see ``read_field_statistics``.
         segmenter: the judge of masks; without one, alignment is left out.
+        inception: weights of FID's network; see ``load_inception_features``.
 
     Raises:
         TrainingDataError: the bundle does not say what it held out, bundle or segmenter was trained on a case, or
-            ``field_statistics`` is no such file.
+            ``field_statistics`` or ``inception`` is no such file.
     """
+    features = None if inception is None else load_inception_features(inception)
     field = read_field_statistics(field_statistics) if field_statistics else {}
     names = held_out_names(generator.bundle, names)
     if segmenter is not None:
@@ -76,7 +80,7 @@ def evaluate(
         shown.append((site, results))
         tell(f"{site.name}: done")
     training = load_training_cases(generator.bundle, data)
-    realism, samples = measure_realism(cases, training, shown, tell, segmenter)
+    realism, samples = measure_realism(cases, training, shown, tell, segmenter, features)
     gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
     tell("quality gate: done")
     control = measure_control(generator, [site for site, _ in shown if site.group != "tumour"])
