@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from TumorGenCore import TumorGenerator
 from TumorGenCore.evaluation.insertion import Site, sites_of
 from TumorGenCore.evaluation.patients import load_training_cases
+from TumorGenCore.generator import PreparedBox
 from TumorGenCore.geometry import Grid
 from TumorGenCore.mask_agreement import contrast, dice
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE
@@ -42,26 +44,29 @@ def main() -> None:
     options = parser.parse_args()
     generator = TumorGenerator.from_pretrained(options.model)
     cases = load_training_cases(generator.bundle, options.data)[: options.patients]
-    sites = [site for case in cases for site in sites_of(case)]
-    fine = list(_made(generator, sites, options.seeds, Sampling(FINE)))
-    print(f"{len(cases)} training patients, {len(sites)} sites, {options.seeds} seeds; beside {FINE} Euler steps")
+    boxes = [_prepared(generator, site) for case in cases for site in sites_of(case)]
+    fine = list(_made(generator, boxes, options.seeds, Sampling(FINE)))
+    print(f"{len(cases)} training patients, {len(boxes)} sites, {options.seeds} seeds; beside {FINE} Euler steps")
     print("| steps | solver | shift | mask's Dice | volume | SUVmax | contrast |")
     print("| ---: | --- | ---: | --- | --- | --- | --- |")
     for steps, solver in WAYS:
         for shift in options.shifts if steps < 10 else [1.0]:
-            coarse = _made(generator, sites, options.seeds, Sampling(steps, solver, shift))
+            coarse = _made(generator, boxes, options.seeds, Sampling(steps, solver, shift))
             figures = np.array([_beside(*both) for both in zip(coarse, fine, strict=True)])
             overlap, volume, hottest, contrasts = np.nanmedian(figures, axis=0)
             cells = f"{overlap:.3f} | {volume:+.1%} | {hottest:+.1%} | {contrasts:.3f}"
             print(f"| {steps} | {solver} | {shift} | {cells} |", flush=True)
 
 
-def _made(generator: TumorGenerator, sites: list[Site], seeds: int, sampling: Sampling) -> Iterator[tuple]:
-    """Uptake in the box, and the mask there, of each site and seed."""
+def _prepared(generator: TumorGenerator, site: Site) -> tuple[PreparedBox, NDArray[np.bool_]]:
+    """The encoded box, and which voxels lie inside."""
+    return generator.prepare(site.image, site.box, suv_factor=1), site.box.mask(Grid.from_image(site.image))
+
+
+def _made(generator: TumorGenerator, boxes: list, seeds: int, sampling: Sampling) -> Iterator[tuple]:
+    """Uptake in the box, and the mask there, of each box and seed."""
     generator.bundle.sampling = sampling
-    for site in sites:
-        inside = site.box.mask(Grid.from_image(site.image))
-        prepared = generator.prepare(site.image, site.box, suv_factor=1)
+    for prepared, inside in boxes:
         for result in generator.generate_many(prepared, seeds=range(seeds)):
             suv, mask = (sitk.GetArrayFromImage(image)[inside] for image in (result.image, result.mask))
             yield suv, mask > 0

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from TumorGenCore.evaluation.insertion import GROUPS
+from TumorGenCore.evaluation.report import FIGURES
 from TumorGenCore.evaluation.resampling import mean_of_patients
 
-FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
 #: Mean, and its interval where the report has one.
 Measured = tuple[float, list[float] | None]
 

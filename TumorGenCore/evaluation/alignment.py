@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,13 +47,7 @@ def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Bo
         ``dice``, ``nsd`` (at 2 mm) and ``nsd_voxel`` (at one voxel of the scan), on a grid twice as fine as the
         segmenter's; None for a mask that is empty there.
     """
-    patch, fine = _grids(segmenter, box)
-    inside = fine.box_coverage() > 0.5
-    truth = _sampled(mask, fine) & inside
-    if not truth.any():
-        return dict.fromkeys(ALIGNMENT_FIGURES)
-    found = segmenter.find(image, patch, FINER) & inside
-    return overlap(found, truth, fine.grid.spacing_mm[0], max(image.GetSpacing()))
+    return _Finding.of(segmenter, image, box).agreement(mask)
 
 
 def voxel_limit(segmenter: Segmenter, image: sitk.Image, box: Box) -> Figures:
@@ -60,26 +55,38 @@ def voxel_limit(segmenter: Segmenter, image: sitk.Image, box: Box) -> Figures:
 
     For the arguments see there; all None where it finds nothing, or nothing that fills a voxel.
     """
-    patch, fine = _grids(segmenter, box)
-    inside = fine.box_coverage() > 0.5
-    found = segmenter.find(image, patch, FINER) & inside
-    soft = fine.grid.image_from_array(found.astype(np.float32))
-    on_voxels = sitk.Resample(soft, image, sitk.Transform(), sitk.sitkLinear, 0.0) > 0.5
-    truth = _sampled(on_voxels, fine) & inside
-    if not truth.any():
-        return dict.fromkeys(ALIGNMENT_FIGURES)
-    return overlap(found, truth, fine.grid.spacing_mm[0], max(image.GetSpacing()))
+    finding = _Finding.of(segmenter, image, box)
+    return finding.agreement(finding.on_voxels())
 
 
-def _grids(segmenter: Segmenter, box: Box) -> tuple[WorkingPatch, WorkingPatch]:
-    """The segmenter's patch around a box, and the finer one that surfaces are compared on."""
-    patch = WorkingPatch.around(box.canonical(), segmenter.run.patch)
-    i, j, k = (FINER * n for n in patch.grid.size_ijk)
-    return patch, WorkingPatch.of_size(patch.box, (i, j, k), patch.grid.spacing_mm[0] / FINER)
+@dataclass(frozen=True)
+class _Finding:
+    """What a segmenter finds of a scan in a box, on the grid that surfaces are compared on; ``inside``: of the box."""
 
+    image: sitk.Image
+    fine: WorkingPatch
+    inside: NDArray[np.bool_]
+    found: NDArray[np.bool_]
 
-def _sampled(mask: sitk.Image, patch: WorkingPatch) -> NDArray[np.bool_]:
-    return patch.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5
+    @classmethod
+    def of(cls, segmenter: Segmenter, image: sitk.Image, box: Box) -> _Finding:
+        patch = WorkingPatch.around(box.canonical(), segmenter.run.patch)
+        i, j, k = (FINER * n for n in patch.grid.size_ijk)
+        fine = WorkingPatch.of_size(patch.box, (i, j, k), patch.grid.spacing_mm[0] / FINER)
+        inside = fine.box_coverage() > 0.5
+        return cls(image, fine, inside, segmenter.find(image, patch, FINER) & inside)
+
+    def on_voxels(self) -> sitk.Image:
+        """The finding as a mask on the scan's grid."""
+        soft = self.fine.grid.image_from_array(self.found.astype(np.float32))
+        return sitk.Resample(soft, self.image, sitk.Transform(), sitk.sitkLinear, 0.0) > 0.5
+
+    def agreement(self, mask: sitk.Image) -> Figures:
+        """With a mask on the scan's grid."""
+        truth = (self.fine.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5) & self.inside
+        if not truth.any():
+            return dict.fromkeys(ALIGNMENT_FIGURES)
+        return overlap(self.found, truth, self.fine.grid.spacing_mm[0], max(self.image.GetSpacing()))
 
 
 def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float, voxel_mm: float) -> Figures:
@@ -140,13 +147,12 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
         ``sites``: the figures of each, in the order of the seeds; ``groups`` and ``ceiling``: ``mean_alignment`` of
         each group of sites and of the real tumours; ``voxels``: of each group's ``voxel_limit``.
     """
-    sites = {
-        site.name: [alignment(segmenter, result.image, result.mask, site.box) for result in results]
-        for site, results in shown
-    }
-    limits = {
-        site.name: [voxel_limit(segmenter, result.image, site.box) for result in results] for site, results in shown
-    }
+    sites: dict[str, list[Figures]] = {}
+    limits: dict[str, list[Figures]] = {}
+    for site, results in shown:
+        findings = [_Finding.of(segmenter, result.image, site.box) for result in results]
+        sites[site.name] = [f.agreement(result.mask) for f, result in zip(findings, results, strict=True)]
+        limits[site.name] = [f.agreement(f.on_voxels()) for f in findings]
     groups, voxels = ({group: _of_group(group, shown, figures) for group in GROUPS} for figures in (sites, limits))
     real = [(site.patient, site.real, site) for site, _ in shown if site.real is not None]
     ceiling = [alignment(segmenter, site.image, mask, site.box) for _, mask, site in real]

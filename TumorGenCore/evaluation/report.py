@@ -25,9 +25,10 @@ from TumorGenCore.training.data import load_cases
 if TYPE_CHECKING:
     from TumorGenCore.training.segmenter import Segmenter
 
-__all__ = ["evaluate"]
+__all__ = ["FIGURES", "evaluate"]
 
-_FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
+#: Of a site, means over its seeds; see ``evaluate_site``.
+FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
 
 
 def evaluate(
@@ -125,7 +126,7 @@ def _means(reconstruction: dict, sites: dict) -> dict:
     means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumour_error")}
     for group in GROUPS:
         rows = [figures for figures in sites.values() if figures["group"] == group]
-        means[group] = {key: mean(rows, key) for key in _FIGURES}
+        means[group] = {key: mean(rows, key) for key in FIGURES}
     return means
 
 
@@ -142,11 +143,11 @@ def _markdown(report: dict) -> str:
         f"VAE on them: {means['psnr_db']:.1f} dB (network scale, peak to peak 2); "
         f"mean error inside tumours {100 * (means['tumour_error'] or 0):.1f} %.",
         "",
-        "| site | " + " | ".join(_FIGURES) + " |",
-        "| --- " * (len(_FIGURES) + 1) + "|",
+        "| site | " + " | ".join(FIGURES) + " |",
+        "| --- " * (len(FIGURES) + 1) + "|",
     ]
     rows = {**report["sites"], **{f"**mean, {group} sites**": means[group] for group in GROUPS}}
-    lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in _FIGURES) + " |" for name, row in rows.items()]
+    lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in FIGURES) + " |" for name, row in rows.items()]
     lines += [
         "",
         "`uptake_dice`: mask against the uptake above 41 % of the way from the surroundings to the tumour's 95th "
