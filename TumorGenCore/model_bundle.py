@@ -125,9 +125,12 @@ def _write_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: 
 def add_training_lesions(folder: Path, lesions: TrainingLesions) -> None:
     """Put thumbnails into a bundle that lies in ``folder``; weights, card and all other metadata stay as they are.
 
+    They belong to the weights: of a bundle that shares another's, they go into that one.
+
     Raises:
         OSError: the folder holds no bundle, or cannot be written to.
     """
+    folder = read_metadata(folder)[1]
     metadata = json.loads((folder / METADATA).read_text())
     metadata["tumorgen"]["training_lesions"] = _write_lesions(lesions, folder)
     with replacing(folder / METADATA) as temporary:

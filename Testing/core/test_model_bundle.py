@@ -244,6 +244,16 @@ def test_a_bundle_may_share_anothers_weights_and_be_sampled_in_its_own_way(folde
         assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
 
 
+def test_thumbnails_go_where_the_weights_are(folder: Path) -> None:
+    sharing, lesions = shares_weights(folder), load_bundle("pet-fdg-v2").training_lesions
+    assert lesions is not None and load_bundle(sharing).training_lesions is None
+    add_training_lesions(sharing, lesions)
+    for bundle in (load_bundle(folder), load_bundle(sharing)):
+        assert bundle.training_lesions is not None
+        assert len(bundle.training_lesions.frames) == len(lesions.frames)
+    assert not (sharing / "models").exists()
+
+
 def test_damaged_weights_are_refused_by_who_shares_them_too(folder: Path) -> None:
     sharing = shares_weights(folder)
     (folder / "models" / "vae.safetensors").write_bytes(b"damaged")
