@@ -18,7 +18,7 @@ from TumorGenCore.quality import QualityScore
 
 if TYPE_CHECKING:
     from TumorGenCore.generator import InsertionResult, OnProgress, PreparedBox, ShouldCancel, TumorGenerator
-    from TumorGenCore.sampling import Solver
+    from TumorGenCore.solvers import Solver
     from TumorGenCore.uptake_control import UptakeTarget
 
 __all__ = ["Candidate", "Selection", "best_candidates", "check_least_quality", "choose"]

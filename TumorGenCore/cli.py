@@ -21,6 +21,7 @@ from typing import Any
 
 from TumorGenCore.command_arguments import (
     add_least_quality,
+    add_sampling,
     add_tumour_wishes,
     join_box,
     least_quality,
@@ -496,8 +497,6 @@ def _phantom(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from TumorGenCore.sampling import SOLVERS
-
     parser = argparse.ArgumentParser(
         prog="tumorgen",
         description="Synthetic tumours with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
@@ -514,8 +513,7 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
     insert.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     insert.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
-    insert.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
-    insert.add_argument("--solver", choices=SOLVERS, help="default: the model's own")
+    add_sampling(insert)
     insert.add_argument(
         "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )

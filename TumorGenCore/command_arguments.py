@@ -6,11 +6,14 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from TumorGenCore.solvers import SOLVERS
+
 if TYPE_CHECKING:
     from TumorGenCore.uptake_control import UptakeTarget
 
 __all__ = [
     "add_least_quality",
+    "add_sampling",
     "add_tumour_wishes",
     "join_box",
     "least_quality",
@@ -83,6 +86,12 @@ def quality_number(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
     return value
+
+
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """``--steps`` and ``--solver``, None where the model's own is taken."""
+    parser.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
+    parser.add_argument("--solver", choices=SOLVERS, help="default: the model's own")
 
 
 def add_least_quality(parser: argparse.ArgumentParser, default: str) -> None:

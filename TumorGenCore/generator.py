@@ -23,7 +23,8 @@ from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
 from TumorGenCore.quality import QualityScore, score_region
-from TumorGenCore.sampling import Sampling, Solver
+from TumorGenCore.sampling import Sampling
+from TumorGenCore.solvers import Solver
 from TumorGenCore.suv import PetUnits, units_of_image
 from TumorGenCore.tumor_controls import TumorControls, search_fill
 from TumorGenCore.uptake_control import TissueChange, UptakeTarget, fit_gain

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import torch
 
-from TumorGenCore.sampling import Solver, check_solver
+from TumorGenCore.solvers import Solver, check_solver
 
 __all__ = ["KnownRegion", "integrate"]
 

@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from TumorGenCore.bundle_folders import bundle_folder, read_metadata
 from TumorGenCore.errors import ModelBundleError
+from TumorGenCore.solvers import Solver, check_solver
 
-__all__ = ["SOLVERS", "Sampling", "Solver", "bundle_sampling", "check_solver", "shifted_times", "time_grid"]
-
-#: See ``sampler.integrate``.
-Solver = Literal["euler", "heun", "adams"]
-SOLVERS: tuple[Solver, ...] = get_args(Solver)
+__all__ = ["Sampling", "bundle_sampling", "shifted_times", "time_grid"]
 
 
 def time_grid(steps: int) -> list[float]:
@@ -149,16 +146,6 @@ def bundle_sampling(name_or_path: str | Path) -> Sampling:
         raise ModelBundleError(
             f"The metadata of bundle {folder.name} cannot be read ({error}); install it again."
         ) from error
-
-
-def check_solver(solver: str) -> None:
-    """Refuse a solver that there is not.
-
-    Raises:
-        ValueError
-    """
-    if solver not in SOLVERS:
-        raise ValueError(f"solver is {solver!r}; use {' or '.join(map(repr, SOLVERS))}.")
 
 
 def _check_times(times: tuple[float, ...]) -> None:

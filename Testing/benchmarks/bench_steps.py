@@ -24,7 +24,8 @@ from TumorGenCore.generator import PreparedBox
 from TumorGenCore.geometry import Grid
 from TumorGenCore.mask_agreement import contrast, dice
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE
-from TumorGenCore.sampling import Sampling, Solver
+from TumorGenCore.sampling import Sampling
+from TumorGenCore.solvers import Solver
 
 FINE = 50
 #: Steps and solvers; Heun evaluates twice a step but the last.

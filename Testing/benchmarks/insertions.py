@@ -21,7 +21,7 @@ from TumorGenCore import Box, TumorGenerator
 from TumorGenCore.devices import low_precision
 from TumorGenCore.generator import InsertionResult, PreparedBox
 from TumorGenCore.geometry import Grid
-from TumorGenCore.sampling import Solver
+from TumorGenCore.solvers import Solver
 from TumorGenCore.suv import PetUnits
 from TumorGenCore.volume_io import PetVolume, read_volume, write_segmentation, write_volume
 

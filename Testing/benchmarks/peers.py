@@ -19,7 +19,7 @@ from torch import nn
 
 from TumorGenCore.devices import channels_last
 from TumorGenCore.networks.onednn import use_onednn
-from TumorGenCore.sampling import Solver
+from TumorGenCore.solvers import Solver
 
 #: In float32 with PyTorch's own convolutions, as they run on a CPU; in our precision with our convolutions.
 SECTIONS = {"float32": "peers, float32", "own": "peers, our precision"}

@@ -16,7 +16,8 @@ from oracles import depth_inside, random_box, random_direction, random_image, vo
 from TumorGenCore import Box, CancelledError, InvalidBoxError, TumorGenerator, UnsupportedVolumeError
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.provenance import hash_volume, software_version
-from TumorGenCore.sampling import SOLVERS, Sampling
+from TumorGenCore.sampling import Sampling
+from TumorGenCore.solvers import SOLVERS
 from TumorGenCore.suv import PetUnits
 from TumorGenCore.volume_io import PetVolume
 

@@ -50,6 +50,14 @@ def test_import_is_cheap(module):
     assert done.stdout.split() == []
 
 
+def test_the_list_of_commands_is_shown_without_heavy_libraries():
+    heavy = "print(*({'torch', 'monai', 'SimpleITK', 'numpy'} & set(sys.modules)))"
+    code = f"import sys, TumorGenCore.cli\ntry: TumorGenCore.cli.main(['--help'])\nexcept SystemExit: {heavy}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = done.stdout.splitlines()
+    assert shown[0].startswith("usage: tumorgen") and shown[-1] == ""
+
+
 def test_public_names_are_few_and_resolve():
     assert len(TumorGenCore.__all__) <= 10
     assert len(set(TumorGenCore.__all__)) == len(TumorGenCore.__all__)

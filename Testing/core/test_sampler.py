@@ -9,7 +9,8 @@ import torch
 
 from TumorGenCore.errors import CancelledError
 from TumorGenCore.sampler import KnownRegion, integrate
-from TumorGenCore.sampling import SOLVERS, shifted_times, time_grid
+from TumorGenCore.sampling import shifted_times, time_grid
+from TumorGenCore.solvers import SOLVERS
 
 SHAPE = (1, 5, 4, 6, 8)
 

@@ -41,6 +41,7 @@ for _folder in Path(__file__).resolve().parents[1:3]:
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE  # noqa: E402
 from TumorGenCore.command_arguments import (  # noqa: E402
     add_least_quality,
+    add_sampling,
     add_tumour_wishes,
     join_box,
     least_quality,
@@ -50,7 +51,6 @@ from TumorGenCore.command_arguments import (  # noqa: E402
 )
 from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy  # noqa: E402
 from TumorGenCore.geometry import Grid, ras_to_lps  # noqa: E402
-from TumorGenCore.sampling import SOLVERS  # noqa: E402
 from TumorGenCore.volume_io import (  # noqa: E402
     READABLE_SUFFIXES,
     PetVolume,
@@ -234,8 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_least_quality(parser, "0.6 with --variants, none without; 0 takes all")
     parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
-    parser.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
-    parser.add_argument("--solver", choices=SOLVERS, help="default: the model's own")
+    add_sampling(parser)
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")

@@ -21,7 +21,7 @@ from TumorGenCore.errors import CancelledError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.lesion_measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
 from TumorGenCore.quality import QualityScore, worst
-from TumorGenCore.sampling import Solver
+from TumorGenCore.solvers import Solver
 from TumorGenCore.suv import PetUnits
 from TumorGenSlicerLib.worker import Job
 

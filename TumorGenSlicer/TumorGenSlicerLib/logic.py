@@ -25,7 +25,8 @@ from TumorGenCore.errors import (
 )
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import PatchSettings, WorkingPatch
-from TumorGenCore.sampling import Solver, bundle_sampling
+from TumorGenCore.sampling import bundle_sampling
+from TumorGenCore.solvers import Solver
 from TumorGenCore.suv import PetUnits
 from TumorGenSlicerLib.dependencies import DependencyError, ensureDependencies, missingPackages
 from TumorGenSlicerLib.insertion import InsertionRequest, VariantResult, forgetModel, runRequest

@@ -12,7 +12,7 @@ from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
 from TumorGenCore.generator import TumorGenerator
-from TumorGenCore.sampling import SOLVERS
+from TumorGenCore.solvers import SOLVERS
 from TumorGenCore.training.data import Case
 from TumorGenCore.training.rival import TrainedRival
 

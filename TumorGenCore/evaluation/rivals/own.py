@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from TumorGenCore.evaluation.insertion import Site
 from TumorGenCore.generator import TumorGenerator
-from TumorGenCore.sampling import Solver
+from TumorGenCore.solvers import Solver
 
 __all__ = ["Own"]
 
