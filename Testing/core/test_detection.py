@@ -12,12 +12,12 @@ from small_cases import write_case
 
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.detection import SearchedScan, detection_figures, find_tumours, made_small, own_size
-from TumorGenCore.evaluation.labelled_scans import PatchPicker, labelled, tissue_only
 from TumorGenCore.evaluation.synthetic_scans import CLEAR_MM, healthy_sites, with_tumours
 from TumorGenCore.patch import PatchSettings
 from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data import load_cases
+from TumorGenCore.training.labelled_scans import PatchPicker, labelled, tissue_only
 
 
 def ball(center: tuple[int, int, int], radius: float, size: int = 40) -> np.ndarray:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from TumorGenCore.devices import autocast
-from TumorGenCore.evaluation.real_tumours import case_tumours
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import PatchSettings, WorkingPatch
 from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data import Case
 from TumorGenCore.training.examples import ExampleMaker, ExampleSettings
+from TumorGenCore.training.metabolic_part import case_tumours
 
 __all__ = ["FIGURES", "SearchedScan", "detection_figures", "find_tumours", "made_small", "own_size"]
 

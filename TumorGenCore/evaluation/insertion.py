@@ -11,13 +11,13 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from TumorGenCore.evaluation.real_tumours import case_tumours
 from TumorGenCore.generator import InsertionResult, TumorGenerator
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.mask_agreement import contrast, dice, uptake_dice
 from TumorGenCore.phantom import PHANTOM_SITES, make_phantom, phantom_box
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.training.data import Case
+from TumorGenCore.training.metabolic_part import case_tumours
 
 __all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_of"]
 

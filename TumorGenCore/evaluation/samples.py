@@ -9,10 +9,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from TumorGenCore.evaluation.real_tumours import tumour_mask
 from TumorGenCore.evaluation.resampling import Rows
 from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import Case
+from TumorGenCore.training.metabolic_part import tumour_mask
 
 __all__ = ["LesionSample", "feature_rows", "real_lesions", "synthetic_lesion"]
 

@@ -11,11 +11,11 @@ from scipy import ndimage
 
 from TumorGenCore.errors import InvalidBoxError, TrainingDataError
 from TumorGenCore.evaluation.insertion import Site
-from TumorGenCore.evaluation.labelled_scans import LabelledScan
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.placement import place_boxes
 from TumorGenCore.training.data import Case, voxels_at
+from TumorGenCore.training.labelled_scans import LabelledScan
 
 __all__ = ["SyntheticSite", "healthy_sites", "with_tumours"]
 

@@ -35,7 +35,6 @@ from TumorGenCore.evaluation.detection import (
     own_size,
 )
 from TumorGenCore.evaluation.distributions import quantiles
-from TumorGenCore.evaluation.labelled_scans import LabelledScan, PatchPicker, labelled, tissue_only
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names
 from TumorGenCore.evaluation.resampling import mean_of_patients
 from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
@@ -50,6 +49,7 @@ from TumorGenCore.preview import PreviewCase, save_contact_sheet
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data import Case, case_files, load_cases
+from TumorGenCore.training.labelled_scans import LabelledScan, PatchPicker, labelled, tissue_only
 from TumorGenCore.training.run_folder import open_run_folder
 from TumorGenCore.training.segmenter import SegmenterStage
 from TumorGenCore.training.trainer import LoopSettings, train

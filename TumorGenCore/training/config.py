@@ -144,6 +144,8 @@ class SegmenterRun:
     channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
     patch_size: int = 48
     batch_size: int = 4
+    #: share of patches that show tumours at their own size, of which a patch may hold a part only
+    own_size_share: float = 0.0
     #: patch edges that are shown as often as ``patch_size``: small ones show small tumours, large ones whole large ones
     other_sizes: list[int] = field(default_factory=list)
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import Case, Lesion, lesion_mask
 
-__all__ = ["METABOLIC_SHARE", "largest_piece", "metabolic_part", "tumour_mask"]
+__all__ = ["METABOLIC_SHARE", "case_tumours", "largest_piece", "metabolic_part", "tumour_mask"]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
@@ -44,6 +44,15 @@ def tumour_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
     suv = sitk.GetArrayViewFromImage(case.image)[around]
     mask[around] = metabolic_part(suv, mask[around])
     return mask
+
+
+def case_tumours(case: Case) -> sitk.Image:
+    """The parts of a case's tumours that take up tracer, 0/1 uint8 on its grid."""
+    grid = Grid.from_image(case.image)
+    every = np.zeros(grid.size_ijk[::-1], dtype=bool)
+    for lesion in case.lesions:
+        every |= tumour_mask(case, lesion)
+    return grid.image_from_array(every.astype(np.uint8))
 
 
 def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ draws the border, says whether image and mask agree as they do in real scans.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,12 +30,13 @@ from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import SegmenterRun, read_config, write_config
-from TumorGenCore.training.data import load_cases, split_patients
+from TumorGenCore.training.data import Case, load_cases, split_patients
 from TumorGenCore.training.examples import ExampleMaker
+from TumorGenCore.training.labelled_scans import PatchPicker, labelled, tissue_only
 from TumorGenCore.training.pictures import save_slices
 from TumorGenCore.training.trainer import train
 
-__all__ = ["Scenes", "Segmenter", "SegmenterStage", "load_segmenter", "train_segmenter"]
+__all__ = ["MixedScenes", "Scenes", "Segmenter", "SegmenterStage", "load_segmenter", "train_segmenter"]
 
 MOST_IN_A_BATCH = 16
 _CONFIG, _WEIGHTS = "segmenter.json", "segmenter.safetensors"
@@ -72,6 +74,30 @@ class Scenes(Protocol):
     def scene(self, index: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """SUV and mask, (k, j, i), ``size`` voxels along each axis."""
         ...
+
+
+class MixedScenes:
+    """Tumours at their own size, of which a patch may hold a part only, and tumours rescaled to fit into their patch.
+
+    Large tumours at their own size are what an evaluation shows; small ones the data lack.
+
+    Args:
+        cases: whose tumours and tissue are shown; disease that nobody contoured is not.
+        run: settings.
+        seed: with an index, decides a patch.
+    """
+
+    def __init__(self, cases: Sequence[Case], run: SegmenterRun, seed: int) -> None:
+        self.seed, self.own_size_share = seed, run.own_size_share
+        self._rescaled = ExampleMaker(cases, run.patch, run.offsets, run.examples, seed)
+        excluded = run.data.exclude_lps_mm
+        scans = [labelled(c) if c.lesions else tissue_only(c, excluded.get(c.name, ())) for c in cases]
+        self._own_size = PatchPicker(scans, [], scans, run.patch.spacing_mm, seed)
+
+    def scene(self, index: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """SUV and mask, (k, j, i), ``size`` voxels along each axis."""
+        own_size = np.random.default_rng([self.seed, 7, index]).random() < self.own_size_share
+        return (self._own_size if own_size else self._rescaled).scene(index, size)
 
 
 class SegmenterStage:
@@ -139,8 +165,7 @@ def train_segmenter(data: Path, output: Path, run: SegmenterRun, resume: bool = 
     training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
     write_config(run, output / _CONFIG)
     makers = [
-        ExampleMaker(some, run.patch, run.offsets, run.examples, run.loop.seed + n) if some else None
-        for n, some in enumerate((training, validation))
+        MixedScenes(some, run, run.loop.seed + n) if some else None for n, some in enumerate((training, validation))
     ]
     if makers[0] is None:
         raise TrainingDataError("No case is left to train on; lower data.validation_share.")

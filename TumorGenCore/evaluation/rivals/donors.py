@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.real_tumours import tumour_mask
 from TumorGenCore.evaluation.rivals.host import SCANNER_FWHM_MM, blurred, room_mm
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.training.data import Case
+from TumorGenCore.training.metabolic_part import tumour_mask
 
 __all__ = ["Donors"]
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.real_tumours import case_tumours
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.training.data import Case, voxels_at
+from TumorGenCore.training.metabolic_part import case_tumours
 
 __all__ = ["LabelledScan", "PatchPicker", "labelled", "tissue_only"]
 
