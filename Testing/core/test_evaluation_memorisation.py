@@ -67,3 +67,24 @@ def test_too_few_lesions_are_left_out(training):
     with pytest.raises(LeftOutError, match="0 synthetic"):
         empty = replace(training[0], mask=np.zeros_like(training[0].mask))
         memorisation([empty], [], training)
+
+
+def test_plain_round_lesions_are_told_from_copies_by_real_ones_made_small(training):
+    """Balls are nearest to the one ball of the training; that other balls are so too says that it means nothing."""
+
+    def ball(name: str, radius: float) -> LesionSample:
+        k, j, i = np.indices((40, 40, 40)) - 19.5
+        distance = np.sqrt(k**2 + j**2 + i**2)
+        suv = (8 / (1 + np.exp(distance - radius))).astype(np.float32)
+        return LesionSample(name, name, 0, suv, distance < radius, SPACING_MM)
+
+    training = [*training, ball("T-ball", 9)]
+    held_out = [lesion(n, "H") for n in range(100, 116)]
+    grown = [ball("S-ball", 7)]
+    assert memorisation(grown, held_out, training)["copies"] == ["S-ball"]
+    found = memorisation(grown, held_out, training, [ball("H-small", 7), ball("H2-small", 8)])
+    assert found["copies"] == []
+    assert found["made_small"] == 2
+    # A copy of a lesion that is not plain is still one.
+    copy = replace(training[4], name="copy", patient="S")
+    assert memorisation([copy], held_out, training, [ball("H-small", 7.5)])["copies"] == ["copy"]

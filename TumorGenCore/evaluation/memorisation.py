@@ -38,24 +38,28 @@ def memorisation(
     synthetic: Sequence[LesionSample],
     held_out: Sequence[LesionSample],
     training: Sequence[LesionSample],
+    made_small: Sequence[LesionSample] = (),
     draws: int = 200,
     seed: int = 0,
 ) -> dict:
     """Which synthetic lesions are nearer to a training lesion than real lesions are to those of other patients.
 
-    Two figures of every lesion, synthetic or real (held-out and training): the ``distance`` to the nearest training
-    lesion; and its ``ratio`` to the distance of the nearest lesion of yet another patient, small where one lesion is
-    singled out. A plain blob is near to many; a copy is near to one.
+    Two figures of every lesion, synthetic or real (held-out, these made small, and training): the ``distance`` to the
+    nearest training lesion; and its ``ratio`` to the distance of the nearest lesion of yet another patient, small where
+    one lesion is singled out. A plain blob is near to many; a copy is near to one. Small lesions are plain and round:
+    where the real ones are large, only what is made of them says how near two small ones come by chance.
 
     Args:
         synthetic, held_out, training: lesions; those whose mask is empty are left out.
+        made_small: held-out lesions made small, which count as real.
         draws: of the bootstrap over patients.
         seed: of the bootstrap.
 
     Returns:
-        ``real`` and ``synthetic`` lists of {name, patient, nearest, distance, ratio}; ``limit``: the 5th percentile of
-        the real distances; ``near_share`` of the synthetic lesions under it (0.05: as real ones) with its 95 %
-        ``near_share_interval``; ``copies``: names of those nearer and more singled out than every real lesion.
+        ``real`` and ``synthetic`` lists of {name, patient, nearest, distance, ratio}; ``made_small``, how many of the
+        real ones are; ``limit``: the 5th percentile of the real distances; ``near_share`` of the synthetic lesions
+        under it (0.05: as real ones) with its 95 % ``near_share_interval``; ``copies``: names of those nearer and more
+        singled out than every real lesion.
 
     Raises:
         LeftOutError: too few lesions.
@@ -66,13 +70,14 @@ def memorisation(
             f"{len(grown)} synthetic, {len(held_out)} held-out and {len(training)} training lesions; at least one, and "
             f"{LEAST_REAL} real ones with 3 training patients, are needed."
         )
-    rows_real, rows_grown = _neighbours([*held_out, *training], training), _neighbours(grown, training)
+    rows_real, rows_grown = _neighbours([*held_out, *made_small, *training], training), _neighbours(grown, training)
     least = {key: min(row[key] for row in rows_real) for key in ("distance", "ratio")}
     limit, share = _near([row["distance"] for row in rows_real], [row["distance"] for row in rows_grown])
     rng = np.random.default_rng(seed)
     shares = [_near(_drawn(rows_real, rng), _drawn(rows_grown, rng))[1] for _ in range(draws)]
     return {
         "real": rows_real,
+        "made_small": len(made_small),
         "synthetic": rows_grown,
         "limit": limit,
         "near_share": share,

@@ -22,9 +22,10 @@ from TumorGenCore.evaluation.insertion import Shown
 from TumorGenCore.evaluation.memorisation import memorisation
 from TumorGenCore.evaluation.radiomics import load_radiomics
 from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError
-from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, small_lesions, synthetic_lesion
 from TumorGenCore.evaluation.seams import seams
 from TumorGenCore.evaluation.slice_features import PLANES, SliceFeatures, load_slice_features
+from TumorGenCore.patch import PatchSettings
 from TumorGenCore.training.data import Case
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ __all__ = ["KINDS", "measure_realism"]
 #: Kinds of lesions that are listed: the largest of every real case, and the synthetic ones by their site's group.
 KINDS = ("training", "held_out", "tumour", "healthy", "phantom")
 
+#: Made of each held-out case's, where they fit: most synthetic lesions are small, and most real ones here are not.
+SMALL_LESIONS = 5
+
 Groups = dict[str, list[LesionSample]]
 
 
@@ -42,6 +46,7 @@ def measure_realism(
     held_out: Sequence[Case],
     training: Sequence[Case],
     shown: Shown,
+    patch: PatchSettings,
     tell: Callable[[str], None],
     segmenter: Segmenter | None = None,
     inception: SliceFeatures | None = None,
@@ -50,12 +55,13 @@ def measure_realism(
 
     Distances are taken for the sites whose boxes are drawn over the held-out patients' largest tumours, against each
     training case's largest: the same choice of lesions on all sides, so that only realism differs. Other sites'
-    quantiles are listed. Memorisation looks at every lesion.
+    quantiles are listed. Memorisation looks at every lesion, and at the held-out ones made small.
 
     Args:
         held_out: cases that the training did not see.
         training: those of the training's cases that are at hand; without any, distances are left out.
         shown: sites and what was inserted there, one result a seed.
+        patch: the bundle's working patch.
         tell: called with a line per theme.
         segmenter: the judge of masks; without one, alignment is left out.
         inception: FID's features, for a distance more.
@@ -86,7 +92,8 @@ def measure_realism(
     tell("alignment: done")
     figures["diversity"] = diversity(shown, figures["lesions"])
     tell("variety: done")
-    figures["memorisation"] = _or_reason(lambda: memorisation(synthetic, every["held_out"], every["training"]))
+    small = [lesion for case in held_out for lesion in small_lesions(case, patch, SMALL_LESIONS)]
+    figures["memorisation"] = _or_reason(lambda: memorisation(synthetic, every["held_out"], every["training"], small))
     tell("memorisation: done")
     figures["frechet"] = {
         "radiomics": _or_reason(lambda: _frechet(groups, load_radiomics())),
@@ -95,7 +102,7 @@ def measure_realism(
     if inception is not None:
         figures["frechet"]["inception"] = _or_reason(lambda: _frechet(groups, inception, parts=len(PLANES)))
     tell("Frechet distances: done")
-    return figures, {sample.name: sample for sample in [*synthetic, *every["held_out"], *every["training"]]}
+    return figures, {sample.name: sample for sample in [*synthetic, *every["held_out"], *every["training"], *small]}
 
 
 def _by_case(cases: Sequence[Case]) -> list[list[LesionSample]]:

@@ -161,7 +161,8 @@ def _memorisation(found: dict) -> list[str]:
         "scaled to one size and uptake: half by shape, half by the pattern of the uptake; 0 is the same lesion. "
         f"Of the {len(found['synthetic'])} synthetic lesions **{100 * found['near_share']:.0f} %** "
         f"({100 * low:.0f} to {100 * high:.0f} %) are nearer than {found['limit']:.3f}, which 5 % of the "
-        f"{len(found['real'])} real ones are. A plain, round tumour is near to many; a copy is much nearer to one "
+        f"{len(found['real'])} real ones are ({found['made_small']} of these are held-out tumours made small, since "
+        "most synthetic ones are). A plain, round tumour is near to many; a copy is much nearer to one "
         "training lesion than to the next patient's (`ratio` near 0).",
         "",
         "Suspected copies (nearer, and more singled out, than every real lesion): "

@@ -81,7 +81,7 @@ def evaluate(
         shown.append((site, results))
         tell(f"{site.name}: done")
     training = load_training_cases(generator.bundle, data)
-    realism, samples = measure_realism(cases, training, shown, tell, segmenter, features)
+    realism, samples = measure_realism(cases, training, shown, generator.bundle.patch, tell, segmenter, features)
     gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
     tell("quality gate: done")
     control = measure_control(generator, [site for site, _ in shown if site.group != "tumour"])

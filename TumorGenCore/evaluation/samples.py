@@ -8,16 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from TumorGenCore.evaluation.detection import made_small
 from TumorGenCore.evaluation.resampling import Rows
 from TumorGenCore.geometry import Grid
+from TumorGenCore.patch import PatchSettings
+from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.data import Case
 from TumorGenCore.training.metabolic_part import tumour_mask
 
-__all__ = ["LesionSample", "feature_rows", "real_lesions", "synthetic_lesion"]
+__all__ = ["LesionSample", "feature_rows", "real_lesions", "small_lesions", "synthetic_lesion"]
 
 #: Tissue kept around a lesion, mm: more than the SUVpeak sphere and the edge's profile reach.
 MARGIN_MM = 25.0
+#: Edge of the patches that lesions are made small in, voxels.
+_SMALL_PATCH = 48
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,18 @@ def real_lesions(case: Case) -> list[LesionSample]:
     for n, lesion in enumerate(sorted(case.lesions, key=lambda item: -item.volume_ml)):
         mask = tumour_mask(case, lesion)
         samples.append(_crop(f"{case.name} lesion {n + 1}", case.patient, 0, suv, mask, grid.spacing_mm))
+    return samples
+
+
+def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSample]:
+    """The tumours of a case made small (``detection.made_small``), on voxels of the size that the case's have."""
+    spacing = Grid.from_image(case.image).spacing_mm
+    samples = []
+    for scan in made_small(case, patch, BoxOffsets(), _SMALL_PATCH, count, seed=0):
+        zoom = scan.voxel_ml ** (1 / 3) * 10 / np.asarray(spacing[::-1])
+        suv, mask = (ndimage.zoom(values.astype(np.float32), zoom, order=1) for values in (scan.suv, scan.truth))
+        if (mask > 0.5).any():
+            samples.append(_crop(scan.name, case.patient, 0, suv, mask > 0.5, spacing))
     return samples
 
 
