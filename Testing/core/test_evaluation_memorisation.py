@@ -82,7 +82,7 @@ def test_plain_round_lesions_are_told_from_copies_by_real_ones_made_small(traini
     held_out = [lesion(n, "H") for n in range(100, 116)]
     grown = [ball("S-ball", 7)]
     assert memorisation(grown, held_out, training)["copies"] == ["S-ball"]
-    found = memorisation(grown, held_out, training, [ball("H-small", 7), ball("H2-small", 8)])
+    found = memorisation(grown, held_out, training, [ball("H-small", 9), ball("H2-small", 8)])
     assert found["copies"] == []
     assert found["made_small"] == 2
     # A copy of a lesion that is not plain is still one.
