@@ -49,7 +49,7 @@ def figures(report: dict) -> Iterator[tuple[str, Measured]]:
             by_patient: dict[str, list[float]] = {}
             for site, row in report["sites"].items():
                 if row["group"] == group and row[figure] is not None:
-                    by_patient.setdefault(site if group == "phantom" else site.split()[0], []).append(row[figure])
+                    by_patient.setdefault(site if group == "phantom" else row["patient"], []).append(row[figure])
             found = mean_of_patients({patient: float(np.mean(values)) for patient, values in by_patient.items()})
             yield f"{figure}, {group} sites", (found["mean"], found["interval"])
     for name, found in report["realism"]["frechet"].items():

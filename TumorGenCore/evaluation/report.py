@@ -77,7 +77,7 @@ def evaluate(
         places += sites_of(case)
     for site in sorted(places, key=lambda place: GROUPS.index(place.group)):
         figures, results = evaluate_site(generator, site, range(seeds), steps)
-        sites[site.name] = {"group": site.group, **figures}
+        sites[site.name] = {"group": site.group, "patient": site.patient, **figures}
         shown.append((site, results))
         tell(f"{site.name}: done")
     training = load_training_cases(generator.bundle, data)

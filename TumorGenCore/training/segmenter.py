@@ -106,7 +106,7 @@ class SegmenterStage:
     def __init__(self, run: SegmenterRun, training: Scenes, validation: Scenes | None = None) -> None:
         self.run = run
         torch.manual_seed(run.loop.seed)
-        self.network: nn.Module = channels_last(_build(run))
+        self.network: nn.Module = channels_last(use_onednn(_build(run)))
         self._training = training
         self._validation = self._scenes(validation, range(24), run.patch_size) if validation else None
 
