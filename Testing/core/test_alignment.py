@@ -12,7 +12,7 @@ from hot_finder import hot_finder
 
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.alignment import alignment, mean_alignment, overlap, voxel_limit
+from TumorGenCore.evaluation.alignment import ALIGNMENT_FIGURES, alignment, mean_alignment, overlap, voxel_limit
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.training.segmenter import load_segmenter
 
@@ -54,10 +54,11 @@ def test_only_what_lies_in_the_box_counts() -> None:
     box = Box((15 * 2.5 - 58.75, 0.0, 0.0), (45, 45, 45))
     figures = alignment(segmenter, image, mask, box)
     assert figures["dice"] is not None and figures["dice"] > 0.93
+    assert figures["dice_voxels"] is not None and figures["dice_voxels"] > 0.93
     whole = alignment(segmenter, image, mask, Box((0.0, 0.0, 0.0), (110, 110, 110)))
     assert whole["dice"] is not None and whole["dice"] < figures["dice"] - 0.05
     nothing = alignment(segmenter, image, grid.empty_image(sitk.sitkUInt8), box)
-    assert nothing == {"dice": None, "nsd": None, "nsd_voxel": None}
+    assert nothing == dict.fromkeys(ALIGNMENT_FIGURES)
 
 
 def test_large_voxels_limit_how_well_any_mask_can_agree() -> None:
@@ -70,14 +71,16 @@ def test_large_voxels_limit_how_well_any_mask_can_agree() -> None:
         k, j, i = (voxel * (axis + 0.5) - 60 for axis in np.indices((n, n, n)))
         suv = np.where(k**2 + j**2 + i**2 <= 15**2, 20.0, 0.0).astype(np.float32)
         limits.append(voxel_limit(segmenter, grid.image_from_array(suv), box))
+    # On the scan's own voxels a mask that is the finding cannot but agree.
+    assert all(limit["dice_voxels"] == 1.0 for limit in limits)
     assert limits[0]["dice"] > 0.95 and limits[0]["nsd"] > 0.98
     assert limits[1]["dice"] < limits[0]["dice"] - 0.02
     nothing = voxel_limit(segmenter, grid.empty_image(sitk.sitkFloat32), box)
-    assert nothing == {"dice": None, "nsd": None, "nsd_voxel": None}
+    assert nothing == dict.fromkeys(ALIGNMENT_FIGURES)
 
 
 def figures_of(dice: float | None) -> dict[str, float | None]:
-    return {"dice": dice, "nsd": dice, "nsd_voxel": dice}
+    return dict.fromkeys(ALIGNMENT_FIGURES, dice)
 
 
 def test_means_are_over_masks_and_intervals_over_patients() -> None:

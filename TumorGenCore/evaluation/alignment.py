@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.insertion import GROUPS, Shown
 from TumorGenCore.evaluation.resampling import LEAST_LESIONS, Rows
-from TumorGenCore.geometry import Box
+from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.mask_agreement import dice
 from TumorGenCore.patch import WorkingPatch
 
 if TYPE_CHECKING:  # Its module needs what trains; reading figures does not.
@@ -23,8 +25,9 @@ if TYPE_CHECKING:  # Its module needs what trains; reading figures does not.
 
 __all__ = ["ALIGNMENT_FIGURES", "Figures", "alignment", "mean_alignment", "measure_alignment", "overlap", "voxel_limit"]
 
-#: Of one mask: Dice coefficient, and normalised surface distance at ``TOLERANCE_MM`` and at one voxel of the scan.
-ALIGNMENT_FIGURES = ("dice", "nsd", "nsd_voxel")
+#: Of one mask: Dice coefficient, and normalised surface distance at ``TOLERANCE_MM`` and at one voxel of the scan, on a
+#: fine grid; and Dice coefficient on the scan's voxels.
+ALIGNMENT_FIGURES = ("dice", "nsd", "nsd_voxel", "dice_voxels")
 #: Tolerance of the normalised surface distance, mm.
 TOLERANCE_MM = 2.0
 #: Surfaces are compared on a grid so many times finer than the segmenter's, or 2 mm would be less than a voxel.
@@ -45,7 +48,8 @@ def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Bo
 
     Returns:
         ``dice``, ``nsd`` (at 2 mm) and ``nsd_voxel`` (at one voxel of the scan), on a grid twice as fine as the
-        segmenter's; None for a mask that is empty there.
+        segmenter's; ``dice_voxels``, of the mask and the finding brought to the scan's voxels, as a segmenter's masks
+        are used. None for a mask that is empty there.
     """
     return _Finding.of(segmenter, image, box).agreement(mask)
 
@@ -56,7 +60,7 @@ def voxel_limit(segmenter: Segmenter, image: sitk.Image, box: Box) -> Figures:
     For the arguments see there; all None where it finds nothing, or nothing that fills a voxel.
     """
     finding = _Finding.of(segmenter, image, box)
-    return finding.agreement(finding.on_voxels())
+    return finding.agreement(finding.on_voxels)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class _Finding:
         inside = fine.box_coverage() > 0.5
         return cls(image, fine, inside, segmenter.find(image, patch, FINER) & inside)
 
+    @cached_property
     def on_voxels(self) -> sitk.Image:
         """The finding as a mask on the scan's grid."""
         soft = self.fine.grid.image_from_array(self.found.astype(np.float32))
@@ -86,7 +91,10 @@ class _Finding:
         truth = (self.fine.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5) & self.inside
         if not truth.any():
             return dict.fromkeys(ALIGNMENT_FIGURES)
-        return overlap(self.found, truth, self.fine.grid.spacing_mm[0], max(self.image.GetSpacing()))
+        figures = overlap(self.found, truth, self.fine.grid.spacing_mm[0], max(self.image.GetSpacing()))
+        in_box = self.fine.box.mask(Grid.from_image(self.image))
+        marked, found = (sitk.GetArrayViewFromImage(some) > 0 for some in (mask, self.on_voxels))
+        return {**figures, "dice_voxels": dice(marked & in_box, found & in_box)}
 
 
 def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float, voxel_mm: float) -> Figures:
@@ -97,9 +105,12 @@ def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: floa
         truth: not empty.
         spacing_mm: of the grid.
         voxel_mm: tolerance of ``nsd_voxel``.
+
+    Returns:
+        ``dice``, ``nsd`` and ``nsd_voxel``.
     """
     if not found.any():
-        return dict.fromkeys(ALIGNMENT_FIGURES, 0.0)
+        return {"dice": 0.0, "nsd": 0.0, "nsd_voxel": 0.0}
     a, b = (torch.from_numpy(m)[None, None].float() for m in (found, truth))
     figures: Figures = {"dice": float(compute_dice(a, b, ignore_empty=False))}
     with warnings.catch_warnings():  # MONAI calls itself with arguments that it has deprecated.
@@ -152,7 +163,7 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
     for site, results in shown:
         findings = [_Finding.of(segmenter, result.image, site.box) for result in results]
         sites[site.name] = [f.agreement(result.mask) for f, result in zip(findings, results, strict=True)]
-        limits[site.name] = [f.agreement(f.on_voxels()) for f in findings]
+        limits[site.name] = [f.agreement(f.on_voxels) for f in findings]
     groups, voxels = ({group: _of_group(group, shown, figures) for group in GROUPS} for figures in (sites, limits))
     real = [(site.patient, site.real, site) for site, _ in shown if site.real is not None]
     ceiling = [alignment(segmenter, site.image, mask, site.box) for _, mask, site in real]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from TumorGenCore.evaluation.realism_text import (
+    ALIGNMENT_HEADER,
     alignment_cells,
     alignment_note,
     distance_cells,
@@ -94,7 +95,7 @@ def _alignment(found: dict) -> list[str]:
     for group, title in titles.items():
         rows = [["real, held out", *alignment_cells(found["ceiling"])]]
         rows += [[method, *alignment_cells(groups[group])] for method, groups in found["methods"].items()]
-        lines += [f"## {title}", "", *table_lines(["", "lesions", "DSC", "NSD 2 mm", "NSD one voxel", "empty"], rows)]
+        lines += [f"## {title}", "", *table_lines(ALIGNMENT_HEADER, rows)]
     return lines
 
 

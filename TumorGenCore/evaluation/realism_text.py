@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from TumorGenCore.evaluation.alignment import ALIGNMENT_FIGURES
 
 __all__ = [
+    "ALIGNMENT_HEADER",
     "alignment_cells",
     "alignment_note",
     "distance_cells",
@@ -112,22 +113,27 @@ def _alignment(found: dict) -> list[str]:
         "*The scan's voxels*: the segmenter's own finding, brought to the scan's voxels and compared with itself; no "
         "mask on these voxels can agree better.",
         "",
-        *table_lines(["", "lesions", "DSC", "NSD 2 mm", "NSD one voxel", "empty"], rows),
+        *table_lines(ALIGNMENT_HEADER, rows),
     ]
+
+
+#: Of a table with a row of ``alignment_cells`` after each name.
+ALIGNMENT_HEADER = ["", "lesions", "DSC", "NSD 2 mm", "NSD one voxel", "DSC on voxels", "empty"]
 
 
 def alignment_note() -> str:
     """How to read figures of alignment."""
     return (
         "What a segmenter finds that was trained on other, real patients only, against the mask, inside the box: Dice "
-        "coefficient and normalised surface distance. The real tumours' row is the ceiling: what it reaches where "
-        "nothing is synthetic. Intervals are 95 %, over patients; none for fewer than five. *Empty*: no tumour grew; "
-        "these do not count."
+        "coefficient and normalised surface distance, on a grid finer than the scan's. *DSC on voxels*: on the scan's "
+        "own grid, to which the segmenter's finding is brought. The real tumours' row is the ceiling: what it reaches "
+        "where nothing is synthetic. Intervals are 95 %, over patients; none for fewer than five. *Empty*: no tumour "
+        "grew; these do not count."
     )
 
 
 def alignment_cells(row: dict) -> list[str]:
-    """Lesions, the three figures with their intervals, and empty masks, as ``mean_alignment`` gives them."""
+    """Lesions, the figures with their intervals, and empty masks, as ``mean_alignment`` gives them."""
     means = [number(row[name]["mean"]) + interval_text(row[name]["interval"]) for name in ALIGNMENT_FIGURES]
     return [str(row["dice"]["lesions"]), *means, str(row["empty"])]
 
