@@ -194,7 +194,11 @@ def test_two_reports_are_held_against_the_first_ones_interval(
 ) -> None:
     def report(uptake: float) -> str:
         row = dict.fromkeys(compare_reports.FIGURES, None)
-        sites = {f"P{n} {g}": {**row, "group": g, "uptake_dice": uptake + 0.01 * n} for n in range(6) for g in GROUPS}
+        sites = {
+            f"P{n} {g}": {**row, "patient": f"P{n}", "group": g, "uptake_dice": uptake + 0.01 * n}
+            for n in range(6)
+            for g in GROUPS
+        }
         frechet = {"radiomics": {"value": 0.4, "value_interval": [0.3, 0.5]}, "efflite0": {"left_out": "no weights"}}
         realism = {"frechet": frechet, "alignment": {"left_out": "no segmenter"}}
         return json.dumps({"sites": sites, "seeds": [0], "realism": realism})

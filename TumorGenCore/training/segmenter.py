@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Protocol
 
@@ -58,12 +59,18 @@ class Segmenter:
 
     @torch.inference_mode()
     def find(self, image: sitk.Image, patch: WorkingPatch, finer: int = 1) -> NDArray[np.bool_]:
-        """The tumour voxels of a working patch, (k, j, i), on a grid ``finer`` times as fine; ``image`` in SUV."""
+        """The tumour voxels of a working patch, (k, j, i), on a grid ``finer`` times as fine; ``image`` in SUV.
+
+        The logits are means over the eight mirrorings of the patch, as nnU-Net's are.
+        """
         suv = torch.from_numpy(patch.sample(image))[None, None]
         device = next(self.network.parameters()).device
-        with autocast(device):
-            logits = self.network(self.run.scale.to_network(suv).to(device))
-        logits = nn.functional.interpolate(logits.float(), scale_factor=finer, mode="trilinear", align_corners=False)
+        x = self.run.scale.to_network(suv).to(device)
+        logits = torch.zeros_like(x)
+        for axes in (axes for count in range(4) for axes in combinations((2, 3, 4), count)):
+            with autocast(device):
+                logits += self.network(x.flip(axes)).float().flip(axes) / 8
+        logits = nn.functional.interpolate(logits, scale_factor=finer, mode="trilinear", align_corners=False)
         found: NDArray[np.bool_] = (logits[0, 0] > 0).cpu().numpy()
         return found
 
