@@ -79,6 +79,19 @@ def test_large_voxels_limit_how_well_any_mask_can_agree() -> None:
     assert nothing == dict.fromkeys(ALIGNMENT_FIGURES)
 
 
+def test_a_probability_has_its_border_between_voxels() -> None:
+    grid = Grid((12, 12, 12), (10.0,) * 3, (-55.0,) * 3)
+    k, j, i = (10 * axis - 55.0 for axis in np.indices((12, 12, 12)))
+    on_network_scale = np.clip((22 - np.sqrt(k**2 + j**2 + i**2)) / 12, 0, 1).astype(np.float32)
+    image = grid.image_from_array(np.sinh(on_network_scale * np.arcsinh(20.0)).astype(np.float32))
+    segmenter, box = hot_finder(float(np.sinh(np.arcsinh(20.0) / 2))), Box((0.0, 0.0, 0.0), (60, 60, 60))
+    probability = grid.image_from_array(on_network_scale)
+    soft, hard = (alignment(segmenter, image, mask, box) for mask in (probability, probability > 0.5))
+    assert soft["nsd"] is not None and hard["nsd"] is not None
+    assert soft["nsd"] > hard["nsd"] + 0.05
+    assert soft["dice_voxels"] == hard["dice_voxels"]
+
+
 def figures_of(dice: float | None) -> dict[str, float | None]:
     return dict.fromkeys(ALIGNMENT_FIGURES, dice)
 

@@ -181,13 +181,8 @@ def test_generator_writes_a_bundle_that_inserts(generator_run, tiny_cases):
     assert np.all(np.abs(changed * 4.0 - 78) <= 20)
 
 
-@pytest.mark.parametrize("own_share", [0.0, 0.5])
-def test_the_refiner_alone_is_trained_from_a_bundle_whose_other_weights_stay(
-    tiny_cases, generator_run, tmp_path, own_share
-):
-    settings = config(
-        tmp_path, {**GENERATOR, "refiner_only": True, "mask_error_cells": 0.5, "sampled_share": own_share}
-    )
+def test_the_refiner_alone_is_trained_from_a_bundle_whose_other_weights_stay(tiny_cases, generator_run, tmp_path):
+    settings = config(tmp_path, {**GENERATOR, "refiner_only": True, "mask_error_cells": 0.5})
     first, output = str(generator_run / "tiny"), tmp_path / "run"
     options = ["--data", str(tiny_cases), "--autoencoder", first, "--output", str(output), "--config", str(settings)]
     assert main(["train", "generator", "--quiet", *options, "--name", "refined"]) == 1
@@ -196,21 +191,12 @@ def test_the_refiner_alone_is_trained_from_a_bundle_whose_other_weights_stay(
     values = [line["loss"] for line in log(output) if "loss" in line]
     assert np.mean(values[-6:]) < np.mean(values[:6])
     assert all(line["loss"] == line["rec"] for line in log(output) if "loss" in line)
-    assert any("validation_refiner_dice_own" in line for line in log(output)) == (own_share > 0)
     for name in ("vae", "vector_field", "mask_refiner"):
         before, after = (load_file(f / "models" / f"{name}.safetensors") for f in (Path(first), output / "refined"))
         same = all(torch.equal(before[key], after[key]) for key in before)
         assert same == (name != "mask_refiner")
     old, new = (load_bundle(folder) for folder in (first, output / "refined"))
     assert (new.latent_mean, new.latent_deviation) == (old.latent_mean, old.latent_deviation)
-
-
-def test_own_tumours_are_for_a_vector_field_that_is_trained_already(tiny_cases, generator_run, tmp_path, capsys):
-    settings = config(tmp_path, {**GENERATOR, "sampled_share": 0.5})
-    options = ["--data", str(tiny_cases), "--autoencoder", str(generator_run / "tiny"), "--config", str(settings)]
-    assert main(["train", "generator", "--quiet", *options, "--output", str(tmp_path / "run")]) == 1
-    assert "refiner_only" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_bundles_autoencoder_serves_as_the_runs_own(autoencoder_run, generator_run):

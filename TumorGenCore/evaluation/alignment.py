@@ -43,7 +43,7 @@ def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Bo
     Args:
         segmenter: trained on real patients, none of them this one.
         image: SUV; synthetic I' with its M', or a real scan with its tumours, which gives the segmenter's ceiling.
-        mask: 0/1 on the image's grid.
+        mask: 0/1 on the image's grid, or a probability, whose border lies where it is one half.
         box: only what lies inside counts: other tumours and organs that take up tracer are not asked about.
 
     Returns:
@@ -87,13 +87,13 @@ class _Finding:
         return sitk.Resample(soft, self.image, sitk.Transform(), sitk.sitkLinear, 0.0) > 0.5
 
     def agreement(self, mask: sitk.Image) -> Figures:
-        """With a mask on the scan's grid."""
+        """With a mask, or its probability, on the scan's grid."""
         truth = (self.fine.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5) & self.inside
         if not truth.any():
             return dict.fromkeys(ALIGNMENT_FIGURES)
         figures = overlap(self.found, truth, self.fine.grid.spacing_mm[0], max(self.image.GetSpacing()))
         in_box = self.fine.box.mask(Grid.from_image(self.image))
-        marked, found = (sitk.GetArrayViewFromImage(some) > 0 for some in (mask, self.on_voxels))
+        marked, found = (sitk.GetArrayViewFromImage(some) > 0.5 for some in (mask, self.on_voxels))
         return {**figures, "dice_voxels": dice(marked & in_box, found & in_box)}
 
 
@@ -156,20 +156,26 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
 
     Returns:
         ``sites``: the figures of each, in the order of the seeds; ``groups`` and ``ceiling``: ``mean_alignment`` of
-        each group of sites and of the real tumours; ``voxels``: of each group's ``voxel_limit``.
+        each group of sites and of the real tumours; ``probability``: of each group's M' before it is cut into voxels;
+        ``voxels``: of each group's ``voxel_limit``.
     """
     sites: dict[str, list[Figures]] = {}
+    probabilities: dict[str, list[Figures]] = {}
     limits: dict[str, list[Figures]] = {}
     for site, results in shown:
-        findings = [_Finding.of(segmenter, result.image, site.box) for result in results]
-        sites[site.name] = [f.agreement(result.mask) for f, result in zip(findings, results, strict=True)]
-        limits[site.name] = [f.agreement(f.on_voxels) for f in findings]
-    groups, voxels = ({group: _of_group(group, shown, figures) for group in GROUPS} for figures in (sites, limits))
+        found = [(_Finding.of(segmenter, result.image, site.box), result) for result in results]
+        sites[site.name] = [finding.agreement(result.mask) for finding, result in found]
+        probabilities[site.name] = [finding.agreement(result.mask_probability) for finding, result in found]
+        limits[site.name] = [finding.agreement(finding.on_voxels) for finding, _ in found]
+    groups, probability, voxels = (
+        {group: _of_group(group, shown, figures) for group in GROUPS} for figures in (sites, probabilities, limits)
+    )
     real = [(site.patient, site.real, site) for site, _ in shown if site.real is not None]
     ceiling = [alignment(segmenter, site.image, mask, site.box) for _, mask, site in real]
     return {
         "sites": sites,
         "groups": groups,
+        "probability": probability,
         "voxels": voxels,
         "ceiling": mean_alignment([patient for patient, *_ in real], ceiling),
     }

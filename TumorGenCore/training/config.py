@@ -101,11 +101,6 @@ class GeneratorRun:
     mask_error_cells: float = 0.0
     #: train the mask refiner only, on whole batches, and leave the vector field as it is (give ``--start-from``)
     refiner_only: bool = False
-    #: with ``refiner_only``: share of a batch that tumours of the vector field's own make up (``sampled_pairs``); as
-    #: large a share of the cached examples' boxes is grown into once, before the training
-    sampled_share: float = 0.0
-    #: voxels that the uptake of such a tumour may lie beyond its latent mask
-    sampled_reach: int = 2
     time_sampling: str = "logit-normal"
     condition: str = "before"
     lambda_1: float = 1.0

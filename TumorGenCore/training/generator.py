@@ -12,7 +12,7 @@ from accelerate import PartialState
 from torch import nn
 
 from TumorGenCore import losses
-from TumorGenCore.devices import autocast, channels_last, pick_device
+from TumorGenCore.devices import channels_last
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.model_bundle import ModelBundle, load_bundle, save_bundle
 from TumorGenCore.networks.mask_refiner import MaskRefiner
@@ -30,7 +30,6 @@ from TumorGenCore.training.latents import LatentCache
 from TumorGenCore.training.lesion_thumbnails import describe_training_lesions
 from TumorGenCore.training.misplaced_mask import misplaced
 from TumorGenCore.training.pictures import save_slices
-from TumorGenCore.training.sampled_pairs import SampledPairs
 from TumorGenCore.training.trainer import train
 from TumorGenCore.tumor_controls import CONTROL_CHANNELS
 
@@ -120,8 +119,6 @@ class GeneratorStage:
             for size, (count, _, _) in run.buckets.items()
         }
         self.sizes = sorted(self.caches)
-        self.pairs: dict[int, SampledPairs] = {}
-        self.held_out_pairs: SampledPairs | None = None
         middle = self.caches[self.sizes[len(self.sizes) // 2]]
         self.mean, self.deviation = middle.statistics()
         self.held_out: LatentCache | None = None
@@ -151,40 +148,6 @@ class GeneratorStage:
             state = getattr(self.network, part).state_dict() | getattr(bundle, part).state_dict()
             getattr(self.network, part).load_state_dict(state)
         self.mean, self.deviation = bundle.latent_mean, bundle.latent_deviation  # The scale that they know.
-        if self.run.sampled_share:
-            self._grow_pairs()
-
-    def _grow_pairs(self) -> None:
-        """Tumours of the vector field's own for every patch size, and for the held-out patients."""
-        device = pick_device("auto")
-        self.network.to(device).eval()
-        generator = torch.Generator().manual_seed(self.run.loop.seed)
-
-        def velocity(*inputs: torch.Tensor) -> torch.Tensor:
-            with autocast(device):
-                found: torch.Tensor = self.network(*(tensor.to(device) for tensor in inputs))
-            return found.cpu()
-
-        def decode(z: torch.Tensor) -> torch.Tensor:
-            with autocast(device):
-                decoded, _ = self._decode(torch.cat([z, z[:, :1]], dim=1).to(device))
-            return self.scale.to_suv(decoded.float()).cpu()
-
-        def grown(cache: LatentCache, count: int, at_once: int) -> SampledPairs:
-            starts = range(0, count, at_once)
-            lessons = (self._normalised(cache, list(range(n, min(n + at_once, count)))) for n in starts)
-            some = ({**lesson, "controls": self._heard(lesson["controls"], generator)} for lesson in lessons)
-            return SampledPairs.grow(
-                some, velocity, decode, self.run.sampled_reach, self.run.examples.metabolic_share, generator
-            )
-
-        for size, cache in self.caches.items():
-            at_once = int(self.run.buckets[str(size)][1])
-            count = max(1, round(self.run.sampled_share * len(cache)))
-            self.pairs[size] = grown(cache, count, at_once)
-        if self.held_out is not None:
-            self.held_out_pairs = grown(self.held_out, len(self.held_out), len(self.held_out))
-        self.network.train()
 
     def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.run.loop.seed, 3, step, process])
@@ -192,21 +155,15 @@ class GeneratorStage:
         size = self.sizes[rng.choice(len(self.sizes), p=shares / shares.sum())]
         cache = self.caches[size]
         indices = rng.integers(len(cache), size=int(self.run.buckets[str(size)][1])).tolist()
-        batch = self._normalised(cache, indices)
-        if size not in self.pairs:
-            return batch
-        own = self.pairs[size].batch(rng, round(self.run.sampled_share * len(indices)))
-        true = len(indices) - len(own["x"])
-        return {"x_1": batch["x_1"][:true], "mask": torch.cat([batch["mask"][:true], own["mask"]]), "x_own": own["x"]}
+        return self._normalised(cache, indices)
 
     def loss(
         self, network: nn.Module, batch: dict[str, torch.Tensor], generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        if self.run.refiner_only:
-            x = self._misplaced(batch["x_1"], generator)
-            rec = self._mask_loss(network, torch.cat([x, batch["x_own"]]) if "x_own" in batch else x, batch["mask"])
-            return rec, {"rec": float(rec.detach())}
         x_1, z_m, box = batch["x_1"], batch["z_m"], batch["box"]
+        if self.run.refiner_only:
+            rec = self._mask_loss(network, self._misplaced(x_1, generator), batch["mask"])
+            return rec, {"rec": float(rec.detach())}
         noise = _noise(x_1, generator)
         t = self._times(len(x_1), generator).to(x_1.device)
         at = t.reshape(-1, 1, 1, 1, 1)
@@ -295,15 +252,9 @@ class GeneratorStage:
                 velocity = network(x_t, batch["z_m"], batch["box"], torch.full((len(noise),), t), controls)
                 errors[name].append(losses.rectified_flow_loss(velocity, batch["x_1"], noise, batch["box"] + 1e-3))
         shown = {name: value[:16] for name, value in batch.items()}
-        asked = {
-            "": (shown["x_1"], shown["mask"]),
-            "_misplaced": (self._misplaced(shown["x_1"], generator), shown["mask"]),
-        }
-        if self.held_out_pairs is not None:
-            asked["_own"] = (self.held_out_pairs.x.float(), self.held_out_pairs.mask)
-        dice = {}
-        for name, (x, mask) in asked.items():
-            refined, truth = torch.sigmoid(self._refine(network, x)) > 0.5, mask > 0.5
+        truth, dice = shown["mask"] > 0.5, {}
+        for name, x in (("", shown["x_1"]), ("_misplaced", self._misplaced(shown["x_1"], generator))):
+            refined = torch.sigmoid(self._refine(network, x)) > 0.5
             overlap = 2 * (refined & truth).sum() / (refined.sum() + truth.sum()).clamp_min(1)
             dice[f"refiner_dice{name}"] = float(overlap)
         return {**{name: float(torch.stack(values).mean()) for name, values in errors.items()}, **dice}
@@ -372,8 +323,6 @@ def train_generator(
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
         ModelBundleError: the bundle to start from is damaged.
     """
-    if run.sampled_share and not run.refiner_only:
-        raise TrainingDataError("sampled_share is for a vector field that is trained already; set refiner_only too.")
     if run.refiner_only and start_from is None:
         raise TrainingDataError("With refiner_only the vector field is not trained; give a bundle with --start-from.")
     refuse_to_mix(output, resume)

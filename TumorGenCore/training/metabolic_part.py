@@ -10,7 +10,7 @@ from scipy import ndimage
 from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import Case, Lesion, lesion_mask
 
-__all__ = ["METABOLIC_SHARE", "case_tumours", "hot_piece", "largest_piece", "metabolic_part", "tumour_mask"]
+__all__ = ["METABOLIC_SHARE", "case_tumours", "largest_piece", "metabolic_part", "tumour_mask"]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
@@ -56,14 +56,10 @@ def case_tumours(case: Case) -> sitk.Image:
 
 
 def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
-    hot = hot_piece(suv, contour, share * float(np.percentile(suv[contour], 95)))
+    hot = contour & (suv > share * np.percentile(suv[contour], 95))
+    hot = ndimage.binary_fill_holes(ndimage.binary_closing(hot, iterations=2)) & contour
+    hot = largest_piece(hot)
     return hot if hot.sum() > 0.25 * contour.sum() else contour
-
-
-def hot_piece(suv: NDArray, region: NDArray[np.bool_], least_suv: float) -> NDArray[np.bool_]:
-    """The largest connected piece of a region above an SUV, gaps and holes closed; (k, j, i)."""
-    hot = region & (suv > least_suv)
-    return largest_piece(ndimage.binary_fill_holes(ndimage.binary_closing(hot, iterations=2)) & region)
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
