@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -79,7 +80,7 @@ def save_memorisation(found: dict, lesions: dict[str, LesionSample], path: Path)
             middle = (frame.shape[0] - 1) // 2
             cell.imshow(frame[:, :, middle], cmap="gray_r", vmin=0, vmax=1.2)
             cell.set(xticks=[], yticks=[])
-            cell.set_title(title, fontsize=7)
+            cell.set_title(fill(title, 22), fontsize=7)
         column[1].set_xlabel(f"distance {row['distance']:.3f}", fontsize=7)
     right.suptitle("nearest: synthetic above, training below", fontsize=9)
     _save(figure, path)
