@@ -19,6 +19,7 @@ from TumorGenCore.devices import pick_device
 from TumorGenCore.engine import EncodedBox, Engine, Grown, timed
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.metabolic_part import trimmed
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
@@ -143,6 +144,7 @@ class TumorGenerator:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         paste: how the tumour joins the tissue; ``replace`` is there to be compared with.
         refine: False takes the latent mask as it is, upsampled, in place of VMR's; there to be compared with.
+        trim: False leaves M' as it is where it reaches beyond its uptake (``trimmed``); there to be compared with.
 
     Example:
         >>> generator = TumorGenerator.from_pretrained()
@@ -151,10 +153,17 @@ class TumorGenerator:
     """
 
     def __init__(
-        self, bundle: ModelBundle, device: str = "auto", *, paste: Paste = "change", refine: bool = True
+        self,
+        bundle: ModelBundle,
+        device: str = "auto",
+        *,
+        paste: Paste = "change",
+        refine: bool = True,
+        trim: bool = True,
     ) -> None:
         self.bundle = bundle
         self.paste = paste
+        self.trim = trim
         self._engine = Engine(bundle, pick_device(device), refine)
 
     @property
@@ -303,7 +312,7 @@ class TumorGenerator:
                 on_progress(done, steps_in_all, doing)
 
         pause(0, "sampling")
-        run = _Run(prepared, sampling, target, fill, self.paste, pause)
+        run = _Run(prepared, sampling, target, fill, self.paste, self.trim, pause)
         tumours = (
             self._grown(run, seeds) if fill is None else [self._searched(run, n, seed) for n, seed in enumerate(seeds)]
         )
@@ -362,6 +371,7 @@ class TumorGenerator:
             fill=run.fill,
             paste=self.paste,
             refine=self._engine.refine,
+            trim=self.trim,
         )
         quality = partial(
             score_region,
@@ -416,13 +426,16 @@ class _Run:
     target: UptakeTarget | None
     fill: float | None
     paste: Paste
+    trim: bool
     pause: Callable[[int, str], None]
 
     def pasted(self, grown: Grown, notices: tuple[str, ...], seconds: dict[str, float]) -> _Tumour:
         """A grown tumour on the native region around the box."""
         with timed(seconds, "paste"):
             original = self.prepared.encoded.original_suv[0, 0].cpu().numpy()
-            pasted = _paste(self.prepared, original, grown.synthetic_suv, grown.probability, self.target, self.paste)
+            pasted = _paste(
+                self.prepared, original, grown.synthetic_suv, grown.probability, self.target, self.paste, self.trim
+            )
         return _Tumour(pasted, notices, seconds)
 
     def shortcomings(self, pasted: _Pasted) -> list[str]:
@@ -526,6 +539,7 @@ def _paste(
     probability: NDArray,
     target: UptakeTarget | None = None,
     paste: Paste = "change",
+    trim: bool = False,
 ) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
     grid, box, patch = placed.grid, placed.box, placed.patch
@@ -539,10 +553,12 @@ def _paste(
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
     native = read_region(placed.image, start, size)
-    # Where the window has faded the change, there is no tumour to mark.
-    tumour = (soft > 0.5) & (window >= 0.5)
     factor = placed.units.suv_factor
     before = native.astype(np.float64) * factor
+    if trim:
+        soft = trimmed(soft, change.on(before))
+    # Where the window has faded the change, there is no tumour to mark.
+    tumour = (soft > 0.5) & (window >= 0.5)
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
     changed = change.on(before, gain) / factor
     if np.issubdtype(native.dtype, np.integer):

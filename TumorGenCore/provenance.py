@@ -62,6 +62,7 @@ def make_provenance(
     fill: float | None = None,
     paste: str = "change",
     refine: bool = True,
+    trim: bool = True,
 ) -> Provenance:
     """The record that travels with a result, in JSON beside files, NRRD keys and node attributes.
 
@@ -79,7 +80,7 @@ def make_provenance(
         target: the uptake asked for, if any.
         uptake_gain: by which the tumour's uptake was scaled for it.
         fill: the share of the box's volume that was asked to be tumour, if any.
-        paste, refine: see ``TumorGenerator``; named only where they are not the usual way.
+        paste, refine, trim: see ``TumorGenerator``; named only where they are not the usual way.
     """
     return {
         "statement": STATEMENT,
@@ -99,6 +100,7 @@ def make_provenance(
         **({} if fill is None else {"target_fill": float(fill)}),
         **({} if paste == "change" else {"paste": paste}),
         **({} if refine else {"refined": "no"}),
+        **({} if trim else {"trimmed": "no"}),
         "box_center_lps": list(box.center_lps),
         "box_size_mm": list(box.size_mm),
         "box_axes": np.ravel(box.axes).tolist(),

@@ -18,7 +18,7 @@ from TumorGenCore.evaluation.report import evaluate
 from TumorGenCore.evaluation.samples import MARGIN_MM, real_lesions
 from TumorGenCore.geometry import Grid
 from TumorGenCore.training.data import load_cases
-from TumorGenCore.training.metabolic_part import case_tumours, tumour_mask
+from TumorGenCore.training.tumour_masks import case_tumours, tumour_mask
 
 HELD_OUT = [f"H{n}" for n in range(5)]
 TRAINING = [f"T{n}" for n in range(6)]

@@ -17,7 +17,7 @@ from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data import Case
 from TumorGenCore.training.examples import ExampleMaker, ExampleSettings
-from TumorGenCore.training.metabolic_part import case_tumours
+from TumorGenCore.training.tumour_masks import case_tumours
 
 __all__ = ["FIGURES", "SearchedScan", "detection_figures", "find_tumours", "made_small", "own_size"]
 

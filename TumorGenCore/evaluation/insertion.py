@@ -17,7 +17,7 @@ from TumorGenCore.mask_agreement import contrast, dice, uptake_dice
 from TumorGenCore.phantom import PHANTOM_SITES, make_phantom, phantom_box
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.training.data import Case
-from TumorGenCore.training.metabolic_part import case_tumours
+from TumorGenCore.training.tumour_masks import case_tumours
 
 __all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_of"]
 

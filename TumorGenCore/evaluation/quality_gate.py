@@ -20,7 +20,7 @@ from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.quality import LEAST_QUALITY, MARGIN_VOXELS, PARTS, QualityScore, score
 from TumorGenCore.training.data import Case, Lesion
-from TumorGenCore.training.metabolic_part import tumour_mask
+from TumorGenCore.training.tumour_masks import tumour_mask
 from TumorGenCore.training_lesions import TrainingLesions
 
 __all__ = ["SPOILT", "gate_lines", "quality_gate"]

@@ -16,7 +16,7 @@ from TumorGenCore.geometry import Grid
 from TumorGenCore.patch import PatchSettings
 from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.data import Case
-from TumorGenCore.training.metabolic_part import tumour_mask
+from TumorGenCore.training.tumour_masks import tumour_mask
 
 __all__ = ["LesionSample", "feature_rows", "real_lesions", "small_lesions", "synthetic_lesion"]
 

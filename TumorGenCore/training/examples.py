@@ -18,10 +18,10 @@ from scipy.spatial.transform import Rotation
 
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.geometry import Box
+from TumorGenCore.metabolic_part import METABOLIC_SHARE, largest_piece, metabolic_part
 from TumorGenCore.patch import PatchSettings, WorkingPatch
 from TumorGenCore.pseudo_mask import BoxOffsets, expand_box, tight_box
 from TumorGenCore.training.data import Case, Lesion
-from TumorGenCore.training.metabolic_part import METABOLIC_SHARE, largest_piece, metabolic_part
 
 __all__ = ["Example", "ExampleMaker", "ExampleSettings"]
 

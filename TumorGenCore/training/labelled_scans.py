@@ -14,7 +14,7 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.training.data import Case, voxels_at
-from TumorGenCore.training.metabolic_part import case_tumours
+from TumorGenCore.training.tumour_masks import case_tumours
 
 __all__ = ["LabelledScan", "PatchPicker", "labelled", "tissue_only"]
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.model_bundle import add_training_lesions, bundle_folder, load_bundle
 from TumorGenCore.training.data import Case, Lesion, case_files, load_cases
-from TumorGenCore.training.metabolic_part import tumour_mask
+from TumorGenCore.training.tumour_masks import tumour_mask
 from TumorGenCore.training_lesions import LEAST_PATIENTS, MOST_LESIONS, TrainingLesions, thumbnail
 
 __all__ = ["add_lesions_to_bundle", "describe_training_lesions"]

@@ -16,7 +16,7 @@ from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.patch import WorkingPatch
 from TumorGenCore.pseudo_mask import tight_box
 from TumorGenCore.training.data import Case
-from TumorGenCore.training.metabolic_part import tumour_mask
+from TumorGenCore.training.tumour_masks import tumour_mask
 
 __all__ = ["Donors"]
 

@@ -1,21 +1,15 @@
-"""The part of a contour that takes up tracer: what a mask means, in training and in evaluation alike."""
+"""The part of a contour that takes up tracer: what a mask means, in training, in evaluation and of M' alike."""
 
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from TumorGenCore.geometry import Grid
-from TumorGenCore.training.data import Case, Lesion, lesion_mask
-
-__all__ = ["METABOLIC_SHARE", "case_tumours", "largest_piece", "metabolic_part", "tumour_mask"]
+__all__ = ["METABOLIC_SHARE", "largest_piece", "metabolic_part", "trimmed"]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
-#: Voxels kept around a contour: closing gaps at its surface needs the neighbours.
-_MARGIN_VOXELS = 4
 
 
 def metabolic_part(suv: NDArray, contour: NDArray[np.bool_], share: float = METABOLIC_SHARE) -> NDArray[np.bool_]:
@@ -35,24 +29,25 @@ def metabolic_part(suv: NDArray, contour: NDArray[np.bool_], share: float = META
     return part
 
 
-def tumour_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
-    """The part of a lesion's contour that takes up tracer, (k, j, i) on the case's grid."""
-    mask = lesion_mask(lesion, Grid.from_image(case.image))
-    # Of a whole body only the neighbourhood is looked at.
-    found = ndimage.find_objects(mask.astype(np.uint8))[0]
-    around = tuple(slice(max(0, s.start - _MARGIN_VOXELS), s.stop + _MARGIN_VOXELS) for s in found)
-    suv = sitk.GetArrayViewFromImage(case.image)[around]
-    mask[around] = metabolic_part(suv, mask[around])
-    return mask
+def trimmed(probability: NDArray, suv: NDArray) -> NDArray:
+    """M' on the uptake that it marks: lowered where it reaches beyond its ``metabolic_part``.
 
+    That is the rule of the masks that the networks learn from, and a sampled mask may break it.
 
-def case_tumours(case: Case) -> sitk.Image:
-    """The parts of a case's tumours that take up tracer, 0/1 uint8 on its grid."""
-    grid = Grid.from_image(case.image)
-    every = np.zeros(grid.size_ijk[::-1], dtype=bool)
-    for lesion in case.lesions:
-        every |= tumour_mask(case, lesion)
-    return grid.image_from_array(every.astype(np.uint8))
+    Args:
+        probability: of the tumour, (k, j, i).
+        suv: with the tumour, (k, j, i).
+
+    Returns:
+        As ``probability``, one half or less in the voxels taken away, in proportion to their uptake, so that the border
+        at one half still lies between voxels.
+    """
+    mask = probability > 0.5
+    threshold = METABOLIC_SHARE * float(np.percentile(suv[mask], 95)) if mask.any() else 0.0
+    if threshold <= 0:
+        return probability
+    beyond = mask & ~metabolic_part(suv, mask)
+    return np.where(beyond, 0.5 * np.clip(suv / threshold, 0, 1), probability).astype(probability.dtype)
 
 
 def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:

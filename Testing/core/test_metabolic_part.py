@@ -1,0 +1,58 @@
+"""M' lies on the uptake that it marks, by the rule of the masks that training shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from TumorGenCore.metabolic_part import METABOLIC_SHARE, metabolic_part, trimmed
+
+
+def _distance(edge: int = 31) -> NDArray[np.float64]:
+    """Voxels from the middle."""
+    axes = np.indices((edge,) * 3) - edge // 2
+    return np.sqrt((axes**2).sum(axis=0))
+
+
+def _cone(slope: float = 0.6) -> NDArray[np.float64]:
+    """Uptake that falls evenly from 10 in the middle to none."""
+    return np.clip(10 - slope * _distance(), 0, None)
+
+
+def test_a_mask_that_reaches_beyond_the_uptake_becomes_its_metabolic_part() -> None:
+    suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
+    part = metabolic_part(suv, wide > 0.5)
+    assert 0 < part.sum() < 0.8 * (wide > 0.5).sum()
+    np.testing.assert_array_equal(trimmed(wide, suv) > 0.5, part)
+
+
+def test_a_mask_on_its_uptake_stays_as_it_is() -> None:
+    suv, near = _cone(), np.where(_distance() < 4, 0.9, 0.1)
+    np.testing.assert_array_equal(trimmed(near, suv), near)
+
+
+def test_the_border_lies_between_voxels_where_the_uptake_crosses_the_threshold() -> None:
+    suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
+    threshold = METABOLIC_SHARE * np.percentile(suv[wide > 0.5], 95)
+    cut = trimmed(wide, suv)
+    beyond = (wide > 0.5) & (cut <= 0.5)
+    np.testing.assert_allclose(cut[beyond], 0.5 * suv[beyond] / threshold)
+
+
+def test_a_cold_core_is_kept() -> None:
+    suv = np.where(_distance() < 3, 0.5, _cone(0.3))
+    assert (trimmed(np.where(_distance() < 8, 0.9, 0.0), suv) > 0.5)[15, 15, 15]
+
+
+@pytest.mark.parametrize("suv", [0.0, 1.0])
+def test_even_uptake_has_nothing_to_trim(suv: float) -> None:
+    probability = np.where(_distance() < 5, 0.9, 0.1).astype(np.float32)
+    cut = trimmed(probability, np.full(probability.shape, suv))
+    np.testing.assert_array_equal(cut, probability)
+    assert cut.dtype == np.float32
+
+
+def test_no_tumour_has_nothing_to_trim() -> None:
+    none = np.zeros((5, 5, 5), np.float32)
+    np.testing.assert_array_equal(trimmed(none, np.ones(none.shape)), none)

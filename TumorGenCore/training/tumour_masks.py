@@ -1,0 +1,37 @@
+"""The masks of real tumours: the parts of their contours that take up tracer."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from TumorGenCore.geometry import Grid
+from TumorGenCore.metabolic_part import metabolic_part
+from TumorGenCore.training.data import Case, Lesion, lesion_mask
+
+__all__ = ["case_tumours", "tumour_mask"]
+
+#: Voxels kept around a contour: closing gaps at its surface needs the neighbours.
+_MARGIN_VOXELS = 4
+
+
+def tumour_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
+    """The part of a lesion's contour that takes up tracer, (k, j, i) on the case's grid."""
+    mask = lesion_mask(lesion, Grid.from_image(case.image))
+    # Of a whole body only the neighbourhood is looked at.
+    found = ndimage.find_objects(mask.astype(np.uint8))[0]
+    around = tuple(slice(max(0, s.start - _MARGIN_VOXELS), s.stop + _MARGIN_VOXELS) for s in found)
+    suv = sitk.GetArrayViewFromImage(case.image)[around]
+    mask[around] = metabolic_part(suv, mask[around])
+    return mask
+
+
+def case_tumours(case: Case) -> sitk.Image:
+    """The parts of a case's tumours that take up tracer, 0/1 uint8 on its grid."""
+    grid = Grid.from_image(case.image)
+    every = np.zeros(grid.size_ijk[::-1], dtype=bool)
+    for lesion in case.lesions:
+        every |= tumour_mask(case, lesion)
+    return grid.image_from_array(every.astype(np.uint8))
