@@ -546,17 +546,19 @@ def _paste(
     on_patch = _change(synthetic_suv, original_suv, paste)
     rise, region = patch.to_native(on_patch.rise, grid)
     kept, _ = patch.to_native(on_patch.kept, grid)
-    soft, _ = patch.to_native(probability, grid)
     window = paste_window(box, grid, region, TAPER_MM)
     change = TissueChange(rise * window, 1 + (kept - 1) * window)
-    soft = soft * (window > 0)
     start = [int(s.start) for s in reversed(region)]
     size = [int(s.stop - s.start) for s in reversed(region)]
     native = read_region(placed.image, start, size)
     factor = placed.units.suv_factor
     before = native.astype(np.float64) * factor
-    if trim:
-        soft = trimmed(soft, change.on(before))
+    if (
+        trim
+    ):  # What the voxels show, between them too: cut on coarse voxels, too little of a small tumour would be left.
+        shown = grid.region(start, size).image_from_array(change.on(before).astype(np.float32))
+        probability = trimmed(probability, patch.sample(shown))
+    soft = patch.to_native(probability, grid)[0] * (window > 0)
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)

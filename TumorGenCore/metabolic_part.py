@@ -10,6 +10,8 @@ __all__ = ["METABOLIC_SHARE", "largest_piece", "metabolic_part", "trimmed"]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
+#: Gaps of less than twice so many voxels are closed.
+_CLOSING = 2
 
 
 def metabolic_part(suv: NDArray, contour: NDArray[np.bool_], share: float = METABOLIC_SHARE) -> NDArray[np.bool_]:
@@ -46,13 +48,17 @@ def trimmed(probability: NDArray, suv: NDArray) -> NDArray:
     threshold = METABOLIC_SHARE * float(np.percentile(suv[mask], 95)) if mask.any() else 0.0
     if threshold <= 0:
         return probability
-    beyond = mask & ~metabolic_part(suv, mask)
-    return np.where(beyond, 0.5 * np.clip(suv / threshold, 0, 1), probability).astype(probability.dtype)
+    (found,) = ndimage.find_objects(mask.astype(np.uint8))
+    around = tuple(slice(max(0, s.start - _CLOSING), s.stop + _CLOSING) for s in found)
+    beyond = mask[around] & ~metabolic_part(suv[around], mask[around])
+    cut = probability.copy()
+    cut[around][beyond] = 0.5 * np.clip(suv[around][beyond] / threshold, 0, 1)
+    return cut
 
 
 def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     hot = contour & (suv > share * np.percentile(suv[contour], 95))
-    hot = ndimage.binary_fill_holes(ndimage.binary_closing(hot, iterations=2)) & contour
+    hot = ndimage.binary_fill_holes(ndimage.binary_closing(hot, iterations=_CLOSING)) & contour
     hot = largest_piece(hot)
     return hot if hot.sum() > 0.25 * contour.sum() else contour
 
