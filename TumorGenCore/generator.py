@@ -557,7 +557,7 @@ def _paste(
         trim
     ):  # What the voxels show, between them too: cut on coarse voxels, too little of a small tumour would be left.
         shown = grid.region(start, size).image_from_array(change.on(before).astype(np.float32))
-        probability = trimmed(probability, patch.sample(shown))
+        probability = trimmed(probability, patch.sample(shown), patch.grid.spacing_mm[0])
     soft = patch.to_native(probability, grid)[0] * (window > 0)
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["METABOLIC_SHARE", "largest_piece", "metabolic_part", "trimmed"]
+__all__ = ["METABOLIC_SHARE", "TRIMMED_MM", "largest_piece", "metabolic_part", "trimmed"]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
+#: How deep the rim is that may be trimmed: a scanner's resolution.
+TRIMMED_MM = 6.0
 #: Gaps of less than twice so many voxels are closed.
 _CLOSING = 2
 
@@ -31,14 +33,16 @@ def metabolic_part(suv: NDArray, contour: NDArray[np.bool_], share: float = META
     return part
 
 
-def trimmed(probability: NDArray, suv: NDArray) -> NDArray:
-    """M' on the uptake that it marks: lowered where it reaches beyond its ``metabolic_part``.
+def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float) -> NDArray:
+    """M' on the uptake that it marks: its rim is lowered where it reaches beyond the ``metabolic_part``.
 
-    That is the rule of the masks that the networks learn from, and a sampled mask may break it.
+    That is the rule of the masks that the networks learn from, and a sampled mask may break it. Deeper than
+    ``TRIMMED_MM`` nothing is taken: a cold core, open to one side or not, is the tumour's.
 
     Args:
         probability: of the tumour, (k, j, i).
         suv: with the tumour, (k, j, i).
+        spacing_mm: edge of the voxels of both.
 
     Returns:
         As ``probability``, one half or less in the voxels taken away, in proportion to their uptake, so that the border
@@ -50,7 +54,9 @@ def trimmed(probability: NDArray, suv: NDArray) -> NDArray:
         return probability
     (found,) = ndimage.find_objects(mask.astype(np.uint8))
     around = tuple(slice(max(0, s.start - _CLOSING), s.stop + _CLOSING) for s in found)
-    beyond = mask[around] & ~metabolic_part(suv[around], mask[around])
+    # Padded, so that the grid's edge is an edge of the mask too.
+    depth = ndimage.distance_transform_edt(np.pad(mask[around], 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
+    beyond = mask[around] & (depth <= TRIMMED_MM) & ~metabolic_part(suv[around], mask[around])
     cut = probability.copy()
     cut[around][beyond] = 0.5 * np.clip(suv[around][beyond] / threshold, 0, 1)
     return cut

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from TumorGenCore.metabolic_part import METABOLIC_SHARE, metabolic_part, trimmed
+from TumorGenCore.metabolic_part import METABOLIC_SHARE, TRIMMED_MM, metabolic_part, trimmed
 
 
 def _distance(edge: int = 31) -> NDArray[np.float64]:
@@ -24,35 +24,45 @@ def test_a_mask_that_reaches_beyond_the_uptake_becomes_its_metabolic_part() -> N
     suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
     part = metabolic_part(suv, wide > 0.5)
     assert 0 < part.sum() < 0.8 * (wide > 0.5).sum()
-    np.testing.assert_array_equal(trimmed(wide, suv) > 0.5, part)
+    np.testing.assert_array_equal(trimmed(wide, suv, 1.0) > 0.5, part)
 
 
 def test_a_mask_on_its_uptake_stays_as_it_is() -> None:
     suv, near = _cone(), np.where(_distance() < 4, 0.9, 0.1)
-    np.testing.assert_array_equal(trimmed(near, suv), near)
+    np.testing.assert_array_equal(trimmed(near, suv, 1.0), near)
 
 
 def test_the_border_lies_between_voxels_where_the_uptake_crosses_the_threshold() -> None:
     suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
     threshold = METABOLIC_SHARE * np.percentile(suv[wide > 0.5], 95)
-    cut = trimmed(wide, suv)
+    cut = trimmed(wide, suv, 1.0)
     beyond = (wide > 0.5) & (cut <= 0.5)
     np.testing.assert_allclose(cut[beyond], 0.5 * suv[beyond] / threshold)
 
 
 def test_a_cold_core_is_kept() -> None:
     suv = np.where(_distance() < 3, 0.5, _cone(0.3))
-    assert (trimmed(np.where(_distance() < 8, 0.9, 0.0), suv) > 0.5)[15, 15, 15]
+    assert (trimmed(np.where(_distance() < 8, 0.9, 0.0), suv, 1.0) > 0.5)[15, 15, 15]
+
+
+def test_only_the_rim_is_trimmed() -> None:
+    """A tumour hot on one side keeps its cold half, but for the rim."""
+    suv, wide = np.full((31, 31, 31), 0.5), _distance() < 13
+    suv[:, :, 15:] = 8.0
+    kept = trimmed(np.where(wide, 0.9, 0.1), suv, 1.0) > 0.5
+    assert not metabolic_part(suv, wide)[15, 15, 10]
+    assert kept[15, 15, 10]
+    assert not kept[15, 15, 15 - 13 : 15 - 13 + int(TRIMMED_MM)].any()
 
 
 @pytest.mark.parametrize("suv", [0.0, 1.0])
 def test_even_uptake_has_nothing_to_trim(suv: float) -> None:
     probability = np.where(_distance() < 5, 0.9, 0.1).astype(np.float32)
-    cut = trimmed(probability, np.full(probability.shape, suv))
+    cut = trimmed(probability, np.full(probability.shape, suv), 1.0)
     np.testing.assert_array_equal(cut, probability)
     assert cut.dtype == np.float32
 
 
 def test_no_tumour_has_nothing_to_trim() -> None:
     none = np.zeros((5, 5, 5), np.float32)
-    np.testing.assert_array_equal(trimmed(none, np.ones(none.shape)), none)
+    np.testing.assert_array_equal(trimmed(none, np.ones(none.shape), 1.0), none)

@@ -53,6 +53,21 @@ def test_the_phantom_gets_a_tumour_that_is_hotter_than_its_surroundings(generato
     assert change[mask].mean() > 0.5
 
 
+def test_trimming_takes_what_lies_beyond_the_uptake_from_the_mask_and_leaves_the_image(
+    generator: TumorGenerator,
+) -> None:
+    untrimmed = TumorGenerator(generator.bundle, "cpu", trim=False)
+    prepared = generator.prepare(make_phantom(0, spacing_mm=(5.0, 5.0, 5.0)), phantom_box("left thigh"), suv_factor=1)
+    a, b = (each.generate(prepared, seed=0) for each in (generator, untrimmed))
+    suv, whole = sitk.GetArrayFromImage(a.image), sitk.GetArrayFromImage(b.mask) > 0
+    np.testing.assert_array_equal(suv, sitk.GetArrayFromImage(b.image))
+    kept = sitk.GetArrayFromImage(a.mask) > 0
+    taken = whole & ~kept
+    assert kept.any() and taken.any() and not (kept & ~whole).any()
+    assert suv[taken].max() < np.median(suv[kept])
+    assert b.provenance["trimmed"] == "no" and "trimmed" not in a.provenance
+
+
 def test_four_steps_of_second_order_come_as_near_to_fifty_as_ten_of_first(generator: TumorGenerator) -> None:
     """What the four-step bundle promises: its hottest voxels and masks are those of a fine solution."""
     quick = TumorGenerator.from_pretrained("pet-fdg-v2-4step", "cpu")
