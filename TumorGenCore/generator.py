@@ -434,7 +434,13 @@ class _Run:
         with timed(seconds, "paste"):
             original = self.prepared.encoded.original_suv[0, 0].cpu().numpy()
             pasted = _paste(
-                self.prepared, original, grown.synthetic_suv, grown.probability, self.target, self.paste, self.trim
+                self.prepared,
+                original,
+                grown.synthetic_suv,
+                grown.probability,
+                trim=self.trim,
+                target=self.target,
+                paste=self.paste,
             )
         return _Tumour(pasted, notices, seconds)
 
@@ -485,13 +491,15 @@ def paste_patch(
 ) -> tuple[sitk.Image, sitk.Image]:
     """Image and mask as an insertion gives them, whatever made the patch; only voxels inside the box are changed.
 
+    The mask is the maker's own: it is not trimmed to the uptake.
+
     Args:
         placed: where.
         original_suv: the working patch before, (k, j, i).
         synthetic_suv: with the tumour, (k, j, i).
         probability: of the tumour, (k, j, i); a mask of 0 and 1 will do.
     """
-    pasted = _paste(placed, original_suv, synthetic_suv, probability)
+    pasted = _paste(placed, original_suv, synthetic_suv, probability, trim=False)
     image = _with_region(placed.image, pasted.values, pasted.marked.start_ijk)
     return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
 
@@ -537,9 +545,10 @@ def _paste(
     original_suv: NDArray,
     synthetic_suv: NDArray,
     probability: NDArray,
+    *,
+    trim: bool,
     target: UptakeTarget | None = None,
     paste: Paste = "change",
-    trim: bool = False,
 ) -> _Pasted:
     """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
     grid, box, patch = placed.grid, placed.box, placed.patch
@@ -553,9 +562,8 @@ def _paste(
     native = read_region(placed.image, start, size)
     factor = placed.units.suv_factor
     before = native.astype(np.float64) * factor
-    if (
-        trim
-    ):  # What the voxels show, between them too: cut on coarse voxels, too little of a small tumour would be left.
+    if trim:
+        # By what the voxels show, between them too: cut on coarse voxels, too little of a small tumour would be left.
         shown = grid.region(start, size).image_from_array(change.on(before).astype(np.float32))
         probability = trimmed(probability, patch.sample(shown), patch.grid.spacing_mm[0])
     soft = patch.to_native(probability, grid)[0] * (window > 0)

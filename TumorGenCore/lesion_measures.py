@@ -10,6 +10,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from TumorGenCore.mask_extent import around
+
 __all__ = ["LesionMeasures", "measure_images", "measure_lesion", "peak_sphere"]
 
 #: Radius of a sphere of 1 ml, mm.
@@ -84,11 +86,9 @@ def measure_images(image: sitk.Image, mask: sitk.Image, suv_factor: float = 1.0)
     inside = sitk.GetArrayViewFromImage(mask) > 0
     values = sitk.GetArrayViewFromImage(image)
     spacing = mask.GetSpacing()
-    around = ndimage.find_objects(inside.astype(np.uint8))
-    if around:
-        margins = [math.ceil(2 * PEAK_RADIUS_MM / step) for step in reversed(spacing)]
-        crop = tuple(slice(max(0, s.start - m), s.stop + m) for s, m in zip(around[0], margins, strict=True))
-        inside, values = inside[crop], values[crop]
+    if inside.any():
+        block = around(inside, [math.ceil(2 * PEAK_RADIUS_MM / step) for step in reversed(spacing)])
+        inside, values = inside[block], values[block]
     return measure_lesion(values * suv_factor, inside, spacing)
 
 
@@ -109,10 +109,6 @@ def peak_sphere(spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
 def _peak(suv: NDArray, inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
     """Only the mask's surroundings are looked at: the cost follows the lesion."""
     sphere = peak_sphere(spacing_mm)
-    reach = [edge // 2 for edge in sphere.shape]
-    around = ndimage.find_objects(inside.astype(np.uint8))[0]
-    crop = tuple(
-        slice(max(0, s.start - r), min(n, s.stop + r)) for s, r, n in zip(around, reach, suv.shape, strict=True)
-    )
-    means = ndimage.correlate(np.asarray(suv[crop], dtype=np.float64), sphere, mode="nearest")
-    return float(means[inside[crop]].max())
+    block = around(inside, [edge // 2 for edge in sphere.shape])
+    means = ndimage.correlate(np.asarray(suv[block], dtype=np.float64), sphere, mode="nearest")
+    return float(means[inside[block]].max())

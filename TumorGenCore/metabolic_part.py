@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from TumorGenCore.mask_extent import around
+
 __all__ = ["METABOLIC_SHARE", "TRIMMED_MM", "largest_piece", "metabolic_part", "trimmed"]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
@@ -52,13 +54,13 @@ def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float) -> NDArray:
     threshold = METABOLIC_SHARE * float(np.percentile(suv[mask], 95)) if mask.any() else 0.0
     if threshold <= 0:
         return probability
-    (found,) = ndimage.find_objects(mask.astype(np.uint8))
-    around = tuple(slice(max(0, s.start - _CLOSING), s.stop + _CLOSING) for s in found)
+    block = around(mask, _CLOSING)
+    mask, suv = mask[block], suv[block]
     # Padded, so that the grid's edge is an edge of the mask too.
-    depth = ndimage.distance_transform_edt(np.pad(mask[around], 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
-    beyond = mask[around] & (depth <= TRIMMED_MM) & ~metabolic_part(suv[around], mask[around])
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
+    beyond = mask & (depth <= TRIMMED_MM) & ~metabolic_part(suv, mask)
     cut = probability.copy()
-    cut[around][beyond] = 0.5 * np.clip(suv[around][beyond] / threshold, 0, 1)
+    cut[block][beyond] = 0.5 * np.clip(suv[beyond] / threshold, 0, 1)
     return cut
 
 

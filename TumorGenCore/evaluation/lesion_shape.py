@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import SphericalVoronoi
 
+from TumorGenCore.mask_extent import around
+
 __all__ = ["edge_fwhm_mm", "necrosis_fraction", "sphericity", "surface_mm2"]
 
 #: Uptake below this share of the lesion's 95th percentile is cold.
@@ -61,8 +63,7 @@ def sphericity(mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
     """
     if not mask.any():
         return math.nan
-    around = ndimage.find_objects(mask.astype(np.uint8))[0]
-    coarse = np.pad(mask[around].astype(np.float32), 1)
+    coarse = np.pad(mask[around(mask)].astype(np.float32), 1)
     fine = ndimage.zoom(coarse, _FINER, order=1, grid_mode=True, mode="nearest") > 0.5
     x, y, z = (step / _FINER for step in spacing_mm)
     if not fine.any():

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.mask_extent import around
 from TumorGenCore.model_bundle import add_training_lesions, bundle_folder, load_bundle
 from TumorGenCore.training.data import Case, Lesion, case_files, load_cases
 from TumorGenCore.training.tumour_masks import tumour_mask
@@ -64,7 +64,5 @@ def add_lesions_to_bundle(model: str | Path, data: Path) -> int:
 
 def _thumbnail(case: Case, lesion: Lesion) -> NDArray[np.uint8]:
     mask = tumour_mask(case, lesion)
-    # Of a whole body only the neighbourhood is looked at; the edge is interpolated from the voxels around it.
-    found = ndimage.find_objects(mask.astype(np.uint8))[0]
-    around = tuple(slice(max(0, s.start - 2), s.stop + 2) for s in found)
-    return thumbnail(sitk.GetArrayViewFromImage(case.image)[around], mask[around], case.image.GetSpacing())
+    block = around(mask, 2)  # The edge is interpolated from the voxels around it.
+    return thumbnail(sitk.GetArrayViewFromImage(case.image)[block], mask[block], case.image.GetSpacing())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from TumorGenCore.geometry import Grid
+from TumorGenCore.mask_extent import around
 from TumorGenCore.metabolic_part import metabolic_part
 from TumorGenCore.training.data import Case, Lesion, lesion_mask
 
@@ -20,11 +20,8 @@ _MARGIN_VOXELS = 4
 def tumour_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
     """The part of a lesion's contour that takes up tracer, (k, j, i) on the case's grid."""
     mask = lesion_mask(lesion, Grid.from_image(case.image))
-    # Of a whole body only the neighbourhood is looked at.
-    found = ndimage.find_objects(mask.astype(np.uint8))[0]
-    around = tuple(slice(max(0, s.start - _MARGIN_VOXELS), s.stop + _MARGIN_VOXELS) for s in found)
-    suv = sitk.GetArrayViewFromImage(case.image)[around]
-    mask[around] = metabolic_part(suv, mask[around])
+    block = around(mask, _MARGIN_VOXELS)
+    mask[block] = metabolic_part(sitk.GetArrayViewFromImage(case.image)[block], mask[block])
     return mask
 
 
