@@ -61,6 +61,18 @@ def test_only_what_lies_in_the_box_counts() -> None:
     assert nothing == dict.fromkeys(ALIGNMENT_FIGURES)
 
 
+def test_what_is_mirrored_beyond_the_scan_does_not_count_again() -> None:
+    grid = Grid((48, 48, 48), (2.5, 2.5, 2.5), (-58.75, -58.75, -58.75))
+    by_the_edge, unmarked = ball(12, 6, 2.5), ball(12, 24, 2.5)
+    image = grid.image_from_array(np.where(by_the_edge | unmarked, 20.0, 0.0).astype(np.float32))
+    segmenter = hot_finder(float(np.sinh(np.arcsinh(20.0) / 2)))
+    box = Box((9 * 2.5 - 58.75, 0.0, 0.0), (110, 60, 60))
+    figures = alignment(segmenter, image, grid.image_from_array(by_the_edge.astype(np.uint8)), box)
+    # One of two: 2 * 1 / (1 + 2). With its mirror image it would be two of three, 0.8.
+    assert figures["dice"] == pytest.approx(2 / 3, abs=0.06)
+    assert figures["dice_voxels"] == pytest.approx(2 / 3, abs=0.02)
+
+
 def test_large_voxels_limit_how_well_any_mask_can_agree() -> None:
     """A ball found on the fine grid: on voxels of 2.5 mm nearly all of it is left, on 10 mm its border is lost."""
     segmenter, box = hot_finder(float(np.sinh(np.arcsinh(20.0) / 2))), Box((0.0, 0.0, 0.0), (60, 60, 60))

@@ -44,7 +44,8 @@ def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Bo
         segmenter: trained on real patients, none of them this one.
         image: SUV; synthetic I' with its M', or a real scan with its tumours, which gives the segmenter's ceiling.
         mask: 0/1 on the image's grid, or a probability, whose border lies where it is one half.
-        box: only what lies inside counts: other tumours and organs that take up tracer are not asked about.
+        box: only what lies inside counts, and of that what the scan covers: other tumours and organs that take up
+            tracer are not asked about.
 
     Returns:
         ``dice``, ``nsd`` (at 2 mm) and ``nsd_voxel`` (at one voxel of the scan), on a grid twice as fine as the
@@ -65,7 +66,10 @@ def voxel_limit(segmenter: Segmenter, image: sitk.Image, box: Box) -> Figures:
 
 @dataclass(frozen=True)
 class _Finding:
-    """What a segmenter finds of a scan in a box, on the grid that surfaces are compared on; ``inside``: of the box."""
+    """What a segmenter finds of a scan in a box, on the grid that surfaces are compared on.
+
+    ``inside``: of the box and of the scan, which a patch shows mirrored beyond its edges.
+    """
 
     image: sitk.Image
     fine: WorkingPatch
@@ -77,7 +81,7 @@ class _Finding:
         patch = WorkingPatch.around(box.canonical(), segmenter.run.patch)
         i, j, k = (FINER * n for n in patch.grid.size_ijk)
         fine = WorkingPatch.of_size(patch.box, (i, j, k), patch.grid.spacing_mm[0] / FINER)
-        inside = fine.box_coverage() > 0.5
+        inside = (fine.box_coverage() > 0.5) & fine.inside(Grid.from_image(image))
         return cls(image, fine, inside, segmenter.find(image, patch, FINER) & inside)
 
     @cached_property
