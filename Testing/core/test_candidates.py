@@ -94,13 +94,18 @@ def prepared(generator):
 
 
 def test_candidates_are_what_their_seeds_give(generator, prepared):
+    """Not bit for bit: a batch's sums are taken in another order, and untrained networks make much of it."""
     best = best_candidates(generator, prepared, [4, 9], steps=2)
     assert {candidate.seed for candidate in best.kept} == {4, 9}
     assert best.kept[0].quality.total >= best.kept[1].quality.total
     for candidate in best.kept:
         alone = generator.generate(prepared, seed=candidate.seed, steps=2)
-        assert np.array_equal(*(sitk.GetArrayFromImage(r.image) for r in (candidate.made, alone)))
-        assert candidate.quality == alone.quality == candidate.made.quality
+        image, other = (sitk.GetArrayFromImage(r.image) for r in (candidate.made, alone))
+        np.testing.assert_allclose(image, other, rtol=0.02, atol=0.02)
+        assert candidate.quality == candidate.made.quality
+        assert candidate.quality.total == pytest.approx(alone.quality.total, abs=0.02)
+    first, second = (sitk.GetArrayFromImage(candidate.made.image) for candidate in best.kept)
+    assert not np.allclose(first, second, rtol=0.02, atol=0.02)
 
 
 def test_progress_counts_and_names_what_is_drawn_again(generator, prepared):
