@@ -20,6 +20,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def onednn_bfloat16() -> None:
+    """Skips where oneDNN packs no weights in bfloat16: it asks for AVX-512 or AVX-NE-CONVERT."""
+    import torch
+
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("oneDNN has no bfloat16 on this processor")
+
+
+@pytest.fixture(scope="session")
 def tiny_bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model bundle with small untrained networks, which change every voxel they may change."""
     # Imported here: torch takes seconds, and most tests do without.

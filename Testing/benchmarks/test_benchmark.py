@@ -68,7 +68,7 @@ def test_every_other_way_to_ask_has_its_lines(generator: TumorGenerator) -> None
     assert ratio.value == both[0].seconds / both[2].seconds and ratio.must == 1.3
 
 
-@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bfloat16 on this processor")
+@pytest.mark.usefixtures("onednn_bfloat16")
 def test_precisions_and_threads_are_what_their_lines_say(
     generator: TumorGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

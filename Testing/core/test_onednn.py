@@ -10,11 +10,6 @@ from torch.profiler import ProfilerActivity, profile
 from TumorGenCore import TumorGenerator
 from TumorGenCore.networks.onednn import OneDnnConv3d, use_onednn
 
-#: It packs weights in bfloat16 on processors with AVX-512 or AVX-NE-CONVERT only.
-needs_onednn_bfloat16 = pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bfloat16 on this processor"
-)
-
 
 @pytest.mark.parametrize("settings", [{"padding": 1}, {"stride": 2, "padding": 1}, {"bias": False}, {"dilation": 2}])
 def test_the_result_and_the_gradient_are_those_of_the_plain_layer(settings):
@@ -45,7 +40,7 @@ def test_the_gradient_in_bfloat16_is_the_one_in_float32_on_the_smallest_grids_to
     assert (gradients[1] - gradients[0]).norm() < 0.05 * gradients[0].norm()
 
 
-@needs_onednn_bfloat16
+@pytest.mark.usefixtures("onednn_bfloat16")
 def test_in_bfloat16_the_result_is_autocasts_own_and_follows_the_weights():
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Conv3d(4, 6, 3, padding=1))
