@@ -59,7 +59,9 @@ def test_every_method_is_measured_at_the_same_sites(folder, generator, tmp_path)
     for groups in alignment["methods"].values():
         for row in groups.values():
             assert row["dice"]["lesions"] + row["empty"] == 4
+            assert (row["volume_ml"] is None) == (row["empty"] == 4)
     assert alignment["ceiling"]["dice"]["mean"] > 0.8
+    assert alignment["ceiling"]["volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.15)
     # Hot balls in hot balls' places: what is hot is the tumour.
     assert alignment["methods"]["copy-paste"]["healthy"]["dice"]["mean"] > 0.7
     assert alignment["methods"]["copy-paste"]["tumour"]["dice"]["mean"] > 0.5
@@ -128,7 +130,7 @@ def test_distances_of_methods_are_on_one_scale_and_tell_them_apart() -> None:
 
 
 def nothing() -> dict:
-    return mean_alignment(["A"], [dict.fromkeys(ALIGNMENT_FIGURES)])
+    return {**mean_alignment(["A"], [dict.fromkeys(ALIGNMENT_FIGURES)]), "volume_ml": None}
 
 
 def test_features_that_are_not_installed_are_left_out_with_the_reason() -> None:

@@ -97,7 +97,7 @@ def compare(
             "efflite0": distances(tumour, *real, load_slice_features, PLANES),
         },
         "alignment": {
-            "ceiling": _ceiling(next(iter(made.values())), segmenter),
+            "ceiling": {**_ceiling(next(iter(made.values())), segmenter), "volume_ml": _median_ml(real[0])},
             "methods": {method: _alignment(some) for method, some in made.items()},
         },
         "seconds": {method: _seconds([m.seconds for m in some]) for method, some in made.items()},
@@ -149,8 +149,15 @@ def _alignment(made: Sequence[Made]) -> dict:
     groups = {}
     for group in ("tumour", "healthy"):
         some = [m for m in made if m.site.group == group]
-        groups[group] = mean_alignment([m.site.patient for m in some], [m.figures for m in some])
+        figures = mean_alignment([m.site.patient for m in some], [m.figures for m in some])
+        groups[group] = {**figures, "volume_ml": _median_ml([m.lesion for m in some])}
     return groups
+
+
+def _median_ml(lesions: Sequence[LesionSample]) -> float | None:
+    """Median volume of the masks that are not empty, None without any: the larger a tumour, the higher its DSC."""
+    volumes = [lesion.mask.sum() * np.prod(lesion.spacing_mm) / 1000 for lesion in lesions if lesion.mask.any()]
+    return float(np.median(volumes)) if volumes else None
 
 
 def _ceiling(made: Sequence[Made], segmenter: Segmenter) -> dict:
