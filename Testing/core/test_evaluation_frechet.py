@@ -60,6 +60,18 @@ def test_the_projection_keeps_the_spread_and_ignores_units_and_constants():
         Projection.fitted(np.ones((9, 3)), 2)
 
 
+def test_a_feature_that_is_next_to_silent_in_the_training_decides_nothing_among_those_of_one_kind():
+    rng = np.random.default_rng(2)
+    silent = 1e-6 * rng.normal(size=(40, 1))
+    training = np.hstack([rng.normal(size=(40, 5)), silent])
+    spoken = training[:10].copy()
+    spoken[0, -1] = 0.1
+    own, common = (Projection.fitted(training, 3, common_unit) for common_unit in (False, True))
+    assert np.abs(own(spoken) - own(training[:10])).max() > 1000
+    assert np.abs(common(spoken) - common(training[:10])).max() < 0.1
+    assert common(training).var(axis=0, ddof=1).sum() == pytest.approx(1)
+
+
 def test_shifted_features_are_far_and_the_floor_is_near():
     rng = np.random.default_rng(0)
     training, held_out = rows(rng.normal(size=(40, 60)), "T"), rows(rng.normal(size=(12, 60)), "H")

@@ -116,3 +116,17 @@ def test_cases_without_any_tumour_are_refused(tmp_path):
     write_case(tmp_path, "P1", None)
     with pytest.raises(TrainingDataError, match="No case has a tumour mask"):
         maker(load_cases(tmp_path))
+
+
+def test_cubic_resampling_keeps_edges_steeper_and_uptake_above_zero(cases):
+    settings = {"transplant_share": 0.0, "resolution_mm": (0.1, 0.1)}
+    linear, cubic = (maker(cases, cubic=c, **settings) for c in (False, True))
+    for index in range(6):
+        blurred, kept = (made.example(index, SIZE).suv for made in (linear, cubic))
+        assert np.abs(kept - blurred).mean() < 0.1 * blurred.mean()
+        assert steepest(kept) > steepest(blurred)
+        assert kept.min() >= 0
+
+
+def steepest(suv: np.ndarray) -> float:
+    return float(np.percentile(ndimage.gaussian_gradient_magnitude(suv, 0.5), 99.5))

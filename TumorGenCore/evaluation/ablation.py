@@ -229,7 +229,7 @@ def _report(
         "variants": variants,
         "frechet": {
             "radiomics": distances(lesions, held_out, training, load_radiomics, ("all",)),
-            "efflite0": distances(lesions, held_out, training, load_slice_features, PLANES),
+            "efflite0": distances(lesions, held_out, training, load_slice_features, PLANES, common_unit=True),
         },
     }
 

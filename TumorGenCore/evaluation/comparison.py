@@ -94,7 +94,7 @@ def compare(
         "seeds": list(range(seeds)),
         "frechet": {
             "radiomics": distances(tumour, *real, load_radiomics, ("all",)),
-            "efflite0": distances(tumour, *real, load_slice_features, PLANES),
+            "efflite0": distances(tumour, *real, load_slice_features, PLANES, common_unit=True),
         },
         "alignment": {
             "ceiling": {**_ceiling(next(iter(made.values())), segmenter), "volume_ml": _median_ml(real[0])},

@@ -31,7 +31,7 @@ def frechet_distance(a: NDArray, b: NDArray) -> float:
 
 @dataclass(frozen=True)
 class Projection:
-    """Features scaled to the training lesions' mean and deviation, on their first principal components.
+    """Features less the training lesions' mean, on their first principal components.
 
     The components' total variance over the training lesions is 1, so that a Frechet distance of 1 is a shift as large
     as their whole spread.
@@ -42,10 +42,23 @@ class Projection:
     explained: float
 
     @classmethod
-    def fitted(cls, training: NDArray, components: int) -> Projection:
-        """Fixed on the training lesions' features, (n, d); features that do not vary are left out by a weight of 0."""
+    def fitted(cls, training: NDArray, components: int, common_unit: bool = False) -> Projection:
+        """Fixed on the training lesions' features, (n, d).
+
+        Args:
+            training: features of the training lesions.
+            components: kept at most.
+            common_unit: the features are of one kind, as a network's activations are, and are taken as they come.
+                Otherwise each is divided by its deviation first, and left out where it does not vary. A network has
+                features that are next to silent in the training lesions: divided so, one lesion in which one of them
+                speaks would be farther away than all others.
+
+        Raises:
+            LeftOutError: the lesions do not differ.
+        """
         mean, deviation = training.mean(axis=0), training.std(axis=0)
-        scale = np.where(deviation > 1e-9 * np.maximum(np.abs(mean), 1e-9), 1 / np.maximum(deviation, 1e-300), 0.0)
+        varies = deviation > 1e-9 * np.maximum(np.abs(mean), 1e-9)
+        scale = varies / (1.0 if common_unit else np.maximum(deviation, 1e-300))
         _, singular, axes = np.linalg.svd((training - mean) * scale, full_matrices=False)
         total = float((singular**2).sum())
         kept = float((singular[:components] ** 2).sum())
@@ -80,6 +93,7 @@ def frechet_of_features(
     draws: int = 200,
     seed: int = 0,
     components: int | None = None,
+    common_unit: bool = False,
 ) -> dict:
     """Frechet distance to the training lesions beside its floor (see ``against_floor``).
 
@@ -90,13 +104,14 @@ def frechet_of_features(
         parts: the features are so many blocks of one length, whose distances are averaged.
         draws, seed: of the bootstrap.
         components: at most ``most_components``, which None takes; distances are comparable at one number only.
+        common_unit: see ``Projection.fitted``.
 
     Raises:
         LeftOutError: too few lesions, or features that do not vary.
     """
     synthetic, held_out, training = synthetic.known(), held_out.known(), training.known()
     kept = most_components(synthetic, held_out, training, parts) if components is None else components
-    projections = [Projection.fitted(block, kept) for block in np.split(training.values, parts, axis=1)]
+    projections = [Projection.fitted(block, kept, common_unit) for block in np.split(training.values, parts, axis=1)]
 
     def projected(rows: Rows) -> Rows:
         blocks = np.split(rows.values, parts, axis=1)

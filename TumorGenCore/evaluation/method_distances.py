@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ def distances(
     training: Sequence[LesionSample],
     load: Callable[[], Callable[[LesionSample], NDArray[np.float64]]],
     blocks: Sequence[str],
+    common_unit: bool = False,
 ) -> dict:
     """Frechet distances of every method's lesions to the training lesions, on the same principal components.
 
@@ -28,6 +30,7 @@ def distances(
         held_out, training: real lesions.
         load: makes the function from a lesion to its features.
         blocks: names of the equal parts that the features consist of.
+        common_unit: see ``Projection.fitted``.
 
     Returns:
         ``methods``: per method what ``frechet_of_features`` gives, averaged over the blocks, and in ``blocks`` for
@@ -50,15 +53,18 @@ def distances(
             reasons[method] = {"left_out": str(reason)}
     # Distances on more components are longer: the poorest method sets the number for all.
     components = min(most.values(), default=0)
-    found = {method: _of_method(rows[method], *real, blocks, components) for method in most}
+    found = {method: _of_method(rows[method], *real, blocks, components, common_unit) for method in most}
     return {"methods": {method: found.get(method) or reasons[method] for method in synthetic}}
 
 
-def _of_method(synthetic: Rows, held_out: Rows, training: Rows, blocks: Sequence[str], components: int) -> dict:
+def _of_method(
+    synthetic: Rows, held_out: Rows, training: Rows, blocks: Sequence[str], components: int, common_unit: bool
+) -> dict:
     parts = len(blocks)
+    measure = partial(frechet_of_features, components=components, common_unit=common_unit)
     split = [_split(rows, parts) for rows in (synthetic, held_out, training)]
-    alone = [frechet_of_features(a, b, c, components=components) for a, b, c in zip(*split, strict=True)]
-    together = frechet_of_features(synthetic, held_out, training, parts, components=components)
+    alone = [measure(a, b, c) for a, b, c in zip(*split, strict=True)]
+    together = measure(synthetic, held_out, training, parts)
     return {**together, "blocks": dict(zip(blocks, alone, strict=True))}
 
 

@@ -97,10 +97,10 @@ def measure_realism(
     tell("memorisation: done")
     figures["frechet"] = {
         "radiomics": _or_reason(lambda: _frechet(groups, load_radiomics())),
-        "efflite0": _or_reason(lambda: _frechet(groups, load_slice_features(), parts=len(PLANES))),
+        "efflite0": _or_reason(lambda: _of_slices(groups, load_slice_features())),
     }
     if inception is not None:
-        figures["frechet"]["inception"] = _or_reason(lambda: _frechet(groups, inception, parts=len(PLANES)))
+        figures["frechet"]["inception"] = _or_reason(lambda: _of_slices(groups, inception))
     tell("Frechet distances: done")
     return figures, {sample.name: sample for sample in [*synthetic, *every["held_out"], *every["training"], *small]}
 
@@ -140,11 +140,17 @@ def _known(row: dict[str, float]) -> dict[str, float | None]:
     return {key: value if math.isfinite(value) else None for key, value in row.items()}
 
 
-def _frechet(groups: Groups, features: Callable[[LesionSample], np.ndarray], parts: int = 1) -> dict:
+def _of_slices(groups: Groups, features: SliceFeatures) -> dict:
+    return _frechet(groups, features, parts=len(PLANES), common_unit=True)
+
+
+def _frechet(
+    groups: Groups, features: Callable[[LesionSample], np.ndarray], parts: int = 1, common_unit: bool = False
+) -> dict:
     # Features take seconds: not where the lesions will not be enough.
     for kind in ("tumour", "held_out", "training"):
         if len(groups[kind]) < LEAST_LESIONS:
             raise LeftOutError(f"{len(groups[kind])} {kind.replace('_', '-')} lesions; {LEAST_LESIONS} are needed.")
 
     rows = {kind: feature_rows(groups[kind], features) for kind in ("tumour", "held_out", "training")}
-    return frechet_of_features(rows["tumour"], rows["held_out"], rows["training"], parts)
+    return frechet_of_features(rows["tumour"], rows["held_out"], rows["training"], parts, common_unit=common_unit)
