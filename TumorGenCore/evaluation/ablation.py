@@ -15,12 +15,10 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.ablation_text import ablation_text, save_ablation
 from TumorGenCore.evaluation.alignment import alignment
 from TumorGenCore.evaluation.insertion import Site, evaluate_site, sites_of
-from TumorGenCore.evaluation.method_distances import distances
+from TumorGenCore.evaluation.method_distances import every_distance
 from TumorGenCore.evaluation.patients import check_unseen
-from TumorGenCore.evaluation.radiomics import load_radiomics
 from TumorGenCore.evaluation.resampling import mean_of_patients
 from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
-from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
 from TumorGenCore.generator import Paste, TumorGenerator
 from TumorGenCore.model_bundle import METADATA, load_bundle
 from TumorGenCore.pseudo_mask import BoxOffsets
@@ -227,10 +225,7 @@ def _report(
         "patients": sorted({site.patient for site in sites}),
         "ceiling": {name: mean_of_patients(_by_patient(real, name)) for name in ("dice", "nsd")},
         "variants": variants,
-        "frechet": {
-            "radiomics": distances(lesions, held_out, training, load_radiomics, ("all",)),
-            "efflite0": distances(lesions, held_out, training, load_slice_features, PLANES, common_unit=True),
-        },
+        "frechet": every_distance(lesions, held_out, training),
     }
 
 

@@ -15,13 +15,11 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.alignment import Figures, alignment, mean_alignment
 from TumorGenCore.evaluation.comparison_text import comparison_text
 from TumorGenCore.evaluation.insertion import Site, sites_of
-from TumorGenCore.evaluation.method_distances import distances
+from TumorGenCore.evaluation.method_distances import every_distance
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
-from TumorGenCore.evaluation.radiomics import load_radiomics
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
 from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
-from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
 from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.preview import PreviewCase, save_contact_sheet
@@ -92,10 +90,7 @@ def compare(
         "weights_sha256": generator.bundle.weights_hash,
         "cases": sorted(names),
         "seeds": list(range(seeds)),
-        "frechet": {
-            "radiomics": distances(tumour, *real, load_radiomics, ("all",)),
-            "efflite0": distances(tumour, *real, load_slice_features, PLANES, common_unit=True),
-        },
+        "frechet": every_distance(tumour, *real),
         "alignment": {
             "ceiling": {**_ceiling(next(iter(made.values())), segmenter), "volume_ml": _median_ml(real[0])},
             "methods": {method: _alignment(some) for method, some in made.items()},

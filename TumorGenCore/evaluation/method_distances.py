@@ -9,10 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.frechet import frechet_of_features, most_components
+from TumorGenCore.evaluation.radiomics import load_radiomics
 from TumorGenCore.evaluation.resampling import LEAST_LESIONS, LeftOutError, Rows
 from TumorGenCore.evaluation.samples import LesionSample, feature_rows
+from TumorGenCore.evaluation.slice_features import PLANES, load_slice_features
 
-__all__ = ["distances"]
+__all__ = ["distances", "every_distance"]
+
+
+def every_distance(
+    synthetic: Mapping[str, Sequence[LesionSample]],
+    held_out: Sequence[LesionSample],
+    training: Sequence[LesionSample],
+) -> dict:
+    """``distances`` of all kinds of features that need nothing of the user's: ``radiomics`` and ``efflite0``."""
+    return {
+        "radiomics": distances(synthetic, held_out, training, load_radiomics, ("all",)),
+        "efflite0": distances(synthetic, held_out, training, load_slice_features, PLANES, common_unit=True),
+    }
 
 
 def distances(

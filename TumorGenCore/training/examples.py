@@ -51,8 +51,7 @@ class ExampleSettings:
         warp: donors are stretched and bent by about this share of their extent, so that no shape comes twice.
         host_exponent: a case gives healthy tissue in proportion to its volume to this power: 0 all cases alike, 1 a
             whole body as often as its volume says.
-        cubic: scans are resampled by cubic B-splines; else linearly, which widens an edge of 10 mm by nearly 1 mm where
-            voxels are of 5 mm.
+        cubic: scans are resampled by cubic B-splines; else linearly, which blurs edges where voxels are large.
     """
 
     transplant_share: float = 0.6
