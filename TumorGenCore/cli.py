@@ -344,6 +344,15 @@ def _add_lesions(options: argparse.Namespace, report: _Report) -> None:
     report.say(f"Thumbnails of {count} training lesions are in {options.model}.")
 
 
+def _measure_resolution(options: argparse.Namespace, report: _Report) -> None:
+    from TumorGenCore.training.blur import add_recovery_to_bundle
+
+    blur = add_recovery_to_bundle(options.model, options.data)
+    report.values = blur.as_dict()
+    for line in blur.lines():
+        report.say(line)
+
+
 def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.config import SegmenterRun
     from TumorGenCore.training.segmenter import train_segmenter
@@ -574,6 +583,15 @@ def _parser() -> argparse.ArgumentParser:
     lesions.add_argument("--data", type=Path, required=True, help="folder with the cases it was trained on")
     lesions.add_argument("--model", required=True, help="bundle name or folder")
     lesions.set_defaults(run=_add_lesions)
+
+    resolution = train.add_parser(
+        "resolution",
+        parents=[common],
+        help="measure what a bundle's VAE blurs of tumours, and let the bundle restore it",
+    )
+    resolution.add_argument("--data", type=Path, required=True, help="folder with the cases it was trained on")
+    resolution.add_argument("--model", required=True, help="bundle name or folder")
+    resolution.set_defaults(run=_measure_resolution)
 
     segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumours only")
     segmenter.set_defaults(run=_train_segmenter, stage="segmenter")

@@ -152,7 +152,7 @@ class Engine:
                 return self._sampled(box.on(self.device), seeds, sampling, controls, advance).split(1)
 
         def decoded(some: Sequence[torch.Tensor]) -> Sequence[Grown]:
-            return self._decoded(torch.cat([to_device(x, self.device) for x in some]), seconds)
+            return self._decoded(torch.cat([to_device(x, self.device) for x in some]), box, seconds)
 
         for made in self._in_batches(noise_seeds, SAMPLED_CELLS // cells, sampled, notices):
             latents += made
@@ -198,7 +198,7 @@ class Engine:
         with autocast(self.device):
             return integrate(velocity, noise, sampling.grid(), sampling.solver, known, on_step)
 
-    def _decoded(self, x: torch.Tensor, seconds: dict[str, float]) -> list[Grown]:
+    def _decoded(self, x: torch.Tensor, box: EncodedBox, seconds: dict[str, float]) -> list[Grown]:
         with autocast(self.device):
             with timed(seconds, "decode"):
                 decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
@@ -210,7 +210,10 @@ class Engine:
                     refined = plain_mask(mask, self.bundle.vae.factor)
                 made = (self.bundle.scale.to_suv(decoded.float()), refined)
                 suv, probability = (to_cpu(t)[:, 0].numpy() for t in made)
-        return [Grown(*both) for both in zip(suv, probability, strict=True)]
+        with timed(seconds, "decode"):
+            before = to_cpu(box.original_suv)[0, 0].numpy()
+            restored = [self.bundle.resolution.restored(each, before) for each in suv]
+        return [Grown(*both) for both in zip(restored, probability, strict=True)]
 
     def _in_batches(
         self,

@@ -19,7 +19,7 @@ from TumorGenCore.devices import pick_device
 from TumorGenCore.engine import EncodedBox, Engine, Grown, timed
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
-from TumorGenCore.metabolic_part import trimmed
+from TumorGenCore.metabolic_part import fitted
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
@@ -144,7 +144,7 @@ class TumorGenerator:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         paste: how the tumour joins the tissue; ``replace`` is there to be compared with.
         refine: False takes the latent mask as it is, upsampled, in place of VMR's; there to be compared with.
-        trim: False leaves M' as it is where it reaches beyond its uptake (``trimmed``); there to be compared with.
+        fit_mask: False leaves M' as it is where its uptake ends elsewhere (``fitted``); there to be compared with.
 
     Example:
         >>> generator = TumorGenerator.from_pretrained()
@@ -159,11 +159,11 @@ class TumorGenerator:
         *,
         paste: Paste = "change",
         refine: bool = True,
-        trim: bool = True,
+        fit_mask: bool = True,
     ) -> None:
         self.bundle = bundle
         self.paste = paste
-        self.trim = trim
+        self.fit_mask = fit_mask
         self._engine = Engine(bundle, pick_device(device), refine)
 
     @property
@@ -312,7 +312,7 @@ class TumorGenerator:
                 on_progress(done, steps_in_all, doing)
 
         pause(0, "sampling")
-        run = _Run(prepared, sampling, target, fill, self.paste, self.trim, pause)
+        run = _Run(prepared, sampling, target, fill, self.paste, self.fit_mask, pause)
         tumours = (
             self._grown(run, seeds) if fill is None else [self._searched(run, n, seed) for n, seed in enumerate(seeds)]
         )
@@ -371,7 +371,8 @@ class TumorGenerator:
             fill=run.fill,
             paste=self.paste,
             refine=self._engine.refine,
-            trim=self.trim,
+            fit_mask=self.fit_mask,
+            restored=self.bundle.resolution.amount,
         )
         quality = partial(
             score_region,
@@ -426,7 +427,7 @@ class _Run:
     target: UptakeTarget | None
     fill: float | None
     paste: Paste
-    trim: bool
+    fit_mask: bool
     pause: Callable[[int, str], None]
 
     def pasted(self, grown: Grown, notices: tuple[str, ...], seconds: dict[str, float]) -> _Tumour:
@@ -438,7 +439,7 @@ class _Run:
                 original,
                 grown.synthetic_suv,
                 grown.probability,
-                trim=self.trim,
+                fit_mask=self.fit_mask,
                 target=self.target,
                 paste=self.paste,
             )
@@ -491,7 +492,7 @@ def paste_patch(
 ) -> tuple[sitk.Image, sitk.Image]:
     """Image and mask as an insertion gives them, whatever made the patch; only voxels inside the box are changed.
 
-    The mask is the maker's own: it is not trimmed to the uptake.
+    The mask is the maker's own: it is not fitted to the uptake.
 
     Args:
         placed: where.
@@ -499,7 +500,7 @@ def paste_patch(
         synthetic_suv: with the tumour, (k, j, i).
         probability: of the tumour, (k, j, i); a mask of 0 and 1 will do.
     """
-    pasted = _paste(placed, original_suv, synthetic_suv, probability, trim=False)
+    pasted = _paste(placed, original_suv, synthetic_suv, probability, fit_mask=False)
     image = _with_region(placed.image, pasted.values, pasted.marked.start_ijk)
     return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
 
@@ -546,7 +547,7 @@ def _paste(
     synthetic_suv: NDArray,
     probability: NDArray,
     *,
-    trim: bool,
+    fit_mask: bool,
     target: UptakeTarget | None = None,
     paste: Paste = "change",
 ) -> _Pasted:
@@ -562,10 +563,10 @@ def _paste(
     native = read_region(placed.image, start, size)
     factor = placed.units.suv_factor
     before = native.astype(np.float64) * factor
-    if trim:
+    if fit_mask:
         # By what the voxels show, between them too: cut on coarse voxels, too little of a small tumour would be left.
         shown = grid.region(start, size).image_from_array(change.on(before).astype(np.float32))
-        probability = trimmed(probability, patch.sample(shown), patch.grid.spacing_mm[0])
+        probability = fitted(probability, patch.sample(shown), on_patch.rise, patch.grid.spacing_mm[0])
     soft = patch.to_native(probability, grid)[0] * (window > 0)
     # Where the window has faded the change, there is no tumour to mark.
     tumour = (soft > 0.5) & (window >= 0.5)

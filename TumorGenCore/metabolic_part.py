@@ -8,12 +8,14 @@ from scipy import ndimage
 
 from TumorGenCore.mask_extent import around
 
-__all__ = ["METABOLIC_SHARE", "TRIMMED_MM", "largest_piece", "metabolic_part", "trimmed"]
+__all__ = ["METABOLIC_SHARE", "RIM_MM", "fitted", "grown", "largest_piece", "metabolic_part", "trimmed"]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
-#: How deep the rim is that may be trimmed: a scanner's resolution.
-TRIMMED_MM = 6.0
+#: How deep the rim is in which M' may be trimmed or grown: a scanner's resolution.
+RIM_MM = 6.0
+#: Least share of a voxel's uptake that the tumour brought, where M' may grow: a hot organ beside it stays outside.
+OWN_SHARE = 0.1
 #: Gaps of less than twice so many voxels are closed.
 _CLOSING = 2
 
@@ -35,11 +37,16 @@ def metabolic_part(suv: NDArray, contour: NDArray[np.bool_], share: float = META
     return part
 
 
+def fitted(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float) -> NDArray:
+    """M' on the uptake that it marks: ``trimmed``, then ``grown``; for the arguments see there."""
+    return grown(trimmed(probability, suv, spacing_mm), suv, brought, spacing_mm)
+
+
 def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float) -> NDArray:
     """M' on the uptake that it marks: its rim is lowered where it reaches beyond the ``metabolic_part``.
 
     That is the rule of the masks that the networks learn from, and a sampled mask may break it. Deeper than
-    ``TRIMMED_MM`` nothing is taken: a cold core, open to one side or not, is the tumour's.
+    ``RIM_MM`` nothing is taken: a cold core, open to one side or not, is the tumour's.
 
     Args:
         probability: of the tumour, (k, j, i).
@@ -58,10 +65,36 @@ def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float) -> NDArray:
     mask, suv = mask[block], suv[block]
     # Padded, so that the grid's edge is an edge of the mask too.
     depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
-    beyond = mask & (depth <= TRIMMED_MM) & ~metabolic_part(suv, mask)
+    beyond = mask & (depth <= RIM_MM) & ~metabolic_part(suv, mask)
     cut = probability.copy()
     cut[block][beyond] = 0.5 * np.clip(suv[beyond] / threshold, 0, 1)
     return cut
+
+
+def grown(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float) -> NDArray:
+    """M' reaching as far as its uptake does: up to ``RIM_MM`` beyond its border, what is above the threshold of the
+    ``metabolic_part`` and was brought by the tumour becomes the tumour's.
+
+    Args:
+        probability: of the tumour, (k, j, i).
+        suv: with the tumour, (k, j, i).
+        brought: SUV that the tumour adds to the tissue, (k, j, i).
+        spacing_mm: edge of the voxels of all three.
+
+    Returns:
+        As ``probability``, more than one half in the voxels that are added, in proportion to their uptake.
+    """
+    mask = probability > 0.5
+    threshold = METABOLIC_SHARE * float(np.percentile(suv[mask], 95)) if mask.any() else 0.0
+    if threshold <= 0:
+        return probability
+    block = around(mask, int(np.ceil(RIM_MM / spacing_mm)))
+    mask, suv, brought = mask[block], suv[block], brought[block]
+    near = ndimage.distance_transform_edt(~mask, sampling=spacing_mm) <= RIM_MM
+    added = near & ~mask & (suv > threshold) & (brought > OWN_SHARE * suv)
+    more = probability.copy()
+    more[block][added] = np.clip(0.5 * suv[added] / threshold, np.nextafter(np.float32(0.5), np.float32(1)), 1)
+    return more
 
 
 def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:

@@ -22,6 +22,7 @@ from TumorGenCore.networks.mask_refiner import MaskRefiner
 from TumorGenCore.networks.vae import PetVAE
 from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.patch import PatchSettings
+from TumorGenCore.resolution import ResolutionRecovery
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.sampling import Sampling
 from TumorGenCore.training_lesions import TrainingLesions
@@ -34,6 +35,7 @@ __all__ = [
     "installed_bundles",
     "load_bundle",
     "save_bundle",
+    "set_resolution",
 ]
 
 FORMAT_VERSION = 1
@@ -59,6 +61,7 @@ class ModelBundle:
         notes: description, training data with licence, figures; free JSON for the metadata.
         weights_hash: sha256 over the weight files' hashes.
         training_lesions: thumbnails of what it was trained on, if it carries them.
+        resolution: gives back what patch and VAE blur of a tumour.
     """
 
     name: str
@@ -76,6 +79,7 @@ class ModelBundle:
     notes: dict[str, Any] = field(default_factory=dict)
     weights_hash: str = ""
     training_lesions: TrainingLesions | None = None
+    resolution: ResolutionRecovery = field(default_factory=ResolutionRecovery)
 
 
 def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
@@ -131,8 +135,21 @@ def add_training_lesions(folder: Path, lesions: TrainingLesions) -> None:
         OSError: the folder holds no bundle, or cannot be written to.
     """
     folder = read_metadata(folder)[1]
+    _change_metadata(folder, "training_lesions", _write_lesions(lesions, folder))
+
+
+def set_resolution(folder: Path, resolution: ResolutionRecovery) -> None:
+    """Write into a bundle what gives back the resolution of its tumours; see ``add_training_lesions``.
+
+    Raises:
+        OSError: the folder holds no bundle, or cannot be written to.
+    """
+    _change_metadata(read_metadata(folder)[1], "resolution", resolution.as_dict())
+
+
+def _change_metadata(folder: Path, key: str, value: dict[str, Any]) -> None:
     metadata = json.loads((folder / METADATA).read_text())
-    metadata["tumorgen"]["training_lesions"] = _write_lesions(lesions, folder)
+    metadata["tumorgen"][key] = value
     with replacing(folder / METADATA) as temporary:
         temporary.write_text(json.dumps(metadata, indent=2) + "\n")
 
@@ -180,6 +197,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             notes=own.get("notes", {}),
             weights_hash=_joint_hash(own["weights"]),
             training_lesions=_load_lesions(weights, own),
+            resolution=ResolutionRecovery.parse(own.get("resolution", {})),
             **networks,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -297,6 +315,7 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "latent_deviation": bundle.latent_deviation,
             "condition": bundle.condition,
             "sampling": bundle.sampling.as_dict(),
+            "resolution": bundle.resolution.as_dict(),
             "weights": weights,
             "notes": bundle.notes,
         },

@@ -62,7 +62,8 @@ def make_provenance(
     fill: float | None = None,
     paste: str = "change",
     refine: bool = True,
-    trim: bool = True,
+    fit_mask: bool = True,
+    restored: float = 0.0,
 ) -> Provenance:
     """The record that travels with a result, in JSON beside files, NRRD keys and node attributes.
 
@@ -80,7 +81,8 @@ def make_provenance(
         target: the uptake asked for, if any.
         uptake_gain: by which the tumour's uptake was scaled for it.
         fill: the share of the box's volume that was asked to be tumour, if any.
-        paste, refine, trim: see ``TumorGenerator``; named only where they are not the usual way.
+        paste, refine, fit_mask: see ``TumorGenerator``; named only where they are not the usual way.
+        restored: amount of ``ResolutionRecovery``; named where there is one.
     """
     return {
         "statement": STATEMENT,
@@ -100,7 +102,8 @@ def make_provenance(
         **({} if fill is None else {"target_fill": float(fill)}),
         **({} if paste == "change" else {"paste": paste}),
         **({} if refine else {"refined": "no"}),
-        **({} if trim else {"trimmed": "no"}),
+        **({} if restored == 0 else {"resolution_restored": float(restored)}),
+        **({} if fit_mask else {"mask_fitted": "no"}),
         "box_center_lps": list(box.center_lps),
         "box_size_mm": list(box.size_mm),
         "box_axes": np.ravel(box.axes).tolist(),

@@ -30,7 +30,7 @@ RUN = GeneratorRun(
     buckets={"16": [4, 2, 1.0]},
     validation_examples=2,
 )
-NAMES = ["full", "no-fine", "no-refiner", "no-trim", "mask-after", "replace"]
+NAMES = ["full", "no-fine", "no-refiner", "no-fit", "mask-after", "replace"]
 TRAINED = {"full", "no-fine", "mask-after"}
 
 

@@ -47,14 +47,14 @@ class Variant:
     Args:
         label: in the report.
         changes: of the run's settings; without any, the networks of ``full`` are used.
-        paste, refine, trim: of the generator.
+        paste, refine, fit_mask: of the generator.
     """
 
     label: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     paste: Paste = "change"
     refine: bool = True
-    trim: bool = True
+    fit_mask: bool = True
 
 
 #: By the name on the command line. The refiner learns from estimates that are cut off from the vector field's gradient,
@@ -65,7 +65,7 @@ VARIANTS: dict[str, Variant] = {
     "no-coarse": Variant("without coarse", {"lambda_1": 0.0}),
     "no-fine": Variant("without fine", {"lambda_2": 0.0}),
     "no-refiner": Variant("without VMR: the latent mask, upsampled", refine=False),
-    "no-trim": Variant("M' not trimmed to the uptake", trim=False),
+    "no-fit": Variant("M' not fitted to the uptake", fit_mask=False),
     "mask-after": Variant("condition masked after encoding", {"condition": "after"}),
     "no-box-channel": Variant("without the box channel", {"box_channel": False}),
     "uniform-time": Variant("time drawn uniformly", {"time_sampling": "uniform"}),
@@ -131,7 +131,9 @@ def ablate(
             train_generator(data, autoencoder, folder, varied, True, quiet, _BUNDLE, cache=cache, cases=cases)
             tell(f"{name}: trained")
         bundle = load_bundle(folder / _BUNDLE)
-        generator = TumorGenerator(bundle, device, paste=variant.paste, refine=variant.refine, trim=variant.trim)
+        generator = TumorGenerator(
+            bundle, device, paste=variant.paste, refine=variant.refine, fit_mask=variant.fit_mask
+        )
         shown[name] = _evaluated(generator, sites, range(seeds), segmenter)
         tell(f"{name}: evaluated")
     report = _report(run, shown, sites, segmenter, _largest(held_out), _largest(training))

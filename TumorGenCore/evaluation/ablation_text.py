@@ -22,7 +22,7 @@ def ablation_text(report: dict) -> str:
             "# Ablation",
             "",
             f"Each variant was trained once, for {report['steps']} steps, with the same examples, noise and seed as "
-            "far as what differs allows; *without VMR*, *not trimmed* and *paste by replacement* use the "
+            "far as what differs allows; *without VMR*, *not fitted* and *paste by replacement* use the "
             "networks of the first row. So few steps make all of them worse than a shipped bundle: compare rows, not "
             "with other reports. One training each says nothing of how much a second one would differ.",
             "",

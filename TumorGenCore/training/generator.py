@@ -22,6 +22,7 @@ from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.sampler import KnownRegion, integrate
 from TumorGenCore.sampling import time_grid
 from TumorGenCore.training.autoencoder import load_autoencoder, vae_arguments
+from TumorGenCore.training.blur import measure_blur
 from TumorGenCore.training.checkpoint import refuse_to_mix
 from TumorGenCore.training.config import AutoencoderRun, GeneratorRun, write_config
 from TumorGenCore.training.data import Case, load_cases, split_patients
@@ -341,6 +342,7 @@ def train_generator(
     network = train(stage, run.loop, output, resume, quiet)
     split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
     bundle = stage.bundle(network, name, run.version, {**run.notes, "cases": split})
+    bundle.resolution = measure_blur(bundle, training).recovery
     if run.lesion_thumbnails:
         bundle.training_lesions = describe_training_lesions(training)
     save_bundle(bundle, output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")

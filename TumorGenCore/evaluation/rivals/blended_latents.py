@@ -48,7 +48,7 @@ class BlendedLatents:
             latent_mean=trained.latent_mean,
             latent_deviation=trained.latent_deviation,
         )
-        self.generator = TumorGenerator(bundle, str(generator.device), trim=False)
+        self.generator = TumorGenerator(bundle, str(generator.device), fit_mask=False)
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
         result = self.generator.insert(site.image, site.box, seed=seed, steps=LEVELS, suv_factor=1)

@@ -67,4 +67,5 @@ class LatentDiffusion:
             )
             synthetic = bundle.scale.to_suv(bundle.vae.decode(z * deviation + mean).float())
         original, made = (suv[0, 0].cpu().numpy() for suv in (box.original_suv, synthetic))
+        made = bundle.resolution.restored(made, original)  # The blur is the VAE's, and both methods have that.
         return paste_patch(prepared, original, made, mask.astype(np.float32))
