@@ -119,7 +119,7 @@ class Engine:
         box: EncodedBox,
         noise_seeds: Sequence[int],
         sampling: Sampling,
-        controls: TumorControls,
+        controls: Sequence[TumorControls],
         on_step: Callable[[int], None],
         seconds: dict[str, float],
     ) -> tuple[list[Grown], tuple[str, ...]]:
@@ -129,7 +129,7 @@ class Engine:
             box: from ``encode``.
             noise_seeds: one tumour each; a tumour does not depend on which others are grown with it.
             sampling: steps, solver and times.
-            controls: what is asked of the tumours.
+            controls: what is asked of each tumour.
             on_step: called with the number of steps done, of ``steps`` times the number of seeds; may raise to cancel.
             seconds: time of each part is added here.
 
@@ -143,23 +143,22 @@ class Engine:
         notices: dict[str, None] = {}
         latents: list[torch.Tensor] = []
         grown: list[Grown] = []
+        tumours = list(zip(noise_seeds, controls, strict=True))
 
-        def sampled(seeds: Sequence[int]) -> Sequence[torch.Tensor]:
+        def sampled(some: Sequence[tuple[int, TumorControls]]) -> Sequence[torch.Tensor]:
             def advance(step: int) -> None:
-                on_step(len(latents) * sampling.steps + len(seeds) * step)
+                on_step(len(latents) * sampling.steps + len(some) * step)
 
             with timed(seconds, "steps"):
-                return self._sampled(box.on(self.device), seeds, sampling, controls, advance).split(1)
+                return self._sampled(box.on(self.device), some, sampling, advance).split(1)
 
         def decoded(some: Sequence[torch.Tensor]) -> Sequence[Grown]:
             return self._decoded(torch.cat([to_device(x, self.device) for x in some]), box, seconds)
 
-        for made in self._in_batches(noise_seeds, SAMPLED_CELLS // cells, sampled, notices):
+        for made in self._in_batches(tumours, SAMPLED_CELLS // cells, sampled, notices):
             latents += made
-        for tumours in self._in_batches(
-            latents, DECODED_VOXELS // (cells * self.bundle.vae.factor**3), decoded, notices
-        ):
-            grown += tumours
+        for shown in self._in_batches(latents, DECODED_VOXELS // (cells * self.bundle.vae.factor**3), decoded, notices):
+            grown += shown
         return grown, tuple(notices)
 
     def _encoded(
@@ -178,18 +177,17 @@ class Engine:
     def _sampled(
         self,
         box: EncodedBox,
-        noise_seeds: Sequence[int],
+        tumours: Sequence[tuple[int, TumorControls]],
         sampling: Sampling,
-        controls: TumorControls,
         on_step: Callable[[int], None],
     ) -> torch.Tensor:
         """Latents and masks x_1 = [z, m], (n, c + 1, k, j, i), under the inpainting constraint: outside the box z is
         known, m is -1."""
-        z, count = box.z_1, len(noise_seeds)
-        noise = to_device(torch.cat([_noise(seed, z) for seed in noise_seeds]), self.device)
+        z, count = box.z_1, len(tumours)
+        noise = to_device(torch.cat([_noise(seed, z) for seed, _ in tumours]), self.device)
         known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, box.box_latent)
         z_m, on_latent = (t.expand(count, -1, -1, -1, -1) for t in (box.z_m, box.box_latent))
-        asked = controls.encode(self.bundle.scale).to(self.device).expand(count, -1)
+        asked = torch.cat([controls.encode(self.bundle.scale) for _, controls in tumours]).to(self.device)
 
         def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
             at = torch.full((1,), t, device=self.device)  # One for all: the network embeds it once.

@@ -49,6 +49,8 @@ SITE_MM = 20.0
 TARGET_TOLERANCE = 0.05
 #: Uptake below which a ratio says nothing, SUV.
 FAINT_SUV = 0.05
+#: Below it is air, SUV.
+LEAST_TISSUE_SUV = 0.2
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,13 @@ class PlacedBox:
 
 @dataclass(frozen=True)
 class PreparedBox(PlacedBox):
-    """All that does not depend on the seed: made once per box, used for every variant."""
+    """All that does not depend on the seed: made once per box, used for every variant.
+
+    ``tissue_suv``: median of the tissue around the box.
+    """
 
     encoded: EncodedBox
+    tissue_suv: float
     input_hash: Callable[[], str]
     warnings: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
@@ -255,6 +261,7 @@ class TumorGenerator:
         return PreparedBox(
             **vars(placed),
             encoded=encoded,
+            tissue_suv=_tissue_suv(suv, inside),
             input_hash=cache(partial(hash_volume, volume)),
             warnings=(*warnings, *notices),
             seconds=seconds,
@@ -349,8 +356,10 @@ class TumorGenerator:
         on_step: Callable[[int], None],
         seconds: dict[str, float],
     ) -> tuple[list[Grown], tuple[str, ...]]:
-        controls = TumorControls(fill, None if run.target is None else run.target.p95_suv)
         noise = [_noise_seed(seed, run.prepared.box) for seed in seeds]
+        law, tissue = self.bundle.uptake, run.prepared.tissue_suv
+        uptakes = [law.draw(each, tissue) if run.target is None else run.target.p95_suv for each in noise]
+        controls = [TumorControls(fill, suv) for suv in uptakes]
         return self._engine.grow(run.prepared.encoded, noise, run.sampling, controls, on_step, seconds)
 
     def _result(self, run: _Run, seed: int, tumour: _Tumour) -> InsertionResult:
@@ -503,6 +512,12 @@ def paste_patch(
     pasted = _paste(placed, original_suv, synthetic_suv, probability, fit_mask=False)
     image = _with_region(placed.image, pasted.values, pasted.marked.start_ijk)
     return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
+
+
+def _tissue_suv(suv: NDArray, inside: NDArray) -> float:
+    """Median of what takes up tracer outside the box, on the working patch; 0 where nothing does."""
+    tissue = suv[(inside == 0) & (suv > LEAST_TISSUE_SUV)]
+    return float(np.median(tissue)) if tissue.size else 0.0
 
 
 def _noise_seed(seed: int, box: Box) -> int:

@@ -26,6 +26,7 @@ from TumorGenCore.resolution import ResolutionRecovery
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.sampling import Sampling
 from TumorGenCore.training_lesions import TrainingLesions
+from TumorGenCore.uptake_law import UptakeLaw
 
 __all__ = [
     "DEFAULT_BUNDLE",
@@ -62,6 +63,7 @@ class ModelBundle:
         weights_hash: sha256 over the weight files' hashes.
         training_lesions: thumbnails of what it was trained on, if it carries them.
         resolution: gives back what patch and VAE blur of a tumour.
+        uptake: how hot tumours are where nobody asks.
     """
 
     name: str
@@ -80,6 +82,7 @@ class ModelBundle:
     weights_hash: str = ""
     training_lesions: TrainingLesions | None = None
     resolution: ResolutionRecovery = field(default_factory=ResolutionRecovery)
+    uptake: UptakeLaw = field(default_factory=UptakeLaw)
 
 
 def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
@@ -198,6 +201,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             weights_hash=_joint_hash(own["weights"]),
             training_lesions=_load_lesions(weights, own),
             resolution=ResolutionRecovery.parse(own.get("resolution", {})),
+            uptake=UptakeLaw.parse(own.get("uptake", {})),
             **networks,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -316,6 +320,7 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "condition": bundle.condition,
             "sampling": bundle.sampling.as_dict(),
             "resolution": bundle.resolution.as_dict(),
+            "uptake": bundle.uptake.as_dict(),
             "weights": weights,
             "notes": bundle.notes,
         },

@@ -81,7 +81,7 @@ def encoded(engine: Engine, seed: int = 0):
 
 
 def grow(engine: Engine, box, seeds, on_step: Callable[[int], None] = lambda done: None) -> tuple[list[Grown], tuple]:
-    return engine.grow(box, seeds, Sampling(2), TumorControls(), on_step, {})
+    return engine.grow(box, seeds, Sampling(2), [TumorControls()] * len(seeds), on_step, {})
 
 
 def near(ours: list[Grown], theirs: list[Grown]) -> None:

@@ -147,7 +147,7 @@ def test_a_model_brings_its_steps_and_solver_and_the_user_may_change_them(app: A
     ready.parameters.seed += 1
     assert ready.parameters.steps == 3
     ready.ui.modelComboBox.currentText = "pet-fdg-v2"
-    assert (ready.parameters.steps, ready.parameters.solver) == (10, Solver.EULER)
+    assert (ready.parameters.steps, ready.parameters.solver) == (10, Solver.ADAMS)
 
 
 def test_the_dice_draws_seeds(ready: Any) -> None:

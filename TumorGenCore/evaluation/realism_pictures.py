@@ -7,6 +7,7 @@ from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from TumorGenCore.evaluation.distributions import LOGARITHMIC
 from TumorGenCore.evaluation.memorisation import pair_in_frames
@@ -48,6 +49,9 @@ def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
                 )
         if name in LOGARITHMIC and axis.has_data():
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.xaxis.set_minor_formatter(NullFormatter())
         _tidy(axis, name)
     legends = [axis.get_legend_handles_labels() for axis in figure.axes]
     handles = {label: handle for some, labels in legends for handle, label in zip(some, labels, strict=True)}

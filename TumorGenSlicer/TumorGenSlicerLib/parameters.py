@@ -36,9 +36,11 @@ class Solver(enum.Enum):
 
     def label(self) -> str:
         """The text in the panel's list."""
-        return {"euler": "Euler (ten steps)", "heun": "Heun (twice the time)", "adams": "Adams (four steps do)"}[
-            self.value
-        ]
+        return {
+            "euler": "Euler (first order)",
+            "heun": "Heun (second order, twice the time)",
+            "adams": "Adams (second order)",
+        }[self.value]
 
 
 class Uptake(enum.Enum):
@@ -85,7 +87,7 @@ class Parameters:
     fillPercent: Annotated[float, WithinRange(0.0, 60.0)] = 0.0
     livePreview: bool = False
     steps: Annotated[int, WithinRange(1, 100)] = 10
-    solver: Solver = Solver.EULER
+    solver: Solver = Solver.ADAMS
     device: Device = Device.AUTOMATIC
     model: str = ""
     suvFactor: Annotated[float, WithinRange(0.0, 1e6)] = 0.0
