@@ -365,7 +365,7 @@ def test_models_are_listed_with_hash_and_card_and_a_damaged_one_is_told(
     report = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in report["models"]] == ["good"]
     assert len(report["models"][0]["sha256"]) == 64
-    assert report["models"][0]["sampling"] == {"steps": 10, "solver": "adams", "time_grid": "uniform"}
+    assert report["models"][0]["sampling"] == {"steps": 10, "solver": "euler", "time_grid": "uniform"}
     assert Path(report["models"][0]["card"]).read_text().startswith("# ")
     assert "bad" in report["warnings"][0]
     assert main(["models"]) == 0
