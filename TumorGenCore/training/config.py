@@ -16,6 +16,7 @@ from TumorGenCore.patch import PatchSettings
 from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.examples import ExampleSettings
 from TumorGenCore.training.trainer import LoopSettings
+from TumorGenCore.uptake_law import UptakeLaw
 
 __all__ = [
     "AutoencoderRun",
@@ -116,6 +117,8 @@ class GeneratorRun:
     #: share of examples without any control, and share of each control left out of the others
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
+    #: how hot the bundle's tumours are where nobody asks
+    uptake: UptakeLaw = field(default_factory=UptakeLaw)
     #: whether the bundle carries thumbnails of the training lesions, to tell copies of them from new tumours
     lesion_thumbnails: bool = True
     #: of the bundle

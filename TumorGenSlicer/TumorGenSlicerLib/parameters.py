@@ -38,7 +38,7 @@ class Solver(enum.Enum):
         """The text in the panel's list."""
         return {
             "euler": "Euler (first order)",
-            "heun": "Heun (second order, twice the time)",
+            "heun": "Heun (twice the time)",
             "adams": "Adams (second order)",
         }[self.value]
 
