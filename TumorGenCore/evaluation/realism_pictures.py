@@ -49,7 +49,8 @@ def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
                 )
         if name in LOGARITHMIC and axis.has_data():
             axis.set_xscale("log")
-            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+            left, right = axis.get_xlim()
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 3) if right > 20 * left else (1, 2, 3, 5, 7), numticks=8))
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())
         _tidy(axis, name)
