@@ -357,10 +357,16 @@ class TumorGenerator:
         seconds: dict[str, float],
     ) -> tuple[list[Grown], tuple[str, ...]]:
         noise = [_noise_seed(seed, run.prepared.box) for seed in seeds]
-        law, tissue = self.bundle.uptake, run.prepared.tissue_suv
-        uptakes = [law.draw(each, tissue) if run.target is None else run.target.p95_suv for each in noise]
-        controls = [TumorControls(fill, suv) for suv in uptakes]
+        controls = [self._controls(run, fill, each) for each in noise]
         return self._engine.grow(run.prepared.encoded, noise, run.sampling, controls, on_step, seconds)
+
+    def _controls(self, run: _Run, fill: float | None, noise_seed: int) -> TumorControls:
+        """What is asked of a tumour: as the user does, or drawn."""
+        uptake = self.bundle.uptake.draw(noise_seed, run.prepared.tissue_suv)
+        return TumorControls(
+            self.bundle.fill.draw(noise_seed) if fill is None else fill,
+            uptake if run.target is None else run.target.p95_suv,
+        )
 
     def _result(self, run: _Run, seed: int, tumour: _Tumour) -> InsertionResult:
         prepared, pasted = run.prepared, tumour.pasted

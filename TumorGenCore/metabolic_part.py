@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from TumorGenCore.mask_extent import around
+from TumorGenCore.mask_extent import around, pieces
 
 __all__ = ["METABOLIC_SHARE", "RIM_MM", "fitted", "grown", "largest_piece", "metabolic_part", "trimmed"]
 
@@ -30,10 +30,9 @@ def metabolic_part(suv: NDArray, contour: NDArray[np.bool_], share: float = META
         contour: (k, j, i); a piece of it stays as it is where what is hot is less than a quarter of it.
         share: of the 95th percentile, which is less at the mercy of noise than the maximum.
     """
-    labels, count = ndimage.label(contour)
     part = np.zeros_like(contour)
-    for label in range(1, count + 1):
-        part |= _hot_part(suv, labels == label, share)
+    for block, piece in pieces(contour, _CLOSING):
+        part[block] |= _hot_part(suv[block], piece, share)
     return part
 
 
@@ -99,9 +98,15 @@ def grown(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: floa
 
 def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     hot = contour & (suv > share * np.percentile(suv[contour], 95))
-    hot = ndimage.binary_fill_holes(ndimage.binary_closing(hot, iterations=_CLOSING)) & contour
+    hot = _without_holes(ndimage.binary_closing(hot, iterations=_CLOSING)) & contour
     hot = largest_piece(hot)
     return hot if hot.sum() > 0.25 * contour.sum() else contour
+
+
+def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """As ``binary_fill_holes``, which takes several times as long: all but what hangs together with the edge."""
+    background, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
+    return (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from TumorGenCore.bundle_folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles, read_metadata
+from TumorGenCore.control_laws import FillLaw, UptakeLaw
 from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.networks.mask_refiner import MaskRefiner
@@ -26,7 +27,6 @@ from TumorGenCore.resolution import ResolutionRecovery
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.sampling import Sampling
 from TumorGenCore.training_lesions import TrainingLesions
-from TumorGenCore.uptake_law import UptakeLaw
 
 __all__ = [
     "DEFAULT_BUNDLE",
@@ -63,7 +63,7 @@ class ModelBundle:
         weights_hash: sha256 over the weight files' hashes.
         training_lesions: thumbnails of what it was trained on, if it carries them.
         resolution: gives back what patch and VAE blur of a tumour.
-        uptake: how hot tumours are where nobody asks.
+        uptake, fill: how hot tumours are, and how much of the box they fill, where nobody asks.
     """
 
     name: str
@@ -83,6 +83,7 @@ class ModelBundle:
     training_lesions: TrainingLesions | None = None
     resolution: ResolutionRecovery = field(default_factory=ResolutionRecovery)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
+    fill: FillLaw = field(default_factory=FillLaw)
 
 
 def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
@@ -202,6 +203,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             training_lesions=_load_lesions(weights, own),
             resolution=ResolutionRecovery.parse(own.get("resolution", {})),
             uptake=UptakeLaw.parse(own.get("uptake", {})),
+            fill=FillLaw.parse(own.get("fill", {})),
             **networks,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -321,6 +323,7 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "sampling": bundle.sampling.as_dict(),
             "resolution": bundle.resolution.as_dict(),
             "uptake": bundle.uptake.as_dict(),
+            "fill": bundle.fill.as_dict(),
             "weights": weights,
             "notes": bundle.notes,
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from TumorGenCore.mask_extent import around
+from TumorGenCore.mask_extent import around, pieces
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,15 @@ def test_the_block_holds_the_whole_mask_and_its_margin_as_far_as_there_are_voxel
     block = mask[around(mask, margin)]
     assert block.sum() == 2
     assert block.shape == shape
+
+
+def test_every_piece_comes_by_itself_though_blocks_overlap() -> None:
+    mask = np.zeros((9, 9, 9), dtype=bool)
+    mask[0:5, 2, 2] = mask[4, 2, 2:6] = True
+    mask[0:2, 3, 3] = True
+    found = {int(piece.sum()): (block, piece) for block, piece in pieces(mask, 1)}
+    assert set(found) == {8, 2}
+    block, piece = found[2]
+    assert piece.shape == (3, 3, 3)
+    assert mask[block].sum() > 2
+    assert not list(pieces(np.zeros((3, 3, 3), dtype=bool)))

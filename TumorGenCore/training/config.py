@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from TumorGenCore.bundle_folders import models_root
+from TumorGenCore.control_laws import FillLaw, UptakeLaw
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.patch import PatchSettings
 from TumorGenCore.pseudo_mask import BoxOffsets
 from TumorGenCore.training.examples import ExampleSettings
 from TumorGenCore.training.trainer import LoopSettings
-from TumorGenCore.uptake_law import UptakeLaw
 
 __all__ = [
     "AutoencoderRun",
@@ -117,8 +117,9 @@ class GeneratorRun:
     #: share of examples without any control, and share of each control left out of the others
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
-    #: how hot the bundle's tumours are where nobody asks
+    #: how hot the bundle's tumours are, and how much of the box they fill, where nobody asks
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
+    fill: FillLaw = field(default_factory=FillLaw)
     #: whether the bundle carries thumbnails of the training lesions, to tell copies of them from new tumours
     lesion_thumbnails: bool = True
     #: of the bundle

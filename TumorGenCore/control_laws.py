@@ -1,0 +1,101 @@
+"""What is asked of a tumour where the user asks nothing: drawn, so that seeds differ as patients' tumours do.
+
+Left to itself the model makes tumours of about one uptake in a box, and smaller ones than a rough box is drawn around.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+__all__ = ["FillLaw", "UptakeLaw"]
+
+#: Most of a box that a tumour is asked to fill: an ellipsoid that touches all faces fills 0.52.
+MOST_FILL = 0.4
+
+
+@dataclass(frozen=True)
+class _Law:
+    def __post_init__(self) -> None:
+        for name, value in self.as_dict().items():
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is {value}; it must be 0 or more.")
+
+    def as_dict(self) -> dict[str, float]:
+        """For a bundle's metadata; the inverse of ``parse``."""
+        return asdict(self)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """From a bundle's metadata; what is missing keeps its default.
+
+        Raises:
+            ValueError, TypeError: an entry of another kind.
+        """
+        return cls(**{name: float(value) for name, value in values.items()})
+
+
+@dataclass(frozen=True)
+class UptakeLaw(_Law):
+    """A log-normal law of the 95th percentile SUV that the model is asked for (``TumorControls.suv``).
+
+    Args:
+        median_suv: 0 draws none, and the uptake is left to the model.
+        spread: deviation of the natural logarithm.
+        least_contrast: over the median of the tissue around the box; a fainter tumour would not be seen.
+
+    Raises:
+        ValueError: a negative or infinite number.
+    """
+
+    median_suv: float = 0.0
+    spread: float = 0.5
+    least_contrast: float = 4.0
+
+    def draw(self, seed: int, tissue_suv: float) -> float | None:
+        """The SUV to ask for; None leaves it to the model.
+
+        Args:
+            seed: of the tumour's noise.
+            tissue_suv: median of the tissue around the box.
+        """
+        if self.median_suv == 0:
+            return None
+        return max(_log_normal(self.median_suv, self.spread, seed, 1), self.least_contrast * tissue_suv)
+
+
+@dataclass(frozen=True)
+class FillLaw(_Law):
+    """A log-normal law of the share of the box that the model is asked to fill (``TumorControls.fill``).
+
+    What the model then fills is about two thirds of that; who needs an exact share asks for it (``search_fill``).
+
+    Args:
+        median: 0 draws none, and the size is left to the model.
+        spread: deviation of the natural logarithm.
+
+    Raises:
+        ValueError: a negative or infinite number.
+    """
+
+    median: float = 0.0
+    spread: float = 0.3
+
+    def draw(self, seed: int) -> float | None:
+        """The share to ask for, ``MOST_FILL`` at most; None leaves it to the model.
+
+        Args:
+            seed: of the tumour's noise.
+        """
+        if self.median == 0:
+            return None
+        return min(_log_normal(self.median, self.spread, seed, 2), MOST_FILL)
+
+
+def _log_normal(median: float, spread: float, seed: int, stream: int) -> float:
+    """One number for a seed; each stream has its own, so that what is drawn does not depend on what else is."""
+    return median * math.exp(spread * np.random.default_rng([seed, stream]).normal())
