@@ -47,6 +47,7 @@ class UptakeLaw(_Law):
         median_suv: 0 draws none, and the uptake is left to the model.
         spread: deviation of the natural logarithm.
         least_contrast: over the median of the tissue around the box; a fainter tumour would not be seen.
+        most_raised_suv: its contrast raises no tumour above this, or in liver it would be hotter than any.
 
     Raises:
         ValueError: a negative or infinite number.
@@ -55,6 +56,7 @@ class UptakeLaw(_Law):
     median_suv: float = 0.0
     spread: float = 0.5
     least_contrast: float = 4.0
+    most_raised_suv: float = 10.0
 
     def draw(self, seed: int, tissue_suv: float) -> float | None:
         """The SUV to ask for; None leaves it to the model.
@@ -65,7 +67,8 @@ class UptakeLaw(_Law):
         """
         if self.median_suv == 0:
             return None
-        return max(_log_normal(self.median_suv, self.spread, seed, 1), self.least_contrast * tissue_suv)
+        least = min(self.least_contrast * tissue_suv, self.most_raised_suv)
+        return max(_log_normal(self.median_suv, self.spread, seed, 1), least)
 
 
 @dataclass(frozen=True)

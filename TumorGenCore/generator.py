@@ -584,13 +584,18 @@ def _paste(
     native = read_region(placed.image, start, size)
     factor = placed.units.suv_factor
     before = native.astype(np.float64) * factor
+
+    def marked(probability: NDArray) -> tuple[NDArray, NDArray]:
+        soft = patch.to_native(probability, grid)[0] * (window > 0)
+        # Where the window has faded the change, there is no tumour to mark.
+        return soft, (soft > 0.5) & (window >= 0.5)
+
     if fit_mask:
+        gain = 1.0 if target is None else fit_gain(before, change, marked(probability)[1], target)
         # By what the voxels show, between them too: cut on coarse voxels, too little of a small tumour would be left.
-        shown = grid.region(start, size).image_from_array(change.on(before).astype(np.float32))
-        probability = fitted(probability, patch.sample(shown), on_patch.rise, patch.grid.spacing_mm[0])
-    soft = patch.to_native(probability, grid)[0] * (window > 0)
-    # Where the window has faded the change, there is no tumour to mark.
-    tumour = (soft > 0.5) & (window >= 0.5)
+        shown = grid.region(start, size).image_from_array(change.on(before, gain).astype(np.float32))
+        probability = fitted(probability, patch.sample(shown), gain * on_patch.rise, patch.grid.spacing_mm[0])
+    soft, tumour = marked(probability)
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
     changed = change.on(before, gain) / factor
     if np.issubdtype(native.dtype, np.integer):

@@ -1,9 +1,9 @@
 """A tumour as hot as asked, and how it joins the tissue.
 
 A model that hears what is asked (``tumor_controls``) grows a tumour of about that uptake. The rest is one number: what
-the tumour *adds* to the tissue is scaled until its SUVmax or SUVmean is reached. So its shape, its mask, the relative
-texture inside it and its blurred edge stay those of the tumour that was generated, and the tissue under and around it
-stays the patient's.
+the tumour *adds* to the tissue is scaled until its SUVmax or SUVmean is reached. So its shape, the relative texture
+inside it and its blurred edge stay those of the tumour that was generated, and the tissue under and around it stays the
+patient's. The mask is fitted to what then shows.
 """
 
 from __future__ import annotations

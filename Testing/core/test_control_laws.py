@@ -36,8 +36,13 @@ def test_uptake_and_fill_are_drawn_apart() -> None:
 
 
 def test_no_tumour_is_lost_in_hot_tissue() -> None:
-    law = UptakeLaw(6.0, 0.5, 4.0)
-    assert min(law.draw(seed, 5.0) or 0 for seed in range(50)) == 20.0
+    law = UptakeLaw(6.0, 0.5, 4.0, 12.0)
+    assert min(law.draw(seed, 2.0) or 0 for seed in range(50)) == 8.0
+
+
+def test_hot_tissue_raises_no_tumour_beyond_what_tumours_have() -> None:
+    law = UptakeLaw(6.0, 0.5, 4.0, 12.0)
+    assert min(law.draw(seed, 5.0) or 0 for seed in range(50)) == 12.0
 
 
 def test_without_a_law_the_model_decides() -> None:

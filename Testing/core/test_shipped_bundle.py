@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy import ndimage
 
 from TumorGenCore import Box, TumorGenerator, read_volume
 from TumorGenCore.evaluation.insertion import evaluate_site, sites_of
@@ -16,9 +17,11 @@ from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.geometry import Grid
 from TumorGenCore.mask_agreement import dice
+from TumorGenCore.metabolic_part import METABOLIC_SHARE
 from TumorGenCore.phantom import make_phantom, phantom_box
 from TumorGenCore.resolution import ResolutionRecovery
 from TumorGenCore.training.data import load_cases
+from TumorGenCore.uptake_control import UptakeTarget
 
 #: Some of the cases that the bundle was trained on.
 TRAINED_ON = ["STS_001", "STS_004", "STS_007", "STS_010", "STS_014", "STS_021", "STS_029", "STS_041"]
@@ -67,6 +70,18 @@ def test_a_mask_is_fitted_to_its_uptake_and_the_image_stays(generator: TumorGene
     assert kept.any() and taken.any()
     assert suv[taken].max() < np.median(suv[kept])
     assert b.provenance["mask_fitted"] == "no" and "mask_fitted" not in a.provenance
+
+
+def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGenerator) -> None:
+    """Made fainter than the model made it, a tumour is as wide by its own hottest voxels: M' reaches as far."""
+    phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
+    target = UptakeTarget("max", 6.0)
+    result = generator.insert(phantom, phantom_box("lumbar spine"), seed=0, suv_factor=1, target=target)
+    assert result.provenance["uptake_gain"] < 0.6
+    suv, mask = sitk.GetArrayFromImage(result.image), sitk.GetArrayFromImage(result.mask) > 0
+    beside = ndimage.binary_dilation(mask) & ~mask & (suv - sitk.GetArrayFromImage(phantom) > 0.2 * suv)
+    missed = beside & (suv > METABOLIC_SHARE * np.percentile(suv[mask], 95))
+    assert missed.sum() < 0.1 * mask.sum()
 
 
 def test_what_the_vae_blurs_is_restored(generator: TumorGenerator) -> None:
