@@ -54,7 +54,8 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     torch.jit.script(Brightness()).save(str(tmp_path / "inception.pt"))
     options = {"field_statistics": field, "segmenter": segmenter, "inception": tmp_path / "inception.pt"}
     evaluate(generator, folder, tmp_path / "out", seeds=2, steps=1, **options)
-    realism = strict((tmp_path / "out" / "report.json").read_text())["realism"]
+    report = strict((tmp_path / "out" / "report.json").read_text())
+    realism = report["realism"]
     assert {kind: len(rows) for kind, rows in realism["lesions"].items()} == {
         "training": 6,
         "held_out": 5,
@@ -73,6 +74,9 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     assert realism["alignment"]["ceiling"]["dice"]["lesions"] == 5
     assert len(realism["alignment"]["sites"]["H0 tumour"]) == 2
     assert realism["alignment"]["groups"]["tumour"]["nsd"]["mean"] < 0.5
+    for group, passing in realism["alignment"]["passing"].items():
+        gate = report["quality"]["groups"][group]
+        assert passing["dice"]["lesions"] + passing["empty"] == round(gate["passes"] * gate["n"])
     assert realism["diversity"]["tumour"]["between_seeds"]["correlation"] < 1
     assert realism["memorisation"]["limit"] > 0
     assert realism["frechet"]["inception"]["features"] == 4

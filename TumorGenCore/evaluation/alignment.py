@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.insertion import GROUPS, Shown
 from TumorGenCore.evaluation.resampling import LEAST_LESIONS, Rows
+from TumorGenCore.generator import InsertionResult
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.mask_agreement import dice
 from TumorGenCore.patch import WorkingPatch
+from TumorGenCore.quality import LEAST_QUALITY
 
 if TYPE_CHECKING:  # Its module needs what trains; reading figures does not.
     from TumorGenCore.training.segmenter import Segmenter
@@ -160,8 +162,8 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
 
     Returns:
         ``sites``: the figures of each, in the order of the seeds; ``groups`` and ``ceiling``: ``mean_alignment`` of
-        each group of sites and of the real tumours; ``probability``: of each group's M' before it is cut into voxels;
-        ``voxels``: of each group's ``voxel_limit``.
+        each group of sites and of the real tumours; ``passing``: of each group's tumours that pass the quality gate;
+        ``probability``: of each group's M' before it is cut into voxels; ``voxels``: of each group's ``voxel_limit``.
     """
     sites: dict[str, list[Figures]] = {}
     probabilities: dict[str, list[Figures]] = {}
@@ -171,18 +173,28 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
         sites[site.name] = [finding.agreement(result.mask) for finding, result in found]
         probabilities[site.name] = [finding.agreement(result.mask_probability) for finding, result in found]
         limits[site.name] = [finding.agreement(finding.on_voxels) for finding, _ in found]
-    groups, probability, voxels = (
-        {group: _of_group(group, shown, figures) for group in GROUPS} for figures in (sites, probabilities, limits)
+    passing = {
+        site.name: [f for f, result in zip(sites[site.name], results, strict=True) if _passes(result)]
+        for site, results in shown
+    }
+    groups, passed, probability, voxels = (
+        {group: _of_group(group, shown, figures) for group in GROUPS}
+        for figures in (sites, passing, probabilities, limits)
     )
     real = [(site.patient, site.real, site) for site, _ in shown if site.real is not None]
     ceiling = [alignment(segmenter, site.image, mask, site.box) for _, mask, site in real]
     return {
         "sites": sites,
         "groups": groups,
+        "passing": passed,
         "probability": probability,
         "voxels": voxels,
         "ceiling": mean_alignment([patient for patient, *_ in real], ceiling),
     }
+
+
+def _passes(result: InsertionResult) -> bool:
+    return result.quality.total >= LEAST_QUALITY
 
 
 def _of_group(group: str, shown: Shown, figures: dict[str, list[Figures]]) -> dict:

@@ -106,11 +106,12 @@ def _alignment(found: dict) -> list[str]:
         return [*lines, f"Left out: {found['left_out']}", ""]
     rows = [[_LABELS["real"], *alignment_cells(found["ceiling"])]]
     rows += [[_LABELS[group], *alignment_cells(row)] for group, row in found["groups"].items()]
-    for kind in ("probability", "voxels"):
+    for kind in ("passing", "probability", "voxels"):
         rows += [[f"{_ROWS[kind]}, {_SITES[group]}", *alignment_cells(row)] for group, row in found[kind].items()]
     return [
         *lines,
         alignment_note(),
+        "*Passed the quality gate*: what `--variants` and the panel keep (below). "
         "*M' as a probability*: its border where the probability is one half, which may lie between voxels as the "
         "segmenter's does (`--output-probability`). *The scan's voxels*: the segmenter's own finding, brought to the "
         "scan's voxels and compared with itself; no mask on these voxels can agree better.",
@@ -119,7 +120,7 @@ def _alignment(found: dict) -> list[str]:
     ]
 
 
-_ROWS = {"probability": "M' as a probability", "voxels": "the scan's voxels"}
+_ROWS = {"passing": "passed the quality gate", "probability": "M' as a probability", "voxels": "the scan's voxels"}
 #: Of a table with a row of ``alignment_cells`` after each name.
 ALIGNMENT_HEADER = ["", "lesions", "DSC", "NSD 2 mm", "NSD one voxel", "DSC on voxels", "empty"]
 
