@@ -75,7 +75,7 @@ class UptakeLaw(_Law):
 class FillLaw(_Law):
     """A log-normal law of the share of the box that the model is asked to fill (``TumorControls.fill``).
 
-    What the model then fills is about two thirds of that; who needs an exact share asks for it (``search_fill``).
+    Of that the model fills a half in small boxes, nine tenths in large ones; ``search_fill`` meets a share exactly.
 
     Args:
         median: 0 draws none, and the size is left to the model.
