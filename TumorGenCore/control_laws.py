@@ -6,11 +6,11 @@ Left to itself the model makes tumours of about one uptake in a box, and smaller
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 import numpy as np
+
+from TumorGenCore.metadata_numbers import MetadataNumbers
 
 __all__ = ["FillLaw", "UptakeLaw"]
 
@@ -19,28 +19,7 @@ MOST_FILL = 0.4
 
 
 @dataclass(frozen=True)
-class _Law:
-    def __post_init__(self) -> None:
-        for name, value in self.as_dict().items():
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} is {value}; it must be 0 or more.")
-
-    def as_dict(self) -> dict[str, float]:
-        """For a bundle's metadata; the inverse of ``parse``."""
-        return asdict(self)
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """From a bundle's metadata; what is missing keeps its default.
-
-        Raises:
-            ValueError, TypeError: an entry of another kind.
-        """
-        return cls(**{name: float(value) for name, value in values.items()})
-
-
-@dataclass(frozen=True)
-class UptakeLaw(_Law):
+class UptakeLaw(MetadataNumbers):
     """A log-normal law of the 95th percentile SUV that the model is asked for (``TumorControls.suv``).
 
     Args:
@@ -72,7 +51,7 @@ class UptakeLaw(_Law):
 
 
 @dataclass(frozen=True)
-class FillLaw(_Law):
+class FillLaw(MetadataNumbers):
     """A log-normal law of the share of the box that the model is asked to fill (``TumorControls.fill``).
 
     Of that the model fills a half in small boxes, nine tenths in large ones; ``search_fill`` meets a share exactly.

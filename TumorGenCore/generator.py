@@ -219,8 +219,8 @@ class TumorGenerator:
             steps: of the solver; None takes the bundle's own.
             solver: ``euler``, ``heun`` or ``adams``; None takes the bundle's own.
             suv_factor: SUV per unit of the image; None takes the image as SUV.
-            target: SUVmax or SUVmean the tumour shall have; None leaves it to the model.
-            fill: share of the box's volume that shall be tumour, 0 to 1; None leaves it to the model. Up to
+            target: SUVmax or SUVmean the tumour shall have; None leaves it to the bundle (``control_laws``).
+            fill: share of the box's volume that shall be tumour, 0 to 1; None leaves it to the bundle. Up to
                 five tumours (``tumor_controls.FILL_TRIES``) are grown until one is within 5 %; the nearest is taken.
             on_progress: called after each sampling step.
             should_cancel: asked between steps.
@@ -362,10 +362,10 @@ class TumorGenerator:
 
     def _controls(self, run: _Run, fill: float | None, noise_seed: int) -> TumorControls:
         """What is asked of a tumour: as the user does, or drawn."""
-        uptake = self.bundle.uptake.draw(noise_seed, run.prepared.tissue_suv)
+        tissue = run.prepared.tissue_suv
         return TumorControls(
             self.bundle.fill.draw(noise_seed) if fill is None else fill,
-            uptake if run.target is None else run.target.p95_suv,
+            self.bundle.uptake.draw(noise_seed, tissue) if run.target is None else run.target.p95_suv,
         )
 
     def _result(self, run: _Run, seed: int, tumour: _Tumour) -> InsertionResult:

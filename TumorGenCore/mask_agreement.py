@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from TumorGenCore.metabolic_part import without_holes
+
 __all__ = ["contrast", "dice", "edge_contrast", "ranking", "uptake_cover", "uptake_dice"]
 
 #: Uptake counts as the tumour's above this share of the way from the surroundings to its 95th percentile.
@@ -48,7 +50,7 @@ def _touched_uptake(
 ) -> NDArray[np.bool_]:
     background = float(np.median(suv[surroundings])) if surroundings.any() else 0.0
     threshold = background + UPTAKE_SHARE * (float(np.percentile(suv[mask], 95)) - background)
-    hot = ndimage.binary_fill_holes((suv > threshold) & box)
+    hot = without_holes((suv > threshold) & box)
     pieces, _ = ndimage.label(hot)
     return np.isin(pieces, np.unique(pieces[mask & hot])) & hot
 

@@ -8,7 +8,16 @@ from scipy import ndimage
 
 from TumorGenCore.mask_extent import around, pieces
 
-__all__ = ["METABOLIC_SHARE", "RIM_MM", "fitted", "grown", "largest_piece", "metabolic_part", "trimmed"]
+__all__ = [
+    "METABOLIC_SHARE",
+    "RIM_MM",
+    "fitted",
+    "grown",
+    "largest_piece",
+    "metabolic_part",
+    "trimmed",
+    "without_holes",
+]
 
 #: Threshold of metabolic tumour volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
@@ -98,13 +107,13 @@ def grown(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: floa
 
 def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     hot = contour & (suv > share * np.percentile(suv[contour], 95))
-    hot = _without_holes(ndimage.binary_closing(hot, iterations=_CLOSING)) & contour
+    hot = without_holes(ndimage.binary_closing(hot, iterations=_CLOSING)) & contour
     hot = largest_piece(hot)
     return hot if hot.sum() > 0.25 * contour.sum() else contour
 
 
-def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """As ``binary_fill_holes``, which takes several times as long: all but what hangs together with the edge."""
+def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """As SciPy's ``binary_fill_holes``, which takes several times as long: all but what joins the edge."""
     background, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
     return (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]
 

@@ -77,6 +77,11 @@ class QualityScore:
     left_out: tuple[str, ...] = ()
 
     @property
+    def passes(self) -> bool:
+        """Whether the total reaches ``LEAST_QUALITY``."""
+        return self.total >= LEAST_QUALITY
+
+    @property
     def percent(self) -> int:
         """The total, 0 to 100, as it is shown."""
         return round(100 * self.total)

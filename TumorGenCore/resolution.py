@@ -6,14 +6,13 @@ it. How much is measured on lesions that go the same way (``training.blur``), an
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from TumorGenCore.metadata_numbers import MetadataNumbers
 
 __all__ = ["ResolutionRecovery"]
 
@@ -22,7 +21,7 @@ _TRUNCATE = 3.0
 
 
 @dataclass(frozen=True)
-class ResolutionRecovery:
+class ResolutionRecovery(MetadataNumbers):
     """One step of Van Cittert's deconvolution, f + amount (f - G f), with a Gaussian G.
 
     Args:
@@ -37,9 +36,8 @@ class ResolutionRecovery:
     sigma: float = 1.2
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.amount) and self.amount >= 0):
-            raise ValueError(f"amount is {self.amount}; it must be 0 or more.")
-        if not (math.isfinite(self.sigma) and self.sigma > 0):
+        super().__post_init__()
+        if self.sigma == 0:
             raise ValueError(f"sigma is {self.sigma}; it must be positive.")
 
     def detail(self, values: NDArray) -> NDArray[np.float32]:
@@ -63,16 +61,3 @@ class ResolutionRecovery:
         change = suv - original_suv
         sharp = np.maximum(change + self.amount * self.detail(change), 0)
         return (original_suv + np.where(change > 0, sharp, change)).astype(np.float32)
-
-    def as_dict(self) -> dict[str, float]:
-        """For a bundle's metadata; the inverse of ``parse``."""
-        return {"amount": self.amount, "sigma": self.sigma}
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> ResolutionRecovery:
-        """From a bundle's metadata; what is missing keeps its default.
-
-        Raises:
-            ValueError, TypeError: an entry of another kind.
-        """
-        return cls(**{name: float(value) for name, value in values.items()})

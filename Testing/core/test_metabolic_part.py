@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from TumorGenCore.mask_agreement import dice
-from TumorGenCore.metabolic_part import METABOLIC_SHARE, RIM_MM, fitted, grown, metabolic_part, trimmed
+from TumorGenCore.metabolic_part import METABOLIC_SHARE, RIM_MM, fitted, grown, metabolic_part, trimmed, without_holes
 
 
 def _distance(edge: int = 31) -> NDArray[np.float64]:
@@ -107,3 +108,11 @@ def test_fitting_trims_and_grows() -> None:
 def test_no_tumour_has_nothing_to_grow() -> None:
     none = np.zeros((5, 5, 5), np.float32)
     np.testing.assert_array_equal(grown(none, np.ones(none.shape), np.ones(none.shape), 1.0), none)
+
+
+def test_holes_are_those_that_scipy_fills() -> None:
+    for seed in range(5):
+        mask = np.random.default_rng(seed).random((12, 13, 14)) < 0.6 + 0.05 * seed
+        filled = without_holes(mask)
+        np.testing.assert_array_equal(filled, ndimage.binary_fill_holes(mask))
+        assert filled.sum() > mask.sum()

@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.insertion import GROUPS, Shown
 from TumorGenCore.evaluation.resampling import LEAST_LESIONS, Rows
-from TumorGenCore.generator import InsertionResult
 from TumorGenCore.geometry import Box, Grid
 from TumorGenCore.mask_agreement import dice
 from TumorGenCore.patch import WorkingPatch
-from TumorGenCore.quality import LEAST_QUALITY
 
 if TYPE_CHECKING:  # Its module needs what trains; reading figures does not.
     from TumorGenCore.training.segmenter import Segmenter
@@ -174,10 +172,10 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
         probabilities[site.name] = [finding.agreement(result.mask_probability) for finding, result in found]
         limits[site.name] = [finding.agreement(finding.on_voxels) for finding, _ in found]
     passing = {
-        site.name: [f for f, result in zip(sites[site.name], results, strict=True) if _passes(result)]
+        site.name: [f for f, result in zip(sites[site.name], results, strict=True) if result.quality.passes]
         for site, results in shown
     }
-    groups, passed, probability, voxels = (
+    groups, passing_groups, probability, voxels = (
         {group: _of_group(group, shown, figures) for group in GROUPS}
         for figures in (sites, passing, probabilities, limits)
     )
@@ -186,15 +184,11 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
     return {
         "sites": sites,
         "groups": groups,
-        "passing": passed,
+        "passing": passing_groups,
         "probability": probability,
         "voxels": voxels,
         "ceiling": mean_alignment([patient for patient, *_ in real], ceiling),
     }
-
-
-def _passes(result: InsertionResult) -> bool:
-    return result.quality.total >= LEAST_QUALITY
 
 
 def _of_group(group: str, shown: Shown, figures: dict[str, list[Figures]]) -> dict:

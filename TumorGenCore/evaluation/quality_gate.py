@@ -87,10 +87,7 @@ def quality_gate(
         for result in results
     ]
     kinds = {"real": real, "synthetic": [tumour for tumour in synthetic if tumour.mask.any()]}
-    totals = {
-        "real": [found.total for found in groups["real"]],
-        "synthetic": [found.total for group in GROUPS for found in groups[group]],
-    }
+    unspoilt = {"real": groups["real"], "synthetic": [found for group in GROUPS for found in groups[group]]}
     spoil: dict[str, Callable[[Sequence[_Tumour]], list[_Tumour]]] = {
         "shifted": lambda tumours: [_shifted(tumour, rng) for tumour in tumours],
         "halved": lambda tumours: [_halved(tumour, rng) for tumour in tumours],
@@ -102,7 +99,7 @@ def quality_gate(
         spoilt[way] = {}
         for kind, tumours in kinds.items():
             made = copies if way == "copy" else spoil[way](tumours)
-            spoilt[way][kind] = _against(totals[kind], [_score(tumour, lesions).total for tumour in made])
+            spoilt[way][kind] = _against(unspoilt[kind], [_score(tumour, lesions) for tumour in made])
     return {
         "least_quality": LEAST_QUALITY,
         "groups": {group: _summary(found) for group, found in groups.items()},
@@ -155,16 +152,20 @@ def _summary(found: Sequence[QualityScore]) -> dict:
     return {
         "n": len(found),
         **{f"q{level}": float(np.percentile(totals, level)) for level in (10, 50, 90)},
-        "passes": float(np.mean([total >= LEAST_QUALITY for total in totals])),
+        "passes": float(np.mean([one.passes for one in found])),
         "parts": {name: float(np.median(values)) if values else None for name, values in parts.items()},
     }
 
 
-def _against(good: Sequence[float], spoilt: Sequence[float]) -> dict:
+def _against(good: Sequence[QualityScore], spoilt: Sequence[QualityScore]) -> dict:
     if not good or not spoilt:
         return {"n": 0}
-    passes = float(np.mean([total >= LEAST_QUALITY for total in spoilt]))
-    return {"n": len(spoilt), "auc": ranking(np.asarray(good), np.asarray(spoilt)), "passes": passes}
+    higher, lower = (np.array([one.total for one in some]) for some in (good, spoilt))
+    return {
+        "n": len(spoilt),
+        "auc": ranking(higher, lower),
+        "passes": float(np.mean([one.passes for one in spoilt])),
+    }
 
 
 def _around(box: Box, *images: sitk.Image) -> tuple[NDArray, NDArray, NDArray[np.bool_], Grid]:

@@ -200,8 +200,8 @@ class InsertionLogic:
             model: bundle name (see ``modelNames``) or folder.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
-            target: SUVmax or SUVmean that each tumour shall have; None leaves it to the model.
-            fill: share of its box's volume that each tumour shall fill, 0 to 1; None leaves it to the model.
+            target: SUVmax or SUVmean that each tumour shall have; None leaves it to the bundle.
+            fill: share of its box's volume that each tumour shall fill, 0 to 1; None leaves it to the bundle.
             softMask: whether to add the soft mask as a volume (see ``results``).
             onProgress: called on this thread whenever the progress changes; what it raises cancels the run.
 
