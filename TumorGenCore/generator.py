@@ -19,7 +19,7 @@ from TumorGenCore.devices import pick_device
 from TumorGenCore.engine import EncodedBox, Engine, Grown, timed
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.geometry import Box, Grid
-from TumorGenCore.metabolic_part import fitted
+from TumorGenCore.mask_fitting import fitted
 from TumorGenCore.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.provenance import Provenance, hash_volume, make_provenance
@@ -454,7 +454,7 @@ class _Run:
                 original,
                 grown.synthetic_suv,
                 grown.probability,
-                fit_mask=self.fit_mask,
+                fit_over=self.prepared.tissue_suv if self.fit_mask else None,
                 target=self.target,
                 paste=self.paste,
             )
@@ -515,7 +515,7 @@ def paste_patch(
         synthetic_suv: with the tumour, (k, j, i).
         probability: of the tumour, (k, j, i); a mask of 0 and 1 will do.
     """
-    pasted = _paste(placed, original_suv, synthetic_suv, probability, fit_mask=False)
+    pasted = _paste(placed, original_suv, synthetic_suv, probability)
     image = _with_region(placed.image, pasted.values, pasted.marked.start_ijk)
     return image, pasted.marked.on_whole_grid(pasted.marked.tumour)
 
@@ -568,11 +568,14 @@ def _paste(
     synthetic_suv: NDArray,
     probability: NDArray,
     *,
-    fit_mask: bool,
+    fit_over: float | None = None,
     target: UptakeTarget | None = None,
     paste: Paste = "change",
 ) -> _Pasted:
-    """The patch's change and mask on the native region around the box; only voxels inside the box are changed."""
+    """The patch's change and mask on the native region around the box; only voxels inside the box are changed.
+
+    ``fit_over``: SUV of the tissue over which the mask is fitted to its uptake; None leaves the mask as it is.
+    """
     grid, box, patch = placed.grid, placed.box, placed.patch
     on_patch = _change(synthetic_suv, original_suv, paste)
     rise, region = patch.to_native(on_patch.rise, grid)
@@ -590,11 +593,11 @@ def _paste(
         # Where the window has faded the change, there is no tumour to mark.
         return soft, (soft > 0.5) & (window >= 0.5)
 
-    if fit_mask:
+    if fit_over is not None:
         gain = 1.0 if target is None else fit_gain(before, change, marked(probability)[1], target)
         # By what the voxels show, between them too: cut on coarse voxels, too little of a small tumour would be left.
         shown = grid.region(start, size).image_from_array(change.on(before, gain).astype(np.float32))
-        probability = fitted(probability, patch.sample(shown), gain * on_patch.rise, patch.grid.spacing_mm[0])
+        probability = fitted(probability, patch.sample(shown), gain * on_patch.rise, patch.grid.spacing_mm[0], fit_over)
     soft, tumour = marked(probability)
     gain = 1.0 if target is None else fit_gain(before, change, tumour, target)
     changed = change.on(before, gain) / factor

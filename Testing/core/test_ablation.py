@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hot_finder import hot_finder
 from matplotlib.image import imread
 
 from TumorGenCore.cli import main
+from TumorGenCore.control_laws import UptakeLaw
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.ablation import FIGURES, VARIANTS, ablate
 from TumorGenCore.evaluation.ablation_text import ablation_text
@@ -29,8 +31,9 @@ RUN = GeneratorRun(
     refiner_channels=8,
     buckets={"16": [4, 2, 1.0]},
     validation_examples=2,
+    uptake=UptakeLaw(5.0),
 )
-NAMES = ["full", "no-fine", "no-refiner", "no-fit", "mask-after", "replace"]
+NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-recovery", "mask-after", "replace"]
 TRAINED = {"full", "no-fine", "mask-after"}
 
 
@@ -61,6 +64,14 @@ def test_variants_differ_in_one_thing_and_share_what_is_the_same(output) -> None
     # Latents of full and no-fine are the same ones.
     assert len(list((output / "cache").iterdir())) == 2
     assert load_bundle(output / "mask-after" / "bundle").condition == "after"
+
+
+def test_what_a_bundle_carries_can_be_left_out(output) -> None:
+    carried = load_bundle(output / "full" / "bundle")
+    assert carried.uptake.draw(0, 1.0) is not None
+    left_out = replace(carried, **VARIANTS["not-drawn"].bundle)
+    assert left_out.uptake.draw(0, 1.0) is None and left_out.fill.draw(0) is None
+    assert replace(carried, **VARIANTS["no-recovery"].bundle).resolution.amount == 0
 
 
 def test_the_report_has_a_row_a_variant_at_the_same_sites(output) -> None:

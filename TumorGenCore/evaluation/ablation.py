@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from TumorGenCore.control_laws import FillLaw, UptakeLaw
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.ablation_text import ablation_text, save_ablation
 from TumorGenCore.evaluation.alignment import alignment
@@ -22,6 +23,7 @@ from TumorGenCore.evaluation.samples import LesionSample, real_lesions, syntheti
 from TumorGenCore.generator import Paste, TumorGenerator
 from TumorGenCore.model_bundle import METADATA, load_bundle
 from TumorGenCore.pseudo_mask import BoxOffsets
+from TumorGenCore.resolution import ResolutionRecovery
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.autoencoder import load_autoencoder
 from TumorGenCore.training.config import GeneratorRun
@@ -47,11 +49,13 @@ class Variant:
     Args:
         label: in the report.
         changes: of the run's settings; without any, the networks of ``full`` are used.
+        bundle: what of the bundle's metadata differs.
         paste, refine, fit_mask: of the generator.
     """
 
     label: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    bundle: Mapping[str, Any] = field(default_factory=dict)
     paste: Paste = "change"
     refine: bool = True
     fit_mask: bool = True
@@ -66,6 +70,8 @@ VARIANTS: dict[str, Variant] = {
     "no-fine": Variant("without fine", {"lambda_2": 0.0}),
     "no-refiner": Variant("without VMR: the latent mask, upsampled", refine=False),
     "no-fit": Variant("M' not fitted to the uptake", fit_mask=False),
+    "not-drawn": Variant("uptake and size left to the model", bundle={"uptake": UptakeLaw(), "fill": FillLaw()}),
+    "no-recovery": Variant("resolution not restored", bundle={"resolution": ResolutionRecovery()}),
     "mask-after": Variant("condition masked after encoding", {"condition": "after"}),
     "no-box-channel": Variant("without the box channel", {"box_channel": False}),
     "uniform-time": Variant("time drawn uniformly", {"time_sampling": "uniform"}),
@@ -130,7 +136,7 @@ def ablate(
             cache = output / "cache" / _examples_of(varied)
             train_generator(data, autoencoder, folder, varied, True, quiet, _BUNDLE, cache=cache, cases=cases)
             tell(f"{name}: trained")
-        bundle = load_bundle(folder / _BUNDLE)
+        bundle = replace(load_bundle(folder / _BUNDLE), **variant.bundle)
         generator = TumorGenerator(
             bundle, device, paste=variant.paste, refine=variant.refine, fit_mask=variant.fit_mask
         )

@@ -22,9 +22,10 @@ def ablation_text(report: dict) -> str:
             "# Ablation",
             "",
             f"Each variant was trained once, for {report['steps']} steps, with the same examples, noise and seed as "
-            "far as what differs allows; *without VMR*, *not fitted* and *paste by replacement* use the "
-            "networks of the first row. So few steps make all of them worse than a shipped bundle: compare rows, not "
-            "with other reports. One training each says nothing of how much a second one would differ.",
+            "far as what differs allows; *without VMR*, *not fitted*, *left to the model*, *not restored* and *paste "
+            "by replacement* use the networks of the first row. So few steps make all of them worse than a shipped "
+            "bundle: compare rows, not with other reports. One training each says nothing of how much a second one "
+            "would differ.",
             "",
             f"Held-out patients: {', '.join(report['patients'])}. The same boxes and seeds for all: rough boxes on the "
             "largest tumours, and healthy sites. *DSC* and *NSD*: what a segmenter that was trained on real patients "

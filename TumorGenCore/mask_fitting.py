@@ -1,0 +1,99 @@
+"""M' laid on the uptake that it marks: networks know a tumour's border to a voxel or two, the image knows it better."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from TumorGenCore.mask_extent import around
+from TumorGenCore.metabolic_part import metabolic_part, threshold_of
+
+__all__ = ["FITTED_SHARE", "RIM_MM", "fitted", "grown", "smoothed", "trimmed"]
+
+#: Threshold of M', as a share of the rise of its hottest uptake over the tissue around. Where the tissue takes up a
+#: tenth of what the tumour does, that is training's threshold (``METABOLIC_SHARE``); in hotter tissue it is more.
+FITTED_SHARE = 0.35
+#: How deep the rim is in which M' may be trimmed or grown: a scanner's resolution.
+RIM_MM = 6.0
+#: Least share of a voxel's uptake that the tumour brought, where M' may grow: a hot organ beside it stays outside.
+OWN_SHARE = 0.1
+#: Deviation of the Gaussian that smooths M', less than a voxel of most scanners: what noise carves into a border is not
+#: the tumour's shape.
+SMOOTHING_MM = 2.0
+#: Voxels around M' that closing gaps needs.
+_MARGIN = 2
+
+
+def fitted(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float) -> NDArray:
+    """M' on the uptake that it marks: ``trimmed``, ``grown``, then ``smoothed``; for the arguments see there."""
+    on_uptake = grown(trimmed(probability, suv, spacing_mm, tissue_suv), suv, brought, spacing_mm, tissue_suv)
+    return smoothed(on_uptake, spacing_mm)
+
+
+def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float, tissue_suv: float) -> NDArray:
+    """M' on the uptake that it marks: its rim is lowered where it reaches beyond the ``metabolic_part``.
+
+    That is the rule of the masks that the networks learn from, counted from the tissue (``FITTED_SHARE``); a sampled
+    mask may break it. Deeper than ``RIM_MM`` nothing is taken: a cold core, open to one side or not, is the tumour's.
+
+    Args:
+        probability: of the tumour, (k, j, i).
+        suv: with the tumour, (k, j, i).
+        spacing_mm: edge of the voxels of both.
+        tissue_suv: of the tissue around.
+
+    Returns:
+        As ``probability``, one half or less in the voxels taken away, in proportion to their uptake, so that the border
+        at one half still lies between voxels.
+    """
+    mask = probability > 0.5
+    threshold = threshold_of(suv[mask], FITTED_SHARE, tissue_suv) if mask.any() else 0.0
+    if threshold <= 0:
+        return probability
+    block = around(mask, _MARGIN)
+    mask, suv = mask[block], suv[block]
+    # Padded, so that the grid's edge is an edge of the mask too.
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
+    beyond = mask & (depth <= RIM_MM) & ~metabolic_part(suv, mask, FITTED_SHARE, tissue_suv)
+    cut = probability.copy()
+    cut[block][beyond] = 0.5 * np.clip(suv[beyond] / threshold, 0, 1)
+    return cut
+
+
+def grown(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float) -> NDArray:
+    """M' reaching as far as its uptake does: up to ``RIM_MM`` beyond its border, what is above the threshold of
+    ``trimmed`` and was brought by the tumour becomes the tumour's.
+
+    Args:
+        probability: of the tumour, (k, j, i).
+        suv: with the tumour, (k, j, i).
+        brought: SUV that the tumour adds to the tissue, (k, j, i).
+        spacing_mm: edge of the voxels of all three.
+        tissue_suv: of the tissue around.
+
+    Returns:
+        As ``probability``, more than one half in the voxels that are added, in proportion to their uptake.
+    """
+    mask = probability > 0.5
+    threshold = threshold_of(suv[mask], FITTED_SHARE, tissue_suv) if mask.any() else 0.0
+    if threshold <= 0:
+        return probability
+    block = around(mask, int(np.ceil(RIM_MM / spacing_mm)))
+    mask, suv, brought = mask[block], suv[block], brought[block]
+    near = ndimage.distance_transform_edt(~mask, sampling=spacing_mm) <= RIM_MM
+    added = near & ~mask & (suv > threshold) & (brought > OWN_SHARE * suv)
+    more = probability.copy()
+    more[block][added] = np.clip(0.5 * suv[added] / threshold, np.nextafter(np.float32(0.5), np.float32(1)), 1)
+    return more
+
+
+def smoothed(probability: NDArray, spacing_mm: float) -> NDArray:
+    """M' without the teeth of noise: a Gaussian of ``SMOOTHING_MM`` goes over it, unless that would leave no tumour.
+
+    Args:
+        probability: of the tumour, (k, j, i).
+        spacing_mm: edge of its voxels.
+    """
+    soft = ndimage.gaussian_filter(probability, SMOOTHING_MM / spacing_mm, truncate=3.0)
+    return soft if (soft > 0.5).any() else probability
