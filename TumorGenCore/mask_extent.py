@@ -22,7 +22,9 @@ def around(mask: NDArray[np.bool_], margin: int | Sequence[int] = 0) -> tuple[sl
     return _widened(block, margin)
 
 
-def pieces(mask: NDArray[np.bool_], margin: int = 0) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_]]]:
+def pieces(
+    mask: NDArray[np.bool_], margin: int | Sequence[int] = 0
+) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_]]]:
     """The connected pieces of a mask (by faces), each with the block ``around`` it and as it lies there.
 
     Args:

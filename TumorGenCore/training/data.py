@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from TumorGenCore.errors import TrainingDataError, UnsupportedVolumeError
 from TumorGenCore.file_integrity import check_file
 from TumorGenCore.geometry import Grid
 from TumorGenCore.mask_agreement import ranking
+from TumorGenCore.mask_extent import pieces
 from TumorGenCore.placement import find_body
 
 __all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "split_patients", "voxels_at"]
 
+#: The tissue that a tumour's contrast is measured against lies this far from it, mm.
+_SHELL_MM = (4, 14)
 _IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
 
 
@@ -185,18 +189,18 @@ def _read_mask(path: Path, image: sitk.Image) -> NDArray[np.bool_]:
 
 
 def _lesions(suv: NDArray, tumour: NDArray[np.bool_], grid: Grid, least_ml: float) -> tuple[Lesion, ...]:
-    labels, count = ndimage.label(tumour)
     voxel_ml = float(np.prod(grid.spacing_mm)) / 1000
     spacing_kji = grid.spacing_mm[::-1]
+    near, far = _SHELL_MM
     lesions = []
-    for label in range(1, count + 1):
-        inside = labels == label
+    for block, inside in pieces(tumour, [math.ceil(far / spacing) for spacing in spacing_kji]):
         volume_ml = inside.sum() * voxel_ml
         if volume_ml < least_ml:
             continue
         distance = ndimage.distance_transform_edt(~inside, sampling=spacing_kji)
-        shell = (distance > 4) & (distance <= 14) & ~tumour
-        lesions.append(Lesion(_points(inside, grid), float(volume_ml), ranking(suv[inside], suv[shell])))
+        shell = (distance > near) & (distance <= far) & ~tumour[block]
+        uptake = suv[block]
+        lesions.append(Lesion(_points(inside, grid, block), float(volume_ml), ranking(uptake[inside], uptake[shell])))
     return tuple(lesions)
 
 
@@ -212,5 +216,7 @@ def voxels_at(points_lps: NDArray, grid: Grid) -> NDArray[np.bool_]:
     return mask
 
 
-def _points(where: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
-    return grid.index_to_lps(np.argwhere(where)[:, ::-1])
+def _points(where: NDArray[np.bool_], grid: Grid, block: Sequence[slice] = ()) -> NDArray[np.float64]:
+    """Centres of voxels of the grid, or of a block of it."""
+    start = [part.start for part in block] or 0
+    return grid.index_to_lps((np.argwhere(where) + start)[:, ::-1])
