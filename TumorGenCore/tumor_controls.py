@@ -89,4 +89,6 @@ def search_fill(
         if len(tries) > 1 and tries[-1][0] != tries[-2][0]:
             slope = float(np.clip((tries[-1][1] - tries[-2][1]) / (tries[-1][0] - tries[-2][0]), 0.3, 3.0))
         asked = float(np.clip(asked + (wanted - tries[-1][1]) / slope, LEAST, 1.0))
+        if asked == tries[-1][0]:  # At the end of what can be asked: the same tumour would grow.
+            break
     return min(tries, key=lambda tried: abs(tried[1] - wanted))[2]

@@ -52,6 +52,18 @@ def test_the_search_comes_near_where_the_model_cannot():
     assert search_fill(lambda asked: 0.0, float, 0.5, 0.05) == 0.0
 
 
+@pytest.mark.parametrize(("law", "fill"), [(lambda asked: 0.1 * asked, 0.5), (lambda asked: 0.3 + asked, 0.05)])
+def test_the_search_grows_no_tumour_twice(law, fill):
+    calls = []
+
+    def grow(asked):
+        calls.append(asked)
+        return law(asked)
+
+    search_fill(grow, float, fill, 0.05)
+    assert len(set(calls)) == len(calls) < FILL_TRIES
+
+
 def test_the_network_hears_only_inside_the_box():
     torch.manual_seed(0)
     network = VectorField(channels=[8, 16, 16], num_head_channels=8, control_channels=2).eval()
