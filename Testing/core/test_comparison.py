@@ -28,6 +28,7 @@ METHODS = [
     "SynTumor's manner",
     *[f"TumorGen, Euler-{steps}" for steps in (50, 10, 4)],
     *[f"TumorGen, {solver}-{steps}" for solver in ("Heun", "Adams") for steps in (10, 4)],
+    "TumorGen, Euler-10, poor ones redrawn",
 ]
 
 

@@ -67,10 +67,11 @@ def rivals(donors: Donors, tiny_bundle_folder: Path) -> dict[str, Rival]:
         "DDIM": LatentDiffusion(generator, untrained("diffusion"), donors.shape, "ddim"),
         "blended": BlendedLatents(generator, untrained("unconditional")),
         "own": Own(generator, 2, "heun"),
+        "redrawn": Own(generator, least_quality=1.0),
     }
 
 
-NAMES = ("copy-paste", "rules", "DDPM", "DDIM", "blended", "own")
+NAMES = ("copy-paste", "rules", "DDPM", "DDIM", "blended", "own", "redrawn")
 
 
 def voxels(image: sitk.Image) -> np.ndarray:

@@ -11,9 +11,10 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from TumorGenCore import Box, TumorGenerator, read_volume
-from TumorGenCore.evaluation.insertion import evaluate_site, sites_of
+from TumorGenCore.evaluation.insertion import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.quality_gate import quality_gate
 from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
+from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.geometry import Grid
 from TumorGenCore.mask_agreement import dice
@@ -174,3 +175,14 @@ def test_a_whole_body_scan_keeps_every_voxel_outside_a_rotated_box(
     center = Grid.from_image(volume.image).index_to_lps((84, 84, 260))
     box = Box(tuple(center), (40.0, 30.0, 50.0), axes)  # type: ignore[arg-type]
     _assert_only_the_box_changed(volume.image, generator.insert(volume, box, seed=5), box)
+
+
+def test_of_tumours_that_are_drawn_again_a_comparison_takes_the_best(generator: TumorGenerator) -> None:
+    phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
+    site = Site("left thigh", "phantom", phantom, phantom_box("left thigh"))
+    tries = [generator.insert(phantom, site.box, seed=seed, suv_factor=1) for seed in (1, 2000, 2001)]
+    best = max(tries, key=lambda result: result.quality.total)
+    assert len({result.quality.total for result in tries}) == len(tries)
+    image, mask = Own(generator, least_quality=1.0)(site, 1)
+    for made, kept in ((image, best.image), (mask, best.mask)):
+        np.testing.assert_array_equal(sitk.GetArrayViewFromImage(made), sitk.GetArrayViewFromImage(kept))

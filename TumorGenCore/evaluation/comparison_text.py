@@ -22,6 +22,8 @@ _METHODS = [
     "training tumour, turned and scaled.",
     "- *BLD's manner*: a flow on the bundle's backbone that knows no surroundings; the known latents are put back at "
     "every step.",
+    "- *Poor ones redrawn*: what TumorGen's quality gate stops is drawn again with other noise, as it is for variants "
+    "and in the panel; what was sampled in vain is in the time.",
     "",
     "The first two get the scan without the real tumour, with a smooth continuation of its surroundings in its place; "
     "the others have to take it out.",

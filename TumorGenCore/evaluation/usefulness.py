@@ -231,7 +231,7 @@ def _methods(generator: TumorGenerator, few: Sequence[Case]) -> dict[str, Rival]
     return {
         "copy-paste": CopyPaste(donors, settings),
         "rule-based": RuleBased(donors.uptake(), settings),
-        "tumorgen": Own(generator, 10),
+        "tumorgen": Own(generator),
     }
 
 

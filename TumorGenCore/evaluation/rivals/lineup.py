@@ -12,6 +12,7 @@ from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
 from TumorGenCore.generator import TumorGenerator
+from TumorGenCore.quality import LEAST_QUALITY
 from TumorGenCore.solvers import SOLVERS
 from TumorGenCore.training.data import Case
 from TumorGenCore.training.rival import TrainedRival
@@ -46,4 +47,7 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
     for solver in (s for s in SOLVERS if s != "euler"):
         for steps in (10, 4):
             methods[f"TumorGen, {solver.capitalize()}-{steps}"] = Own(generator, steps, solver)
+    usual = generator.bundle.sampling
+    redrawn = f"TumorGen, {usual.solver.capitalize()}-{usual.steps}, poor ones redrawn"
+    methods[redrawn] = Own(generator, least_quality=LEAST_QUALITY)
     return methods

@@ -1,14 +1,18 @@
-"""TumorGen itself, with a number of steps and a solver."""
+"""TumorGen itself, as it comes or with a number of steps and a solver."""
 
 from __future__ import annotations
 
 import SimpleITK as sitk
 
+from TumorGenCore.candidates import best_candidates
 from TumorGenCore.evaluation.insertion import Site
 from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.solvers import Solver
 
 __all__ = ["Own"]
+
+#: A poor tumour's successors come from seeds that start at so many times its own plus one: no other tumour's.
+_REDRAW_SEEDS = 1000
 
 
 class Own:
@@ -16,15 +20,30 @@ class Own:
 
     Args:
         generator: the bundle on its device.
-        steps: of the sampler.
-        solver: ``euler``, ``heun`` or ``adams``.
+        steps: of the sampler; the bundle's by default.
+        solver: ``euler``, ``heun`` or ``adams``; the bundle's by default.
+        least_quality: poorer tumours are drawn again, as ``candidates.choose`` does; none are by default.
     """
 
-    def __init__(self, generator: TumorGenerator, steps: int, solver: Solver = "euler") -> None:
-        self.generator, self.steps, self.solver = generator, steps, solver
+    def __init__(
+        self,
+        generator: TumorGenerator,
+        steps: int | None = None,
+        solver: Solver | None = None,
+        least_quality: float | None = None,
+    ) -> None:
+        self.generator, self.steps, self.solver, self.least_quality = generator, steps, solver, least_quality
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        result = self.generator.insert(
-            site.image, site.box, seed=seed, steps=self.steps, solver=self.solver, suv_factor=1
+        start = _REDRAW_SEEDS * (seed + 1)
+        best = best_candidates(
+            self.generator,
+            self.generator.prepare(site.image, site.box, suv_factor=1),
+            seeds=(seed,),
+            least_quality=self.least_quality,
+            redraw_seeds=range(start, start + _REDRAW_SEEDS),
+            steps=self.steps,
+            solver=self.solver,
         )
+        result = best.kept[0].made
         return result.image, result.mask
