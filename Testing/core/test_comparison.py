@@ -20,7 +20,11 @@ from TumorGenCore.evaluation.comparison import compare
 from TumorGenCore.evaluation.comparison_text import comparison_text
 from TumorGenCore.evaluation.method_distances import distances
 from TumorGenCore.evaluation.resampling import LeftOutError
+from TumorGenCore.evaluation.rivals.lineup import rivals_of
 from TumorGenCore.evaluation.samples import LesionSample
+from TumorGenCore.quality import LEAST_QUALITY
+from TumorGenCore.sampling import Sampling
+from TumorGenCore.training.data import load_cases
 
 HELD_OUT, TRAINING = ["H0", "H1"], ["T0", "T1", "T2"]
 METHODS = [
@@ -73,6 +77,17 @@ def test_every_method_is_measured_at_the_same_sites(folder, generator, tmp_path)
     picture = imread(tmp_path / "out" / "contact_sheet.png")
     # A row a site, a column a method and one for the scan.
     assert picture.shape[1] / picture.shape[0] == pytest.approx((len(METHODS) + 1) * 2.2 / (4 * 2.45 + 0.3), rel=0.05)
+
+
+def test_each_row_is_sampled_as_its_name_says(folder, generator) -> None:
+    """Whatever the bundle's own steps are."""
+    usual = replace(generator.bundle, sampling=Sampling(7, "adams"))
+    methods = rivals_of(TumorGenerator(usual, "cpu"), load_cases(folder, TRAINING), ())
+    own = {name: method for name, method in methods.items() if name.startswith("TumorGen, ")}
+    redrawn = own.pop("TumorGen, Adams-7, poor ones redrawn")
+    assert (redrawn.steps, redrawn.solver, redrawn.least_quality) == (None, None, LEAST_QUALITY)
+    for name, method in own.items():
+        assert name == f"TumorGen, {method.solver.capitalize()}-{method.steps}"
 
 
 def ball(radius: float, patient: str, seed: int = 0) -> LesionSample:

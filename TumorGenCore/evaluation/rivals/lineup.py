@@ -43,7 +43,7 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
             methods["DiffTumor's manner, DDPM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddpm")
             methods["DiffTumor's manner, DDIM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddim")
     for steps in (50, 10, 4):
-        methods[f"TumorGen, Euler-{steps}"] = Own(generator, steps)
+        methods[f"TumorGen, Euler-{steps}"] = Own(generator, steps, "euler")
     for solver in (s for s in SOLVERS if s != "euler"):
         for steps in (10, 4):
             methods[f"TumorGen, {solver.capitalize()}-{steps}"] = Own(generator, steps, solver)
