@@ -21,6 +21,8 @@ OWN_SHARE = 0.1
 #: Deviation of the Gaussian that smooths M', less than a voxel of most scanners: what noise carves into a border is not
 #: the tumour's shape.
 SMOOTHING_MM = 2.0
+#: Deviations of the Gaussian beyond which its weight is left out.
+_TRUNCATE = 3.0
 #: Voxels around M' that closing gaps needs.
 _MARGIN = 2
 
@@ -95,5 +97,12 @@ def smoothed(probability: NDArray, spacing_mm: float) -> NDArray:
         probability: of the tumour, (k, j, i).
         spacing_mm: edge of its voxels.
     """
-    soft = ndimage.gaussian_filter(probability, SMOOTHING_MM / spacing_mm, truncate=3.0)
+    mask = probability > 0.5
+    if not mask.any():
+        return probability
+    sigma = SMOOTHING_MM / spacing_mm
+    # Twice as far as the Gaussian reaches: what becomes tumour has only the patch's own voxels around it.
+    block = around(mask, int(np.ceil(2 * _TRUNCATE * sigma)))
+    soft = probability.copy()
+    soft[block] = ndimage.gaussian_filter(probability[block], sigma, truncate=_TRUNCATE)
     return soft if (soft > 0.5).any() else probability

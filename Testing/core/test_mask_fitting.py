@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from TumorGenCore.mask_agreement import dice
 from TumorGenCore.mask_fitting import FITTED_SHARE, RIM_MM, SMOOTHING_MM, fitted, grown, smoothed, trimmed
@@ -139,6 +140,13 @@ def test_smoothing_knows_the_spacing() -> None:
     """At a wide spacing there is next to nothing to smooth."""
     sharp = np.where(_distance() < 9, 0.95, 0.05)
     np.testing.assert_allclose(smoothed(sharp, 10 * SMOOTHING_MM), sharp, atol=1e-6)
+
+
+def test_smoothing_of_the_neighbourhood_is_that_of_the_patch() -> None:
+    probability = np.random.default_rng(0).random((40, 44, 48)) * 0.5
+    probability[15:22, 10:20, 20:25] += 0.5
+    everywhere = ndimage.gaussian_filter(probability, SMOOTHING_MM, truncate=3.0)
+    np.testing.assert_array_equal(smoothed(probability, 1.0) > 0.5, everywhere > 0.5)
 
 
 def test_a_tumour_too_small_to_be_smoothed_stays() -> None:
