@@ -58,6 +58,7 @@ def main(folder: Path) -> None:
             states.append(grab(app, window))
         time.sleep(0.01)
     states.append(grab(app, window))
+    folder.mkdir(parents=True, exist_ok=True)
     imsave(folder / "panel.png", np.concatenate(states, axis=1))
     save_views(application, phantom, panel.logic.results[0], folder / "slice_views.png")
     panel.cleanup()
