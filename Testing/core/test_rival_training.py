@@ -200,6 +200,7 @@ def test_trained_rivals_take_part_in_a_comparison(runs, tiny_cases, tiny_bundle_
     seconds = json.loads(capsys.readouterr().out)["seconds"]
     assert [method.split(",")[-1].strip() for method in seconds][2:] == [
         "DDPM-50", "DDIM-50", "Euler-50", "Euler-50", "Euler-10", "Euler-4", "Heun-10", "Heun-4", "Adams-10", "Adams-4",
+        "poor ones redrawn",
     ]  # fmt: skip
     report = json.loads((out / "report.json").read_text())
     assert report["cases"] == sorted(unknown)
