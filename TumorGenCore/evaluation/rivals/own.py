@@ -35,15 +35,19 @@ class Own:
         self.generator, self.steps, self.solver, self.least_quality = generator, steps, solver, least_quality
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        start = _REDRAW_SEEDS * (seed + 1)
-        best = best_candidates(
-            self.generator,
-            self.generator.prepare(site.image, site.box, suv_factor=1),
-            seeds=(seed,),
-            least_quality=self.least_quality,
-            redraw_seeds=range(start, start + _REDRAW_SEEDS),
-            steps=self.steps,
-            solver=self.solver,
-        )
-        result = best.kept[0].made
+        prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
+        if self.least_quality is None:  # What nobody asks the quality of is not scored, which would be in its time.
+            result = self.generator.generate(prepared, seed=seed, steps=self.steps, solver=self.solver)
+        else:
+            start = _REDRAW_SEEDS * (seed + 1)
+            best = best_candidates(
+                self.generator,
+                prepared,
+                seeds=(seed,),
+                least_quality=self.least_quality,
+                redraw_seeds=range(start, start + _REDRAW_SEEDS),
+                steps=self.steps,
+                solver=self.solver,
+            )
+            result = best.kept[0].made
         return result.image, result.mask
