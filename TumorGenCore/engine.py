@@ -128,7 +128,7 @@ class Engine:
         Args:
             box: from ``encode``.
             noise_seeds: one tumour each; a tumour does not depend on which others are grown with it.
-            sampling: steps, solver and times.
+            sampling: steps, solver, times and the mask's noise.
             controls: what is asked of each tumour.
             on_step: called with the number of steps done, of ``steps`` times the number of seeds; may raise to cancel.
             seconds: time of each part is added here.
@@ -184,7 +184,9 @@ class Engine:
         """Latents and masks x_1 = [z, m], (n, c + 1, k, j, i), under the inpainting constraint: outside the box z is
         known, m is -1."""
         z, count = box.z_1, len(tumours)
-        noise = to_device(torch.cat([_noise(seed, z) for seed, _ in tumours]), self.device)
+        drawn = torch.cat([_noise(seed, z) for seed, _ in tumours])
+        drawn[:, -1:] *= sampling.mask_noise
+        noise = to_device(drawn, self.device)
         known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, box.box_latent)
         z_m, on_latent = (t.expand(count, -1, -1, -1, -1) for t in (box.z_m, box.box_latent))
         asked = torch.cat([controls.encode(self.bundle.scale) for _, controls in tumours]).to(self.device)

@@ -58,7 +58,8 @@ class ModelBundle:
         patch: working patch.
         latent_mean, latent_deviation: per channel, to normalise latents.
         condition: ``before`` (box content removed before encoding) or ``after`` (the paper's z^m = (1 - B) z_1).
-        sampling: steps, solver and times that the networks are sampled with where nothing else is asked for.
+        sampling: steps, solver, times and the mask's noise, with which the networks are sampled where nothing else is
+            asked for.
         notes: description, training data with licence, figures; free JSON for the metadata.
         weights_hash: sha256 over the weight files' hashes.
         training_lesions: thumbnails of what it was trained on, if it carries them.

@@ -72,7 +72,7 @@ def make_provenance(
         units: the input's units.
         box: where the tumour was inserted.
         seed: of the noise.
-        sampling: steps, solver and times.
+        sampling: steps, solver, times, and the mask's noise where it is not the usual one.
         bundle_name: of the model bundle, with its version and the hash of its weights.
         bundle_version: see ``bundle_name``.
         bundle_hash: see ``bundle_name``.
@@ -96,6 +96,7 @@ def make_provenance(
         "steps": sampling.steps,
         "solver": sampling.solver,
         "time_grid": "uniform" if sampling.is_uniform else sampling.grid(),
+        **({} if sampling.mask_noise == 1 else {"mask_noise": sampling.mask_noise}),
         "device": device,
         **({} if target is None else {f"target_suv_{target.measure}": float(target.suv)}),
         "uptake_gain": float(uptake_gain),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ class Sampling:
         shift: of the time grid, see ``shifted_times``; 1 is even.
         times: the time grid itself instead, increasing from 0 to 1. For other than ``len(times) - 1`` steps it is read
             at even places, linearly between its own.
+        mask_noise: deviation of the noise that the mask starts from, at most 1, which is training's. With less, the
+            noise of the latents alone says where the tumour lies, and mask and tumour agree better.
 
     Raises:
         ValueError: a value that cannot be sampled with.
@@ -66,6 +68,7 @@ class Sampling:
     solver: Solver = "euler"
     shift: float = 1.0
     times: tuple[float, ...] | None = None
+    mask_noise: float = 1.0
 
     def __post_init__(self) -> None:
         shifted_times(self.steps, self.shift)
@@ -74,6 +77,8 @@ class Sampling:
             if self.shift != 1:
                 raise ValueError("A time grid is given by its times or by a shift, not by both.")
             _check_times(self.times)
+        if not 0 <= self.mask_noise <= 1:
+            raise ValueError(f"The mask's noise is {self.mask_noise}; it must lie between 0 and 1.")
 
     def asked(self, steps: int | None = None, solver: Solver | None = None) -> Sampling:
         """The same with what a user asks for; None keeps the bundle's own.
@@ -81,11 +86,10 @@ class Sampling:
         Raises:
             ValueError: steps or solver that cannot be used.
         """
-        return Sampling(
-            self.steps if steps is None else steps,
-            self.solver if solver is None else solver,
-            self.shift,
-            self.times,
+        return replace(
+            self,
+            steps=self.steps if steps is None else steps,
+            solver=self.solver if solver is None else solver,
         )
 
     @property
@@ -107,18 +111,19 @@ class Sampling:
             "steps": self.steps,
             "solver": self.solver,
             "time_grid": "uniform" if self.is_uniform else grid,
+            **({} if self.mask_noise == 1 else {"mask_noise": self.mask_noise}),
         }
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Sampling:
-        """From a bundle's metadata: ``{"steps", "solver", "time_grid"}``, each of which may be missing.
+        """From a bundle's metadata: ``{"steps", "solver", "time_grid", "mask_noise"}``, each of which may be missing.
 
         ``time_grid`` is ``"uniform"``, ``{"shift": number}``, or a list of times.
 
         Raises:
             ValueError, TypeError: a value of another kind, or one that cannot be sampled with.
         """
-        unknown = set(values) - {"steps", "solver", "time_grid"}
+        unknown = set(values) - {"steps", "solver", "time_grid", "mask_noise"}
         if unknown:
             raise ValueError(f"sampling has an unknown entry {sorted(unknown)[0]!r}")
         grid = values.get("time_grid", "uniform")
@@ -130,7 +135,12 @@ class Sampling:
         elif grid != "uniform":
             raise ValueError(f"time_grid is {grid!r}; use 'uniform', {{'shift': number}} or a list of times")
         own = cls()
-        return cls(int(values.get("steps", own.steps)), values.get("solver", own.solver), **shape)
+        return cls(
+            int(values.get("steps", own.steps)),
+            values.get("solver", own.solver),
+            mask_noise=float(values.get("mask_noise", own.mask_noise)),
+            **shape,
+        )
 
 
 def bundle_sampling(name_or_path: str | Path) -> Sampling:

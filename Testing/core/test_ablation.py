@@ -15,8 +15,11 @@ from TumorGenCore.control_laws import UptakeLaw
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.ablation import FIGURES, VARIANTS, ablate
 from TumorGenCore.evaluation.ablation_text import ablation_text
+from TumorGenCore.evaluation.insertion import evaluate_site
 from TumorGenCore.evaluation.resampling import mean_of_patients
+from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.model_bundle import load_bundle
+from TumorGenCore.sampling import Sampling
 from TumorGenCore.training.config import DataSettings, GeneratorRun, default_config, read_config
 from TumorGenCore.training.trainer import LoopSettings
 
@@ -32,8 +35,9 @@ RUN = GeneratorRun(
     buckets={"16": [4, 2, 1.0]},
     validation_examples=2,
     uptake=UptakeLaw(5.0),
+    sampling=Sampling(mask_noise=0.3),
 )
-NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-recovery", "mask-after", "replace"]
+NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-recovery", "mask-noise", "mask-after", "replace"]
 TRAINED = {"full", "no-fine", "mask-after"}
 
 
@@ -72,6 +76,7 @@ def test_what_a_bundle_carries_can_be_left_out(output) -> None:
     left_out = replace(carried, **VARIANTS["not-drawn"].bundle)
     assert left_out.uptake.draw(0, 1.0) is None and left_out.fill.draw(0) is None
     assert replace(carried, **VARIANTS["no-recovery"].bundle).resolution.amount == 0
+    assert carried.sampling == RUN.sampling
 
 
 def test_the_report_has_a_row_a_variant_at_the_same_sites(output) -> None:
@@ -104,6 +109,20 @@ def test_a_finished_variant_is_not_trained_again(output, tiny_cases, tiny_autoen
         ablate(tiny_cases, tiny_autoencoder, segmenter, output, RUN)
     with pytest.raises(TrainingDataError, match="begun with other settings"):
         ablate(tiny_cases, tiny_autoencoder, segmenter, output, GeneratorRun(data=RUN.data), resume=True)
+
+
+def test_a_variant_is_sampled_as_it_says(
+    output, tiny_cases, tiny_autoencoder, segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[Sampling] = []
+
+    def seen(generator: TumorGenerator, *others):
+        used.append(generator.bundle.sampling)
+        return evaluate_site(generator, *others)
+
+    monkeypatch.setattr("TumorGenCore.evaluation.ablation.evaluate_site", seen)
+    ablate(tiny_cases, tiny_autoencoder, segmenter, output, RUN, ["full", "mask-noise"], True, seeds=1)
+    assert set(used) == {RUN.sampling, replace(RUN.sampling, mask_noise=1.0)}
 
 
 def test_bad_input_is_refused_before_any_output(tiny_cases, tiny_autoencoder, segmenter, tmp_path, capsys) -> None:

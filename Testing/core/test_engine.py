@@ -111,6 +111,18 @@ def test_a_tumour_does_not_depend_on_the_others_of_its_batch(bundle, alone) -> N
     assert not np.allclose(grown[0].probability, grown[1].probability)
 
 
+@pytest.mark.parametrize("mask_noise", [1.0, 0.3])
+def test_the_masks_noise_is_as_strong_as_asked_and_that_of_the_latents_stays(bundle, mask_noise: float) -> None:
+    engine = Engine(bundle, CPU)
+    box, _ = encoded(engine)
+    seen: list[torch.Tensor] = []
+    bundle.vector_field.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].clone()))
+    engine.grow(box, [5], Sampling(2, mask_noise=mask_noise), [TumorControls()], lambda done: None, {})
+    start = seen[0][0]
+    assert start[-1].std().item() == pytest.approx(mask_noise, rel=0.1)
+    assert start[:-1].std().item() == pytest.approx(1.0, rel=0.1)
+
+
 def test_large_boxes_are_grown_in_several_batches(bundle, alone, monkeypatch: pytest.MonkeyPatch) -> None:
     box, tumours = alone
     monkeypatch.setattr("TumorGenCore.engine.SAMPLED_CELLS", 2 * box.z_1[0, 0].numel())

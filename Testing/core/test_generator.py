@@ -567,3 +567,7 @@ def test_a_bundle_is_sampled_its_own_way_unless_asked_otherwise(tiny_bundle_fold
     even = generator.generate(prepared, seed=1)
     assert even.provenance["time_grid"] == "uniform"
     assert not np.array_equal(values(even.image), values(own.image))
+    generator.bundle.sampling = Sampling(3, "heun", mask_noise=0.0)
+    quiet = generator.generate(prepared, seed=1)
+    assert quiet.provenance["mask_noise"] == 0
+    assert not np.array_equal(values(quiet.image), values(even.image))

@@ -59,6 +59,11 @@ def test_provenance_says_at_which_times_was_sampled():
     assert provenance(image(), Sampling(2, shift=3.0))["time_grid"] == pytest.approx([0, 0.25, 1])
 
 
+def test_provenance_names_the_masks_noise_where_it_is_not_the_usual_one():
+    assert "mask_noise" not in provenance(image())
+    assert provenance(image(), Sampling(mask_noise=0.3))["mask_noise"] == 0.3
+
+
 def test_provenance_is_json_and_copies_nothing_from_the_image_metadata():
     volume = image()
     volume.SetMetaData("0010|0010", "DOE^JANE")

@@ -82,13 +82,16 @@ def test_what_is_not_asked_for_is_the_bundles_own() -> None:
     assert own.asked() == own
     assert own.asked(6) == Sampling(6, "heun", 2.0)
     assert own.asked(solver="euler") == Sampling(4, "euler", 2.0)
+    assert Sampling(4, mask_noise=0.3).asked(6) == Sampling(6, mask_noise=0.3)
     with pytest.raises(ValueError, match="steps is 0"):
         own.asked(0)
     with pytest.raises(ValueError, match="solver is 'dpm'; use 'euler' or 'heun' or 'adams'"):
         own.asked(solver="dpm")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("own", [Sampling(), Sampling(4, "heun", 2.5), Sampling(2, times=(0.0, 0.4, 1.0))])
+@pytest.mark.parametrize(
+    "own", [Sampling(), Sampling(4, "heun", 2.5), Sampling(2, times=(0.0, 0.4, 1.0)), Sampling(mask_noise=0.3)]
+)
 def test_the_metadata_give_back_what_was_written(own: Sampling) -> None:
     assert Sampling.parse(json.loads(json.dumps(own.as_dict()))) == own
 
@@ -111,6 +114,8 @@ def test_missing_entries_are_ten_even_euler_steps() -> None:
         ({"time_grid": [0.1, 1]}, "must increase from 0"),
         ({"time_grid": [0, 0.9]}, "must increase from 0"),
         ({"time_grid": []}, "must increase from 0"),
+        ({"mask_noise": 1.5}, "mask's noise is 1.5; it must lie between 0 and 1"),
+        ({"mask_noise": "none"}, "none"),
         ({"time_grids": "uniform"}, "unknown entry 'time_grids'"),
     ],
 )

@@ -18,7 +18,8 @@ from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.geometry import Grid
 from TumorGenCore.mask_agreement import dice
-from TumorGenCore.metabolic_part import METABOLIC_SHARE
+from TumorGenCore.mask_fitting import FITTED_SHARE
+from TumorGenCore.metabolic_part import threshold_of
 from TumorGenCore.phantom import make_phantom, phantom_box
 from TumorGenCore.resolution import ResolutionRecovery
 from TumorGenCore.training.data import load_cases
@@ -75,14 +76,16 @@ def test_a_mask_is_fitted_to_its_uptake_and_the_image_stays(generator: TumorGene
 
 def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGenerator) -> None:
     """Made fainter than the model made it, a tumour is as wide by its own hottest voxels: M' reaches as far."""
-    phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
-    target = UptakeTarget("max", 6.0)
-    result = generator.insert(phantom, phantom_box("lumbar spine"), seed=0, suv_factor=1, target=target)
-    assert result.provenance["uptake_gain"] < 0.6
-    suv, mask = sitk.GetArrayFromImage(result.image), sitk.GetArrayFromImage(result.mask) > 0
-    beside = ndimage.binary_dilation(mask) & ~mask & (suv - sitk.GetArrayFromImage(phantom) > 0.2 * suv)
-    missed = beside & (suv > METABOLIC_SHARE * np.percentile(suv[mask], 95))
-    assert missed.sum() < 0.1 * mask.sum()
+    phantom, target = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0)), UptakeTarget("max", 6.0)
+    prepared = generator.prepare(phantom, phantom_box("lumbar spine"), suv_factor=1)
+    for seed in (0, 3):
+        result = generator.generate(prepared, seed=seed, target=target)
+        assert result.provenance["uptake_gain"] < 0.6
+        suv, mask = sitk.GetArrayFromImage(result.image), sitk.GetArrayFromImage(result.mask) > 0
+        beside = ndimage.binary_dilation(mask) & ~mask & (suv - sitk.GetArrayFromImage(phantom) > 0.2 * suv)
+        # A little more than what M' is fitted to: smoothing rounds its corners off.
+        missed = beside & (suv > threshold_of(suv[mask], FITTED_SHARE + 0.05, prepared.tissue_suv))
+        assert missed.sum() < 0.05 * mask.sum()
 
 
 def test_what_the_vae_blurs_is_restored(generator: TumorGenerator) -> None:

@@ -50,12 +50,14 @@ class Variant:
         label: in the report.
         changes: of the run's settings; without any, the networks of ``full`` are used.
         bundle: what of the bundle's metadata differs.
+        sampling: what of its sampling differs.
         paste, refine, fit_mask: of the generator.
     """
 
     label: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     bundle: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
     paste: Paste = "change"
     refine: bool = True
     fit_mask: bool = True
@@ -72,6 +74,7 @@ VARIANTS: dict[str, Variant] = {
     "no-fit": Variant("M' not fitted to the uptake", fit_mask=False),
     "not-drawn": Variant("uptake and size left to the model", bundle={"uptake": UptakeLaw(), "fill": FillLaw()}),
     "no-recovery": Variant("resolution not restored", bundle={"resolution": ResolutionRecovery()}),
+    "mask-noise": Variant("masks start from training's noise", sampling={"mask_noise": 1.0}),
     "mask-after": Variant("condition masked after encoding", {"condition": "after"}),
     "no-box-channel": Variant("without the box channel", {"box_channel": False}),
     "uniform-time": Variant("time drawn uniformly", {"time_sampling": "uniform"}),
@@ -137,6 +140,7 @@ def ablate(
             train_generator(data, autoencoder, folder, varied, True, quiet, _BUNDLE, cache=cache, cases=cases)
             tell(f"{name}: trained")
         bundle = replace(load_bundle(folder / _BUNDLE), **variant.bundle)
+        bundle.sampling = replace(bundle.sampling, **variant.sampling)
         generator = TumorGenerator(
             bundle, device, paste=variant.paste, refine=variant.refine, fit_mask=variant.fit_mask
         )

@@ -23,8 +23,6 @@ __all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_o
 
 #: Margin of the evaluation's boxes around a real tumour, mm per face.
 ROUGH_MARGIN_MM = 10.0
-#: Real tumours longer than this are replaced by a box of this size in their middle.
-LONGEST_BOX_MM = 120.0
 #: What is measured around a tumour lies within so many voxels of it.
 _MARGIN_VOXELS = 4
 
@@ -60,12 +58,12 @@ GROUPS: tuple[Group, ...] = ("tumour", "healthy", "phantom")
 
 
 def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:
-    """A rough box on the case's largest tumour, and ``healthy`` boxes at random healthy places."""
+    """A rough box around the whole of the case's largest tumour, and ``healthy`` boxes at random healthy places."""
     sites = []
     if case.lesions:
         lesion = max(case.lesions, key=lambda item: item.volume_ml)
         tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
-        i, j, k = (min(edge + 2 * ROUGH_MARGIN_MM, LONGEST_BOX_MM) for edge in tight.size_mm)
+        i, j, k = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
         box = Box(tight.center_lps, (i, j, k))
         sites.append(Site(f"{case.name} tumour", "tumour", case.image, box, case_tumours(case), case.patient))
     rng = np.random.default_rng([seed, len(case.healthy_lps)])

@@ -15,6 +15,7 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.patch import PatchSettings
 from TumorGenCore.pseudo_mask import BoxOffsets
+from TumorGenCore.sampling import Sampling
 from TumorGenCore.training.examples import ExampleSettings
 from TumorGenCore.training.trainer import LoopSettings
 
@@ -117,7 +118,8 @@ class GeneratorRun:
     #: share of examples without any control, and share of each control left out of the others
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
-    #: how hot the bundle's tumours are, and how much of the box they fill, where nobody asks
+    #: how the bundle is sampled, how hot its tumours are, and how much of the box they fill, where nobody asks
+    sampling: Sampling = field(default_factory=Sampling)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
     #: whether the bundle carries thumbnails of the training lesions, to tell copies of them from new tumours

@@ -342,7 +342,7 @@ def train_generator(
     network = train(stage, run.loop, output, resume, quiet)
     split = {"training": [c.name for c in training], "validation": [c.name for c in validation]}
     bundle = stage.bundle(network, name, run.version, {**run.notes, "cases": split})
-    bundle.uptake, bundle.fill = run.uptake, run.fill
+    bundle.sampling, bundle.uptake, bundle.fill = run.sampling, run.uptake, run.fill
     bundle.resolution = measure_blur(bundle, training).recovery
     if run.lesion_thumbnails:
         bundle.training_lesions = describe_training_lesions(training)

@@ -14,6 +14,7 @@ from torch import nn
 
 from TumorGenCore.evaluation.insertion import Site
 from TumorGenCore.generator import TumorGenerator
+from TumorGenCore.sampling import Sampling
 from TumorGenCore.training.diffusion import LEVELS
 from TumorGenCore.training.rival import TrainedRival, without_condition
 
@@ -47,9 +48,10 @@ class BlendedLatents:
             vector_field=_Unconditional(trained.network),  # type: ignore[arg-type]
             latent_mean=trained.latent_mean,
             latent_deviation=trained.latent_deviation,
+            sampling=Sampling(LEVELS, "euler"),
         )
         self.generator = TumorGenerator(bundle, str(generator.device), fit_mask=False)
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        result = self.generator.insert(site.image, site.box, seed=seed, steps=LEVELS, suv_factor=1)
+        result = self.generator.insert(site.image, site.box, seed=seed, suv_factor=1)
         return result.image, result.mask
