@@ -40,6 +40,17 @@ def test_sites_are_a_rough_box_on_the_tumour_and_healthy_ones_away_from_it(data:
     assert healthy.real is None
 
 
+def test_a_box_holds_the_whole_of_a_large_tumour(tmp_path: Path) -> None:
+    k, j, i = np.indices((48, 48, 48)) - 24
+    ball, grid = k**2 + j**2 + i**2 <= 16**2, Grid((48, 48, 48), (5.0, 5.0, 5.0))
+    sitk.WriteImage(grid.image_from_array(np.where(ball, 6.0, 1.0).astype(np.float32)), tmp_path / "A_image.nii.gz")
+    sitk.WriteImage(grid.image_from_array(ball.astype(np.uint8)), tmp_path / "A_mask.nii.gz")
+    case = load_cases(tmp_path)[0]
+    site = insertion.sites_of(case, healthy=0)[0]
+    assert site.box.contains(case.lesions[0].points_lps).all()
+    assert site.box.size_mm == pytest.approx((33 * 5 + 20,) * 3)
+
+
 def test_a_report_has_figures_and_a_picture(data: Path, tiny_bundle_folder: Path, tmp_path: Path) -> None:
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
     report = evaluate(generator, data, tmp_path / "report", ["A"], seeds=2, steps=1)
