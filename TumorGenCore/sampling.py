@@ -1,4 +1,7 @@
-"""How a model is sampled: how many steps, by which solver, at which times. A bundle carries its own. Needs no torch."""
+"""How a model is sampled: how many steps, by which solver, at which times, from how much of the mask's noise.
+
+A bundle carries its own. Needs no torch.
+"""
 
 from __future__ import annotations
 

@@ -17,16 +17,19 @@ from TumorGenCore.phantom import PHANTOM_SITES
 from TumorGenCore.training.data import load_cases
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One case: a hot ball of 8 voxels' radius in a warm block, 2.5 mm voxels."""
-    folder = tmp_path_factory.mktemp("data")
+def write_ball(folder: Path, center_i: int, radius: int, spacing_mm: float) -> Path:
+    """One case: a hot ball of so many voxels' radius in a warm block."""
     k, j, i = np.indices((48, 48, 48))
-    ball = (k - 24) ** 2 + (j - 24) ** 2 + (i - 14) ** 2 <= 36
-    grid = Grid((48, 48, 48), (2.5, 2.5, 2.5))
+    ball = (k - 24) ** 2 + (j - 24) ** 2 + (i - center_i) ** 2 <= radius**2
+    grid = Grid((48, 48, 48), (spacing_mm,) * 3)
     sitk.WriteImage(grid.image_from_array(np.where(ball, 6.0, 1.0).astype(np.float32)), folder / "A_image.nii.gz")
     sitk.WriteImage(grid.image_from_array(ball.astype(np.uint8)), folder / "A_mask.nii.gz")
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ball(tmp_path_factory.mktemp("data"), center_i=14, radius=6, spacing_mm=2.5)
 
 
 def test_sites_are_a_rough_box_on_the_tumour_and_healthy_ones_away_from_it(data: Path) -> None:
@@ -41,11 +44,7 @@ def test_sites_are_a_rough_box_on_the_tumour_and_healthy_ones_away_from_it(data:
 
 
 def test_a_box_holds_the_whole_of_a_large_tumour(tmp_path: Path) -> None:
-    k, j, i = np.indices((48, 48, 48)) - 24
-    ball, grid = k**2 + j**2 + i**2 <= 16**2, Grid((48, 48, 48), (5.0, 5.0, 5.0))
-    sitk.WriteImage(grid.image_from_array(np.where(ball, 6.0, 1.0).astype(np.float32)), tmp_path / "A_image.nii.gz")
-    sitk.WriteImage(grid.image_from_array(ball.astype(np.uint8)), tmp_path / "A_mask.nii.gz")
-    case = load_cases(tmp_path)[0]
+    case = load_cases(write_ball(tmp_path, center_i=24, radius=16, spacing_mm=5.0))[0]
     site = insertion.sites_of(case, healthy=0)[0]
     assert site.box.contains(case.lesions[0].points_lps).all()
     assert site.box.size_mm == pytest.approx((33 * 5 + 20,) * 3)
