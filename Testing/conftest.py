@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,32 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real PET scans, and {folder} is missing; set TUMORGEN_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def interrupts_raise() -> Iterator[None]:
+    """Ctrl+C raises, also where the tests run in the background, where processes ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def lose_interrupt(interrupts_raise: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Presses Ctrl+C where Python prints the exception and goes on: in the clean-up of an object."""
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: lost.append(ignored.exc_type))
+
+    class Interrupted:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def press() -> None:
+        lost.clear()
+        Interrupted()
+        assert lost == [KeyboardInterrupt]
+
+    return press
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from TumorGenCore.command_arguments import (
     uptake_target,
 )
 from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError, with_remedy
+from TumorGenCore.interrupts import StopRequest, remembered_interrupts
 
 __all__ = ["main"]
 
@@ -40,8 +41,8 @@ _FACTOR_REMEDY = "The option is --suv-factor."
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     options = _parser().parse_args(join_box(sys.argv[1:] if arguments is None else arguments))
-    report = _Report(options.quiet, options.json)
-    with warnings.catch_warnings():
+    with remembered_interrupts() as interrupted, warnings.catch_warnings():
+        report = _Report(options.quiet, options.json, interrupted)
         warnings.showwarning = lambda message, *_, **__: report.warn(with_remedy(message, _FACTOR_REMEDY))
         try:
             options.run(options, report)
@@ -61,8 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Report:
     """What the user sees: lines on stdout, warnings and errors on stderr, or one JSON object for machines."""
 
-    def __init__(self, quiet: bool, as_json: bool) -> None:
-        self.quiet, self.as_json = quiet, as_json
+    def __init__(self, quiet: bool, as_json: bool, interrupted: StopRequest) -> None:
+        self.quiet, self.as_json, self.interrupted = quiet, as_json, interrupted
         self.values: dict[str, Any] = {}
         self._warnings: list[str] = []
 
@@ -73,6 +74,11 @@ class _Report:
     def say(self, line: str) -> None:
         if self.shows_progress:
             print(line, flush=True)
+
+    def tell(self, line: str) -> None:
+        """Say how far the work is; between its steps, hence where it can stop."""
+        self.interrupted.stop()
+        self.say(line)
 
     def warn(self, line: str) -> None:
         self._warnings.append(line)
@@ -125,6 +131,7 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
             target=target,
             fill=options.fill,
             on_progress=show,
+            should_cancel=report.interrupted,
         )
     for candidate in best.kept:
         for line in candidate.made.warnings[len(prepared.warnings) :]:
@@ -279,6 +286,7 @@ def _synthesize(options: argparse.Namespace, report: _Report) -> None:
             made = outcome.record
             figures = f"{made['volume_ml']} ml, SUVmax {made['suv_max'] or '-'}, quality {made['quality']}"
             report.say(f"{done}/{total} {stems[0]}: {'kept' if outcome.kept else figures}")
+        report.interrupted.stop()
 
     try:
         synthesize(
@@ -404,7 +412,7 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
         names,
         options.seeds,
         options.steps,
-        report.say,
+        report.tell,
         options.field_statistics,
         segmenter,
         options.inception,
@@ -423,7 +431,7 @@ def _compare(options: argparse.Namespace, report: _Report) -> None:
     trained = [load_rival(folder, kind, options.device) for kind, folder in folders.items() if folder]
     segmenter = load_segmenter(options.segmenter, options.device)
     generator = TumorGenerator.from_pretrained(options.model, options.device)
-    result = compare(generator, options.data, options.output, segmenter, trained, options.seeds, report.say)
+    result = compare(generator, options.data, options.output, segmenter, trained, options.seeds, report.tell)
     report.values = {"seconds": result["seconds"], "report": str(options.output / "report.json")}
     report.say((options.output / "report.md").read_text())
 
@@ -444,7 +452,7 @@ def _ablate(options: argparse.Namespace, report: _Report) -> None:
         options.resume,
         options.seeds,
         options.device,
-        report.say,
+        report.tell,
         not report.shows_progress,
     )
     report.values = {"variants": list(result["variants"]), "report": str(options.output / "report.json")}
@@ -466,7 +474,7 @@ def _usefulness(options: argparse.Namespace, report: _Report) -> None:
         run = dataclasses.replace(run, segmenter=dataclasses.replace(run.segmenter, loop=loop))
     generator = TumorGenerator.from_pretrained(options.model, options.device)
     quiet = not report.shows_progress
-    usefulness(generator, options.data, options.output, run, options.resume, report.say, quiet)
+    usefulness(generator, options.data, options.output, run, options.resume, report.tell, quiet)
     report.values = {"report": str(options.output / "report.json")}
     report.say((options.output / "report.md").read_text())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_cases import write_case
@@ -36,3 +38,17 @@ def tiny_autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPath
     write_config(run, folder / "autoencoder.json")
     save_file(load_bundle(tiny_bundle_folder).vae.state_dict(), folder / "autoencoder.safetensors")
     return folder
+
+
+@pytest.fixture
+def interrupted_preparation(lose_interrupt: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl+C comes, and is lost, whenever the generator prepares a box."""
+    from TumorGenCore.generator import TumorGenerator
+
+    prepare = TumorGenerator.prepare
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        lose_interrupt()
+        return prepare(*arguments, **options)
+
+    monkeypatch.setattr(TumorGenerator, "prepare", interrupted)

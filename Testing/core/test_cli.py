@@ -319,14 +319,17 @@ def test_help_is_status_0_and_names_every_command(capsys):
     assert all(name in said for name in ("insert", "train", "evaluate", "models", "phantom"))
 
 
+@pytest.mark.usefixtures("interrupts_raise")
 def test_interrupt_while_sampling_is_status_130_and_leaves_nothing(insert, out, capsys):
-    # A process started in the background ignores interrupts; Python then installs no handler of its own.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-        assert insert("--steps", "20000") == 130
-    finally:
-        signal.signal(signal.SIGINT, before)
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert insert("--steps", "20000") == 130
+    assert_one_line(capsys.readouterr().err)
+    assert not list(out.iterdir())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupt_that_python_loses_is_answered_at_the_next_step(insert, out, interrupted_preparation, capsys):
+    assert insert() == 130
     assert_one_line(capsys.readouterr().err)
     assert not list(out.iterdir())
 
@@ -392,3 +395,14 @@ def test_phantom_of_an_unknown_site_is_refused_before_any_work(tmp_path, capsys,
     assert_one_line(error)
     assert "toe" in error and "liver" in error
     assert not list(tmp_path.iterdir())
+
+
+def test_interrupt_that_python_loses_stops_an_evaluation_after_the_case(
+    tiny_cases, tiny_bundle_folder, interrupted_preparation, tmp_path, capsys
+):
+    command = ["evaluate", "--data", str(tiny_cases), "--output", str(tmp_path / "out"), "--cases", "P2"]
+    assert (
+        main([*command, "--seeds", "1", "--steps", "1", "--model", str(tiny_bundle_folder), "--device", "cpu"]) == 130
+    )
+    assert_one_line(capsys.readouterr().err)
+    assert not (tmp_path / "out" / "report.json").exists()

@@ -371,6 +371,14 @@ def test_interrupt_is_status_130_with_whole_files_and_resume_ends_the_same(manif
     assert content(out) == content(tmp_path / "whole")
 
 
+def test_interrupt_that_python_loses_stops_the_run_after_the_case(
+    manifest, run, interrupted_preparation, tmp_path, capsys
+):
+    assert run(manifest(f"P2_image.nii.gz,A,{BOX},,,3,,,1,,")) == 130
+    assert capsys.readouterr().err == "tumorgen: Interrupted.\n"
+    assert [record["name"] for record in table(tmp_path / "out")] == ["A"]
+
+
 def test_resume_refuses_results_that_were_made_otherwise(manifest, run, tmp_path, capsys):
     line = f"P2_image.nii.gz,B,{BOX},,,,,,1,,"
     assert run(manifest(line), "--resume") == 0  # an empty or missing folder is where any run starts

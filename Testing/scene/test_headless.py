@@ -220,6 +220,7 @@ def test_wrong_usage_is_status_2(script, run, arguments):
     assert "usage" in err
 
 
+@pytest.mark.usefixtures("interrupts_raise")
 def test_an_interrupt_stops_the_run_and_writes_nothing(run, tmp_path):
     def interrupt():
         deadline = time.monotonic() + 120
@@ -228,14 +229,25 @@ def test_an_interrupt_stops_the_run_and_writes_nothing(run, tmp_path):
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
     thread = threading.Thread(target=interrupt)
     thread.start()
-    try:
-        status, _, err = run("--steps", "1000000")
-    finally:
-        thread.join()
-        signal.signal(signal.SIGINT, before)
+    status, _, err = run("--steps", "1000000")
+    thread.join()
+    assert status == 130
+    assert "Interrupted" in err
+    assert not (tmp_path / "out").exists()
+    assert not sharedWorker().isBusy
+
+
+def test_an_interrupt_that_python_loses_stops_the_run(run, script, lose_interrupt, tmp_path, monkeypatch):
+    addBoxNode = script.addBoxNode
+
+    def interrupted(*arguments):
+        lose_interrupt()
+        return addBoxNode(*arguments)
+
+    monkeypatch.setattr(script, "addBoxNode", interrupted)
+    status, _, err = run("--steps", "1000000")
     assert status == 130
     assert "Interrupted" in err
     assert not (tmp_path / "out").exists()

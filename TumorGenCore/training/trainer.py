@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +23,7 @@ from tqdm.auto import tqdm
 
 from TumorGenCore.devices import computes_bfloat16, pick_device
 from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.interrupts import deferred_stops
 from TumorGenCore.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from TumorGenCore.training.pictures import save_curves
 
@@ -142,7 +141,7 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
     before = seconds
     bar = tqdm(total=settings.steps, initial=step, disable=quiet or not accelerator.is_main_process, unit="step")
     # The next batch is made while the network works on this one.
-    with _stop_requests() as stop, bar, ThreadPoolExecutor(1) as maker:
+    with deferred_stops() as stop, bar, ThreadPoolExecutor(1) as maker:
         upcoming = maker.submit(stage.batch, step, accelerator.process_index)
         while step < settings.steps:
             network.train()
@@ -171,11 +170,11 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
             bar.set_postfix(loss=f"{log.mean_loss:.4f}")
             if step % settings.validate_steps == 0 or step == settings.steps:
                 _report(stage, averaged.module, output, step, log, accelerator.is_main_process)
-            if stop.requested or step == settings.steps or time.monotonic() - saved > settings.checkpoint_minutes * 60:
+            if stop.is_made or step == settings.steps or time.monotonic() - saved > settings.checkpoint_minutes * 60:
                 log.flush()  # First, so that no line up to a checkpoint is ever missing.
                 checkpoint()
                 saved = time.monotonic()
-            if stop.requested:
+            if stop.is_made:
                 raise KeyboardInterrupt(f"stopped at step {step}; continue with --resume")
     result: nn.Module = averaged.module
     return result.eval()
@@ -242,28 +241,3 @@ def _step_of(line: str) -> float:
         return float(json.loads(line)["step"])
     except ValueError:  # Half a line, where a kill came.
         return math.inf
-
-
-class _StopRequest:
-    requested = False
-
-
-@contextmanager
-def _stop_requests() -> Iterator[_StopRequest]:
-    """Turn Ctrl-C and termination into a request that the loop answers after the current step."""
-    request = _StopRequest()
-
-    def ask(*_: object) -> None:
-        request.requested = True
-
-    previous = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, ask)
-    except ValueError:  # Not the main thread (a notebook's worker): interrupts stay what they were.
-        pass
-    try:
-        yield request
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -51,6 +51,7 @@ from TumorGenCore.command_arguments import (  # noqa: E402
 )
 from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy  # noqa: E402
 from TumorGenCore.geometry import Grid, ras_to_lps  # noqa: E402
+from TumorGenCore.interrupts import StopRequest, remembered_interrupts  # noqa: E402
 from TumorGenCore.volume_io import (  # noqa: E402
     READABLE_SUFFIXES,
     PetVolume,
@@ -78,7 +79,8 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as usage:
         return int(usage.code or 0)
     try:
-        report = _insert(options)
+        with remembered_interrupts() as interrupted:
+            report = _insert(options, interrupted)
     except (KeyboardInterrupt, CancelledError):
         return _fail(options, "Interrupted; nothing was written.", _INTERRUPTED)
     except (TumorGenError, OSError, ValueError) as error:
@@ -90,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     return _DONE
 
 
-def _insert(options: argparse.Namespace) -> dict[str, Any]:
+def _insert(options: argparse.Namespace, interrupted: StopRequest) -> dict[str, Any]:
     output = options.output.resolve()
     _checkOutput(output, options.input.resolve())
     box = read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
@@ -108,6 +110,13 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
     volumeNode = addVolumeNode(scene, stem, volume.image)
     setUnits(volumeNode, volume.units)
     roiNode = addBoxNode(scene, "Box", ras_to_lps(box.center_lps), box.size_mm, ras_to_lps(np.transpose(box.axes)).T)
+    isShown = sys.stderr.isatty() and not options.json
+
+    def follow(progress: Progress) -> None:
+        interrupted.stop()
+        if isShown:
+            _showProgress(progress)
+
     logic = InsertionLogic(scene)
     logic.factorRemedy = _FACTOR_REMEDY
     variants = logic.insertTumors(
@@ -121,7 +130,7 @@ def _insert(options: argparse.Namespace) -> dict[str, Any]:
         target=target,
         fill=options.fill,
         leastQuality=least_quality(options),
-        onProgress=_showProgress if sys.stderr.isatty() and not options.json else None,
+        onProgress=follow,
     )
     seconds["insert"] = time.perf_counter() - clock
     clock = time.perf_counter()
