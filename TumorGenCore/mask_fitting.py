@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -9,11 +11,15 @@ from scipy import ndimage
 from TumorGenCore.mask_extent import around
 from TumorGenCore.metabolic_part import metabolic_part, threshold_of
 
-__all__ = ["FITTED_SHARE", "RIM_MM", "fitted", "grown", "smoothed", "trimmed"]
+__all__ = ["RIM_MM", "fitted", "fitted_share", "grown", "smoothed", "trimmed"]
 
-#: Threshold of M', as a share of the rise of its hottest uptake over the tissue around. Where the tissue takes up a
-#: tenth of what the tumour does, that is training's threshold (``METABOLIC_SHARE``); in hotter tissue it is more.
-FITTED_SHARE = 0.35
+#: Threshold of an M' of one millilitre, as a share of the rise of its hottest uptake over the tissue around; how much
+#: more it is for one e times as large; and its bounds. Chosen on training patients, by what a segmenter finds there.
+#: Between 50 and 100 ml, where the tissue takes up a tenth of what the tumour does, it is near training's threshold
+#: (``METABOLIC_SHARE`` of the uptake itself).
+SHARE_OF_ONE_ML = 0.26
+SHARE_PER_E_FOLD = 0.025
+SHARE_BOUNDS = (0.25, 0.45)
 #: How deep the rim is in which M' may be trimmed or grown: a scanner's resolution.
 RIM_MM = 6.0
 #: Least share of a voxel's uptake that the tumour brought, where M' may grow: a hot organ beside it stays outside.
@@ -29,41 +35,57 @@ _MARGIN = 2
 
 def fitted(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float) -> NDArray:
     """M' on the uptake that it marks: ``trimmed``, ``grown``, then ``smoothed``; for the arguments see there."""
-    on_uptake = grown(trimmed(probability, suv, spacing_mm, tissue_suv), suv, brought, spacing_mm, tissue_suv)
-    return smoothed(on_uptake, spacing_mm)
+    share = fitted_share(float((probability > 0.5).sum()) * spacing_mm**3 / 1000)
+    cut = trimmed(probability, suv, spacing_mm, tissue_suv, share)
+    return smoothed(grown(cut, suv, brought, spacing_mm, tissue_suv, share), spacing_mm)
 
 
-def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float, tissue_suv: float) -> NDArray:
+def fitted_share(volume_ml: float) -> float:
+    """From which share of its rise over the tissue around uptake is the tumour's.
+
+    Args:
+        volume_ml: of M' as it was sampled.
+    """
+    low, high = SHARE_BOUNDS
+    if volume_ml <= 0:
+        return low
+    return min(max(SHARE_OF_ONE_ML + SHARE_PER_E_FOLD * math.log(volume_ml), low), high)
+
+
+def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float, tissue_suv: float, share: float) -> NDArray:
     """M' on the uptake that it marks: its rim is lowered where it reaches beyond the ``metabolic_part``.
 
-    That is the rule of the masks that the networks learn from, counted from the tissue (``FITTED_SHARE``); a sampled
-    mask may break it. Deeper than ``RIM_MM`` nothing is taken: a cold core, open to one side or not, is the tumour's.
+    That is the rule of the masks that the networks learn from, counted from the tissue; a sampled mask may break it.
+    Deeper than ``RIM_MM`` nothing is taken: a cold core, open to one side or not, is the tumour's.
 
     Args:
         probability: of the tumour, (k, j, i).
         suv: with the tumour, (k, j, i).
         spacing_mm: edge of the voxels of both.
         tissue_suv: of the tissue around.
+        share: of the rise over the tissue, from which on uptake is the tumour's; see ``fitted_share``.
 
     Returns:
         As ``probability``, one half or less in the voxels taken away, in proportion to their uptake, so that the border
         at one half still lies between voxels.
     """
     mask = probability > 0.5
-    threshold = threshold_of(suv[mask], FITTED_SHARE, tissue_suv) if mask.any() else 0.0
+    threshold = threshold_of(suv[mask], share, tissue_suv) if mask.any() else 0.0
     if threshold <= 0:
         return probability
     block = around(mask, _MARGIN)
     mask, suv = mask[block], suv[block]
     # Padded, so that the grid's edge is an edge of the mask too.
     depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
-    beyond = mask & (depth <= RIM_MM) & ~metabolic_part(suv, mask, FITTED_SHARE, tissue_suv)
+    beyond = mask & (depth <= RIM_MM) & ~metabolic_part(suv, mask, share, tissue_suv)
     cut = probability.copy()
     cut[block][beyond] = 0.5 * np.clip(suv[beyond] / threshold, 0, 1)
     return cut
 
 
-def grown(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float) -> NDArray:
+def grown(
+    probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float, share: float
+) -> NDArray:
     """M' reaching as far as its uptake does: up to ``RIM_MM`` beyond its border, what is above the threshold of
     ``trimmed`` and was brought by the tumour becomes the tumour's.
 
@@ -72,13 +94,13 @@ def grown(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: floa
         suv: with the tumour, (k, j, i).
         brought: SUV that the tumour adds to the tissue, (k, j, i).
         spacing_mm: edge of the voxels of all three.
-        tissue_suv: of the tissue around.
+        tissue_suv, share: see ``trimmed``.
 
     Returns:
         As ``probability``, more than one half in the voxels that are added, in proportion to their uptake.
     """
     mask = probability > 0.5
-    threshold = threshold_of(suv[mask], FITTED_SHARE, tissue_suv) if mask.any() else 0.0
+    threshold = threshold_of(suv[mask], share, tissue_suv) if mask.any() else 0.0
     if threshold <= 0:
         return probability
     block = around(mask, int(np.ceil(RIM_MM / spacing_mm)))

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from TumorGenCore.mask_agreement import dice
-from TumorGenCore.mask_fitting import FITTED_SHARE, RIM_MM, SMOOTHING_MM, fitted, grown, smoothed, trimmed
+from TumorGenCore.mask_fitting import RIM_MM, SMOOTHING_MM, fitted, fitted_share, grown, smoothed, trimmed
 from TumorGenCore.metabolic_part import metabolic_part, threshold_of
 
-#: SUV of the tissue around the tests' tumours.
-TISSUE = 0.5
+#: SUV of the tissue around the tests' tumours, and their threshold.
+TISSUE, SHARE = 0.5, 0.35
 
 
 def _threshold(suv: NDArray, mask: NDArray) -> float:
-    return threshold_of(suv[mask > 0.5], FITTED_SHARE, TISSUE)
+    return threshold_of(suv[mask > 0.5], SHARE, TISSUE)
 
 
 def _distance(edge: int = 31) -> NDArray[np.float64]:
@@ -32,35 +32,35 @@ def _cone(slope: float = 0.6) -> NDArray[np.float64]:
 
 def test_a_mask_that_reaches_beyond_the_uptake_becomes_its_metabolic_part() -> None:
     suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
-    part = metabolic_part(suv, wide > 0.5, FITTED_SHARE, TISSUE)
+    part = metabolic_part(suv, wide > 0.5, SHARE, TISSUE)
     assert 0 < part.sum() < 0.8 * (wide > 0.5).sum()
-    np.testing.assert_array_equal(trimmed(wide, suv, 1.0, TISSUE) > 0.5, part)
+    np.testing.assert_array_equal(trimmed(wide, suv, 1.0, TISSUE, SHARE) > 0.5, part)
 
 
 def test_a_mask_on_its_uptake_stays_as_it_is() -> None:
     suv, near = _cone(), np.where(_distance() < 4, 0.9, 0.1)
-    np.testing.assert_array_equal(trimmed(near, suv, 1.0, TISSUE), near)
+    np.testing.assert_array_equal(trimmed(near, suv, 1.0, TISSUE, SHARE), near)
 
 
 def test_the_border_lies_between_voxels_where_the_uptake_crosses_the_threshold() -> None:
     suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
     threshold = _threshold(suv, wide)
-    cut = trimmed(wide, suv, 1.0, TISSUE)
+    cut = trimmed(wide, suv, 1.0, TISSUE, SHARE)
     beyond = (wide > 0.5) & (cut <= 0.5)
     np.testing.assert_allclose(cut[beyond], 0.5 * suv[beyond] / threshold)
 
 
 def test_a_cold_core_is_kept() -> None:
     suv = np.where(_distance() < 3, 0.5, _cone(0.3))
-    assert (trimmed(np.where(_distance() < 8, 0.9, 0.0), suv, 1.0, TISSUE) > 0.5)[15, 15, 15]
+    assert (trimmed(np.where(_distance() < 8, 0.9, 0.0), suv, 1.0, TISSUE, SHARE) > 0.5)[15, 15, 15]
 
 
 def test_only_the_rim_is_trimmed() -> None:
     """A tumour hot on one side keeps its cold half, but for the rim."""
     suv, wide = np.full((31, 31, 31), 0.5), _distance() < 13
     suv[:, :, 15:] = 8.0
-    kept = trimmed(np.where(wide, 0.9, 0.1), suv, 1.0, TISSUE) > 0.5
-    assert not metabolic_part(suv, wide, FITTED_SHARE, TISSUE)[15, 15, 10]
+    kept = trimmed(np.where(wide, 0.9, 0.1), suv, 1.0, TISSUE, SHARE) > 0.5
+    assert not metabolic_part(suv, wide, SHARE, TISSUE)[15, 15, 10]
     assert kept[15, 15, 10]
     assert not kept[15, 15, 15 - 13 : 15 - 13 + int(RIM_MM)].any()
 
@@ -68,20 +68,20 @@ def test_only_the_rim_is_trimmed() -> None:
 @pytest.mark.parametrize("suv", [0.0, 1.0])
 def test_even_uptake_has_nothing_to_trim(suv: float) -> None:
     probability = np.where(_distance() < 5, 0.9, 0.1).astype(np.float32)
-    cut = trimmed(probability, np.full(probability.shape, suv), 1.0, TISSUE)
+    cut = trimmed(probability, np.full(probability.shape, suv), 1.0, TISSUE, SHARE)
     np.testing.assert_array_equal(cut, probability)
     assert cut.dtype == np.float32
 
 
 def test_no_tumour_has_nothing_to_trim() -> None:
     none = np.zeros((5, 5, 5), np.float32)
-    np.testing.assert_array_equal(trimmed(none, np.ones(none.shape), 1.0, TISSUE), none)
+    np.testing.assert_array_equal(trimmed(none, np.ones(none.shape), 1.0, TISSUE, SHARE), none)
 
 
 def test_a_mask_that_ends_before_its_uptake_grows_to_the_threshold() -> None:
     suv, small = _cone(), np.where(_distance() < 7, 0.9, 0.1)
     threshold = _threshold(suv, small)
-    more = grown(small, suv, suv, 1.0, TISSUE) > 0.5
+    more = grown(small, suv, suv, 1.0, TISSUE, SHARE) > 0.5
     added = more & (small <= 0.5)
     assert added.any() and suv[added].min() > threshold
     assert suv[~more].max() <= threshold < suv[more].min()
@@ -89,7 +89,7 @@ def test_a_mask_that_ends_before_its_uptake_grows_to_the_threshold() -> None:
 
 def test_no_mask_grows_beyond_the_rim() -> None:
     even = np.full((31, 31, 31), 5.0)
-    more = grown(np.where(_distance() < 3, 0.9, 0.1), even, even, 1.0, TISSUE) > 0.5
+    more = grown(np.where(_distance() < 3, 0.9, 0.1), even, even, 1.0, TISSUE, SHARE) > 0.5
     assert (_distance()[more] <= 3 + RIM_MM).all() and more[15, 15, 15 + 6]
 
 
@@ -99,9 +99,9 @@ def test_a_hot_organ_beside_the_tumour_stays_outside() -> None:
     organ = np.zeros_like(tumour)
     organ[:, :, 21:] = 12.0
     mask = np.where(_distance() < 5, 0.9, 0.1)
-    more = grown(mask, tumour + organ, tumour, 1.0, TISSUE) > 0.5
+    more = grown(mask, tumour + organ, tumour, 1.0, TISSUE, SHARE) > 0.5
     assert not more[:, :, 21:].any()
-    assert grown(mask, tumour + organ, tumour + organ, 1.0, TISSUE)[:, :, 21:].max() > 0.5
+    assert grown(mask, tumour + organ, tumour + organ, 1.0, TISSUE, SHARE)[:, :, 21:].max() > 0.5
 
 
 def test_fitting_trims_and_grows() -> None:
@@ -113,18 +113,36 @@ def test_fitting_trims_and_grows() -> None:
     assert after > before + 0.1
 
 
+def test_the_threshold_rises_with_the_volume_between_its_bounds() -> None:
+    shares = [fitted_share(volume) for volume in (0.0, 0.1, 1.0, 10.0, 100.0, 1000.0, 1e6)]
+    assert shares == pytest.approx([0.25, 0.25, 0.26, 0.318, 0.375, 0.433, 0.45], abs=1e-3)
+
+
+def test_a_large_tumour_is_cut_higher_on_its_rise_than_a_small_one_of_the_same_shape() -> None:
+    """The same voxels with edges three times as long: of the smaller more is left."""
+    suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
+    left = []
+    for spacing_mm in (1.0, 3.0):
+        mask = fitted(wide, suv, suv, spacing_mm, TISSUE) > 0.5
+        border = suv[mask].min()
+        share = fitted_share(float((wide > 0.5).sum()) * spacing_mm**3 / 1000)
+        assert border == pytest.approx(threshold_of(suv[wide > 0.5], share, TISSUE), abs=0.4)
+        left.append(int(mask.sum()))
+    assert left[1] < 0.95 * left[0]
+
+
 def test_no_tumour_has_nothing_to_grow() -> None:
     none = np.zeros((5, 5, 5), np.float32)
-    np.testing.assert_array_equal(grown(none, np.ones(none.shape), np.ones(none.shape), 1.0, TISSUE), none)
+    np.testing.assert_array_equal(grown(none, np.ones(none.shape), np.ones(none.shape), 1.0, TISSUE, SHARE), none)
 
 
 def test_in_hotter_tissue_the_border_lies_higher() -> None:
     """Half way up at most counts as tissue: a faint tumour in a hot organ keeps a mask."""
     suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
-    volumes = [int((trimmed(wide, suv, 1.0, tissue) > 0.5).sum()) for tissue in (0.0, 1.0, 2.0, 100.0)]
+    volumes = [int((trimmed(wide, suv, 1.0, tissue, SHARE) > 0.5).sum()) for tissue in (0.0, 1.0, 2.0, 100.0)]
     assert volumes == sorted(volumes, reverse=True) and len(set(volumes)) == len(volumes)
     hottest = np.percentile(suv[wide > 0.5], 95)
-    assert suv[trimmed(wide, suv, 1.0, 100.0) > 0.5].min() > (0.5 + 0.5 * FITTED_SHARE) * hottest
+    assert suv[trimmed(wide, suv, 1.0, 100.0, SHARE) > 0.5].min() > (0.5 + 0.5 * SHARE) * hottest
 
 
 def test_smoothing_takes_the_teeth_of_noise_and_keeps_the_size() -> None:

@@ -18,7 +18,7 @@ from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.generator import InsertionResult
 from TumorGenCore.geometry import Grid
 from TumorGenCore.mask_agreement import dice
-from TumorGenCore.mask_fitting import FITTED_SHARE
+from TumorGenCore.mask_fitting import fitted_share
 from TumorGenCore.metabolic_part import threshold_of
 from TumorGenCore.phantom import make_phantom, phantom_box
 from TumorGenCore.resolution import ResolutionRecovery
@@ -84,7 +84,8 @@ def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGener
         suv, mask = sitk.GetArrayFromImage(result.image), sitk.GetArrayFromImage(result.mask) > 0
         beside = ndimage.binary_dilation(mask) & ~mask & (suv - sitk.GetArrayFromImage(phantom) > 0.2 * suv)
         # A little more than what M' is fitted to: smoothing rounds its corners off.
-        missed = beside & (suv > threshold_of(suv[mask], FITTED_SHARE + 0.05, prepared.tissue_suv))
+        share = fitted_share(mask.sum() * 5.0**3 / 1000) + 0.05
+        missed = beside & (suv > threshold_of(suv[mask], share, prepared.tissue_suv))
         assert missed.sum() < 0.05 * mask.sum()
 
 
