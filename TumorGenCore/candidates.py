@@ -1,6 +1,6 @@
-"""Several tumours for one place, the best first; poor ones are drawn again, up to a limit and never silently.
+"""Several tumours for one place, the best first; poorer ones are drawn again, up to a limit and never silently.
 
-    best = best_candidates(generator, prepared, seeds=range(3), least_quality=LEAST_QUALITY)
+    best = best_candidates(generator, prepared, seeds=range(3), least_quality=GOOD_QUALITY)
     best.kept[0].made.image, best.kept[0].quality.total, best.remarks
 
 Every front end draws here. What a candidate is, each says itself: ``choose`` only makes, compares and draws again.
@@ -61,7 +61,7 @@ class Selection(Generic[Made]):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was dropped and why, and what is poor all the same, in plain words."""
+        """What was dropped and why, and what is poorer than asked all the same, in plain words."""
         lines = [self.remark, *(self.remark_on(candidate) for candidate in self.kept)]
         return tuple(line for line in lines if line)
 
@@ -73,15 +73,20 @@ class Selection(Generic[Made]):
         reasons = Counter(quality.weakness for _, quality in self.redrawn)
         count = len(self.redrawn)
         what = (
-            "1 poor tumour was dropped and another" if count == 1 else f"{count} poor tumours were dropped and others"
+            "1 poorer tumour was dropped and another"
+            if count == 1
+            else f"{count} poorer tumours were dropped and others"
         )
         return f"{what} drawn: " + ", ".join(f"{n} for {reason}" for reason, n in reasons.most_common()) + "."
 
     def remark_on(self, candidate: Candidate[Made]) -> str:
-        """That one of those kept is poor, and why; empty where it is not."""
-        if candidate.quality.total >= (self.least_quality or 0.0):
+        """That one of those kept is poorer than asked, and why; empty where it is not."""
+        if self.least_quality is None or candidate.quality.total >= self.least_quality:
             return ""
-        words = f"The tumour of seed {candidate.seed} is poor, and no better one was found."
+        words = (
+            f"The tumour of seed {candidate.seed} has a quality of {candidate.quality.total:.3f}, less "
+            f"than {self.least_quality:g}, and no better one was found."
+        )
         return " ".join([words, *candidate.quality.reasons])
 
 

@@ -110,13 +110,13 @@ def add_least_quality(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def least_quality(options: argparse.Namespace) -> float | None:
-    """What ``--least-quality`` asks for; without it, the gate's own where several variants are made.
+    """What ``--least-quality`` asks for; without it, ``GOOD_QUALITY`` where several variants are made.
 
     One tumour of one seed is not drawn again unless asked for: the same seed gives the same tumour.
     """
-    from TumorGenCore.quality import LEAST_QUALITY  # here: scipy would slow every command's start
+    from TumorGenCore.quality import GOOD_QUALITY  # here: scipy would slow every command's start
 
     if options.least_quality is None and options.variants > 1:
-        return LEAST_QUALITY
+        return GOOD_QUALITY
     asked: float | None = options.least_quality
     return asked

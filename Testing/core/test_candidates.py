@@ -44,7 +44,7 @@ def test_poor_ones_are_drawn_again_until_enough_are_good():
     assert make.batches == [[5, 6, 7], [8, 9], [10]]
     assert [candidate.seed for candidate in best.kept] == [5, 10, 8]
     assert sorted(seed for seed, _ in best.redrawn) == [6, 7, 9]
-    assert best.remarks == ("3 poor tumours were dropped and others drawn: 3 for mask off the uptake.",)
+    assert best.remarks == ("3 poorer tumours were dropped and others drawn: 3 for mask off the uptake.",)
 
 
 def test_the_best_are_given_with_a_warning_where_none_is_good():
@@ -54,7 +54,9 @@ def test_the_best_are_given_with_a_warning_where_none_is_good():
     assert [candidate.seed for candidate in best.kept] == [2, 4]
     assert len(best.redrawn) == 4
     assert len(best.remarks) == 3
-    assert "seed 2 is poor, and no better one was found. The mask is off." in best.remarks[1]
+    assert (
+        "seed 2 has a quality of 0.500, less than 0.6, and no better one was found. The mask is off." in best.remarks[1]
+    )
     assert best.remark_on(best.kept[1]) == best.remarks[2]
 
 

@@ -137,7 +137,7 @@ def test_poor_variants_are_drawn_again_and_what_was_done_is_said(insert, out, ca
     """The untrained networks reach no quality of 1, so every redraw is used up."""
     assert insert("--variants", "2", "--least-quality", "1") == 0
     said = capsys.readouterr()
-    assert "4 poor tumours were dropped and others drawn: " in said.err
+    assert "4 poorer tumours were dropped and others drawn: " in said.err
     assert said.err.count("no better one was found") == 2
     assert said.out.count("Quality 0.") == 2
     assert "no training lesions" in said.out

@@ -22,7 +22,7 @@ from TumorGenCore.evaluation.method_distances import distances
 from TumorGenCore.evaluation.resampling import LeftOutError
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
 from TumorGenCore.evaluation.samples import LesionSample
-from TumorGenCore.quality import LEAST_QUALITY
+from TumorGenCore.quality import GOOD_QUALITY
 from TumorGenCore.sampling import Sampling
 from TumorGenCore.training.data import load_cases
 
@@ -85,7 +85,7 @@ def test_each_row_is_sampled_as_its_name_says(folder, generator) -> None:
     methods = rivals_of(TumorGenerator(usual, "cpu"), load_cases(folder, TRAINING), ())
     own = {name: method for name, method in methods.items() if name.startswith("TumorGen, ")}
     redrawn = own.pop("TumorGen, Adams-7, poor ones redrawn")
-    assert (redrawn.steps, redrawn.solver, redrawn.least_quality) == (None, None, LEAST_QUALITY)
+    assert (redrawn.steps, redrawn.solver, redrawn.least_quality) == (None, None, GOOD_QUALITY)
     for name, method in own.items():
         assert name == f"TumorGen, {method.solver.capitalize()}-{method.steps}"
 

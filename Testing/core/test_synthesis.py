@@ -205,7 +205,7 @@ def test_poor_results_are_drawn_again_in_their_box_under_their_name(manifest, ru
     assert [r["redrawn"] for r in records] == ["2", "2", "4"]  # the untrained networks reach no quality of 1
     assert all(0 <= float(r["quality"]) < 1 for r in records)
     assert all("no better one was found" in r["warnings"] for r in records)
-    assert "poor tumours were dropped" in capsys.readouterr().err
+    assert "poorer tumours were dropped" in capsys.readouterr().err
     made = [json.loads((tmp_path / "out" / r["provenance"]).read_text()) for r in records]
     assert made[0]["quality"]["total"] == pytest.approx(float(records[0]["quality"]), abs=1e-3)
     # Not the next result's tumour, whatever was kept.

@@ -342,7 +342,7 @@ def test_several_variants_are_drawn_until_good_and_a_single_one_is_not(app: Any,
     ready.parameters.variants = 2
     run(app, ready)
     assert len(ready.logic.results) == 3
-    assert "4 poor tumours were dropped and others drawn" in ready.ui.resultWarningsLabel.text
+    assert "4 poorer tumours were dropped and others drawn" in ready.ui.resultWarningsLabel.text
 
 
 def test_keep_removes_the_other_variants_of_the_run(app: Any, three: Any) -> None:

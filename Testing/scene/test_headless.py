@@ -104,7 +104,7 @@ def test_poor_variants_are_drawn_again_and_each_says_how_good_it_is(run):
     report = json.loads(out)
     totals = [variant["quality"]["total"] for variant in report["variants"]]
     assert totals == sorted(totals, reverse=True)
-    assert any("4 poor tumours were dropped" in line for line in report["warnings"])
+    assert any("4 poorer tumours were dropped" in line for line in report["warnings"])
     status, out, err = run("--seed", "9", "--suv-factor", "1")
     assert "seed 9" in out and "quality 0." in out
     assert "poor" not in err

@@ -201,8 +201,8 @@ def test_poor_variants_are_drawn_again_and_say_so(scene, logic, tiny):
     assert {variant.seed for variant in variants} <= set(range(3, 9))
     assert seen[-1].stepsDone == seen[-1].stepsInAll == 6
     for variant in variants:
-        assert "4 poor tumours were dropped and others drawn" in variant.warnings[-2]
-        assert f"seed {variant.seed} is poor" in variant.warnings[-1]
+        assert "4 poorer tumours were dropped and others drawn" in variant.warnings[-2]
+        assert f"seed {variant.seed} has a quality of" in variant.warnings[-1]
 
 
 def test_without_a_least_quality_every_seed_is_kept(scene, logic, tiny):

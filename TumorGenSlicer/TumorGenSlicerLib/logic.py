@@ -251,7 +251,7 @@ class InsertionLogic:
         replaces what they put there. The variants come best first.
 
         Args:
-            leastQuality: a variant whose poorest tumour has a lower quality (0 to 1; 0.6 is the command line's) is
+            leastQuality: a variant whose poorest tumour has a lower quality (0 to 1; 0.9 is the command line's) is
                 drawn again with the next seeds, up to two redraws a seed; its warnings say so. None draws none again.
             others: see ``insertTumor``.
         """

@@ -6,7 +6,7 @@ from typing import Annotated
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from TumorGenCore.quality import LEAST_QUALITY
+from TumorGenCore.quality import GOOD_QUALITY
 from TumorGenCore.uptake_control import UptakeTarget
 
 __all__ = ["Device", "Parameters", "Solver", "Uptake", "leastQuality", "uptakeTarget"]
@@ -91,7 +91,7 @@ class Parameters:
     device: Device = Device.AUTOMATIC
     model: str = ""
     suvFactor: Annotated[float, WithinRange(0.0, 1e6)] = 0.0
-    leastQuality: Annotated[int, WithinRange(0, 100)] = round(100 * LEAST_QUALITY)
+    leastQuality: Annotated[int, WithinRange(0, 100)] = round(100 * GOOD_QUALITY)
     softMask: bool = False
     outline: bool = True
 

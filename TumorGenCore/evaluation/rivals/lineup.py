@@ -12,7 +12,7 @@ from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
 from TumorGenCore.generator import TumorGenerator
-from TumorGenCore.quality import LEAST_QUALITY
+from TumorGenCore.quality import GOOD_QUALITY
 from TumorGenCore.solvers import SOLVERS
 from TumorGenCore.training.data import Case
 from TumorGenCore.training.rival import TrainedRival
@@ -49,5 +49,5 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
             methods[f"TumorGen, {solver.capitalize()}-{steps}"] = Own(generator, steps, solver)
     usual = generator.bundle.sampling
     redrawn = f"TumorGen, {usual.solver.capitalize()}-{usual.steps}, poor ones redrawn"
-    methods[redrawn] = Own(generator, least_quality=LEAST_QUALITY)
+    methods[redrawn] = Own(generator, least_quality=GOOD_QUALITY)
     return methods
