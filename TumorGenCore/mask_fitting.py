@@ -13,13 +13,12 @@ from TumorGenCore.metabolic_part import metabolic_part, threshold_of
 
 __all__ = ["RIM_MM", "fitted", "fitted_share", "grown", "smoothed", "trimmed"]
 
-#: Threshold of an M' of one millilitre, as a share of the rise of its hottest uptake over the tissue around; how much
-#: more it is for one e times as large; and its bounds. Chosen on training patients, by what a segmenter finds there.
-#: Between 50 and 100 ml, where the tissue takes up a tenth of what the tumour does, it is near training's threshold
-#: (``METABOLIC_SHARE`` of the uptake itself).
-SHARE_OF_ONE_ML = 0.26
-SHARE_PER_E_FOLD = 0.025
-SHARE_BOUNDS = (0.25, 0.45)
+#: Threshold of M', as a share of the rise of its hottest uptake over the tissue around: of one as small as the first
+#: volume (ml) or smaller, and as large as the second or larger; even in the volume's logarithm between them. Where the
+#: tissue takes up a tenth of what the tumour does, the first is training's threshold (``METABOLIC_SHARE``); in hotter
+#: tissue it is more. The second was chosen on training patients, by what a segmenter finds of large tumours there.
+FITTED_SHARES = (0.35, 0.45)
+FITTED_VOLUMES_ML = (50.0, 600.0)
 #: How deep the rim is in which M' may be trimmed or grown: a scanner's resolution.
 RIM_MM = 6.0
 #: Least share of a voxel's uptake that the tumour brought, where M' may grow: a hot organ beside it stays outside.
@@ -46,10 +45,7 @@ def fitted_share(volume_ml: float) -> float:
     Args:
         volume_ml: of M' as it was sampled.
     """
-    low, high = SHARE_BOUNDS
-    if volume_ml <= 0:
-        return low
-    return min(max(SHARE_OF_ONE_ML + SHARE_PER_E_FOLD * math.log(volume_ml), low), high)
+    return float(np.interp(math.log(max(volume_ml, 1.0)), np.log(FITTED_VOLUMES_ML), FITTED_SHARES))
 
 
 def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float, tissue_suv: float, share: float) -> NDArray:

@@ -114,21 +114,20 @@ def test_fitting_trims_and_grows() -> None:
 
 
 def test_the_threshold_rises_with_the_volume_between_its_bounds() -> None:
-    shares = [fitted_share(volume) for volume in (0.0, 0.1, 1.0, 10.0, 100.0, 1000.0, 1e6)]
-    assert shares == pytest.approx([0.25, 0.25, 0.26, 0.318, 0.375, 0.433, 0.45], abs=1e-3)
+    shares = [fitted_share(volume) for volume in (0.0, 1.0, 50.0, (50 * 600) ** 0.5, 600.0, 1e6)]
+    assert shares == pytest.approx([0.35, 0.35, 0.35, 0.4, 0.45, 0.45])
 
 
-def test_a_large_tumour_is_cut_higher_on_its_rise_than_a_small_one_of_the_same_shape() -> None:
-    """The same voxels with edges three times as long: of the smaller more is left."""
-    suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
-    left = []
-    for spacing_mm in (1.0, 3.0):
-        mask = fitted(wide, suv, suv, spacing_mm, TISSUE) > 0.5
-        border = suv[mask].min()
-        share = fitted_share(float((wide > 0.5).sum()) * spacing_mm**3 / 1000)
-        assert border == pytest.approx(threshold_of(suv[wide > 0.5], share, TISSUE), abs=0.4)
-        left.append(int(mask.sum()))
-    assert left[1] < 0.95 * left[0]
+def test_the_volume_of_the_mask_sets_the_threshold_of_fitting() -> None:
+    suv, wide = _cone(), np.where(_distance() < 12, 0.9, 0.1)
+
+    def steps(share: float) -> NDArray:
+        return smoothed(grown(trimmed(wide, suv, 2.5, TISSUE, share), suv, suv, 2.5, TISSUE, share), 2.5)
+
+    share = fitted_share((wide > 0.5).sum() * 2.5**3 / 1000)
+    assert share > 0.38
+    np.testing.assert_array_equal(fitted(wide, suv, suv, 2.5, TISSUE), steps(share))
+    assert (steps(share) > 0.5).sum() < (steps(0.35) > 0.5).sum()
 
 
 def test_no_tumour_has_nothing_to_grow() -> None:

@@ -46,6 +46,7 @@ from TumorGenCore.evaluation.synthetic_scans import SyntheticSite, healthy_sites
 from TumorGenCore.evaluation.usefulness_text import save_usefulness, usefulness_text
 from TumorGenCore.generator import TumorGenerator
 from TumorGenCore.preview import PreviewCase, save_contact_sheet
+from TumorGenCore.quality import GOOD_QUALITY
 from TumorGenCore.safe_write import replacing
 from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data import Case, case_files, load_cases
@@ -231,7 +232,7 @@ def _methods(generator: TumorGenerator, few: Sequence[Case]) -> dict[str, Rival]
     return {
         "copy-paste": CopyPaste(donors, settings),
         "rule-based": RuleBased(donors.uptake(), settings),
-        "tumorgen": Own(generator),
+        "tumorgen": Own(generator, least_quality=GOOD_QUALITY),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from TumorGenCore.evaluation.realism_text import interval_text, number, table_lines
+from TumorGenCore.quality import GOOD_QUALITY
 from TumorGenCore.safe_write import replacing
 
 __all__ = ["save_usefulness", "usefulness_text"]
@@ -29,8 +30,9 @@ def usefulness_text(report: dict) -> str:
         "",
         f"**What the generator knows**: it was trained on all {every} real cases of the last row, the {few} among "
         "them. TumorGen's row stands for a user with few patients and a finished bundle, which brings what it "
-        "learnt from the others; it says nothing of a generator trained on the few alone. Copy-paste and the rules "
-        "know the few only. The last row is the ceiling.",
+        "learnt from the others; it says nothing of a generator trained on the few alone. Its tumours of a quality "
+        f"below {GOOD_QUALITY:g} are drawn again. Copy-paste and the rules know the few only. The last row is the "
+        "ceiling.",
         "",
         f"Tested on {', '.join(report['held_out'])}, whom neither segmenters nor generator have seen. *Own size*: the "
         "whole scan, with its tumours as they are, which are large. *Made small*: the same tumours shrunk, blurred and "
