@@ -75,8 +75,11 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     assert len(realism["alignment"]["sites"]["H0 tumour"]) == 2
     assert realism["alignment"]["groups"]["tumour"]["nsd"]["mean"] < 0.5
     for group, passing in realism["alignment"]["passing"].items():
-        gate = report["quality"]["groups"][group]
-        assert passing["dice"]["lesions"] + passing["empty"] == round(gate["passes"] * gate["n"])
+        gates = [report["quality"]["groups"][name] for name in {"patients": ("tumour", "healthy")}.get(group, (group,))]
+        assert passing["dice"]["lesions"] + passing["empty"] == sum(round(g["passes"] * g["n"]) for g in gates)
+    patients, *groups = (realism["alignment"]["groups"][name]["dice"] for name in ("patients", "tumour", "healthy"))
+    assert patients["lesions"] == sum(group["lesions"] for group in groups)
+    assert patients["mean"] * patients["lesions"] == pytest.approx(sum(g["mean"] * g["lesions"] for g in groups))
     assert realism["diversity"]["tumour"]["between_seeds"]["correlation"] < 1
     assert realism["memorisation"]["limit"] > 0
     assert realism["frechet"]["inception"]["features"] == 4

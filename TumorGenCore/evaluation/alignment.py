@@ -33,6 +33,9 @@ TOLERANCE_MM = 2.0
 #: Surfaces are compared on a grid so many times finer than the segmenter's, or 2 mm would be less than a voxel.
 FINER = 2
 
+#: Which groups of sites each mean is over.
+_TAKEN: dict[str, Sequence[str]] = {**{group: (group,) for group in GROUPS}, "patients": ("tumour", "healthy")}
+
 #: ``ALIGNMENT_FIGURES`` of one mask, all None where it is empty.
 Figures = dict[str, float | None]
 
@@ -160,8 +163,9 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
 
     Returns:
         ``sites``: the figures of each, in the order of the seeds; ``groups`` and ``ceiling``: ``mean_alignment`` of
-        each group of sites and of the real tumours; ``passing``: of each group's tumours that pass the quality gate;
-        ``probability``: of each group's M' before it is cut into voxels; ``voxels``: of each group's ``voxel_limit``.
+        each group of sites, of all on ``patients``, and of the real tumours; ``passing``: of those groups' tumours that
+        pass the quality gate; ``probability``: of their M' before it is cut into voxels; ``voxels``: of their
+        ``voxel_limit``.
     """
     sites: dict[str, list[Figures]] = {}
     probabilities: dict[str, list[Figures]] = {}
@@ -176,7 +180,7 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
         for site, results in shown
     }
     groups, passing_groups, probability, voxels = (
-        {group: _of_group(group, shown, figures) for group in GROUPS}
+        {name: _of_groups(taken, shown, figures) for name, taken in _TAKEN.items()}
         for figures in (sites, passing, probabilities, limits)
     )
     real = [(site.patient, site.real, site) for site, _ in shown if site.real is not None]
@@ -191,6 +195,6 @@ def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
     }
 
 
-def _of_group(group: str, shown: Shown, figures: dict[str, list[Figures]]) -> dict:
-    pairs = [(site.patient, row) for site, _ in shown if site.group == group for row in figures[site.name]]
+def _of_groups(groups: Sequence[str], shown: Shown, figures: dict[str, list[Figures]]) -> dict:
+    pairs = [(site.patient, row) for site, _ in shown if site.group in groups for row in figures[site.name]]
     return mean_alignment([patient for patient, _ in pairs], [row for _, row in pairs])

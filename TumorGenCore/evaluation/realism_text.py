@@ -17,7 +17,7 @@ __all__ = [
     "table_lines",
 ]
 
-_SITES = {"tumour": "tumour sites", "healthy": "healthy sites", "phantom": "phantom"}
+_SITES = {"tumour": "tumour sites", "healthy": "healthy sites", "phantom": "phantom", "patients": "all on patients"}
 _LABELS = {
     "training": "real, trained on",
     "held_out": "real, held out",
@@ -111,7 +111,7 @@ def _alignment(found: dict) -> list[str]:
     return [
         *lines,
         alignment_note(),
-        "*Passed the quality gate*: what `--variants` and the panel keep (below). "
+        "*All on patients*: tumour and healthy sites. *Passed the quality gate*: see below. "
         "*M' as a probability*: its border where the probability is one half, which may lie between voxels as the "
         "segmenter's does (`--output-probability`). *The scan's voxels*: the segmenter's own finding, brought to the "
         "scan's voxels and compared with itself; no mask on these voxels can agree better.",
