@@ -221,7 +221,7 @@ class TumorGenerator:
             suv_factor: SUV per unit of the image; None takes the image as SUV.
             target: SUVmax or SUVmean the tumour shall have; None leaves it to the bundle (``control_laws``).
             fill: share of the box's volume that shall be tumour, 0 to 1; None leaves it to the bundle. Up to
-                five tumours (``tumor_controls.FILL_TRIES``) are grown until one is within 5 %; the nearest is taken.
+                seven tumours (``tumor_controls.FILL_TRIES``) are grown until one is within 5 %; the nearest is taken.
             on_progress: called after each sampling step.
             should_cancel: asked between steps.
 

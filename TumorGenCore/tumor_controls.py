@@ -1,7 +1,8 @@
 """What may be asked of a tumour, as the vector field hears it: how much of the box it fills, how hot it is.
 
-Each is a number in (0, 1], spread over the box as an input channel; 0 says that it is left to the model. In training
-they are measured on the examples and left out at random, so that one network answers with and without them.
+Each is a number above 0, spread over the box as an input channel; 0 says that it is left to the model. In training they
+are measured on the examples, where they are 1 at most, and left out at random, so that one network answers with and
+without them.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ Tumour = TypeVar("Tumour")
 CONTROL_CHANNELS = 2
 #: The smallest number that is no silence.
 LEAST = 0.01
+#: The largest cube root of a fill that the model is told. More than training's 1: a model that makes less than it is
+#: asked for goes on growing the tumour beyond.
+MOST_EDGE = 1.5
 #: Tumours grown at most until one fills the box as far as asked.
-FILL_TRIES = 5
+FILL_TRIES = 7
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class TumorControls:
     """One tumour's properties; None leaves one to the model.
 
     Args:
-        fill: share of the box's volume that is tumour, 0 to 1.
+        fill: share of the box's volume that is tumour; to be told, up to ``MOST_EDGE`` cubed.
         suv: 95th percentile of the SUV in the tumour.
     """
 
@@ -40,10 +44,11 @@ class TumorControls:
     suv: float | None = None
 
     def encode(self, scale: NetworkScale) -> torch.Tensor:
-        """(1, 2), each 0 (left to the model) or 0.01 to 1: the cube root of the fill, the SUV on the network scale."""
+        """(1, 2), each 0 (left to the model) or more: the cube root of the fill, 0.01 to ``MOST_EDGE``; the SUV on the
+        network scale, 0.01 to 1."""
         values = [0.0, 0.0]
         if self.fill is not None:
-            values[0] = float(np.clip(np.cbrt(self.fill), LEAST, 1))
+            values[0] = float(np.clip(np.cbrt(self.fill), LEAST, MOST_EDGE))
         if self.suv is not None:
             x = float(scale.to_network(torch.tensor(self.suv)))
             values[1] = float(np.clip((x - scale.low) / (1 - scale.low), LEAST, 1))
@@ -88,7 +93,7 @@ def search_fill(
         slope = 1.0
         if len(tries) > 1 and tries[-1][0] != tries[-2][0]:
             slope = float(np.clip((tries[-1][1] - tries[-2][1]) / (tries[-1][0] - tries[-2][0]), 0.3, 3.0))
-        asked = float(np.clip(asked + (wanted - tries[-1][1]) / slope, LEAST, 1.0))
+        asked = float(np.clip(asked + (wanted - tries[-1][1]) / slope, LEAST, MOST_EDGE))
         if asked == tries[-1][0]:  # At the end of what can be asked: the same tumour would grow.
             break
     return min(tries, key=lambda tried: abs(tried[1] - wanted))[2]
