@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from TumorGenCore.geometry import Box
     from TumorGenCore.volume_io import read_volume, write_segmentation, write_volume
 
-__version__ = "0.4.0"
+__version__ = "0.4.1"
 
 _HOME = {
     "Box": "geometry",

@@ -12,10 +12,15 @@ import numpy as np
 
 from TumorGenCore.metadata_numbers import MetadataNumbers
 
-__all__ = ["FillLaw", "UptakeLaw"]
+__all__ = ["SPECK_SHARE", "SPECK_TRIES", "FillLaw", "UptakeLaw"]
 
 #: Most of a box that a tumour is asked to fill: an ellipsoid that touches all faces fills 0.52.
 MOST_FILL = 0.4
+#: A tumour is a speck that fills less than this share of what was drawn: now and then next to nothing grows of some
+#: noise, and what grows is faint and its mask off. The model is then asked for so many times as much, one after the
+#: other, until it is none.
+SPECK_SHARE = 0.1
+SPECK_TRIES = (3.0, 9.0)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from TumorGenCore.box_warnings import box_warnings
+from TumorGenCore.control_laws import SPECK_SHARE, SPECK_TRIES
 from TumorGenCore.devices import pick_device
 from TumorGenCore.engine import EncodedBox, Engine, Grown, timed
 from TumorGenCore.errors import CancelledError, InvalidBoxError
@@ -329,24 +330,36 @@ class TumorGenerator:
         return results
 
     def _grown(self, run: _Run, seeds: Sequence[int]) -> list[_Tumour]:
-        """The tumours of all seeds, in one batch; each is said to have taken its share of the time."""
+        """The tumours of all seeds, in one batch, specks mended; each is said to have taken its share of the time."""
         seconds: dict[str, float] = {}
         grown, notices = self._grow(run, seeds, None, lambda done: run.pause(done, "sampling"), seconds)
         share = {part: taken / len(seeds) for part, taken in seconds.items()}
-        return [run.pasted(tumour, notices, {**run.prepared.seconds, **share}) for tumour in grown]
+        tumours = [run.pasted(tumour, notices, {**run.prepared.seconds, **share}) for tumour in grown]
+        return [self._mended(run, *each) for each in zip(range(len(seeds)), seeds, tumours, strict=True)]
+
+    def _mended(self, run: _Run, number: int, seed: int, tumour: _Tumour) -> _Tumour:
+        """The tumour, or where next to nothing grew of what was drawn for it, one that the model is asked more for."""
+        drawn = self.bundle.fill.draw(_noise_seed(seed, run.prepared.box))
+        for more in SPECK_TRIES if drawn is not None else ():
+            assert drawn is not None
+            if tumour.pasted.fill >= SPECK_SHARE * drawn:
+                break
+            tumour = self._asked(run, number, seed, more * drawn, tumour.seconds)
+        return tumour
 
     def _searched(self, run: _Run, number: int, seed: int) -> _Tumour:
         """The tumour of one seed that fills the box as far as asked."""
         seconds = dict(run.prepared.seconds)
-        before = number * run.sampling.steps
-
-        def tried(asked: float) -> _Tumour:
-            on_step = lambda done: run.pause(before + done, "sampling")  # noqa: E731
-            (grown,), notices = self._grow(run, (seed,), asked, on_step, seconds)
-            return run.pasted(grown, notices, seconds)
-
+        grow = partial(self._asked, run, number, seed, seconds=seconds)
         assert run.fill is not None
-        return search_fill(tried, lambda tumour: tumour.pasted.fill, run.fill, TARGET_TOLERANCE)
+        return search_fill(grow, lambda tumour: tumour.pasted.fill, run.fill, TARGET_TOLERANCE)
+
+    def _asked(self, run: _Run, number: int, seed: int, fill: float, seconds: dict[str, float]) -> _Tumour:
+        """One tumour of a fill that the model is asked for."""
+        before = number * run.sampling.steps
+        on_step = lambda done: run.pause(before + done, "sampling")  # noqa: E731
+        (grown,), notices = self._grow(run, (seed,), fill, on_step, seconds)
+        return run.pasted(grown, notices, seconds)
 
     def _grow(
         self,

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 import torch
 
 from TumorGenCore import Box, TumorGenerator
+from TumorGenCore.control_laws import SPECK_TRIES, FillLaw
 from TumorGenCore.intensity import NetworkScale
 from TumorGenCore.model_bundle import load_bundle
 from TumorGenCore.networks.vector_field import VectorField
@@ -98,6 +99,29 @@ def test_a_model_without_controls_refuses_a_fill_and_bad_fills_are_named(tiny_bu
         engine.insert(image, BOX, steps=1, suv_factor=1, fill=0.2)
     with pytest.raises(ValueError, match=r"fill is 1\.5"):
         engine.insert(image, BOX, steps=1, suv_factor=1, fill=1.5)
+
+
+def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder, image, monkeypatch):
+    bundle = load_bundle(tiny_bundle_folder)
+    torch.manual_seed(1)
+    arguments = {**bundle.network_arguments["vector_field"], "control_channels": 2}
+    field = VectorField(**arguments).eval()
+    with torch.no_grad():
+        for parameter in field.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+
+    def grown(median: float, speck_share: float) -> np.ndarray:
+        monkeypatch.setattr("TumorGenCore.generator.SPECK_SHARE", speck_share)
+        law = FillLaw(median=median, spread=0.0)
+        engine = TumorGenerator(replace(bundle, vector_field=field, fill=law), device="cpu")
+        seen: list[int] = []
+        made = engine.insert(image, BOX, seed=2, steps=1, suv_factor=1, on_progress=lambda done, *_: seen.append(done))
+        assert max(seen) == 1
+        return sitk.GetArrayFromImage(made.mask_probability)
+
+    never, always = 0.0, 1e9
+    np.testing.assert_array_equal(grown(0.04, always), grown(SPECK_TRIES[-1] * 0.04, never))
+    assert not np.array_equal(grown(0.04, never), grown(0.04, always))
 
 
 def test_the_engine_takes_the_nearest_tumour_and_says_what_it_missed(tiny_bundle_folder, image):
