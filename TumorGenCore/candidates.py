@@ -72,11 +72,9 @@ class Selection(Generic[Made]):
             return ""
         reasons = Counter(quality.weakness for _, quality in self.redrawn)
         count = len(self.redrawn)
-        what = (
-            "1 poorer tumour was dropped and another"
-            if count == 1
-            else f"{count} poorer tumours were dropped and others"
-        )
+        what = f"{count} poorer tumours were dropped and others"
+        if count == 1:
+            what = "1 poorer tumour was dropped and another"
         return f"{what} drawn: " + ", ".join(f"{n} for {reason}" for reason, n in reasons.most_common()) + "."
 
     def remark_on(self, candidate: Candidate[Made]) -> str:

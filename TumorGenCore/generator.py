@@ -340,8 +340,9 @@ class TumorGenerator:
     def _mended(self, run: _Run, number: int, seed: int, tumour: _Tumour) -> _Tumour:
         """The tumour, or where next to nothing grew of what was drawn for it, one that the model is asked more for."""
         drawn = self.bundle.fill.draw(_noise_seed(seed, run.prepared.box))
-        for more in SPECK_TRIES if drawn is not None else ():
-            assert drawn is not None
+        if drawn is None:
+            return tumour
+        for more in SPECK_TRIES:
             if tumour.pasted.fill >= SPECK_SHARE * drawn:
                 break
             tumour = self._asked(run, number, seed, more * drawn, tumour.seconds)
