@@ -534,7 +534,7 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument(
         "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )
-    add_least_quality(insert, "0.9 with --variants, none without; 0 takes all")
+    add_least_quality(insert)
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")

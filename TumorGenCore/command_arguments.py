@@ -94,7 +94,9 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--solver", choices=SOLVERS, help="default: the model's own")
 
 
-def add_least_quality(parser: argparse.ArgumentParser, default: str) -> None:
+def add_least_quality(
+    parser: argparse.ArgumentParser, default: str = "0.9 with --variants, none without; 0 takes all"
+) -> None:
     """``--least-quality``: how good a tumour must be, or it is drawn again.
 
     Args:

@@ -335,7 +335,7 @@ class TumorGenerator:
         grown, notices = self._grow(run, seeds, None, lambda done: run.pause(done, "sampling"), seconds)
         share = {part: taken / len(seeds) for part, taken in seconds.items()}
         tumours = [run.pasted(tumour, notices, {**run.prepared.seconds, **share}) for tumour in grown]
-        return [self._mended(run, *each) for each in zip(range(len(seeds)), seeds, tumours, strict=True)]
+        return [self._mended(run, n, seed, tumours[n]) for n, seed in enumerate(seeds)]
 
     def _mended(self, run: _Run, number: int, seed: int, tumour: _Tumour) -> _Tumour:
         """The tumour, or where next to nothing grew of what was drawn for it, one that the model is asked more for."""

@@ -35,13 +35,15 @@ def remembered_interrupts() -> Iterator[StopRequest]:
     """Ctrl+C does at once what it did before, and is remembered. A process that ignores it goes on ignoring it."""
     request = StopRequest()
     before = signal.getsignal(signal.SIGINT)
+    if not callable(before):
+        yield request
+        return
 
     def ask(number: int, frame: FrameType | None) -> None:
         request.is_made = True
-        if callable(before):
-            before(number, frame)
+        before(number, frame)
 
-    with _handling([signal.SIGINT] if callable(before) else [], ask):
+    with _handling([signal.SIGINT], ask):
         yield request
 
 

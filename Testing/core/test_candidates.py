@@ -54,9 +54,8 @@ def test_the_best_are_given_with_a_warning_where_none_is_good():
     assert [candidate.seed for candidate in best.kept] == [2, 4]
     assert len(best.redrawn) == 4
     assert len(best.remarks) == 3
-    assert (
-        "seed 2 has a quality of 0.500, less than 0.6, and no better one was found. The mask is off." in best.remarks[1]
-    )
+    remark = best.remarks[1]
+    assert "seed 2 has a quality of 0.500, less than 0.6, and no better one was found. The mask is off." in remark
     assert best.remark_on(best.kept[1]) == best.remarks[2]
 
 

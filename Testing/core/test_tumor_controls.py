@@ -10,7 +10,7 @@ import torch
 from TumorGenCore import Box, TumorGenerator
 from TumorGenCore.control_laws import SPECK_TRIES, FillLaw
 from TumorGenCore.intensity import NetworkScale
-from TumorGenCore.model_bundle import load_bundle
+from TumorGenCore.model_bundle import ModelBundle, load_bundle
 from TumorGenCore.networks.vector_field import VectorField
 from TumorGenCore.tumor_controls import FILL_TRIES, MOST_EDGE, TumorControls, measure_controls, search_fill
 
@@ -67,12 +67,22 @@ def test_the_search_grows_no_tumour_twice(law, fill):
     assert len(set(calls)) == len(calls) < FILL_TRIES
 
 
-def test_the_network_hears_only_inside_the_box():
-    torch.manual_seed(0)
-    network = VectorField(channels=[8, 16, 16], num_head_channels=8, control_channels=2).eval()
+def stirred(network: VectorField) -> VectorField:
+    """Some layers start at zero; here each has its effect."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
+    return network.eval()
+
+
+def field_with_controls(bundle: ModelBundle) -> VectorField:
+    torch.manual_seed(1)
+    return VectorField(**{**bundle.network_arguments["vector_field"], "control_channels": 2}).eval()
+
+
+def test_the_network_hears_only_inside_the_box():
+    torch.manual_seed(0)
+    network = stirred(VectorField(channels=[8, 16, 16], num_head_channels=8, control_channels=2))
     x, z = torch.randn(1, 5, 8, 8, 8), torch.randn(1, 4, 8, 8, 8)
     t, asked = torch.tensor([0.5]), torch.tensor([[0.4, 0.7]])
     everywhere, nowhere = torch.ones(1, 1, 8, 8, 8), torch.zeros(1, 1, 8, 8, 8)
@@ -103,12 +113,7 @@ def test_a_model_without_controls_refuses_a_fill_and_bad_fills_are_named(tiny_bu
 
 def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder, image, monkeypatch):
     bundle = load_bundle(tiny_bundle_folder)
-    torch.manual_seed(1)
-    arguments = {**bundle.network_arguments["vector_field"], "control_channels": 2}
-    field = VectorField(**arguments).eval()
-    with torch.no_grad():
-        for parameter in field.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
+    field = stirred(field_with_controls(bundle))
 
     def grown(median: float, speck_share: float) -> np.ndarray:
         monkeypatch.setattr("TumorGenCore.generator.SPECK_SHARE", speck_share)
@@ -126,9 +131,7 @@ def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder
 
 def test_the_engine_takes_the_nearest_tumour_and_says_what_it_missed(tiny_bundle_folder, image):
     bundle = load_bundle(tiny_bundle_folder)
-    torch.manual_seed(1)
-    arguments = {**bundle.network_arguments["vector_field"], "control_channels": 2}
-    engine = TumorGenerator(replace(bundle, vector_field=VectorField(**arguments).eval()), device="cpu")
+    engine = TumorGenerator(replace(bundle, vector_field=field_with_controls(bundle)), device="cpu")
     result = engine.insert(image, BOX, seed=2, steps=1, suv_factor=1, fill=0.9)
     assert any("90 % asked for" in line for line in result.warnings)
     assert result.provenance["target_fill"] == 0.9

@@ -241,7 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )
-    add_least_quality(parser, "0.9 with --variants, none without; 0 takes all")
+    add_least_quality(parser)
     parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
     add_sampling(parser)
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
