@@ -38,8 +38,8 @@ demo: $(VENV)/.ready
 # The panel's tests put stand-ins of Qt's and Slicer's widgets into their process: each group has a process of its own.
 test: $(VENV)/.ready-test lint
 	$(BIN)/python -m pytest Testing/core Testing/extension Testing/benchmarks
-	$(BIN)/python -m pytest Testing/scene
-	$(BIN)/python -m pytest Testing/gui
+	$(BIN)/python -m pytest Testing/slicer
+	$(BIN)/python -m pytest Testing/panel
 
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -63,12 +63,12 @@ def tiny_bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Imported here: torch takes seconds, and most tests do without.
     import torch
 
-    from TumorGenCore.intensity import NetworkScale
-    from TumorGenCore.model_bundle import ModelBundle, save_bundle
-    from TumorGenCore.networks.mask_refiner import MaskRefiner
-    from TumorGenCore.networks.vae import PetVAE
-    from TumorGenCore.networks.vector_field import VectorField
-    from TumorGenCore.patch import PatchSettings
+    from TumorGenCore.bundle.model_bundle import ModelBundle, save_bundle
+    from TumorGenCore.method.intensity import NetworkScale
+    from TumorGenCore.method.mask_refiner import MaskRefiner
+    from TumorGenCore.method.vae import PetVAE
+    from TumorGenCore.method.vector_field import VectorField
+    from TumorGenCore.volumes.patch import PatchSettings
 
     torch.manual_seed(0)
     vae = PetVAE(channels=[8, 16], num_res_blocks=[1, 1], norm_num_groups=4)

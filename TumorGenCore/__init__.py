@@ -1,4 +1,4 @@
-"""TumorGen: synthetic PET tumours with their masks, from a rough box.
+"""TumorGen: synthetic PET tumors with their masks, from a rough box.
 
 Names are imported on first use, so that ``import TumorGenCore`` costs nothing where torch is not wanted yet.
 """
@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from TumorGenCore.errors import CancelledError, InvalidBoxError, ModelBundleError, UnsupportedVolumeError
-    from TumorGenCore.generator import InsertionResult, TumorGenerator
-    from TumorGenCore.geometry import Box
-    from TumorGenCore.volume_io import read_volume, write_segmentation, write_volume
+    from TumorGenCore.insertion.generator import InsertionResult, TumorGenerator
+    from TumorGenCore.volumes.geometry import Box
+    from TumorGenCore.volumes.volume_io import read_volume, write_segmentation, write_volume
 
 __version__ = "0.4.1"
 
 _HOME = {
-    "Box": "geometry",
+    "Box": "volumes.geometry",
     "CancelledError": "errors",
-    "InsertionResult": "generator",
+    "InsertionResult": "insertion.generator",
     "InvalidBoxError": "errors",
     "ModelBundleError": "errors",
-    "TumorGenerator": "generator",
+    "TumorGenerator": "insertion.generator",
     "UnsupportedVolumeError": "errors",
-    "read_volume": "volume_io",
-    "write_segmentation": "volume_io",
-    "write_volume": "volume_io",
+    "read_volume": "volumes.volume_io",
+    "write_segmentation": "volumes.volume_io",
+    "write_volume": "volumes.volume_io",
 }
 
 __all__ = [

@@ -22,7 +22,7 @@ from typing import Any
 from TumorGenCore.command_arguments import (
     add_least_quality,
     add_sampling,
-    add_tumour_wishes,
+    add_tumor_wishes,
     join_box,
     least_quality,
     positive_number,
@@ -98,10 +98,10 @@ class _Report:
 
 
 def _insert(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.candidates import best_candidates
-    from TumorGenCore.dicom_seg import DICOM_SEG_SUFFIX, write_dicom_seg
-    from TumorGenCore.preview import save_preview
-    from TumorGenCore.volume_io import parse_box, read_box, read_volume, write_segmentation, write_volume
+    from TumorGenCore.insertion.candidates import best_candidates
+    from TumorGenCore.insertion.pictures import save_preview
+    from TumorGenCore.volumes.dicom_seg import DICOM_SEG_SUFFIX, write_dicom_seg
+    from TumorGenCore.volumes.volume_io import parse_box, read_box, read_volume, write_segmentation, write_volume
 
     outputs = [options.output_image, options.output_mask, options.output_probability]
     as_dicom = options.output_mask.suffix.lower() == DICOM_SEG_SUFFIX
@@ -112,7 +112,7 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
     volume = read_volume(options.pet, options.suv_factor)
     seconds = {"read": time.perf_counter() - clock}
     clock = time.perf_counter()
-    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.insertion.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
     seconds["load model"] = time.perf_counter() - clock
@@ -166,8 +166,8 @@ def _check_outputs(
     pet: Path, outputs: Sequence[Path | None], preview: Path | None, dicom_seg: Path | None = None
 ) -> None:
     """Refuse before any work what could not be written after it, or would overwrite the scan or another output."""
-    from TumorGenCore.dicom_seg import check_dicom_seg
-    from TumorGenCore.volume_io import check_writable
+    from TumorGenCore.volumes.dicom_seg import check_dicom_seg
+    from TumorGenCore.volumes.volume_io import check_writable
 
     taken = {pet.resolve()}
     for path in filter(None, (*outputs, preview)):
@@ -186,7 +186,7 @@ def _check_outputs(
 
 def _describe(seed: int, result: Any, volume: Any, files: Sequence[Path | None]) -> dict[str, Any]:
     """The figures of one variant, for people and machines."""
-    from TumorGenCore.lesion_measures import measure_images
+    from TumorGenCore.lesions.measures import measure_images
 
     measures = dataclasses.asdict(measure_images(result.image, result.mask, volume.units.suv_factor))
     return {
@@ -207,7 +207,7 @@ def _print_insertions(report: _Report) -> None:
                 f", SUVmax {variant['suv_max']:.1f}, peak {variant['suv_peak']:.1f}, mean {variant['suv_mean']:.1f}, "
                 f"MTV {variant['mtv_ml']:.1f} ml, TLG {variant['tlg']:.0f} g"
             )
-        report.say(f"Synthetic tumour, seed {variant['seed']}: {size}{uptake}")
+        report.say(f"Synthetic tumor, seed {variant['seed']}: {size}{uptake}")
         report.say(f"  {_quality_line(variant['quality'])}")
         report.say("  " + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in variant["parts"].items()))
         for path in variant["files"]:
@@ -255,12 +255,12 @@ def _variant_path(path: Path | None, seed: int, variants: int) -> Path | None:
 
 
 def _synthesize(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.manifest import read_manifest
-    from TumorGenCore.synthesis import CASES_FILE, Outcome, check_output_folder, synthesize
+    from TumorGenCore.cohort.manifest import read_manifest
+    from TumorGenCore.cohort.runner import CASES_FILE, Outcome, check_output_folder, synthesize
 
     rows = read_manifest(options.manifest)
     check_output_folder(options.output, options.resume)
-    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.insertion.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
     report.values = {"made": 0, "kept": 0, "failed": []}
@@ -313,8 +313,8 @@ def _synthesize(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _train_autoencoder(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.training.autoencoder import train_autoencoder
     from TumorGenCore.training.config import AutoencoderRun
+    from TumorGenCore.training.stages.autoencoder import train_autoencoder
 
     run = _run_settings(AutoencoderRun, options)
     weights = train_autoencoder(
@@ -326,7 +326,7 @@ def _train_autoencoder(options: argparse.Namespace, report: _Report) -> None:
 
 def _train_generator(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.config import GeneratorRun
-    from TumorGenCore.training.generator import train_generator
+    from TumorGenCore.training.stages.generator import train_generator
 
     run = _run_settings(GeneratorRun, options)
     folder = train_generator(
@@ -345,7 +345,7 @@ def _train_generator(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _add_lesions(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.training.lesion_thumbnails import add_lesions_to_bundle
+    from TumorGenCore.training.data.lesion_thumbnails import add_lesions_to_bundle
 
     count = add_lesions_to_bundle(options.model, options.data)
     report.values = {"lesions": count}
@@ -353,7 +353,7 @@ def _add_lesions(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _measure_resolution(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.training.blur import add_recovery_to_bundle
+    from TumorGenCore.training.stages.blur import add_recovery_to_bundle
 
     blur = add_recovery_to_bundle(options.model, options.data)
     report.values = blur.as_dict()
@@ -363,7 +363,7 @@ def _measure_resolution(options: argparse.Namespace, report: _Report) -> None:
 
 def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.config import SegmenterRun
-    from TumorGenCore.training.segmenter import train_segmenter
+    from TumorGenCore.training.stages.segmenter import train_segmenter
 
     run = _run_settings(SegmenterRun, options)
     weights = train_segmenter(options.data, options.output, run, options.resume, not report.shows_progress)
@@ -373,7 +373,7 @@ def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
 
 def _train_rival(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.config import RivalRun
-    from TumorGenCore.training.rival import train_rival
+    from TumorGenCore.training.stages.rival import train_rival
 
     run = dataclasses.replace(_run_settings(RivalRun, options), kind=options.kind)
     quiet = not report.shows_progress
@@ -396,12 +396,12 @@ def _run_settings(kind: type, options: argparse.Namespace, default: Path | None 
 
 def _evaluate(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.evaluation.report import evaluate
-    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.insertion.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
     segmenter = None
     if options.segmenter:
-        from TumorGenCore.training.segmenter import load_segmenter
+        from TumorGenCore.training.stages.segmenter import load_segmenter
 
         segmenter = load_segmenter(options.segmenter, options.device)
     names = options.cases.split(",") if options.cases else None
@@ -422,10 +422,10 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _compare(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.evaluation.comparison import compare
-    from TumorGenCore.generator import TumorGenerator
-    from TumorGenCore.training.rival import load_rival
-    from TumorGenCore.training.segmenter import load_segmenter
+    from TumorGenCore.evaluation.studies.comparison import compare
+    from TumorGenCore.insertion.generator import TumorGenerator
+    from TumorGenCore.training.stages.rival import load_rival
+    from TumorGenCore.training.stages.segmenter import load_segmenter
 
     folders = {"diffusion": options.diffusion, "unconditional": options.unconditional}
     trained = [load_rival(folder, kind, options.device) for kind, folder in folders.items() if folder]
@@ -437,9 +437,9 @@ def _compare(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _ablate(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.evaluation.ablation import ablate
+    from TumorGenCore.evaluation.studies.ablation import ablate
     from TumorGenCore.training.config import GeneratorRun, default_config
-    from TumorGenCore.training.segmenter import load_segmenter
+    from TumorGenCore.training.stages.segmenter import load_segmenter
 
     run = _run_settings(GeneratorRun, options, default_config(options.stage))
     result = ablate(
@@ -460,8 +460,8 @@ def _ablate(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _usefulness(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.evaluation.usefulness import UsefulnessRun, usefulness
-    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.evaluation.studies.usefulness import UsefulnessRun, usefulness
+    from TumorGenCore.insertion.generator import TumorGenerator
     from TumorGenCore.training.config import default_config, read_config
 
     left = options.output / f"{options.stage}.json"
@@ -480,7 +480,7 @@ def _usefulness(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _models(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.model_bundle import installed_bundles, load_bundle
+    from TumorGenCore.bundle.model_bundle import installed_bundles, load_bundle
 
     report.values = {"models": []}
     for folder in installed_bundles():
@@ -499,8 +499,8 @@ def _models(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _phantom(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.phantom import make_phantom, phantom_box
-    from TumorGenCore.volume_io import check_writable, write_box, write_volume
+    from TumorGenCore.phantom.phantom import make_phantom, phantom_box
+    from TumorGenCore.volumes.volume_io import check_writable, write_box, write_volume
 
     check_writable(options.output)
     box = phantom_box(options.site)
@@ -516,20 +516,20 @@ def _phantom(options: argparse.Namespace, report: _Report) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tumorgen",
-        description="Synthetic tumours with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
+        description="Synthetic tumors with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
     common.add_argument("--json", action="store_true", help="print one JSON object, for machines")
 
-    insert = commands.add_parser("insert", parents=[common], help="insert a tumour in a PET volume")
+    insert = commands.add_parser("insert", parents=[common], help="insert a tumor in a PET volume")
     insert.add_argument("pet", type=Path, metavar="PET", help="NIfTI, NRRD, MHA, or a folder with a DICOM PET series")
     where = insert.add_mutually_exclusive_group(required=True)
-    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="centre and edge lengths, mm")
+    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="center and edge lengths, mm")
     where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
     insert.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
-    insert.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
+    insert.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumor (default: 0)")
     add_sampling(insert)
     insert.add_argument(
         "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
@@ -538,7 +538,7 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
     insert.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     insert.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    add_tumour_wishes(insert)
+    add_tumor_wishes(insert)
     insert.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
     insert.add_argument(
         "--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd", help="OUT.dcm: DICOM SEG, of a DICOM PET"
@@ -564,7 +564,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--data", type=Path, required=True, help="folder with *_image.nii.gz and *_mask.nii.gz (SUV)")
     training.add_argument("--output", type=Path, required=True, help="folder of the run")
     training.add_argument("--config", type=Path, help="JSON with the run's settings; see Resources/Training")
-    training.add_argument("--steps", type=positive_number, help="optimiser steps, overriding the configuration")
+    training.add_argument("--steps", type=positive_number, help="optimizer steps, overriding the configuration")
     training.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in --output")
     autoencoder = train.add_parser("autoencoder", parents=[training], help="first: the 3D VAE")
     autoencoder.add_argument(
@@ -595,13 +595,13 @@ def _parser() -> argparse.ArgumentParser:
     resolution = train.add_parser(
         "resolution",
         parents=[common],
-        help="measure what a bundle's VAE blurs of tumours, and let the bundle restore it",
+        help="measure what a bundle's VAE blurs of tumors, and let the bundle restore it",
     )
     resolution.add_argument("--data", type=Path, required=True, help="folder with the cases it was trained on")
     resolution.add_argument("--model", required=True, help="bundle name or folder")
     resolution.set_defaults(run=_measure_resolution)
 
-    segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumours only")
+    segmenter = train.add_parser("segmenter", parents=[training], help="the judge of `evaluate`: real tumors only")
     segmenter.set_defaults(run=_train_segmenter, stage="segmenter")
 
     rival = train.add_parser(
@@ -656,7 +656,7 @@ def _parser() -> argparse.ArgumentParser:
     ablate.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
     ablate.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
     ablate.add_argument("--config", type=Path, help="JSON of a generator's settings (default: Resources/Training)")
-    ablate.add_argument("--steps", type=positive_number, help="optimiser steps, overriding the configuration")
+    ablate.add_argument("--steps", type=positive_number, help="optimizer steps, overriding the configuration")
     ablate.add_argument("--only", metavar="NAME,...", help="these variants only (see the README)")
     ablate.add_argument("--resume", action="store_true", help="go on with the run in --output")
     ablate.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
@@ -664,7 +664,7 @@ def _parser() -> argparse.ArgumentParser:
     ablate.set_defaults(run=_ablate, stage="ablation")
 
     usefulness = commands.add_parser(
-        "usefulness", parents=[common], help="segmenters with few real patients, without and with synthetic tumours"
+        "usefulness", parents=[common], help="segmenters with few real patients, without and with synthetic tumors"
     )
     usefulness.add_argument("--data", type=Path, required=True, help="folder with the bundle's cases, as for `train`")
     usefulness.add_argument("--model", default=_default_bundle(), help="bundle name or folder (default: %(default)s)")
@@ -672,7 +672,7 @@ def _parser() -> argparse.ArgumentParser:
     usefulness.add_argument("--config", type=Path, help="JSON of all settings (default: Resources/Training)")
     usefulness.add_argument("--seeds", type=positive_number, help="segmenters an arm, overriding the configuration")
     usefulness.add_argument("--patients", type=positive_number, help="how many real patients the few are")
-    usefulness.add_argument("--steps", type=positive_number, help="optimiser steps of each segmenter")
+    usefulness.add_argument("--steps", type=positive_number, help="optimizer steps of each segmenter")
     usefulness.add_argument("--resume", action="store_true", help="go on with the run in --output")
     usefulness.add_argument("--device", default="auto")
     usefulness.set_defaults(run=_usefulness, stage="usefulness")

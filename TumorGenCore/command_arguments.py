@@ -6,15 +6,15 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from TumorGenCore.solvers import SOLVERS
+from TumorGenCore.method.solver_names import SOLVERS
 
 if TYPE_CHECKING:
-    from TumorGenCore.uptake_control import UptakeTarget
+    from TumorGenCore.insertion.uptake_control import UptakeTarget
 
 __all__ = [
     "add_least_quality",
     "add_sampling",
-    "add_tumour_wishes",
+    "add_tumor_wishes",
     "join_box",
     "least_quality",
     "positive_number",
@@ -59,21 +59,21 @@ def join_box(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def add_tumour_wishes(parser: argparse.ArgumentParser) -> None:
-    """``--suv-max`` or ``--suv-mean``: how hot the tumour shall be; ``--fill``: how much of the box it shall fill."""
+def add_tumor_wishes(parser: argparse.ArgumentParser) -> None:
+    """``--suv-max`` or ``--suv-mean``: how hot the tumor shall be; ``--fill``: how much of the box it shall fill."""
     uptake = parser.add_mutually_exclusive_group()
-    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumour shall have")
-    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumour shall have")
-    parser.add_argument("--fill", type=share, metavar="SHARE", help="share of the box's volume that shall be tumour")
+    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumor shall have")
+    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumor shall have")
+    parser.add_argument("--fill", type=share, metavar="SHARE", help="share of the box's volume that shall be tumor")
 
 
 def uptake_target(options: argparse.Namespace) -> UptakeTarget | None:
-    """What the options of ``add_tumour_wishes`` ask for.
+    """What the options of ``add_tumor_wishes`` ask for.
 
     Raises:
         ValueError: an SUV that is not a positive number.
     """
-    from TumorGenCore.uptake_control import UptakeTarget  # here: scipy would slow every command's start
+    from TumorGenCore.insertion.uptake_control import UptakeTarget  # here: scipy would slow every command's start
 
     if options.suv_max is not None:
         return UptakeTarget("max", options.suv_max)
@@ -97,7 +97,7 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
 def add_least_quality(
     parser: argparse.ArgumentParser, default: str = "0.9 with --variants, none without; 0 takes all"
 ) -> None:
-    """``--least-quality``: how good a tumour must be, or it is drawn again.
+    """``--least-quality``: how good a tumor must be, or it is drawn again.
 
     Args:
         parser: to add it to.
@@ -107,16 +107,16 @@ def add_least_quality(
         "--least-quality",
         type=quality_number,
         metavar="Q",
-        help=f"draw tumours of a lower quality (0 to 1) again, with other seeds (default: {default})",
+        help=f"draw tumors of a lower quality (0 to 1) again, with other seeds (default: {default})",
     )
 
 
 def least_quality(options: argparse.Namespace) -> float | None:
     """What ``--least-quality`` asks for; without it, ``GOOD_QUALITY`` where several variants are made.
 
-    One tumour of one seed is not drawn again unless asked for: the same seed gives the same tumour.
+    One tumor of one seed is not drawn again unless asked for: the same seed gives the same tumor.
     """
-    from TumorGenCore.quality import GOOD_QUALITY  # here: scipy would slow every command's start
+    from TumorGenCore.lesions.quality import GOOD_QUALITY  # here: scipy would slow every command's start
 
     if options.least_quality is None and options.variants > 1:
         return GOOD_QUALITY

@@ -3,6 +3,7 @@
 __all__ = [
     "CancelledError",
     "InvalidBoxError",
+    "InvalidRequestError",
     "ManifestError",
     "ModelBundleError",
     "TrainingDataError",
@@ -32,6 +33,10 @@ class UnknownUnitsWarning(UserWarning):
 
 class InvalidBoxError(TumorGenError):
     """The box cannot be used: no size, outside the volume, too thin, too large."""
+
+
+class InvalidRequestError(TumorGenError, ValueError):
+    """A value that the user gave cannot be used: steps, solver, SUV, fill, quality, seed, device, file name."""
 
 
 class ManifestError(TumorGenError):

@@ -1,4 +1,4 @@
-"""TumorGen as a module of 3D Slicer: synthetic PET tumours with their masks, from a rough box."""
+"""TumorGen as a module of 3D Slicer: synthetic PET tumors with their masks, from a rough box."""
 
 import contextlib
 import random
@@ -18,16 +18,15 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from TumorGenCore.bundle_folders import DEFAULT_BUNDLE
+from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_sampling
 from TumorGenCore.errors import CancelledError, ModelBundleError
-from TumorGenCore.sampling import bundle_sampling
-from TumorGenSlicerLib.box_placing import BoxPlacing
-from TumorGenSlicerLib.logic import Insertion, InsertionLogic
-from TumorGenSlicerLib.parameters import Parameters, Solver, Uptake, leastQuality, uptakeTarget
-from TumorGenSlicerLib.preview_panel import LivePreview
-from TumorGenSlicerLib.results_panel import ResultsPanel
-from TumorGenSlicerLib.run_monitor import RunMonitor
-from TumorGenSlicerLib.sample_data import addPhantom, registerSampleData
+from TumorGenSlicerLib.panel.box_placing import BoxPlacing
+from TumorGenSlicerLib.panel.parameters import Parameters, Solver, Uptake, leastQuality, uptakeTarget
+from TumorGenSlicerLib.panel.preview_panel import LivePreview
+from TumorGenSlicerLib.panel.results_panel import ResultsPanel
+from TumorGenSlicerLib.panel.run_monitor import RunMonitor
+from TumorGenSlicerLib.run.logic import Insertion, InsertionLogic
+from TumorGenSlicerLib.scene.sample_data import addPhantom, registerSampleData
 
 #: Changes of volume and box are looked at once they pause this long, ms.
 SETTLE_MS = 150
@@ -43,7 +42,7 @@ class TumorGenSlicer(ScriptedLoadableModule):
         parent.dependencies = ["Markups", "Segmentations", "SubjectHierarchy", "Terminologies", "Volumes"]
         parent.contributors = ["TumorGen developers"]
         parent.helpText = _(
-            "Inserts a synthetic tumour into an FDG-PET volume where you place a rough box, together with its mask: "
+            "Inserts a synthetic tumor into an FDG-PET volume where you place a rough box, together with its mask: "
             "choose the volume, press <b>Place box</b>, click in a slice view, press <b>Apply</b>. The volume itself "
             "is not changed; the result is a new volume and a segmentation. Outside of the box nothing differs.<br>"
             "<b>Research use, not for diagnosis.</b> The images are synthetic."
@@ -257,7 +256,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._runMonitor.cancel()
             self._checkCanApply()
         elif not self._isStarting:
-            with slicer.util.tryWithErrorDisplay(_("The tumour could not be inserted.")):
+            with slicer.util.tryWithErrorDisplay(_("The tumor could not be inserted.")):
                 self._startRun()
 
     def _startRun(self):
@@ -300,7 +299,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onRunFinished(self, insertion: Insertion):
         self._status = _("Failed; the scene is as it was.")
-        with slicer.util.tryWithErrorDisplay(_("The tumour could not be inserted."), waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(_("The tumor could not be inserted."), waitCursor=True):
             try:
                 variants = insertion.addResults()
             except CancelledError:
@@ -337,7 +336,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.placeBoxButton.enabled = parameters is not None and parameters.inputVolume is not None
         self.ui.progressBar.visible = self._runMonitor.isActive
         if self._boxPlacing.isActive:
-            problem = _("Click in a slice view where the tumour shall be.")
+            problem = _("Click in a slice view where the tumor shall be.")
         _showMessage(self.ui.statusLabel, problem or self._status)
         _showMessage(self.ui.warningsLabel, "\n".join(f"\u2022 {line}" for line in warnings))
 
@@ -388,7 +387,7 @@ class TumorGenSlicerLogic(ScriptedLoadableModuleLogic, InsertionLogic):
 
 
 class TumorGenSlicerTest(ScriptedLoadableModuleTest):
-    """Inserts a tumour in the phantom, with the shipped model."""
+    """Inserts a tumor in the phantom, with the shipped model."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
@@ -404,7 +403,7 @@ class TumorGenSlicerTest(ScriptedLoadableModuleTest):
         logic = TumorGenSlicerLogic()
         boxNode = logic.placeDefaultBox(volumeNode, (78.0, -20.0, 465.0))  # in the right lung
         boxNode.SetSize(25.0, 25.0, 25.0)
-        self.delayDisplay("Inserting a tumour")
+        self.delayDisplay("Inserting a tumor")
         syntheticNode, segmentationNode = logic.insertTumor(volumeNode, boxNode, seed=1, steps=2)
         before, after = (slicer.util.arrayFromVolume(node) for node in (volumeNode, syntheticNode))
         changed = np.argwhere(before != after)

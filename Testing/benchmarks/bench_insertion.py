@@ -32,8 +32,8 @@ from peers import OUR_WAYS, PEERS, QUICK_PEERS, peer_rows
 from targets import targets
 
 from TumorGenCore import TumorGenerator
-from TumorGenCore.devices import low_precision, pick_device
-from TumorGenCore.model_bundle import DEFAULT_BUNDLE
+from TumorGenCore.bundle.model_bundle import DEFAULT_BUNDLE
+from TumorGenCore.method.devices import low_precision, pick_device
 
 QUICK_PATCHES = ("32x32x32", "64x64x64")
 

@@ -44,13 +44,13 @@ def _target_lines(held_to: Sequence[Target]) -> list[str]:
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
-    """Medians as bars on a logarithmic axis, one colour a section; the thin line is the spread."""
+    """Medians as bars on a logarithmic axis, one color a section; the thin line is the spread."""
     shown = [row for row in rows if not row.section.startswith(NOT_PLOTTED)]
     sections = list(dict.fromkeys(row.section for row in shown))
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.27 * len(shown)), layout="constrained")
     for at, row in enumerate(shown):
-        colour = f"C{sections.index(row.section) % 10}"
-        axes.barh(at, row.seconds, xerr=row.spread / 2, color=colour, height=0.7, error_kw={"elinewidth": 0.8})
+        color = f"C{sections.index(row.section) % 10}"
+        axes.barh(at, row.seconds, xerr=row.spread / 2, color=color, height=0.7, error_kw={"elinewidth": 0.8})
         axes.annotate(f" {1000 * row.seconds:.0f} ms", (row.seconds + row.spread / 2, at), va="center", fontsize=7)
     axes.set_yticks(range(len(shown)), [f"{row.section}: {row.name}" for row in shown], fontsize=7)
     axes.invert_yaxis()

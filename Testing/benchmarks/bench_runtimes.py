@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 import torch
 from measuring import Work, in_turn
 
-from TumorGenCore.devices import autocast, channels_last, computes_bfloat16
-from TumorGenCore.model_bundle import DEFAULT_BUNDLE, load_bundle
-from TumorGenCore.networks.fused import use_fused
-from TumorGenCore.networks.vector_field import VectorField
+from TumorGenCore.bundle.model_bundle import DEFAULT_BUNDLE, load_bundle
+from TumorGenCore.method.cpu.fused import use_fused
+from TumorGenCore.method.devices import autocast, channels_last, computes_bfloat16
+from TumorGenCore.method.vector_field import VectorField
 
 CPU = torch.device("cpu")
 Inputs = tuple[torch.Tensor, ...]

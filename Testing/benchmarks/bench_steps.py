@@ -18,14 +18,14 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore import TumorGenerator
-from TumorGenCore.evaluation.insertion import Site, sites_of
+from TumorGenCore.bundle.model_bundle import DEFAULT_BUNDLE
 from TumorGenCore.evaluation.patients import load_training_cases
-from TumorGenCore.generator import PreparedBox
-from TumorGenCore.geometry import Grid
-from TumorGenCore.mask_agreement import contrast, dice
-from TumorGenCore.model_bundle import DEFAULT_BUNDLE
-from TumorGenCore.sampling import Sampling
-from TumorGenCore.solvers import Solver
+from TumorGenCore.evaluation.sites import Site, sites_of
+from TumorGenCore.insertion.generator import PreparedBox
+from TumorGenCore.lesions.agreement import contrast, dice
+from TumorGenCore.method.schedule import Sampling
+from TumorGenCore.method.solver_names import Solver
+from TumorGenCore.volumes.geometry import Grid
 
 FINE = 50
 #: Steps and solvers; Heun evaluates twice a step but the last.

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from TumorGenCore.evaluation.insertion import GROUPS
+from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.report import FIGURES
-from TumorGenCore.evaluation.resampling import mean_of_patients
+from TumorGenCore.evaluation.sites import GROUPS
 
 #: Mean, and its interval where the report has one.
 Measured = tuple[float, list[float] | None]

@@ -18,12 +18,12 @@ import torch
 from measuring import Row, Work, count_gflop, in_turn, measure, row_of
 
 from TumorGenCore import Box, TumorGenerator
-from TumorGenCore.devices import low_precision
-from TumorGenCore.generator import InsertionResult, PreparedBox
-from TumorGenCore.geometry import Grid
-from TumorGenCore.solvers import Solver
-from TumorGenCore.suv import PetUnits
-from TumorGenCore.volume_io import PetVolume, read_volume, write_segmentation, write_volume
+from TumorGenCore.insertion.generator import InsertionResult, PreparedBox
+from TumorGenCore.method.devices import low_precision
+from TumorGenCore.method.solver_names import Solver
+from TumorGenCore.volumes.geometry import Grid
+from TumorGenCore.volumes.suv import PetUnits
+from TumorGenCore.volumes.volume_io import PetVolume, read_volume, write_segmentation, write_volume
 
 WHOLE_BODY = Grid((168, 168, 545), (3.39, 3.39, 2.03))
 PATCHES = {"32x32x32": (32,) * 3, "64x64x64": (64,) * 3, "96x96x96": (96,) * 3, "128x128x64": (128, 128, 64)}
@@ -205,7 +205,7 @@ def _rows(section: str, works: Mapping[str, Work], repeats: int) -> Iterator[Row
 
 def _in_float32() -> AbstractContextManager:
     """The generator takes the best precision by itself and has no switch for it."""
-    return patch("TumorGenCore.engine.autocast", lambda _: nullcontext())
+    return patch("TumorGenCore.insertion.engine.autocast", lambda _: nullcontext())
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
-from TumorGenCore.devices import autocast, channels_last
-from TumorGenCore.networks.onednn import use_onednn
+from TumorGenCore.method.cpu.onednn import use_onednn
+from TumorGenCore.method.devices import autocast, channels_last
 
 #: No work is begun again after so many seconds of it, so that a slow machine ends the same day.
 LONG_SECONDS = 20.0

@@ -17,9 +17,9 @@ from measuring import Row, Work, count_gflop, in_turn, precision_of, row_of
 from monai.networks.nets import AutoencoderKL, BasicUNet, DiffusionModelUNet
 from torch import nn
 
-from TumorGenCore.devices import channels_last
-from TumorGenCore.networks.onednn import use_onednn
-from TumorGenCore.solvers import Solver
+from TumorGenCore.method.cpu.onednn import use_onednn
+from TumorGenCore.method.devices import channels_last
+from TumorGenCore.method.solver_names import Solver
 
 #: In float32 with PyTorch's own convolutions, as they run on a CPU; in our precision with our convolutions.
 SECTIONS = {"float32": "peers, float32", "own": "peers, our precision"}
@@ -37,7 +37,7 @@ class Peer:
     """A published system.
 
     Args:
-        make: its networks and their work for one tumour, on a device.
+        make: its networks and their work for one tumor, on a device.
         patch: the size at which we are put beside it, a name in ``PATCHES``.
         must: how many times as fast we are to be.
     """

@@ -20,9 +20,9 @@ from targets import Target, targets
 from torch import nn
 
 from TumorGenCore import TumorGenerator
-from TumorGenCore.evaluation.insertion import GROUPS
-from TumorGenCore.geometry import Grid
-from TumorGenCore.networks.onednn import use_onednn
+from TumorGenCore.evaluation.sites import GROUPS
+from TumorGenCore.method.cpu.onednn import use_onednn
+from TumorGenCore.volumes.geometry import Grid
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_precisions_and_threads_are_what_their_lines_say(
     seen: list[tuple[int, bool]] = []
     vae = generator.bundle.vae
     monkeypatch.setattr("insertions.low_precision", lambda _: torch.bfloat16)
-    monkeypatch.setattr("TumorGenCore.engine.autocast", lambda _: torch.autocast("cpu", torch.bfloat16))
+    monkeypatch.setattr("TumorGenCore.insertion.engine.autocast", lambda _: torch.autocast("cpu", torch.bfloat16))
     before = torch.get_num_threads()
     encode = vae.encode
     monkeypatch.setattr(
@@ -216,5 +216,5 @@ def test_two_reports_are_held_against_the_first_ones_interval(
             "Frechet distance, radiomics",
         ]
         assert all(line.endswith(f"{verdict} |") for line in lines[:3])
-        assert lines[0].startswith("| uptake_dice, tumour sites | 0.725 | 0.71")
+        assert lines[0].startswith("| uptake_dice, tumor sites | 0.725 | 0.71")
         assert lines[3].endswith("yes |")

@@ -12,7 +12,7 @@ from small_cases import write_case
 
 @pytest.fixture(scope="session")
 def tiny_cases(tmp_path_factory) -> Path:
-    """Four patients in five scans: P1 has two, P4 has no tumour."""
+    """Four patients in five scans: P1 has two, P4 has no tumor."""
     folder = tmp_path_factory.mktemp("cases")
     (folder / "more").mkdir()
     write_case(folder, "P1-a", (-30.0, 10.0, 40.0), 1)
@@ -28,9 +28,9 @@ def tiny_autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPath
     """The tiny bundle's VAE, as a run of the first stage would have left it."""
     from safetensors.torch import save_file
 
-    from TumorGenCore.model_bundle import load_bundle
-    from TumorGenCore.patch import PatchSettings
+    from TumorGenCore.bundle.model_bundle import load_bundle
     from TumorGenCore.training.config import AutoencoderRun, write_config
+    from TumorGenCore.volumes.patch import PatchSettings
 
     folder = tmp_path_factory.mktemp("autoencoder")
     patch = PatchSettings(spacing_mm=5.0, context_mm=5.0, multiple=8)
@@ -43,7 +43,7 @@ def tiny_autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def interrupted_preparation(lose_interrupt: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl+C comes, and is lost, whenever the generator prepares a box."""
-    from TumorGenCore.generator import TumorGenerator
+    from TumorGenCore.insertion.generator import TumorGenerator
 
     prepare = TumorGenerator.prepare
 

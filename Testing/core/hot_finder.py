@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from TumorGenCore.intensity import NetworkScale
+from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.training.config import DataSettings, SegmenterRun
-from TumorGenCore.training.segmenter import Segmenter
+from TumorGenCore.training.stages.segmenter import Segmenter
 
 
 class _Threshold(nn.Module):

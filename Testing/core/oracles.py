@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from TumorGenCore.geometry import Box, Grid
+from TumorGenCore.volumes.geometry import Box, Grid
 
 SIGNS = np.array(list(product((-1, 1), repeat=3)))
 
@@ -36,12 +36,12 @@ def random_grid(rng: np.random.Generator) -> Grid:
 
 
 def random_box(rng: np.random.Generator, near_lps: NDArray, least_mm: float = 10.0, most_mm: float = 50.0) -> Box:
-    """A rotated box whose centre lies within 2 mm of a point."""
+    """A rotated box whose center lies within 2 mm of a point."""
     center = near_lps + rng.uniform(-1, 1, 3)
     return Box(tuple(center), tuple(rng.uniform(least_mm, most_mm, 3)), random_direction(rng))
 
 
-def voxel_centres(image: sitk.Image) -> NDArray[np.float64]:
+def voxel_centers(image: sitk.Image) -> NDArray[np.float64]:
     """LPS of every voxel, shape (k, j, i, 3), asked of SimpleITK along the axes."""
     first = np.array(image.TransformContinuousIndexToPhysicalPoint((0.0, 0.0, 0.0)))
     steps = [np.array(image.TransformContinuousIndexToPhysicalPoint(u)) - first for u in np.eye(3).tolist()]
@@ -50,7 +50,7 @@ def voxel_centres(image: sitk.Image) -> NDArray[np.float64]:
 
 
 def corners(box: Box) -> NDArray[np.float64]:
-    """The 8 corners: centre plus or minus each half edge."""
+    """The 8 corners: center plus or minus each half edge."""
     half_edges = np.asarray(box.axes).T * (np.asarray(box.size_mm) / 2)[:, None]
     return np.asarray(box.center_lps) + SIGNS @ half_edges
 

@@ -86,7 +86,7 @@ def test_the_index_can_read_the_cmake_file(extension: Extension) -> None:
         assert f'set(EXTENSION_{key} "{value}")' in text
 
 
-def test_there_is_a_licence() -> None:
+def test_there_is_a_license() -> None:
     assert "Apache License" in (REPOSITORY / "LICENSE").read_text()
     assert "Apache" in (REPOSITORY / "README.md").read_text()
 

@@ -1,4 +1,4 @@
-"""Who may be evaluated: patients that no network has learnt from."""
+"""Who may be evaluated: patients that no network has learned from."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from TumorGenCore.bundle.model_bundle import ModelBundle
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.model_bundle import ModelBundle
-from TumorGenCore.training.data import Case, case_files, load_cases
+from TumorGenCore.training.data.cases import Case, case_files, load_cases
 
 __all__ = ["check_unseen", "held_out_names", "load_training_cases"]
 
@@ -35,20 +35,20 @@ def load_training_cases(bundle: ModelBundle, data: Path, patient_pattern: str = 
     return load_cases(data, here, patient_pattern=patient_pattern) if here else []
 
 
-def check_unseen(network: str, learnt_from: Iterable[str], names: Iterable[str], patient_pattern: str) -> None:
-    """Refuse a network that learnt from a patient who is evaluated.
+def check_unseen(network: str, learned_from: Iterable[str], names: Iterable[str], patient_pattern: str) -> None:
+    """Refuse a network that learned from a patient who is evaluated.
 
     Args:
         network: what it is, for the message.
-        learnt_from: names of its training cases.
+        learned_from: names of its training cases.
         names: of the cases that are evaluated.
         patient_pattern: of its own settings; says whom a case belongs to.
 
     Raises:
         TrainingDataError
     """
-    learnt = {_patient(name, patient_pattern) for name in learnt_from}
-    seen = sorted(name for name in names if _patient(name, patient_pattern) in learnt)
+    learned = {_patient(name, patient_pattern) for name in learned_from}
+    seen = sorted(name for name in names if _patient(name, patient_pattern) in learned)
     if seen:
         raise TrainingDataError(
             f"The {network} was trained on the patients of {', '.join(seen)}; train it with the generator's split."

@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from TumorGenCore.evaluation.control import control_lines, measure_control
-from TumorGenCore.evaluation.field_statistics import read_field_statistics
-from TumorGenCore.evaluation.insertion import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.features.field_statistics import read_field_statistics
+from TumorGenCore.evaluation.features.slice_features import load_inception_features
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
-from TumorGenCore.evaluation.quality_gate import gate_lines, quality_gate
-from TumorGenCore.evaluation.realism import measure_realism
-from TumorGenCore.evaluation.realism_pictures import save_memorisation, save_statistics
-from TumorGenCore.evaluation.realism_text import realism_lines
-from TumorGenCore.evaluation.reconstruction import evaluate_reconstruction
-from TumorGenCore.evaluation.slice_features import load_inception_features
-from TumorGenCore.generator import TumorGenerator
-from TumorGenCore.preview import PreviewCase, save_contact_sheet
-from TumorGenCore.safe_write import replacing
-from TumorGenCore.training.data import load_cases
+from TumorGenCore.evaluation.sites import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.themes.control import control_lines, measure_control
+from TumorGenCore.evaluation.themes.quality_gate import gate_lines, quality_gate
+from TumorGenCore.evaluation.themes.realism import measure_realism
+from TumorGenCore.evaluation.themes.realism_pictures import save_memorization, save_statistics
+from TumorGenCore.evaluation.themes.realism_text import realism_lines
+from TumorGenCore.evaluation.themes.reconstruction import evaluate_reconstruction
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
+from TumorGenCore.training.data.cases import load_cases
+from TumorGenCore.volumes.safe_write import replacing
 
 if TYPE_CHECKING:
-    from TumorGenCore.training.segmenter import Segmenter
+    from TumorGenCore.training.stages.segmenter import Segmenter
 
 __all__ = ["FIGURES", "evaluate"]
 
@@ -84,7 +84,7 @@ def evaluate(
     realism, samples = measure_realism(cases, training, shown, generator.bundle.patch, tell, segmenter, features)
     gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
     tell("quality gate: done")
-    control = measure_control(generator, [site for site, _ in shown if site.group != "tumour"])
+    control = measure_control(generator, [site for site, _ in shown if site.group != "tumor"])
     tell("control: done")
     report = {
         "bundle": generator.bundle.name,
@@ -104,7 +104,7 @@ def evaluate(
         with replacing(output / name) as temporary:
             temporary.write_text(text)
     save_statistics(realism, field, output / "lesion_statistics.png")
-    save_memorisation(realism["memorisation"], samples, output / "memorisation.png")
+    save_memorization(realism["memorization"], samples, output / "memorization.png")
     save_contact_sheet(_panels(shown), output / "contact_sheet.png", columns=(seeds + 1) * 2)
     return report
 
@@ -123,7 +123,7 @@ def _means(reconstruction: dict, sites: dict) -> dict:
         known = [row[key] for row in rows if row[key] is not None]
         return sum(known) / len(known) if known else None
 
-    means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumour_error")}
+    means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumor_error")}
     for group in GROUPS:
         rows = [figures for figures in sites.values() if figures["group"] == group]
         means[group] = {key: mean(rows, key) for key in FIGURES}
@@ -141,7 +141,7 @@ def _markdown(report: dict) -> str:
         f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}, {report['steps']} steps.",
         "",
         f"VAE on them: {means['psnr_db']:.1f} dB (network scale, peak to peak 2); "
-        f"mean error inside tumours {100 * (means['tumour_error'] or 0):.1f} %.",
+        f"mean error inside tumors {100 * (means['tumor_error'] or 0):.1f} %.",
         "",
         "| site | " + " | ".join(FIGURES) + " |",
         "| --- " * (len(FIGURES) + 1) + "|",
@@ -150,7 +150,7 @@ def _markdown(report: dict) -> str:
     lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in FIGURES) + " |" for name, row in rows.items()]
     lines += [
         "",
-        "`uptake_dice`: mask against the uptake above 41 % of the way from the surroundings to the tumour's 95th "
+        "`uptake_dice`: mask against the uptake above 41 % of the way from the surroundings to the tumor's 95th "
         "percentile; `contrast`: chance that a voxel in the mask is hotter than one in the rest of the box; "
         "`seed_dice`: overlap of the masks of different seeds (1 would be no variety).",
         "",

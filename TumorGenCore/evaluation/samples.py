@@ -10,13 +10,13 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from TumorGenCore.evaluation.detection import made_small
-from TumorGenCore.evaluation.resampling import Rows
-from TumorGenCore.geometry import Grid
-from TumorGenCore.patch import PatchSettings
-from TumorGenCore.pseudo_mask import BoxOffsets
-from TumorGenCore.training.data import Case
-from TumorGenCore.training.tumour_masks import tumour_mask
+from TumorGenCore.evaluation.features.resampling import Rows
+from TumorGenCore.evaluation.themes.detection import made_small
+from TumorGenCore.method.pseudo_mask import BoxOffsets
+from TumorGenCore.training.data.cases import Case
+from TumorGenCore.training.data.tumor_masks import tumor_mask
+from TumorGenCore.volumes.geometry import Grid
+from TumorGenCore.volumes.patch import PatchSettings
 
 __all__ = ["LesionSample", "feature_rows", "real_lesions", "small_lesions", "synthetic_lesion"]
 
@@ -35,7 +35,7 @@ class LesionSample:
         patient: whom the scan belongs to; intervals are drawn over patients.
         seed: of a synthetic lesion, 0 for a real one.
         suv: crop of the scan, float32 (k, j, i).
-        mask: (k, j, i), true inside the lesion; empty where no tumour grew.
+        mask: (k, j, i), true inside the lesion; empty where no tumor grew.
         spacing_mm: voxel edges along i, j, k.
     """
 
@@ -48,18 +48,18 @@ class LesionSample:
 
 
 def real_lesions(case: Case) -> list[LesionSample]:
-    """The tumours of a case, that of the largest contour first."""
+    """The tumors of a case, that of the largest contour first."""
     grid = Grid.from_image(case.image)
     suv = sitk.GetArrayViewFromImage(case.image)
     samples = []
     for n, lesion in enumerate(sorted(case.lesions, key=lambda item: -item.volume_ml)):
-        mask = tumour_mask(case, lesion)
+        mask = tumor_mask(case, lesion)
         samples.append(_crop(f"{case.name} lesion {n + 1}", case.patient, 0, suv, mask, grid.spacing_mm))
     return samples
 
 
 def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSample]:
-    """The tumours of a case made small (``detection.made_small``), on voxels of the size that the case's have."""
+    """The tumors of a case made small (``detection.made_small``), on voxels of the size that the case's have."""
     spacing = Grid.from_image(case.image).spacing_mm
     samples = []
     for scan in made_small(case, patch, BoxOffsets(), _SMALL_PATCH, count, seed=0):
@@ -71,7 +71,7 @@ def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSa
 
 
 def synthetic_lesion(name: str, patient: str, seed: int, image: sitk.Image, mask: sitk.Image) -> LesionSample:
-    """The tumour that was inserted at a site, all its parts; ``image`` in SUV with its ``mask``."""
+    """The tumor that was inserted at a site, all its parts; ``image`` in SUV with its ``mask``."""
     suv, inside = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(mask) > 0
     return _crop(f"{name} seed {seed}", patient, seed, suv, inside, Grid.from_image(image).spacing_mm)
 

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from TumorGenCore.bundle_folders import models_root
-from TumorGenCore.control_laws import FillLaw, UptakeLaw
+from TumorGenCore.bundle.folders import models_root
+from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.intensity import NetworkScale
-from TumorGenCore.patch import PatchSettings
-from TumorGenCore.pseudo_mask import BoxOffsets
-from TumorGenCore.sampling import Sampling
-from TumorGenCore.training.examples import ExampleSettings
-from TumorGenCore.training.trainer import LoopSettings
+from TumorGenCore.former_names import with_present_names
+from TumorGenCore.method.intensity import NetworkScale
+from TumorGenCore.method.pseudo_mask import BoxOffsets
+from TumorGenCore.method.schedule import Sampling
+from TumorGenCore.training.data.examples import ExampleSettings
+from TumorGenCore.training.loop.trainer import LoopSettings
+from TumorGenCore.volumes.patch import PatchSettings
 
 __all__ = [
     "AutoencoderRun",
@@ -99,7 +100,7 @@ class GeneratorRun:
     )
     validation_examples: int = 32
     refiner_examples: int = 2
-    #: how far the refiner's masks are put beside the tumour in training (``misplaced_mask``), latent cells
+    #: how far the refiner's masks are put beside the tumor in training (``misplaced_mask``), latent cells
     mask_error_cells: float = 0.0
     #: train the mask refiner only, on whole batches, and leave the vector field as it is (give ``--start-from``)
     refiner_only: bool = False
@@ -109,24 +110,24 @@ class GeneratorRun:
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
-    #: added in the tumour, which is a small part of most boxes
-    tumour_weight: float = 0.0
+    #: added in the tumor, which is a small part of most boxes
+    tumor_weight: float = 0.0
     #: the network sees the box B; False is there to be compared with
     box_channel: bool = True
-    #: the tumour may be asked to fill the box so far and to be so hot (``tumor_controls``)
+    #: the tumor may be asked to fill the box so far and to be so hot (``tumor_controls``)
     controlled: bool = True
     #: share of examples without any control, and share of each control left out of the others
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
-    #: how the bundle is sampled, how hot its tumours are, and how much of the box they fill, where nobody asks
+    #: how the bundle is sampled, how hot its tumors are, and how much of the box they fill, where nobody asks
     sampling: Sampling = field(default_factory=Sampling)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
-    #: whether the bundle carries thumbnails of the training lesions, to tell copies of them from new tumours
+    #: whether the bundle carries thumbnails of the training lesions, to tell copies of them from new tumors
     lesion_thumbnails: bool = True
     #: of the bundle
     version: str = "1.0.0"
-    #: description, authors, licence, data_source: go into the bundle's metadata
+    #: description, authors, license, data_source: go into the bundle's metadata
     notes: dict[str, str] = field(default_factory=dict)
 
 
@@ -139,7 +140,7 @@ class RivalRun(GeneratorRun):
 
 @dataclass(frozen=True)
 class SegmenterRun:
-    """`tumorgen train segmenter`: real tumours only; a mask means to it what it means to the generator."""
+    """`tumorgen train segmenter`: real tumors only; a mask means to it what it means to the generator."""
 
     data: DataSettings = field(default_factory=DataSettings)
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2500, learning_rate=1e-3))
@@ -150,9 +151,9 @@ class SegmenterRun:
     channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
     patch_size: int = 48
     batch_size: int = 4
-    #: share of patches that show tumours at their own size, of which a patch may hold a part only
+    #: share of patches that show tumors at their own size, of which a patch may hold a part only
     own_size_share: float = 0.0
-    #: patch edges that are shown as often as ``patch_size``: small ones show small tumours, large ones whole large ones
+    #: patch edges that are shown as often as ``patch_size``: small ones show small tumors, large ones whole large ones
     other_sizes: list[int] = field(default_factory=list)
 
 
@@ -184,6 +185,7 @@ def read_config(kind: type[T], path: Path) -> T:
 
 def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
     hints = typing.get_type_hints(kind)
+    values = with_present_names(values)
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise TrainingDataError(f"The configuration has unknown settings {unknown} in {where or 'its top level'}.")
@@ -192,6 +194,8 @@ def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
         kind_of_value = dict if dataclasses.is_dataclass(hints[name]) else _PLAIN.get(hints[name], object)
         if not isinstance(value, kind_of_value):
             raise TrainingDataError(f"The configuration's {name} is {value!r}, which is not of the right kind.")
+        if name == "notes":
+            value = with_present_names(value)
         if dataclasses.is_dataclass(hints[name]):
             value = _build(typing.cast(type, hints[name]), value, name)
         elif isinstance(value, list) and typing.get_origin(hints[name]) is tuple:

@@ -1,4 +1,4 @@
-"""Insert synthetic tumours into a PET volume without a window.
+"""Insert synthetic tumors into a PET volume without a window.
 
     Slicer --no-splash --no-main-window --python-script insert_tumor.py \
         --input PET.nrrd --roi ROI.mrk.json --output FOLDER --variants 3
@@ -38,11 +38,11 @@ for _folder in Path(__file__).resolve().parents[1:3]:
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))
 
-from TumorGenCore.bundle_folders import DEFAULT_BUNDLE  # noqa: E402
+from TumorGenCore.bundle.folders import DEFAULT_BUNDLE  # noqa: E402
 from TumorGenCore.command_arguments import (  # noqa: E402
     add_least_quality,
     add_sampling,
-    add_tumour_wishes,
+    add_tumor_wishes,
     join_box,
     least_quality,
     positive_number,
@@ -50,9 +50,9 @@ from TumorGenCore.command_arguments import (  # noqa: E402
     uptake_target,
 )
 from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy  # noqa: E402
-from TumorGenCore.geometry import Grid, ras_to_lps  # noqa: E402
 from TumorGenCore.interrupts import StopRequest, remembered_interrupts  # noqa: E402
-from TumorGenCore.volume_io import (  # noqa: E402
+from TumorGenCore.volumes.geometry import Grid, ras_to_lps  # noqa: E402
+from TumorGenCore.volumes.volume_io import (  # noqa: E402
     READABLE_SUFFIXES,
     PetVolume,
     parse_box,
@@ -62,11 +62,11 @@ from TumorGenCore.volume_io import (  # noqa: E402
     write_segmentation,
     write_volume,
 )
-from TumorGenSlicerLib.dependencies import ensureDependencies  # noqa: E402
-from TumorGenSlicerLib.logic import InsertionLogic, Progress, Variant  # noqa: E402
-from TumorGenSlicerLib.result_nodes import tumourMask  # noqa: E402
-from TumorGenSlicerLib.scene_geometry import addBoxNode, addVolumeNode, voxelArray  # noqa: E402
-from TumorGenSlicerLib.suv_units import setUnits  # noqa: E402
+from TumorGenSlicerLib.run.dependencies import ensureDependencies  # noqa: E402
+from TumorGenSlicerLib.run.logic import InsertionLogic, Progress, Variant  # noqa: E402
+from TumorGenSlicerLib.scene.geometry import addBoxNode, addVolumeNode, voxelArray  # noqa: E402
+from TumorGenSlicerLib.scene.result_nodes import tumorMask  # noqa: E402
+from TumorGenSlicerLib.scene.units import setUnits  # noqa: E402
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
 _FACTOR_REMEDY = "The option is --suv-factor."
@@ -169,7 +169,7 @@ def _write(variants: Sequence[Variant], volume: PetVolume, output: Path, stem: s
                 image = Path(folder) / f"{stem}_seed{variant.seed}_image.nrrd"
                 mask = Path(folder) / f"{stem}_seed{variant.seed}_mask.seg.nrrd"
                 write_volume(grid.image_from_array(voxelArray(variant.volumeNode)), image, variant.provenance)
-                write_segmentation(grid.image_from_array(tumourMask(variant)), mask, provenance=variant.provenance)
+                write_segmentation(grid.image_from_array(tumorMask(variant)), mask, provenance=variant.provenance)
                 written.append([image, mask, provenance_path(image), provenance_path(mask)])
             return [[path.replace(output / path.name) for path in paths] for paths in written]
     except BaseException:
@@ -192,7 +192,7 @@ def _report(
         entries.append({"seed": variant.seed, **figures, "quality": quality, "files": [str(path) for path in paths]})
         if not options.json:
             size, hottest = figures["volume_ml"], figures["suv_max"]
-            print(f"Synthetic tumour, seed {variant.seed}: {size} ml, SUVmax {hottest}, quality {quality['total']:.2f}")
+            print(f"Synthetic tumor, seed {variant.seed}: {size} ml, SUVmax {hottest}, quality {quality['total']:.2f}")
             for line in (*quality["reasons"], *quality["left_out"]):
                 print(f"  {line}")
             for path in paths:
@@ -228,26 +228,26 @@ def _stem(path: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="insert_tumor",
-        description="Synthetic tumours with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
+        description="Synthetic tumors with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
     )
     parser.add_argument(
         "--input", type=Path, required=True, metavar="PET", help="NIfTI, NRRD, MHA, or the folder of a DICOM PET series"
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
-    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="centre and edge lengths, mm")
+    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="center and edge lengths, mm")
     parser.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="made if it does not exist")
     parser.add_argument(
         "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
     )
     add_least_quality(parser)
-    parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumour (default: 0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumor (default: 0)")
     add_sampling(parser)
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    add_tumour_wishes(parser)
+    add_tumor_wishes(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     return parser
 

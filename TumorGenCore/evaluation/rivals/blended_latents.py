@@ -1,7 +1,7 @@
 """Blended latents, in the manner of blended latent diffusion (Avrahami et al., ACM Trans. Graph. 2023).
 
 The network knows neither the surroundings nor the box; the known latents are put back at every step, and that alone
-ties the tumour to its place.
+ties the tumor to its place.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import SimpleITK as sitk
 import torch
 from torch import nn
 
-from TumorGenCore.evaluation.insertion import Site
-from TumorGenCore.generator import TumorGenerator
-from TumorGenCore.sampling import Sampling
-from TumorGenCore.training.diffusion import LEVELS
-from TumorGenCore.training.rival import TrainedRival, without_condition
+from TumorGenCore.evaluation.sites import Site
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.method.schedule import Sampling
+from TumorGenCore.training.stages.diffusion import LEVELS
+from TumorGenCore.training.stages.rival import TrainedRival, without_condition
 
 __all__ = ["BlendedLatents"]
 
@@ -35,7 +35,7 @@ class _Unconditional(nn.Module):
 
 
 class BlendedLatents:
-    """Tumour and mask that fit the surroundings as far as the blending makes them, in fifty Euler steps.
+    """Tumor and mask that fit the surroundings as far as the blending makes them, in fifty Euler steps.
 
     Args:
         generator: whose VAE, mask refiner and inpainting constraint are used.

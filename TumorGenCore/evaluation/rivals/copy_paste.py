@@ -1,23 +1,23 @@
-"""Copy-paste: a real tumour of a training patient, blended into the host with a soft edge."""
+"""Copy-paste: a real tumor of a training patient, blended into the host with a soft edge."""
 
 from __future__ import annotations
 
 import SimpleITK as sitk
 from scipy import ndimage
 
-from TumorGenCore.evaluation.insertion import Site
 from TumorGenCore.evaluation.rivals.donors import Donors
 from TumorGenCore.evaluation.rivals.host import SCANNER_FWHM_MM, blurred, host_of, random_of
-from TumorGenCore.patch import PatchSettings
+from TumorGenCore.evaluation.sites import Site
+from TumorGenCore.volumes.patch import PatchSettings
 
 __all__ = ["CopyPaste"]
 
 
 class CopyPaste:
-    """The donor's uptake inside its mask and half a scanner's blur beyond it, where the tumour's own edge lies.
+    """The donor's uptake inside its mask and half a scanner's blur beyond it, where the tumor's own edge lies.
 
     Args:
-        donors: real tumours.
+        donors: real tumors.
         settings: of the working patch.
     """
 
@@ -30,4 +30,4 @@ class CopyPaste:
         donor, mask = self.donors.fitted(random_of(site, seed), patch)
         distance = ndimage.distance_transform_edt(~mask, sampling=patch.grid.spacing_mm[0])
         weight = blurred(distance <= SCANNER_FWHM_MM / 2, SCANNER_FWHM_MM, patch)
-        return host.with_tumour(host.tissue * (1 - weight) + donor * weight, mask)
+        return host.with_tumor(host.tissue * (1 - weight) + donor * weight, mask)

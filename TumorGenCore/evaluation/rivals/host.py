@@ -1,4 +1,4 @@
-"""The tissue that a rival works on: the working patch of a site, without the real tumour that the box is drawn over."""
+"""The tissue that a rival works on: the working patch of a site, without the real tumor that the box is drawn over."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from TumorGenCore.evaluation.insertion import Site
-from TumorGenCore.generator import TAPER_MM, PlacedBox, paste_patch, place_box
-from TumorGenCore.patch import PatchSettings, WorkingPatch
-from TumorGenCore.pseudo_mask import fill_box
+from TumorGenCore.evaluation.sites import Site
+from TumorGenCore.insertion.generator import TAPER_MM, PlacedBox, paste_patch, place_box
+from TumorGenCore.method.pseudo_mask import fill_box
+from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
 __all__ = ["SCANNER_FWHM_MM", "Host", "Rival", "blurred", "host_of", "random_of", "room_mm"]
 
 #: From a site and a seed to image and mask.
 Rival = Callable[[Site, int], tuple[sitk.Image, sitk.Image]]
 
-#: Resolution of a scanner, full width at half maximum, mm: the middle of what training brings shrunk tumours back to.
+#: Resolution of a scanner, full width at half maximum, mm: the middle of what training brings shrunk tumors back to.
 SCANNER_FWHM_MM = 6.0
-#: How far a tumour's blurred edge and its contour's error reach, mm.
+#: How far a tumor's blurred edge and its contour's error reach, mm.
 SPILL_MM = 10.0
 
 
@@ -35,20 +35,20 @@ class Host:
     Args:
         placed: box and patch.
         suv: the scan, (k, j, i).
-        tissue: the same where no tumour is; a smooth continuation of its surroundings in the place of one.
+        tissue: the same where no tumor is; a smooth continuation of its surroundings in the place of one.
     """
 
     placed: PlacedBox
     suv: NDArray[np.float32]
     tissue: NDArray[np.float32]
 
-    def with_tumour(self, suv: NDArray, mask: NDArray[np.bool_]) -> tuple[sitk.Image, sitk.Image]:
-        """Image and mask on the site's grid, of a patch (k, j, i) with a tumour."""
+    def with_tumor(self, suv: NDArray, mask: NDArray[np.bool_]) -> tuple[sitk.Image, sitk.Image]:
+        """Image and mask on the site's grid, of a patch (k, j, i) with a tumor."""
         return paste_patch(self.placed, self.suv, suv, mask.astype(np.float32))
 
 
 def host_of(site: Site, settings: PatchSettings) -> Host:
-    """The patch of a site, with the real tumour taken out: a paste would not hide it as a generator does."""
+    """The patch of a site, with the real tumor taken out: a paste would not hide it as a generator does."""
     placed = place_box(site.image, site.box, settings, suv_factor=1)
     patch = placed.patch
     suv = patch.sample(placed.image)
@@ -59,14 +59,14 @@ def host_of(site: Site, settings: PatchSettings) -> Host:
         return Host(placed, suv, suv)
     near = ndimage.distance_transform_edt(~real, sampling=patch.grid.spacing_mm[0]) <= SPILL_MM
     gone = near & (patch.box_coverage() > 0)
-    # On a logarithmic scale, or what is left of a tumour outside the box would set the mean.
+    # On a logarithmic scale, or what is left of a tumor outside the box would set the mean.
     scan, inside = (torch.from_numpy(part)[None, None] for part in (np.arcsinh(suv), gone.astype(np.float32)))
     filled = np.sinh(fill_box(scan, inside)[0, 0].numpy())
     return Host(placed, suv, np.where(gone, filled, suv))
 
 
 def random_of(site: Site, seed: int) -> np.random.Generator:
-    """One seed shall not give the same tumour at every site."""
+    """One seed shall not give the same tumor at every site."""
     return np.random.default_rng([seed, zlib.crc32(site.name.encode())])
 
 

@@ -14,14 +14,14 @@ import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 
-from TumorGenCore.devices import autocast
-from TumorGenCore.evaluation.insertion import Site
 from TumorGenCore.evaluation.rivals.host import random_of
-from TumorGenCore.generator import TumorGenerator, paste_patch
-from TumorGenCore.patch import WorkingPatch
-from TumorGenCore.training.diffusion import DiffusionSampler, denoise
-from TumorGenCore.training.latents import occupancy
-from TumorGenCore.training.rival import TrainedRival, estimate_velocity
+from TumorGenCore.evaluation.sites import Site
+from TumorGenCore.insertion.generator import TumorGenerator, paste_patch
+from TumorGenCore.method.devices import autocast
+from TumorGenCore.training.data.latents import occupancy
+from TumorGenCore.training.stages.diffusion import DiffusionSampler, denoise
+from TumorGenCore.training.stages.rival import TrainedRival, estimate_velocity
+from TumorGenCore.volumes.patch import WorkingPatch
 
 __all__ = ["LatentDiffusion"]
 
@@ -29,7 +29,7 @@ Shape = Callable[[np.random.Generator, WorkingPatch], NDArray[np.bool_]]
 
 
 class LatentDiffusion:
-    """A tumour for a given mask.
+    """A tumor for a given mask.
 
     Args:
         generator: whose VAE and working patch are used.

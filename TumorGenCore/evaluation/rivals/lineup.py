@@ -11,11 +11,11 @@ from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
-from TumorGenCore.generator import TumorGenerator
-from TumorGenCore.quality import GOOD_QUALITY
-from TumorGenCore.solvers import SOLVERS
-from TumorGenCore.training.data import Case
-from TumorGenCore.training.rival import TrainedRival
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.lesions.quality import GOOD_QUALITY
+from TumorGenCore.method.solver_names import SOLVERS
+from TumorGenCore.training.data.cases import Case
+from TumorGenCore.training.stages.rival import TrainedRival
 
 __all__ = ["rivals_of"]
 
@@ -25,11 +25,11 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
 
     Args:
         generator: the bundle; its VAE and working patch serve all.
-        training: cases that give tumours and masks.
+        training: cases that give tumors and masks.
         trained: rivals that were trained.
 
     Raises:
-        TrainingDataError: no training case has a tumour.
+        TrainingDataError: no training case has a tumor.
     """
     donors, settings = Donors(training), generator.bundle.patch
     methods: dict[str, Rival] = {

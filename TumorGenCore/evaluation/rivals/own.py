@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import SimpleITK as sitk
 
-from TumorGenCore.candidates import best_candidates
-from TumorGenCore.evaluation.insertion import Site
-from TumorGenCore.generator import TumorGenerator
-from TumorGenCore.solvers import Solver
+from TumorGenCore.evaluation.sites import Site
+from TumorGenCore.insertion.candidates import best_candidates
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.method.solver_names import Solver
 
 __all__ = ["Own"]
 
-#: A poor tumour's successors come from seeds that start at so many times its own plus one: no other tumour's.
+#: A poor tumor's successors come from seeds that start at so many times its own plus one: no other tumor's.
 _REDRAW_SEEDS = 1000
 
 
 class Own:
-    """The product's own way, box and model prepared for every tumour as the others do.
+    """The product's own way, box and model prepared for every tumor as the others do.
 
     Args:
         generator: the bundle on its device.
         steps: of the sampler; the bundle's by default.
         solver: ``euler``, ``heun`` or ``adams``; the bundle's by default.
-        least_quality: poorer tumours are drawn again, as ``candidates.choose`` does; none are by default.
+        least_quality: poorer tumors are drawn again, as ``candidates.choose`` does; none are by default.
     """
 
     def __init__(

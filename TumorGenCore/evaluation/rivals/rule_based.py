@@ -1,4 +1,4 @@
-"""A tumour by rules, in SynTumor's manner (Hu et al., CVPR 2023), adapted to PET.
+"""A tumor by rules, in SynTumor's manner (Hu et al., CVPR 2023), adapted to PET.
 
 As there: an ellipsoid, bent by a smooth random field, filled with Gaussian texture, with a blurred edge. For PET it is
 hot, with an uptake drawn from a log-normal law, and texture and edge are blurred by a scanner's resolution.
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from TumorGenCore.evaluation.insertion import Site
 from TumorGenCore.evaluation.rivals.host import SCANNER_FWHM_MM, blurred, host_of, random_of, room_mm
-from TumorGenCore.patch import PatchSettings, WorkingPatch
+from TumorGenCore.evaluation.sites import Site
+from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
 __all__ = ["RuleBased", "bent_ellipsoid"]
 
@@ -24,7 +24,7 @@ FILL, FLATNESS = (0.6, 1.0), (0.6, 1.0)
 BEND, KNOTS = 0.12, 4
 #: Deviation of the texture, as a share of the uptake, and its grain, mm.
 TEXTURE, GRAIN_MM = 0.2, 8.0
-#: A tumour is at least so much hotter than the tissue's 90th percentile: by rule it shall be seen.
+#: A tumor is at least so much hotter than the tissue's 90th percentile: by rule it shall be seen.
 LEAST_RISE = 1.6
 
 
@@ -48,7 +48,7 @@ class RuleBased:
         grain = blurred(rng.normal(size=mask.shape), GRAIN_MM, patch)
         uptake = level * np.maximum(1 + TEXTURE * grain / grain.std(), 0)
         hot, weight = (blurred(volume, SCANNER_FWHM_MM, patch) for volume in (mask * uptake, mask))
-        return host.with_tumour(host.tissue * (1 - weight) + hot, mask)
+        return host.with_tumor(host.tissue * (1 - weight) + hot, mask)
 
 
 def bent_ellipsoid(rng: np.random.Generator, patch: WorkingPatch) -> NDArray[np.bool_]:

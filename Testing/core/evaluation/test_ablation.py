@@ -1,0 +1,177 @@
+"""The ablation from the folder to the report, on tiny networks; what is shared, resumed and refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hot_finder import hot_finder
+from matplotlib.image import imread
+
+from TumorGenCore.bundle.laws import UptakeLaw
+from TumorGenCore.bundle.model_bundle import load_bundle
+from TumorGenCore.cli import main
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.features.resampling import mean_of_patients
+from TumorGenCore.evaluation.sites import evaluate_site
+from TumorGenCore.evaluation.studies.ablation import FIGURES, VARIANTS, ablate
+from TumorGenCore.evaluation.studies.ablation_text import ablation_text
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.method.schedule import Sampling
+from TumorGenCore.training.config import DataSettings, GeneratorRun, default_config, read_config
+from TumorGenCore.training.loop.trainer import LoopSettings
+
+PATTERN = r"^(P\d)"
+RUN = GeneratorRun(
+    data=DataSettings(patient_pattern=PATTERN, validation_share=0.34, always_train=["P4"]),
+    loop=LoopSettings(steps=3, learning_rate=5e-3, warmup_steps=2, validate_steps=3, checkpoint_minutes=60),
+    channels=[8, 16],
+    attention_levels=[False, True],
+    num_head_channels=8,
+    norm_num_groups=4,
+    refiner_channels=8,
+    buckets={"16": [4, 2, 1.0]},
+    validation_examples=2,
+    uptake=UptakeLaw(5.0),
+    sampling=Sampling(mask_noise=0.3),
+)
+NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-recovery", "mask-noise", "mask-after", "replace"]
+TRAINED = {"full", "no-fine", "mask-after"}
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return hot_finder(2.0, ("P4",), PATTERN)
+
+
+@pytest.fixture(scope="module")
+def output(tiny_cases, tiny_autoencoder, segmenter, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("ablation") / "out"
+    ablate(tiny_cases, tiny_autoencoder, segmenter, folder, RUN, NAMES, seeds=2)
+    return folder
+
+
+def report_of(output: Path) -> dict:
+    text = (output / "report.json").read_text()
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the report"))
+
+
+def test_variants_differ_in_one_thing_and_share_what_is_the_same(output) -> None:
+    runs = {path.parent.name: read_config(GeneratorRun, path) for path in output.glob("*/generator.json")}
+    assert set(runs) == TRAINED
+    assert runs["full"] == RUN
+    for name, run in runs.items():
+        changed = [key for key in vars(run) if getattr(run, key) != getattr(RUN, key)]
+        assert changed == list(VARIANTS[name].changes)
+    # Latents of full and no-fine are the same ones.
+    assert len(list((output / "cache").iterdir())) == 2
+    assert load_bundle(output / "mask-after" / "bundle").condition == "after"
+
+
+def test_what_a_bundle_carries_can_be_left_out(output) -> None:
+    carried = load_bundle(output / "full" / "bundle")
+    assert carried.uptake.draw(0, 1.0) is not None
+    left_out = replace(carried, **VARIANTS["not-drawn"].bundle)
+    assert left_out.uptake.draw(0, 1.0) is None and left_out.fill.draw(0) is None
+    assert replace(carried, **VARIANTS["no-recovery"].bundle).resolution.amount == 0
+    assert carried.sampling == RUN.sampling
+
+
+def test_the_report_has_a_row_a_variant_at_the_same_sites(output) -> None:
+    report = report_of(output)
+    assert list(report["variants"]) == NAMES
+    sites = [[row["site"] for row in variant["sites"]] for variant in report["variants"].values()]
+    assert all(row == sites[0] for row in sites) and len(sites[0]) >= 2
+    full = report["variants"]["full"]
+    assert full["over_full"] is None
+    for name in NAMES[1:]:
+        variant = report["variants"][name]
+        for figure in FIGURES:
+            here, there, over = (row[figure]["mean"] for row in (variant["all"], full["all"], variant["over_full"]))
+            assert None in (here, there) or over == pytest.approx(here - there)
+    assert report["ceiling"]["dice"]["mean"] > 0.7
+    text = (output / "report.md").read_text()
+    assert all(f"| {VARIANTS[name].label} |" in text for name in NAMES)
+    assert text.count("real lesions on a side") == 2
+    assert imread(output / "ablation.png").shape[1] > 1000
+
+
+def test_a_finished_variant_is_not_trained_again(output, tiny_cases, tiny_autoencoder, segmenter) -> None:
+    weights = output / "full" / "bundle" / "models" / "vector_field.safetensors"
+    before = weights.stat().st_mtime_ns
+    report = ablate(tiny_cases, tiny_autoencoder, segmenter, output, RUN, ["full", "no-coarse"], True, seeds=1)
+    assert weights.stat().st_mtime_ns == before
+    assert list(report["variants"]) == ["full", "no-coarse"]
+    assert (output / "no-coarse" / "bundle").is_dir()
+    with pytest.raises(TrainingDataError, match="--resume"):
+        ablate(tiny_cases, tiny_autoencoder, segmenter, output, RUN)
+    with pytest.raises(TrainingDataError, match="begun with other settings"):
+        ablate(tiny_cases, tiny_autoencoder, segmenter, output, GeneratorRun(data=RUN.data), resume=True)
+
+
+def test_a_variant_is_sampled_as_it_says(
+    output, tiny_cases, tiny_autoencoder, segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[Sampling] = []
+
+    def seen(generator: TumorGenerator, *others):
+        used.append(generator.bundle.sampling)
+        return evaluate_site(generator, *others)
+
+    monkeypatch.setattr("TumorGenCore.evaluation.studies.ablation.evaluate_site", seen)
+    ablate(tiny_cases, tiny_autoencoder, segmenter, output, RUN, ["full", "mask-noise"], True, seeds=1)
+    assert set(used) == {RUN.sampling, replace(RUN.sampling, mask_noise=1.0)}
+
+
+def test_bad_input_is_refused_before_any_output(tiny_cases, tiny_autoencoder, segmenter, tmp_path, capsys) -> None:
+    needed = [tiny_cases, tiny_autoencoder]
+    with pytest.raises(TrainingDataError, match=r"no variants \['no-luck'\]"):
+        ablate(*needed, segmenter, tmp_path / "out", RUN, ["full", "no-luck"])
+    with pytest.raises(TrainingDataError, match="segmenter was trained on the patients"):
+        ablate(*needed, hot_finder(2.0, ("P1-a", "P2", "P3"), PATTERN), tmp_path / "out", RUN)
+    none = GeneratorRun(data=DataSettings(patient_pattern=PATTERN, validation_share=0.0))
+    with pytest.raises(TrainingDataError, match="holds out no patient"):
+        ablate(*needed, segmenter, tmp_path / "out", none)
+    options = ["--data", str(tiny_cases), "--autoencoder", str(tiny_autoencoder), "--output", str(tmp_path / "out")]
+    assert main(["ablate", *options, "--segmenter", str(tmp_path)]) == 1
+    assert "train segmenter" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_shipped_configuration_is_one_of_a_generator() -> None:
+    run = read_config(GeneratorRun, default_config("ablation"))
+    assert set(run.buckets) == {"32", "48"}
+    tight = VARIANTS["tight-box"].changes["offsets"]
+    assert tight.alpha == 0 and run.offsets.alpha > 0
+
+
+def test_distances_are_shown_with_their_floor_and_reasons_are_named() -> None:
+    row = {"value": 1.5, "floor": 0.7, "excess": 0.8, "value_interval": [1, 2], "floor_interval": None}
+    means = {name: mean_of_patients({"A": 0.5}) for name in FIGURES}
+    variant = {"label": "TumorGen", "all": means, "tumor": means, "healthy": means, "over_full": None, "empty": 1}
+    report = {
+        "steps": 1,
+        "patients": ["A"],
+        "ceiling": {name: mean_of_patients({}) for name in ("dice", "nsd")},
+        "variants": {"full": variant},
+        "frechet": {
+            "radiomics": {"methods": {"full": {**row, "excess_interval": [0.1, 1.2]}}},
+            "efflite0": {"methods": {"full": {"left_out": "too few."}}},
+        },
+    }
+    text = ablation_text(report)
+    assert "| TumorGen | 1.50 (1.00 to 2.00) | 0.80 (0.10 to 1.20) | - | - | 0.50 | 0.50 | 0.50 | 1 |" in text
+    assert "| real, held out | 0.70 | - |" in text
+    assert "left out for full: too few." in text
+
+
+def test_every_patient_counts_once_and_a_constant_has_no_width() -> None:
+    assert mean_of_patients({"A": 1.0, "B": 2.0}) == {"mean": 1.5, "interval": None, "patients": 2}
+    assert mean_of_patients({name: 0.25 for name in "ABCDE"})["interval"] == [0.25, 0.25]
+    spread = mean_of_patients({name: float(value) for value, name in enumerate("ABCDEFGHI")})
+    assert spread["mean"] == 4.0
+    # The mean of nine: deviation 2.58 / 3.
+    assert spread["interval"] == pytest.approx([4 - 1.96 * 0.86, 4 + 1.96 * 0.86], abs=0.15)
+    assert mean_of_patients({})["mean"] is None

@@ -1,0 +1,178 @@
+"""The comparison from the folder to the report; distances of methods that can be compared; what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hot_finder import hot_finder
+from matplotlib.image import imread
+from small_cases import write_case
+
+from TumorGenCore import TumorGenerator
+from TumorGenCore.cli import main
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.features.method_distances import distances
+from TumorGenCore.evaluation.features.resampling import LeftOutError
+from TumorGenCore.evaluation.rivals.lineup import rivals_of
+from TumorGenCore.evaluation.samples import LesionSample
+from TumorGenCore.evaluation.studies.comparison import compare
+from TumorGenCore.evaluation.studies.comparison_text import comparison_text
+from TumorGenCore.evaluation.themes.alignment import ALIGNMENT_FIGURES, mean_alignment
+from TumorGenCore.lesions.quality import GOOD_QUALITY
+from TumorGenCore.method.schedule import Sampling
+from TumorGenCore.training.data.cases import load_cases
+
+HELD_OUT, TRAINING = ["H0", "H1"], ["T0", "T1", "T2"]
+METHODS = [
+    "copy-paste",
+    "SynTumor's manner",
+    *[f"TumorGen, Euler-{steps}" for steps in (50, 10, 4)],
+    *[f"TumorGen, {solver}-{steps}" for solver in ("Heun", "Adams") for steps in (10, 4)],
+    "TumorGen, Euler-10, poor ones redrawn",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("patients")
+    for n, name in enumerate(HELD_OUT + TRAINING):
+        write_case(path, name, (8.0 * n - 16, 10.0 - 4 * n, 6.0 * n - 15), seed=n)
+    return path
+
+
+@pytest.fixture
+def generator(tiny_bundle_folder: Path) -> TumorGenerator:
+    made = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    made.bundle.notes["cases"] = {"training": TRAINING, "validation": HELD_OUT}
+    return made
+
+
+def test_every_method_is_measured_at_the_same_sites(folder, generator, tmp_path) -> None:
+    told: list[str] = []
+    compare(generator, folder, tmp_path / "out", hot_finder(2.0, tuple(TRAINING)), seeds=2, on_progress=told.append)
+    assert sum("done" in line for line in told) == 4
+    text = (tmp_path / "out" / "report.json").read_text()
+    report = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the report"))
+    assert list(report["seconds"]) == METHODS
+    assert all(row["n"] == 8 and row["median"] > 0 for row in report["seconds"].values())
+    alignment = report["alignment"]
+    assert list(alignment["methods"]) == METHODS
+    for groups in alignment["methods"].values():
+        for row in groups.values():
+            assert row["dice"]["lesions"] + row["empty"] == 4
+            assert (row["volume_ml"] is None) == (row["empty"] == 4)
+    assert alignment["ceiling"]["dice"]["mean"] > 0.8
+    assert alignment["ceiling"]["volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.15)
+    # Hot balls in hot balls' places: what is hot is the tumor.
+    assert alignment["methods"]["copy-paste"]["healthy"]["dice"]["mean"] > 0.7
+    assert alignment["methods"]["copy-paste"]["tumor"]["dice"]["mean"] > 0.5
+    shown = (tmp_path / "out" / "report.md").read_text()
+    for method in METHODS:
+        assert shown.count(f"| {method} |") >= 3
+    assert shown.count("2 real lesions on a side") == 2
+    picture = imread(tmp_path / "out" / "contact_sheet.png")
+    # A row a site, a column a method and one for the scan.
+    assert picture.shape[1] / picture.shape[0] == pytest.approx((len(METHODS) + 1) * 2.2 / (4 * 2.45 + 0.3), rel=0.05)
+
+
+def test_each_row_is_sampled_as_its_name_says(folder, generator) -> None:
+    """Whatever the bundle's own steps are."""
+    usual = replace(generator.bundle, sampling=Sampling(7, "adams"))
+    methods = rivals_of(TumorGenerator(usual, "cpu"), load_cases(folder, TRAINING), ())
+    own = {name: method for name, method in methods.items() if name.startswith("TumorGen, ")}
+    redrawn = own.pop("TumorGen, Adams-7, poor ones redrawn")
+    assert (redrawn.steps, redrawn.solver, redrawn.least_quality) == (None, None, GOOD_QUALITY)
+    for name, method in own.items():
+        assert name == f"TumorGen, {method.solver.capitalize()}-{method.steps}"
+
+
+def ball(radius: float, patient: str, seed: int = 0) -> LesionSample:
+    """A lesion with a measurable radius."""
+    distance = np.sqrt(((np.indices((24, 24, 24)) - 11.5) ** 2).sum(axis=0))
+    mask = distance <= radius
+    return LesionSample(patient, patient, seed, mask.astype(np.float32), mask, (4.0, 4.0, 4.0))
+
+
+def load_size():
+    """Two blocks: the radius twice, with noise that depends on the lesion only."""
+
+    def features(sample: LesionSample) -> np.ndarray:
+        if not sample.mask.any():
+            return np.full(4, np.nan)
+        rng = np.random.default_rng(int(sample.mask.sum()))
+        radius = np.cbrt(sample.mask.sum())
+        return np.array([radius, rng.normal(), 2 * radius, rng.normal()])
+
+    return features
+
+
+def balls(radii: np.ndarray, letter: str) -> list[LesionSample]:
+    return [ball(radius, f"{letter}{n}") for n, radius in enumerate(radii)]
+
+
+def test_distances_of_methods_are_on_one_scale_and_tell_them_apart() -> None:
+    rng = np.random.default_rng(0)
+    held_out, training = balls(rng.uniform(4, 8, 8), "H"), balls(rng.uniform(4, 8, 20), "T")
+    like, unlike = balls(rng.uniform(4, 8, 8), "H"), balls(rng.uniform(9, 11, 8), "H")
+    gone = [replace(lesion, mask=np.zeros_like(lesion.mask)) for lesion in like[:5]]
+    synthetic = {"like": like, "unlike": unlike, "poor": [*gone, *like[5:]], "fewer": like[:5]}
+    found = distances(synthetic, held_out, training, load_size, ("first", "second"))["methods"]
+    assert list(found) == ["like", "unlike", "poor", "fewer"]
+    assert "has 3 lesions" in found["poor"]["left_out"]
+    known = [found[method] for method in ("like", "unlike", "fewer")]
+    # As many components as the method with the fewest lesions allows, and so one floor for all.
+    assert {row["components"] for row in known} == {2}
+    assert len({row["floor"] for row in known}) == 1
+    assert found["unlike"]["value"] > 3 * found["like"]["value"]
+    blocks = found["unlike"]["blocks"]
+    assert found["unlike"]["value"] == pytest.approx(np.mean([blocks[n]["value"] for n in ("first", "second")]))
+    report = {
+        "bundle": "x",
+        "cases": ["A"],
+        "seeds": [0],
+        "frechet": {"radiomics": {"left_out": "not installed."}, "efflite0": {"methods": found}},
+        "alignment": {"ceiling": nothing(), "methods": {"like": {"tumor": nothing(), "healthy": nothing()}}},
+        "seconds": {"like": {"median": 1.0, "quartiles": [0.5, 2.0], "n": 3}},
+    }
+    text = comparison_text(report)
+    assert "Left out: not installed." in text
+    assert "Left out for poor" in text
+    assert "| like | - | " in text and "1.000 (0.500 to 2.000)" in text
+    assert "|  | first | second | average | excess |" in text
+
+
+def nothing() -> dict:
+    return {**mean_alignment(["A"], [dict.fromkeys(ALIGNMENT_FIGURES)]), "volume_ml": None}
+
+
+def test_features_that_are_not_installed_are_left_out_with_the_reason() -> None:
+    def load():
+        raise LeftOutError("not here")
+
+    real = balls(np.full(5, 6.0), "H")
+    assert distances({"a": real}, real, real, load, ("all",)) == {"left_out": "not here"}
+
+
+def test_patients_that_a_network_knows_are_refused_before_any_output(folder, generator, tmp_path) -> None:
+    with pytest.raises(TrainingDataError, match="segmenter was trained on the patients of H1"):
+        compare(generator, folder, tmp_path / "out", hot_finder(4.0, ("H1",)))
+    # To this segmenter's settings H0 and T0 are one patient.
+    with pytest.raises(TrainingDataError, match="bundle was trained on the patients of H0, H1"):
+        compare(generator, folder, tmp_path / "out", hot_finder(4.0, ("T9",), pattern=r"^.(\d)"))
+    generator.bundle.notes["cases"]["training"] = ["T9"]
+    with pytest.raises(TrainingDataError, match="copy-paste"):
+        compare(generator, folder, tmp_path / "out", hot_finder(4.0))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_names_what_it_lacks(folder, tmp_path, capsys) -> None:
+    command = ["compare", "--data", str(folder), "--output", str(tmp_path / "out"), "--segmenter", str(tmp_path)]
+    assert main(command) == 1
+    assert "train segmenter" in capsys.readouterr().err
+    assert main([*command, "--diffusion", str(tmp_path)]) == 1
+    assert "train rival" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

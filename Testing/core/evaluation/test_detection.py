@@ -1,0 +1,138 @@
+"""Searching scans, against masks whose answer is known; patches to learn from; synthetic tumors at healthy sites."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from small_cases import write_case
+
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.studies.synthetic_scans import CLEAR_MM, healthy_sites, with_tumors
+from TumorGenCore.evaluation.themes.detection import SearchedScan, detection_figures, find_tumors, made_small, own_size
+from TumorGenCore.method.pseudo_mask import BoxOffsets
+from TumorGenCore.training.config import SegmenterRun
+from TumorGenCore.training.data.cases import load_cases
+from TumorGenCore.training.data.labeled_scans import PatchPicker, labeled, tissue_only
+from TumorGenCore.volumes.patch import PatchSettings
+
+
+def ball(center: tuple[int, int, int], radius: float, size: int = 40) -> np.ndarray:
+    k, j, i = np.indices((size,) * 3)
+    return (k - center[0]) ** 2 + (j - center[1]) ** 2 + (i - center[2]) ** 2 <= radius**2
+
+
+A, B, ELSEWHERE, IGNORED = ball((10, 10, 10), 5), ball((28, 28, 28), 4), ball((10, 30, 10), 4), ball((30, 8, 30), 4)
+SCAN = SearchedScan("x", "X", "own", np.zeros(A.shape, np.float32), A | B, IGNORED, 0.0156)
+
+
+@pytest.mark.parametrize(
+    ("found", "sensitivity", "false_positives"),
+    [(A | B, 1.0, 0), (A, 0.5, 0), (A | ELSEWHERE, 0.5, 1), (np.zeros_like(A), 0.0, 0), (A | B | IGNORED, 1.0, 0)],
+)
+def test_what_is_found_missed_and_false_is_counted(found, sensitivity, false_positives) -> None:
+    figures = detection_figures(found, SCAN)
+    assert (figures["sensitivity"], figures["false_positives"]) == (sensitivity, false_positives)
+    kept = found & ~IGNORED
+    assert figures["dice"] == pytest.approx(2 * (kept & SCAN.truth).sum() / (kept.sum() + SCAN.truth.sum()))
+
+
+def test_specks_are_no_findings_and_a_touch_is_no_detection() -> None:
+    speck = ball((5, 35, 35), 1)
+    touch = A & ball((10, 10, 15), 1)
+    figures = detection_figures(speck | touch, SCAN)
+    assert (figures["sensitivity"], figures["false_positives"]) == (0.0, 0.0)
+
+
+def test_a_whole_scan_is_searched_in_windows() -> None:
+    run = SegmenterRun(patch_size=16)
+
+    class Hot(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.at = torch.nn.Parameter(run.scale.to_network(torch.tensor([4.0])))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert x.shape[2:] == (16, 16, 16)
+            return x - self.at
+
+    suv = np.where(A | B, 8.0, 1.0).astype(np.float32)
+    np.testing.assert_array_equal(find_tumors(Hot(), run, suv), A | B)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scans")
+    write_case(folder, "A", (-30.0, 10.0, 40.0), 1)
+    write_case(folder, "B", (25.0, -20.0, -40.0), 2)
+    write_case(folder, "T", (0.0, 0.0, 70.0), 3)
+    return load_cases(folder)
+
+
+def test_a_scan_of_its_own_size_keeps_its_tumor_s_volume(cases) -> None:
+    scan = own_size(cases[0], 2.5)
+    assert scan.volume_ml == pytest.approx(4 / 3 * np.pi * 12**3 / 1000, rel=0.1)
+    assert scan.suv[scan.truth].mean() > 6
+    assert min(scan.suv.shape) >= 64
+
+
+def test_lesions_are_made_small_beside_the_patient_s_own(cases) -> None:
+    scans = made_small(cases[0], PatchSettings(spacing_mm=2.5), BoxOffsets(0.1, 2.0), 48, 6, 0)
+    assert {scan.patient for scan in scans} == {"A"} and {scan.kind for scan in scans} == {"small"}
+    assert len({scan.volume_ml for scan in scans}) == len(scans) >= 4
+    for scan in scans:
+        assert 0.2 < scan.volume_ml < 40
+        assert np.percentile(scan.suv[scan.truth], 95) > 2
+        assert not (scan.truth & scan.ignored).any()
+
+
+def test_tissue_is_the_same_with_and_without_synthetic_tumors_and_what_is_avoided_is_never_shown(cases) -> None:
+    real, host = labeled(cases[0]), tissue_only(cases[2])
+    assert len(host.tumor_lps) == 0 and host.avoid is not None
+    pickers = [PatchPicker([real], some, [real, host], 2.5, 0) for some in ([], [labeled(cases[1])])]
+    shown = [[picker.scene(n, 16) for n in range(60)] for picker in pickers]
+    same = [np.array_equal(a[0], b[0]) for a, b in zip(*shown, strict=True)]
+    # Four in ten show tissue, and of the others half show the tumors that both have.
+    assert 0.25 < np.mean(same) < 0.6
+    tumors = np.mean([mask.any() for _, mask in shown[0]])
+    assert 0.4 < tumors < 0.8
+    # The host's hot ball of SUV 8 has no label: a patch with it would teach to leave it out.
+    only_tissue = PatchPicker([real], [], [host], 2.5, 0)
+    for n in range(60):
+        suv, mask = only_tissue.scene(n, 16)
+        assert mask.any() or suv.max() < 3
+    with pytest.raises(TrainingDataError, match="no real tumor"):
+        PatchPicker([host], [], [host], 2.5, 0)
+
+
+def test_synthetic_tumors_grow_at_healthy_places_and_real_ones_keep_their_label(cases) -> None:
+    pairs = [(cases[0], labeled(cases[0])), (cases[2], tissue_only(cases[2]))]
+    sites = healthy_sites(pairs, 4, 0)
+    assert [place.site.patient for place in sites] == ["A", "T", "A", "T"]
+    for place in sites:
+        if place.site.patient == "T":
+            assert np.linalg.norm(np.subtract(place.site.box.center_lps, (0.0, 0.0, 70.0))) > CLEAR_MM
+
+    def method(site, seed):
+        """Nothing grows with the first seed."""
+        image, mask = sitk.Image(site.image), sitk.Image(site.image.GetSize(), sitk.sitkUInt8)
+        mask.CopyInformation(image)
+        if seed > 0:
+            at = mask.TransformPhysicalPointToIndex(site.box.center_lps)
+            mask[at] = 1
+            image[at] = 9.0
+        return image, mask
+
+    made, empty = with_tumors(method, sites)
+    assert (len(made), empty) == (4, 0)
+    for scan in made:
+        assert len(scan.tumor_lps) == 1
+        marked = sitk.GetArrayFromImage(scan.tumors).sum()
+        assert marked > 50 if scan.name.startswith("A") else marked == 1
+    nothing, empty = with_tumors(lambda site, seed: method(site, 0), sites[:1])
+    assert (nothing, empty) == ([], 1)
+    with pytest.raises(TrainingDataError, match="0 of 2 healthy places"):
+        healthy_sites([(replace(cases[0], healthy_lps=np.empty((0, 3))), labeled(cases[0]))], 2, 0)

@@ -1,0 +1,138 @@
+"""The measures of realism from the folder to the report, with and without enough lesions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from hot_finder import hot_finder
+from small_cases import write_case
+
+from TumorGenCore import TumorGenerator
+from TumorGenCore.evaluation.features.distributions import STATISTICS
+from TumorGenCore.evaluation.report import evaluate
+from TumorGenCore.evaluation.samples import MARGIN_MM, real_lesions
+from TumorGenCore.training.data.cases import load_cases
+from TumorGenCore.training.data.tumor_masks import case_tumors, tumor_mask
+from TumorGenCore.volumes.geometry import Grid
+
+HELD_OUT = [f"H{n}" for n in range(5)]
+TRAINING = [f"T{n}" for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("patients")
+    for n, name in enumerate(HELD_OUT + TRAINING):
+        write_case(path, name, (5.0 * n - 25, 10.0 - n, 3.0 * n - 15), seed=n)
+    return path
+
+
+def strict(text: str) -> dict:
+    """JSON without NaN or Infinity."""
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the report"))
+
+
+class Brightness(torch.nn.Module):
+    """In Inception's place."""
+
+    def forward(self, pictures: torch.Tensor, return_features: bool) -> torch.Tensor:
+        return torch.nn.functional.adaptive_avg_pool2d(pictures[:, 0].float(), 2).flatten(1)
+
+
+def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_folder, tmp_path):
+    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    # T9 is named by the bundle and not in the folder.
+    generator.bundle.notes["cases"] = {"training": [*TRAINING, "T9"], "validation": HELD_OUT}
+    field = tmp_path / "field.json"
+    field.write_text(json.dumps({"large set": {"quantile_levels": [0.1, 0.5, 0.9], "suvmax": [3.0, 8.0, 20.0]}}))
+    segmenter = hot_finder(4.0, tuple(TRAINING))
+    torch.jit.script(Brightness()).save(str(tmp_path / "inception.pt"))
+    options = {"field_statistics": field, "segmenter": segmenter, "inception": tmp_path / "inception.pt"}
+    evaluate(generator, folder, tmp_path / "out", seeds=2, steps=1, **options)
+    report = strict((tmp_path / "out" / "report.json").read_text())
+    realism = report["realism"]
+    assert {kind: len(rows) for kind, rows in realism["lesions"].items()} == {
+        "training": 6,
+        "held_out": 5,
+        "tumor": 10,
+        "healthy": 10,
+        "phantom": 18,
+    }
+    assert {row["seed"] for row in realism["lesions"]["tumor"]} == {0, 1}
+    assert set(realism["statistics"]) == set(STATISTICS)
+    # All balls are alike: 24 mm across and SUV 8.
+    assert realism["statistics"]["volume_ml"]["quantiles"]["held_out"]["q50"] == pytest.approx(7.2, rel=0.1)
+    assert realism["statistics"]["sphericity"]["quantiles"]["training"]["q50"] == pytest.approx(1, abs=0.05)
+    assert realism["seams"]["sites"]["H0 tumor"]["ratio"] > 0
+    # What is hotter than SUV 4 is the ball, but for the softness of resampling.
+    assert realism["alignment"]["ceiling"]["dice"]["mean"] > 0.9
+    assert realism["alignment"]["ceiling"]["dice"]["lesions"] == 5
+    assert len(realism["alignment"]["sites"]["H0 tumor"]) == 2
+    assert realism["alignment"]["groups"]["tumor"]["nsd"]["mean"] < 0.5
+    for group, passing in realism["alignment"]["passing"].items():
+        gates = [report["quality"]["groups"][name] for name in {"patients": ("tumor", "healthy")}.get(group, (group,))]
+        assert passing["dice"]["lesions"] + passing["empty"] == sum(round(g["passes"] * g["n"]) for g in gates)
+    patients, *groups = (realism["alignment"]["groups"][name]["dice"] for name in ("patients", "tumor", "healthy"))
+    assert patients["lesions"] == sum(group["lesions"] for group in groups)
+    assert patients["mean"] * patients["lesions"] == pytest.approx(sum(g["mean"] * g["lesions"] for g in groups))
+    assert realism["diversity"]["tumor"]["between_seeds"]["correlation"] < 1
+    assert realism["memorization"]["limit"] > 0
+    assert realism["frechet"]["inception"]["features"] == 4
+    text = (tmp_path / "out" / "report.md").read_text()
+    for title in (
+        "Lesion statistics",
+        "Seams",
+        "Alignment",
+        "Variety",
+        "Memorization",
+        "Frechet distances",
+        "Quality gate",
+    ):
+        assert f"## {title}" in text
+    for picture in ("lesion_statistics.png", "memorization.png", "contact_sheet.png"):
+        assert (tmp_path / "out" / picture).stat().st_size > 10_000
+        assert picture in text
+
+
+def test_without_training_cases_figures_are_left_out_with_the_reason(folder, tiny_bundle_folder, tmp_path):
+    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    generator.bundle.notes.pop("cases", None)
+    evaluate(generator, folder, tmp_path / "out", ["H0"], seeds=1, steps=1)
+    realism = strict((tmp_path / "out" / "report.json").read_text())["realism"]
+    assert "lesions" in realism["statistics"]["tlg"]["left_out"]
+    assert "0 training lesions" in realism["memorization"]["left_out"]
+    assert "left_out" in realism["frechet"]["radiomics"]
+    assert "--segmenter" in realism["alignment"]["left_out"]
+    assert realism["statistics"]["tlg"]["quantiles"]["held_out"]["n"] == 1
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert text.count("eft out") >= 3
+    assert not (tmp_path / "out" / "memorization.png").exists()
+    assert "memorization.png" not in text
+
+
+def test_lesions_keep_their_surroundings_and_come_largest_first(folder):
+    lesion = real_lesions(load_cases(folder, ["H0"])[0])[0]
+    assert lesion.patient == "H0"
+    assert lesion.suv[lesion.mask].min() > 7
+    assert lesion.mask.sum() == pytest.approx(4 / 3 * 3.1416 * 3**3, rel=0.15)
+    assert min(lesion.mask.shape) >= 6 + MARGIN_MM / 4
+
+
+def test_a_real_tumor_is_the_part_of_its_contour_that_takes_up_tracer(tmp_path):
+    """A hot shell with a cold middle, in a contour that reaches 8 mm beyond it, as contours drawn on MR do."""
+    grid = Grid((40, 40, 40), (4.0, 4.0, 4.0))
+    radius = np.sqrt(((np.indices((40, 40, 40)) - 19.5) ** 2).sum(axis=0))
+    hot = radius <= 6
+    suv = np.where(hot & (radius > 2), 8.0, 1.0).astype(np.float32)
+    sitk.WriteImage(grid.image_from_array(suv), tmp_path / "A_image.nii.gz")
+    sitk.WriteImage(grid.image_from_array((radius <= 8).astype(np.uint8)), tmp_path / "A_mask.nii.gz")
+    case = load_cases(tmp_path)[0]
+    assert np.array_equal(tumor_mask(case, case.lesions[0]), hot)
+    assert np.array_equal(sitk.GetArrayFromImage(case_tumors(case)) > 0, hot)
+    lesion = real_lesions(case)[0]
+    assert lesion.mask.sum() == hot.sum()

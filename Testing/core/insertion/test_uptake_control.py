@@ -1,0 +1,73 @@
+"""Asking for an SUV: the arithmetic against closed forms, and the engine's obedience."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from TumorGenCore import Box, TumorGenerator
+from TumorGenCore.insertion.uptake_control import MOST_GAIN, TissueChange, UptakeTarget, fit_gain
+
+NATIVE = np.array([1.0, 1.0, 2.0, -0.5])
+CHANGE = TissueChange(np.array([4.0, 2.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0, 0.5]))
+TUMOR = np.array([True, True, False, False])
+
+
+def test_the_rise_is_added_times_the_gain_and_a_fall_keeps_its_share():
+    np.testing.assert_allclose(CHANGE.on(NATIVE, 2.0), [9, 5, 2, -0.25])
+    np.testing.assert_allclose(TissueChange(np.zeros(2), np.array([0.1, 0.0])).on(np.array([10.0, 3.0])), [1, 0])
+
+
+@pytest.mark.parametrize(("measure", "suv", "gain"), [("max", 9.0, 2.0), ("mean", 2.5, 0.5), ("max", 5.0, 1.0)])
+def test_the_gain_reaches_the_target(measure, suv, gain):
+    target = UptakeTarget(measure, suv)
+    found = fit_gain(NATIVE, CHANGE, TUMOR, target)
+    assert found == pytest.approx(gain, rel=1e-4)
+    assert target.of(CHANGE.on(NATIVE, found)[TUMOR]) == pytest.approx(suv, rel=1e-4)
+
+
+def test_what_cannot_be_reached_is_approached():
+    assert fit_gain(NATIVE, CHANGE, TUMOR, UptakeTarget("max", 0.5)) == 0
+    assert fit_gain(NATIVE, CHANGE, TUMOR, UptakeTarget("max", 1000)) == MOST_GAIN
+    assert fit_gain(NATIVE, CHANGE, np.zeros(4, bool), UptakeTarget("max", 9)) == 1
+
+
+@pytest.mark.parametrize("suv", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_target_that_is_no_uptake_is_refused(suv):
+    with pytest.raises(ValueError, match="positive"):
+        UptakeTarget("max", suv)
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_bundle_folder):
+    return TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+
+
+@pytest.mark.parametrize(("dtype", "factor"), [(np.float32, 1.0), (np.int32, 0.01)])
+@pytest.mark.parametrize("measure", ["max", "mean"])
+def test_the_engine_obeys_within_five_percent_and_keeps_the_mask(engine, dtype, factor, measure):
+    rng = np.random.default_rng(3)
+    suv = rng.gamma(4.0, 0.2, (24, 24, 24))
+    image = sitk.GetImageFromArray((suv / factor).astype(dtype))
+    image.SetSpacing((3.0, 3.0, 3.0))
+    box = Box((36.0, 36.0, 36.0), (40.0, 40.0, 40.0))
+    prepared = engine.prepare(image, box, suv_factor=factor)
+    plain = engine.generate(prepared, seed=1, steps=2)
+    inside = sitk.GetArrayFromImage(plain.mask) > 0
+    assert inside.any()
+    reached = UptakeTarget(measure, 1.0).of(sitk.GetArrayFromImage(plain.image)[inside] * factor)
+    target = UptakeTarget(measure, 1.3 * reached)
+    asked = engine.generate(prepared, seed=1, steps=2, target=target)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(asked.mask), sitk.GetArrayFromImage(plain.mask))
+    assert target.of(sitk.GetArrayFromImage(asked.image)[inside] * factor) == pytest.approx(target.suv, rel=0.05)
+    assert asked.provenance["uptake_gain"] > 1
+    assert asked.provenance[f"target_suv_{measure}"] == target.suv
+    assert asked.warnings == plain.warnings
+
+
+def test_a_target_below_the_tissue_is_answered_with_a_warning(engine):
+    image = sitk.GetImageFromArray(np.full((24, 24, 24), 5.0, np.float32))
+    image.SetSpacing((3.0, 3.0, 3.0))
+    box = Box((36.0, 36.0, 36.0), (40.0, 40.0, 40.0))
+    result = engine.insert(image, box, seed=1, steps=2, suv_factor=1, target=UptakeTarget("max", 0.5))
+    assert sitk.GetArrayViewFromImage(result.mask).any()
+    assert any("0.5 asked for" in line for line in result.warnings)

@@ -1,0 +1,105 @@
+"""Pictures of panel and views for the README: ``python Testing/panel/make_screenshots.py [FOLDER]``.
+
+The panel runs on the stand-in of Qt's and Slicer's widgets, so in the application it looks a little different; image,
+box and mask are drawn by Slicer's own code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from matplotlib.image import imsave
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+_ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(_ROOT / part) for part in ("", "TumorGenSlicer", "Testing/slicer", "Testing/panel")]
+
+#: In the right lung of the phantom, RAS.
+CENTER = (78.0, -20.0, 465.0)
+VIEWS = (("Axial", "Red"), ("Coronal", "Green"), ("Sagittal", "Yellow"))
+#: Of the panel: that of Slicer's module panel as it opens, and a screen's.
+PANEL_SIZE = (420, 620)
+VIEW_SIZE = (340, 340)
+#: Across a slice view, mm.
+FIELD_MM = 260.0
+
+
+def main(folder: Path) -> None:
+    """Make ``panel.png`` (ready, running, with results) and ``slice_views.png``."""
+    import slicer_stand_in
+    from slicer_boot import boot
+
+    application = boot()
+    app = slicer_stand_in.install(application)
+    from open_panel import add_slice_views, open_panel
+
+    from TumorGenSlicerLib.scene.sample_data import addPhantom
+
+    add_slice_views()
+    panel = open_panel()
+    phantom = addPhantom()
+    panel._parameterNode.inputVolume = phantom
+    panel._parameterNode.variants = 3
+    panel._parameterNode.seed = 1
+    panel._onBoxPlaced(CENTER)
+    window = panel.parent.window
+    window.resize(*PANEL_SIZE)
+    window.show()
+    states = [grab(app, window)]
+    panel.ui.applyButton.click()
+    while panel._runMonitor.isActive:
+        app.processEvents()
+        if len(states) == 1 and panel._runMonitor.progress.stepsDone >= 8:
+            app.processEvents()
+            states.append(grab(app, window))
+        time.sleep(0.01)
+    states.append(grab(app, window))
+    folder.mkdir(parents=True, exist_ok=True)
+    imsave(folder / "panel.png", np.concatenate(states, axis=1))
+    save_views(application, phantom, panel.logic.results[0], folder / "slice_views.png")
+    panel.cleanup()
+
+
+def grab(app: object, window: object) -> np.ndarray:
+    """A picture of the window, (rows, columns, RGB), with a line at its right."""
+    from PySide6.QtGui import QImage
+
+    for _ in range(5):
+        app.processEvents()
+    image = window.grab().toImage().convertToFormat(QImage.Format_RGB888)
+    picture = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    picture = picture[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
+    picture[:, -1] = 160
+    return picture
+
+
+def save_views(application: object, before: object, variant: object, path: Path) -> None:
+    """Before and after in three slice views, and the 3D view."""
+    import slicer
+    from views import SliceView, ThreeDView
+
+    box = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode").GetDisplayNode()
+    box.SetFillVisibility(False)  # In this bare view the filling would hide the uptake.
+    box.SetHandlesInteractive(False)
+    box.SetGlyphScale(0.5)
+    variant.segmentationNode.GetDisplayNode().SetVisibility2DFill(False)
+    slices = [SliceView(orientation, name, application, VIEW_SIZE) for orientation, name in VIEWS]
+    rows = []
+    for caption, volume in (("before", before), ("after", variant.volumeNode)):
+        variant.segmentationNode.SetDisplayVisibility(caption == "after")
+        for view, (orientation, _) in zip(slices, VIEWS, strict=True):
+            view.caption(f"{orientation}, {caption}")
+            view.look_at(volume, CENTER, FIELD_MM)
+        rows.append(np.concatenate([view.grab() for view in slices], axis=1))
+    box.SetFillVisibility(True)
+    three_d = ThreeDView(application, (VIEW_SIZE[0], 2 * VIEW_SIZE[1]))
+    three_d.look_at(CENTER, 120.0)
+    imsave(path, np.concatenate([np.concatenate(rows), three_d.grab()], axis=1))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else _ROOT / "Resources" / "Screenshots")

@@ -1,0 +1,456 @@
+"""The panel, pressed as a user presses it: real scene, real engine, widgets of the stand-in."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs slicer-core")
+pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
+
+
+def wait_until(app: Any, condition: Any, seconds: float = 60.0) -> None:
+    """Let Qt handle events until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        app.processEvents()
+        time.sleep(0.005)
+
+
+def run(app: Any, ready: Any) -> None:
+    """Press Apply and wait for the end."""
+    ready.ui.applyButton.click()
+    assert ready.panel._runMonitor.isActive
+    wait_until(app, lambda: not ready.panel._runMonitor.isActive)
+
+
+def node_ids(scene: Any) -> set[str]:
+    return {node.GetID() for node in scene.GetNodes()}
+
+
+def shown_volume(scene: Any) -> Any:
+    composite = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+    return scene.GetNodeByID(composite.GetBackgroundVolumeID())
+
+
+def rows(ready: Any) -> list[list[str]]:
+    table = ready.ui.variantsTable
+    columns = range(table.columnCount)
+    return [[table.item(row, column).text() for column in columns] for row in range(table.rowCount)]
+
+
+# Before a run
+
+
+def test_what_is_missing_is_said_beside_the_button(panel: Any, pet: Any) -> None:
+    panel._parameterNode.inputVolume = None
+    panel._checkCanApply()
+    assert not panel.ui.applyButton.enabled
+    assert "volume" in panel.ui.statusLabel.text
+    panel._parameterNode.inputVolume = pet
+    panel._checkCanApply()
+    assert not panel.ui.applyButton.enabled
+    assert "box" in panel.ui.statusLabel.text
+
+
+def test_one_click_places_a_box_of_40_mm_there(app: Any, scene: Any, panel: Any, pet: Any) -> None:
+    panel._parameterNode.inputVolume = pet
+    panel.ui.placeBoxButton.click()
+    interaction = app.applicationLogic().GetInteractionNode()
+    assert interaction.GetCurrentInteractionMode() == interaction.Place
+    point = scene.GetNodeByID(app.applicationLogic().GetSelectionNode().GetActivePlaceNodeID())
+    point.AddControlPointWorld(10.0, -5.0, 3.0)
+    wait_until(app, lambda: panel._parameterNode.box is not None)
+    box = panel._parameterNode.box
+    assert tuple(box.GetSize()) == pytest.approx((40, 40, 40))
+    assert tuple(box.GetCenterWorld()) == pytest.approx((10, -5, 3))
+    assert not panel.ui.placeBoxButton.checked
+    assert interaction.GetCurrentInteractionMode() != interaction.Place
+    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
+    assert panel.ui.applyButton.enabled
+
+
+def test_placing_can_be_given_up_and_leaves_nothing(app: Any, scene: Any, panel: Any, pet: Any) -> None:
+    panel._parameterNode.inputVolume = pet
+    before = node_ids(scene)
+    panel.ui.placeBoxButton.click()
+    assert "Click in a slice view" in panel.ui.statusLabel.text
+    panel.ui.placeBoxButton.click()
+    app.processEvents()
+    assert node_ids(scene) == before
+    assert panel._parameterNode.box is None
+
+
+def test_a_box_off_the_volume_says_why_and_a_box_in_air_only_warns(app: Any, ready: Any) -> None:
+    ready.parameters.box.SetCenterWorld(500.0, 0.0, 0.0)
+    wait_until(app, lambda: not ready.ui.applyButton.enabled)
+    assert "outside the volume" in ready.ui.statusLabel.text
+    ready.parameters.box.SetCenterWorld(30.0, 0.0, 0.0)
+    wait_until(app, lambda: ready.ui.applyButton.enabled)
+    assert "reaches past the volume" in ready.ui.warningsLabel.text
+
+
+def test_one_box_is_shown_at_a_time(ready: Any) -> None:
+    first = ready.parameters.box
+    ready.panel._onBoxPlaced([8.0, 0.0, 0.0])
+    second = ready.parameters.box
+    assert [bool(box.GetDisplayVisibility()) for box in (first, second)] == [False, True]
+    ready.ui.boxSelector.setCurrentNode(first)
+    assert first.GetDisplayVisibility()
+
+
+def test_the_slice_views_go_to_a_placed_box(scene: Any, ready: Any) -> None:
+    ready.panel._onBoxPlaced([8.0, -4.0, 12.0])
+    # As the views of this scene are: all axial.
+    offsets = [scene.GetNthNodeByClass(n, "vtkMRMLSliceNode").GetSliceOffset() for n in range(3)]
+    assert offsets == pytest.approx([12.0] * 3)
+
+
+def test_the_panel_fits_beside_the_views(ready: Any) -> None:
+    """Also with everything unfolded: no wider than 400, no higher than 800 pixels."""
+    ready.panel.ui.advancedCollapsibleButton.collapsed = False
+    window = ready.panel.parent.window
+    window.show()
+    smallest = window.minimumSizeHint()
+    window.hide()
+    assert smallest.width() <= 400
+    assert smallest.height() <= 800
+
+
+def test_a_model_of_the_users_own_is_remembered(
+    ready: Any, tiny_bundle_folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qt
+
+    assert ready.ui.modelComboBox.currentText == str(tiny_bundle_folder)
+    ready.ui.modelComboBox.setCurrentIndex(0)
+    assert ready.parameters.model == ready.logic.modelNames()[0]
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: str(tiny_bundle_folder))
+    ready.ui.modelFolderButton.click()
+    assert ready.parameters.model == str(tiny_bundle_folder)
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: "")
+    ready.ui.modelFolderButton.click()
+    assert ready.parameters.model == str(tiny_bundle_folder)
+
+
+def test_a_model_brings_its_steps_and_solver_and_the_user_may_change_them(app: Any, ready: Any) -> None:
+    from TumorGenSlicerLib.panel.parameters import Solver
+
+    ready.ui.modelComboBox.currentText = "pet-fdg-v2-4step"
+    assert (ready.parameters.steps, ready.parameters.solver) == (4, Solver.ADAMS)
+    assert ready.ui.stepsSpinBox.value == 4
+    ready.ui.stepsSpinBox.value = 3
+    ready.parameters.seed += 1
+    assert ready.parameters.steps == 3
+    ready.ui.modelComboBox.currentText = "pet-fdg-v2"
+    assert (ready.parameters.steps, ready.parameters.solver) == (10, Solver.ADAMS)
+
+
+def test_the_dice_draws_seeds(ready: Any) -> None:
+    drawn = set()
+    for _ in range(5):
+        ready.ui.diceButton.click()
+        drawn.add(ready.parameters.seed)
+        assert ready.ui.seedSpinBox.value == ready.parameters.seed
+    assert len(drawn) > 1
+
+
+def test_settings_live_in_the_scene(ready: Any) -> None:
+    ready.ui.stepsSpinBox.value = 7
+    ready.ui.variantsSpinBox.value = 3
+    ready.ui.softMaskCheckBox.checked = True
+    fresh = ready.logic.getParameterNode()
+    assert (fresh.steps, fresh.variants, fresh.softMask) == (7, 3, True)
+    assert fresh.inputVolume is ready.pet
+    assert fresh.box is ready.parameters.box
+
+
+# A run
+
+
+def test_apply_adds_a_volume_and_a_mask_and_shows_them(app: Any, scene: Any, ready: Any) -> None:
+    before = np.array(ready.pet.GetImageData().GetScalarRange())
+    run(app, ready)
+    (variant,) = ready.logic.results
+    assert shown_volume(scene) is variant.volumeNode
+    assert variant.segmentationNode.GetDisplayVisibility()
+    assert ready.ui.statusLabel.text.startswith("Done in")
+    assert ready.ui.applyButton.text == "Apply"
+    assert ready.ui.applyButton.enabled
+    assert rows(ready)[0][0] == "0"
+    np.testing.assert_array_equal(before, ready.pet.GetImageData().GetScalarRange())
+
+
+def test_progress_is_told_and_apply_is_cancel_meanwhile(app: Any, ready: Any) -> None:
+    ready.parameters.variants = 3
+    ready.parameters.leastQuality = 0
+    ready.parameters.steps = 4
+    ready.ui.applyButton.click()
+    assert ready.ui.applyButton.text == "Cancel"
+    seen = set()
+
+    def finished() -> bool:
+        seen.add(ready.ui.progressBar.value)
+        return not ready.panel._runMonitor.isActive
+
+    wait_until(app, finished)
+    assert ready.ui.progressBar.maximum == 12
+    assert len(seen) > 1
+    assert {row[0] for row in rows(ready)} == {"0", "1", "2"}
+
+
+def test_a_second_press_while_packages_are_installed_does_nothing(
+    app: Any, ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slicer handles events while pip works."""
+    start, presses = ready.logic.startInsertion, []
+
+    def installing(*arguments: Any, **options: Any) -> Any:
+        presses.append(ready.ui.applyButton.enabled)
+        ready.panel.onApplyButton()
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(ready.logic, "startInsertion", installing)
+    run(app, ready)
+    assert presses == [False]
+    assert len(ready.logic.results) == 1
+
+
+def test_settings_reach_the_engine(app: Any, ready: Any) -> None:
+    from TumorGenSlicerLib.panel.parameters import Device, Solver
+
+    ready.parameters.seed = 5
+    ready.parameters.variants = 2
+    ready.parameters.solver = Solver.HEUN
+    ready.parameters.device = Device.CPU
+    ready.parameters.leastQuality = 0
+    ready.parameters.softMask = True
+    run(app, ready)
+    assert {variant.seed for variant in ready.logic.results} == {5, 6}
+    for variant in ready.logic.results:
+        assert variant.softMaskNode is not None
+        assert variant.provenance["solver"] == "heun"
+        assert variant.provenance["device"] == "cpu"
+        assert variant.provenance["steps"] == 2
+
+
+def test_cancel_leaves_the_scene_as_it_was(app: Any, scene: Any, ready: Any) -> None:
+    run(app, ready)  # the model is loaded now
+    before = node_ids(scene)
+    ready.parameters.steps = 100
+    ready.ui.applyButton.click()
+    wait_until(app, lambda: ready.ui.progressBar.value > 0)
+    ready.ui.applyButton.click()
+    assert not ready.ui.applyButton.enabled
+    wait_until(app, lambda: not ready.panel._runMonitor.isActive)
+    assert node_ids(scene) == before
+    assert "Cancelled" in ready.ui.statusLabel.text
+    assert ready.ui.applyButton.enabled
+
+
+def test_an_error_is_shown_and_leaves_the_scene_as_it_was(
+    app: Any, scene: Any, ready: Any, monkeypatch: pytest.MonkeyPatch, slot_errors: list[BaseException]
+) -> None:
+    import slicer
+
+    from TumorGenCore.errors import UnsupportedVolumeError
+
+    shown = []
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, *_, **__: shown.append(text))
+    slicer.util.arrayFromVolume(ready.pet)[3, 3, 3] = np.nan
+    before = node_ids(scene)
+    run(app, ready)
+    assert len(shown) == 1
+    assert "NaN" in shown[0]
+    assert node_ids(scene) == before
+    assert "Failed" in ready.ui.statusLabel.text
+    assert ready.ui.applyButton.enabled
+    assert isinstance(slot_errors.pop(), UnsupportedVolumeError)  # goes on to Slicer's console
+
+
+def test_closing_the_scene_during_a_run_drops_it(app: Any, scene: Any, ready: Any) -> None:
+    ready.parameters.steps = 100
+    ready.ui.applyButton.click()
+    wait_until(app, lambda: ready.ui.progressBar.value > 0)
+    scene.Clear(0)
+    wait_until(app, lambda: not ready.panel._runMonitor.isActive)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert ready.logic.results == []
+    assert not ready.ui.applyButton.enabled
+
+
+def test_leaving_the_module_during_a_run_keeps_its_result(app: Any, ready: Any) -> None:
+    ready.ui.applyButton.click()
+    ready.panel.exit()
+    wait_until(app, lambda: not ready.panel._runMonitor.isActive)
+    ready.panel.enter()
+    assert len(ready.logic.results) == 1
+    assert ready.ui.applyButton.enabled
+
+
+# Results
+
+
+@pytest.fixture
+def three(app: Any, ready: Any) -> Any:
+    ready.parameters.variants = 3
+    ready.parameters.leastQuality = 0
+    run(app, ready)
+    return ready
+
+
+def test_selecting_a_row_shows_that_variant(scene: Any, three: Any) -> None:
+    for row, variant in enumerate(three.logic.results):
+        three.ui.variantsTable.selectRow(row)
+        assert shown_volume(scene) is variant.volumeNode
+        visible = [bool(v.segmentationNode.GetDisplayVisibility()) for v in three.logic.results]
+        assert visible == [other == row for other in range(3)]
+
+
+def test_the_table_says_what_the_variant_measures(three: Any) -> None:
+    for row, variant in zip(rows(three), three.logic.results, strict=True):
+        measures = variant.measures
+        expected = (measures.volume_ml, measures.suv_max, measures.suv_peak, measures.mtv_ml, measures.tlg)
+        assert row[1] == str(variant.quality.percent)
+        shown = [None if text == "-" else float(text) for text in row[2:]]
+        assert shown == [None if np.isnan(value) else pytest.approx(value, abs=0.06) for value in expected]
+
+
+def test_the_best_tumor_is_on_top_and_its_quality_explains_itself(app: Any, three: Any) -> None:
+    run(app, three)  # the tumors of two runs lie in one table
+    shown = [int(row[1]) for row in rows(three)]
+    assert len(shown) == 6
+    assert shown == sorted(shown, reverse=True)
+    best = max(three.logic.results, key=lambda variant: variant.quality.total)
+    tip = three.ui.variantsTable.item(0, 1).toolTip()
+    assert "mask on its uptake: " in tip
+    for reason in best.quality.reasons or ("Nothing is poor.",):
+        assert reason in tip
+
+
+def test_several_variants_are_drawn_until_good_and_a_single_one_is_not(app: Any, ready: Any) -> None:
+    """The untrained networks reach no quality of 1, so every redraw is used up."""
+    ready.ui.leastQualitySpinBox.value = 100
+    run(app, ready)
+    assert [variant.seed for variant in ready.logic.results] == [0]
+    assert "poor" not in ready.ui.resultWarningsLabel.text
+    ready.parameters.variants = 2
+    run(app, ready)
+    assert len(ready.logic.results) == 3
+    assert "4 poorer tumors were dropped and others drawn" in ready.ui.resultWarningsLabel.text
+
+
+def test_keep_removes_the_other_variants_of_the_run(app: Any, three: Any) -> None:
+    keep = three.logic.results[1]
+    three.ui.variantsTable.selectRow(1)
+    three.ui.keepButton.click()
+    app.processEvents()
+    assert three.logic.results == [keep]
+    assert [row[0] for row in rows(three)] == [str(keep.seed)]
+    assert not three.ui.keepButton.enabled
+
+
+def test_remove_takes_the_selected_and_remove_last_the_rest(app: Any, scene: Any, three: Any) -> None:
+    gone = three.logic.results[2]
+    three.ui.variantsTable.selectRow(2)
+    three.ui.removeButton.click()
+    app.processEvents()
+    assert not scene.IsNodePresent(gone.volumeNode)
+    assert not scene.IsNodePresent(gone.segmentationNode)
+    assert len(rows(three)) == 2
+    three.ui.removeLastButton.click()
+    app.processEvents()
+    assert three.logic.results == []
+    assert rows(three) == []
+    assert shown_volume(scene) is three.pet
+    assert not three.ui.removeLastButton.enabled
+
+
+def test_a_node_the_user_deletes_leaves_the_table(app: Any, scene: Any, three: Any) -> None:
+    gone, *others = three.logic.results
+    scene.RemoveNode(gone.volumeNode)
+    wait_until(app, lambda: len(rows(three)) == 2)
+    assert [row[0] for row in rows(three)] == [str(variant.seed) for variant in others]
+
+
+def test_compare_turns_before_and_after_and_ends_on_the_synthetic_volume(app: Any, scene: Any, three: Any) -> None:
+    synthetic = three.logic.results[0].volumeNode
+    three.ui.variantsTable.selectRow(0)
+    three.ui.compareButton.click()
+    seen = set()
+
+    def both() -> bool:
+        seen.add(shown_volume(scene))
+        return len(seen) == 2
+
+    wait_until(app, both, 5.0)
+    assert seen == {three.pet, synthetic}
+    three.ui.compareButton.click()
+    assert shown_volume(scene) is synthetic
+    assert three.logic.results[0].segmentationNode.GetDisplayVisibility()
+
+
+@pytest.mark.parametrize("outline", [True, False])
+def test_compare_shows_the_outline_or_nothing_of_the_mask(app: Any, three: Any, outline: bool) -> None:
+    mask = three.logic.results[0].segmentationNode
+    filled = mask.GetDisplayNode().GetVisibility2DFill()
+    three.ui.outlineCheckBox.checked = outline
+    three.ui.compareButton.click()
+    assert bool(mask.GetDisplayVisibility()) == outline
+    assert not mask.GetDisplayNode().GetVisibility2DFill()
+    three.ui.outlineCheckBox.checked = not outline
+    assert bool(mask.GetDisplayVisibility()) != outline
+    three.ui.compareButton.click()
+    assert mask.GetDisplayVisibility()
+    assert mask.GetDisplayNode().GetVisibility2DFill() == filled
+
+
+def test_compare_ends_with_what_it_compares(app: Any, scene: Any, three: Any) -> None:
+    synthetic = three.logic.results[0]
+    three.ui.compareButton.click()
+    three.ui.variantsTable.selectRow(1)
+    assert not three.ui.compareButton.checked
+    assert shown_volume(scene) is three.logic.results[1].volumeNode
+    three.ui.compareButton.click()
+    scene.RemoveNode(three.pet)
+    wait_until(app, lambda: not three.ui.compareButton.checked, 5.0)
+    assert not three.ui.compareButton.enabled
+    assert scene.IsNodePresent(synthetic.volumeNode)
+
+
+def test_a_new_run_stops_the_comparison(app: Any, three: Any) -> None:
+    three.ui.compareButton.click()
+    run(app, three)
+    assert not three.ui.compareButton.checked
+    assert len(three.logic.results) == 6
+
+
+# The module
+
+
+def test_the_phantom_is_sample_data(app: Any, scene: Any) -> None:
+    from types import SimpleNamespace
+
+    import slicer
+
+    import TumorGenSlicer
+
+    TumorGenSlicer.TumorGenSlicer(SimpleNamespace(path=TumorGenSlicer.__file__))
+    app.completeStartup()
+    (source,) = slicer.modules.sampleDataSources["TumorGen"]
+    assert source.sampleName == "FDG phantom"
+    assert callable(source.customDownloader)
+
+
+def test_the_modules_own_test_passes(app: Any, scene: Any) -> None:
+    """A real tumor of the shipped model in the phantom."""
+    import TumorGenSlicer
+
+    test = TumorGenSlicer.TumorGenSlicerTest()
+    test.setUp()
+    test.test_insertTumorInPhantom()

@@ -1,0 +1,39 @@
+"""Fixtures of the scene logic's tests: the real MRML scene, and the logic on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "TumorGenSlicer"))
+
+
+@pytest.fixture
+def scene() -> Iterator[Any]:
+    """Slicer's scene, with nothing in it but what a new scene has."""
+    slicer_boot = pytest.importorskip("slicer_boot", reason="needs slicer-core")
+    slicer_boot.boot()
+    import slicer
+
+    slicer.mrmlScene.Clear(0)
+    yield slicer.mrmlScene
+    slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture
+def logic(scene: Any) -> Iterator[Any]:
+    from TumorGenSlicerLib.run.logic import InsertionLogic
+
+    logic = InsertionLogic(scene)
+    yield logic
+    logic.shutdown()
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_bundle_folder: Path) -> dict[str, Any]:
+    """Arguments of a quick run: small untrained networks, which change every voxel they may change."""
+    return {"model": str(tiny_bundle_folder), "device": "cpu", "steps": 1, "suvFactor": 1.0}

@@ -1,0 +1,98 @@
+"""What the module's start may import: the standard library and what Slicer brings. torch and monai wait for a run."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MODULE = Path(__file__).resolve().parents[2] / "TumorGenSlicer"
+CORE = MODULE.parent / "TumorGenCore"
+ALLOWED = {"slicer", "vtk", "numpy", "scipy", "SimpleITK", "qt", "ctk", "SampleData"}
+WITHOUT_QT = [
+    "run.dependencies",
+    "run.insertion",
+    "run.live_preview",
+    "run.logic",
+    "run.preview_run",
+    "run.worker",
+    "scene.geometry",
+    "scene.preview_nodes",
+    "scene.result_nodes",
+    "scene.units",
+]
+
+
+def atFileScope(path: Path) -> set[str]:
+    """Modules that a file imports when it is itself imported; not those for type checkers only."""
+    found = set()
+    pending: list[ast.stmt] = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom):
+            found.add(statement.module or "")
+            found |= {f"{statement.module}.{alias.name}" for alias in statement.names}
+        elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
+            pending += statement.orelse
+        elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            pending += [child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt)]
+    return found
+
+
+def importedFrom(start: Path) -> set[str]:
+    """Top-level names of what a file imports, through the library's and the core's own files."""
+    outside: set[str] = set()
+    seen: set[Path] = set()
+    pending = [start]
+    while pending:
+        path = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for name in atFileScope(path):
+            root, *rest = name.split(".")
+            if root not in ("TumorGenCore", "TumorGenSlicerLib"):
+                outside.add(root)
+                continue
+            package = CORE if root == "TumorGenCore" else MODULE / root
+            pending += [p for p in (package / "__init__.py", package.joinpath(*rest).with_suffix(".py")) if p.is_file()]
+    return outside
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        MODULE / "TumorGenSlicer.py",
+        MODULE / "Scripts" / "insert_tumor.py",
+        *sorted(MODULE.glob("TumorGenSlicerLib/**/*.py")),
+    ],
+    ids=lambda path: path.name,
+)
+def test_files_of_the_module_import_only_what_slicer_brings(path):
+    assert importedFrom(path) - ALLOWED - set(sys.stdlib_module_names) == set()
+
+
+def test_the_check_sees_through_files(tmp_path):
+    guilty = tmp_path / "guilty.py"
+    guilty.write_text("try:\n    from TumorGenCore.insertion import generator\nexcept ImportError:\n    pass\n")
+    assert {"torch"} <= importedFrom(guilty)
+    innocent = tmp_path / "innocent.py"
+    innocent.write_text("def run():\n    import torch\n")
+    assert importedFrom(innocent) == set()
+
+
+def test_importing_the_library_loads_neither_torch_nor_monai():
+    pytest.importorskip("slicer", reason="needs slicer-core")
+    names = ", ".join(f"TumorGenSlicerLib.{name}" for name in WITHOUT_QT)
+    code = (
+        f"import sys; sys.path.insert(0, {str(MODULE)!r}); import {names}\n"
+        "print([name for name in ('torch', 'monai', 'pydicom', 'matplotlib', 'qt', 'PySide6') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,1 @@
+"""A trained model on disk: weights and everything that is tuned to them."""

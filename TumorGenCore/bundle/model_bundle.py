@@ -1,0 +1,340 @@
+"""Model bundles on disk: MONAI bundle layout, safetensors with their hashes, networks built from the metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles, read_metadata
+from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
+from TumorGenCore.bundle.resolution import ResolutionRecovery
+from TumorGenCore.errors import ModelBundleError
+from TumorGenCore.former_names import with_present_names
+from TumorGenCore.lesions.thumbnails import TrainingLesions
+from TumorGenCore.method.intensity import NetworkScale
+from TumorGenCore.method.mask_refiner import MaskRefiner
+from TumorGenCore.method.schedule import Sampling
+from TumorGenCore.method.vae import PetVAE
+from TumorGenCore.method.vector_field import VectorField
+from TumorGenCore.volumes.patch import PatchSettings
+from TumorGenCore.volumes.safe_write import replacing
+
+__all__ = [
+    "DEFAULT_BUNDLE",
+    "ModelBundle",
+    "add_training_lesions",
+    "bundle_folder",
+    "installed_bundles",
+    "load_bundle",
+    "save_bundle",
+    "set_resolution",
+]
+
+FORMAT_VERSION = 1
+_CARD = Path("docs/README.md")
+_LESIONS = "training_lesions.safetensors"
+_NETWORKS: dict[str, type[nn.Module]] = {"vae": PetVAE, "vector_field": VectorField, "mask_refiner": MaskRefiner}
+
+
+@dataclass
+class ModelBundle:
+    """Three networks and what is needed to use them.
+
+    Args:
+        name: the folder's name.
+        version: of the bundle.
+        vae, vector_field, mask_refiner: the networks, float32, in evaluation mode.
+        network_arguments: constructor arguments by network, as the metadata keeps them.
+        scale: SUV <-> network scale.
+        patch: working patch.
+        latent_mean, latent_deviation: per channel, to normalize latents.
+        condition: ``before`` (box content removed before encoding) or ``after`` (the paper's z^m = (1 - B) z_1).
+        sampling: steps, solver, times and the mask's noise, with which the networks are sampled where nothing else is
+            asked for.
+        notes: description, training data with license, figures; free JSON for the metadata.
+        weights_hash: sha256 over the weight files' hashes.
+        training_lesions: thumbnails of what it was trained on, if it carries them.
+        resolution: gives back what patch and VAE blur of a tumor.
+        uptake, fill: how hot tumors are, and how much of the box they fill, where nobody asks.
+    """
+
+    name: str
+    version: str
+    vae: PetVAE
+    vector_field: VectorField
+    mask_refiner: MaskRefiner
+    network_arguments: dict[str, dict[str, Any]]
+    scale: NetworkScale
+    patch: PatchSettings
+    latent_mean: list[float]
+    latent_deviation: list[float]
+    condition: str = "before"
+    sampling: Sampling = field(default_factory=Sampling)
+    notes: dict[str, Any] = field(default_factory=dict)
+    weights_hash: str = ""
+    training_lesions: TrainingLesions | None = None
+    resolution: ResolutionRecovery = field(default_factory=ResolutionRecovery)
+    uptake: UptakeLaw = field(default_factory=UptakeLaw)
+    fill: FillLaw = field(default_factory=FillLaw)
+
+
+def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
+    """Write a bundle; an existing folder is replaced only once the new one is complete.
+
+    Args:
+        bundle: what to write.
+        folder: e.g. ``Resources/Models/my-bundle``.
+        card: the model card, Markdown.
+        half_precision: store float16 (half the size; weights are computed with in float32 again).
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        _write_bundle(bundle, part, card, half_precision)
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            folder.replace(old)
+        part.replace(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.replace(folder)
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool) -> None:
+    for sub in ("configs", "models", "docs"):
+        (folder / sub).mkdir(parents=True)
+    weights = {}
+    for key in _NETWORKS:
+        state = getattr(bundle, key).state_dict()
+        tensors = {
+            n: (t.half() if half_precision and t.is_floating_point() else t).contiguous() for n, t in state.items()
+        }
+        save_file(tensors, folder / "models" / f"{key}.safetensors")
+        weights[f"{key}.safetensors"] = _sha256(folder / "models" / f"{key}.safetensors")
+    metadata = _metadata(bundle, weights)
+    if bundle.training_lesions is not None:
+        metadata["tumorgen"]["training_lesions"] = _write_lesions(bundle.training_lesions, folder)
+    (folder / METADATA).write_text(json.dumps(metadata, indent=2) + "\n")
+    (folder / _CARD).write_text(card)
+
+
+def add_training_lesions(folder: Path, lesions: TrainingLesions) -> None:
+    """Put thumbnails into a bundle that lies in ``folder``; weights, card and all other metadata stay as they are.
+
+    They belong to the weights: of a bundle that shares another's, they go into that one.
+
+    Raises:
+        OSError: the folder holds no bundle, or cannot be written to.
+    """
+    folder = read_metadata(folder)[1]
+    _change_metadata(folder, "training_lesions", _write_lesions(lesions, folder))
+
+
+def set_resolution(folder: Path, resolution: ResolutionRecovery) -> None:
+    """Write into a bundle what gives back the resolution of its tumors; see ``add_training_lesions``.
+
+    Raises:
+        OSError: the folder holds no bundle, or cannot be written to.
+    """
+    _change_metadata(read_metadata(folder)[1], "resolution", resolution.as_dict())
+
+
+def _change_metadata(folder: Path, key: str, value: dict[str, Any]) -> None:
+    metadata = json.loads((folder / METADATA).read_text())
+    metadata["tumorgen"][key] = value
+    with replacing(folder / METADATA) as temporary:
+        temporary.write_text(json.dumps(metadata, indent=2) + "\n")
+
+
+def _write_lesions(lesions: TrainingLesions, folder: Path) -> dict[str, str]:
+    file = folder / "models" / _LESIONS
+    with replacing(file) as temporary:
+        lesions.save(temporary)
+    return {_LESIONS: _sha256(file)}
+
+
+def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
+    """Read a bundle, checking every hash, name and shape.
+
+    Raises:
+        ModelBundleError: missing, damaged, truncated, or not a TumorGen bundle.
+    """
+    folder = bundle_folder(name_or_path)
+    try:
+        metadata, weights = read_metadata(folder)
+        own = metadata["tumorgen"]
+        version = int(own["format_version"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelBundleError(
+            f"{folder.name}/{METADATA} is not the metadata of a TumorGen bundle ({error!r}); "
+            "use a folder made by `tumorgen train generator`."
+        ) from error
+    if version > FORMAT_VERSION:
+        raise ModelBundleError(
+            f"The bundle {folder.name} has format {version}; this TumorGen reads up to {FORMAT_VERSION}. "
+            "Update TumorGen."
+        )
+    try:
+        networks = {key: _load_network(weights, key, own) for key in _NETWORKS}
+        return ModelBundle(
+            name=folder.name,
+            version=str(metadata.get("version", "")),
+            network_arguments=own["networks"],
+            scale=NetworkScale(**{k: v for k, v in own["intensity_scale"].items() if k != "kind"}),
+            patch=PatchSettings(**own["patch"]),
+            latent_mean=_per_channel(own, "latent_mean", networks["vae"]),
+            latent_deviation=_per_channel(own, "latent_deviation", networks["vae"]),
+            condition=_checked_condition(own["condition"]),
+            sampling=Sampling.parse(own.get("sampling", {})),
+            notes=with_present_names(own.get("notes", {})),
+            weights_hash=_joint_hash(own["weights"]),
+            training_lesions=_load_lesions(weights, own),
+            resolution=ResolutionRecovery.parse(own.get("resolution", {})),
+            uptake=UptakeLaw.parse(own.get("uptake", {})),
+            fill=FillLaw.parse(own.get("fill", {})),
+            **networks,  # type: ignore[arg-type]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelBundleError(
+            f"The metadata of bundle {folder.name} is incomplete or wrong: {error!r}. Install it again."
+        ) from error
+
+
+def _per_channel(own: dict[str, Any], key: str, vae: nn.Module) -> list[float]:
+    values = [float(v) for v in own[key]]
+    channels = int(vae.latent_channels)  # type: ignore[arg-type]
+    if len(values) != channels or not all(math.isfinite(v) for v in values):
+        raise ValueError(f"{key} {values} needs {channels} finite numbers")
+    if key == "latent_deviation" and min(values) <= 0:
+        raise ValueError(f"{key} {values} must be positive")
+    return values
+
+
+def _checked_condition(condition: str) -> str:
+    if condition not in ("before", "after"):
+        raise ValueError(f"condition is {condition!r}, not 'before' or 'after'")
+    return condition
+
+
+def _load_lesions(folder: Path, own: dict[str, Any]) -> TrainingLesions | None:
+    """The thumbnails, None where the bundle has none; damaged ones are refused as damaged weights are."""
+    if "training_lesions" not in own:
+        return None
+    file = _checked_file(folder, _LESIONS, own["training_lesions"])
+    try:
+        return TrainingLesions.load(file)
+    except ValueError as error:
+        raise ModelBundleError(f"{file.name} of bundle {folder.name} is wrong: {error}. Install it again.") from error
+
+
+def _checked_file(folder: Path, name: str, hashes: dict[str, str]) -> Path:
+    file = folder / "models" / name
+    if not file.is_file():
+        raise ModelBundleError(f"The bundle {folder.name} lacks {file.name}; install it again.")
+    if _sha256(file) != hashes[name]:
+        raise ModelBundleError(
+            f"{file.name} of bundle {folder.name} does not have the hash its metadata states: "
+            "it is damaged, truncated or was exchanged. Install the bundle again."
+        )
+    return file
+
+
+def _load_network(folder: Path, key: str, own: dict[str, Any]) -> nn.Module:
+    file = _checked_file(folder, f"{key}.safetensors", own["weights"])
+    try:
+        state = {name: t.float() if t.is_floating_point() else t for name, t in load_file(file).items()}
+        network = _NETWORKS[key](**own["networks"][key])
+        network.load_state_dict(state)
+    except (SafetensorError, RuntimeError, TypeError) as error:
+        raise ModelBundleError(
+            f"{file.name} of bundle {folder.name} does not fit the network its metadata describes: {error}"
+        ) from error
+    return network.eval().requires_grad_(False)
+
+
+def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
+    import monai
+    import numpy
+
+    spatial = [f"{bundle.patch.multiple}*n"] * 3
+    return {
+        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
+        "version": bundle.version,
+        "changelog": {bundle.version: "trained with tumorgen train"},
+        "monai_version": monai.__version__,
+        "pytorch_version": torch.__version__.split("+")[0],
+        "numpy_version": numpy.__version__,
+        "required_packages_version": {"safetensors": "0.4"},
+        "name": bundle.name,
+        "task": "Synthesis of a tumor and its mask inside a rough box on FDG-PET",
+        "description": bundle.notes.get("description", ""),
+        "authors": bundle.notes.get("authors", ""),
+        "copyright": bundle.notes.get("license", ""),
+        "data_source": bundle.notes.get("data_source", ""),
+        "data_type": "nifti",
+        "intended_use": "Research only. Synthetic, not for diagnosis.",
+        "network_data_format": {
+            "inputs": {
+                "image": {
+                    "type": "image",
+                    "format": "SUV",
+                    "modality": "PT",
+                    "num_channels": 1,
+                    "spatial_shape": spatial,
+                    "dtype": "float32",
+                    "value_range": [-1, 1],
+                    "is_patch_data": True,
+                    "channel_def": {"0": "PET on the network scale"},
+                }
+            },
+            "outputs": {
+                "pred": {
+                    "type": "image",
+                    "format": "SUV and probability",
+                    "num_channels": 2,
+                    "spatial_shape": spatial,
+                    "dtype": "float32",
+                    "value_range": [],
+                    "is_patch_data": True,
+                    "channel_def": {"0": "PET on the network scale", "1": "tumor probability"},
+                }
+            },
+        },
+        "tumorgen": {
+            "format_version": FORMAT_VERSION,
+            "networks": bundle.network_arguments,
+            "intensity_scale": bundle.scale.as_dict(),
+            "patch": asdict(bundle.patch),
+            "latent_mean": bundle.latent_mean,
+            "latent_deviation": bundle.latent_deviation,
+            "condition": bundle.condition,
+            "sampling": bundle.sampling.as_dict(),
+            "resolution": bundle.resolution.as_dict(),
+            "uptake": bundle.uptake.as_dict(),
+            "fill": bundle.fill.as_dict(),
+            "weights": weights,
+            "notes": bundle.notes,
+        },
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _joint_hash(weights: dict[str, str]) -> str:
+    return hashlib.sha256("".join(weights[name] for name in sorted(weights)).encode()).hexdigest()

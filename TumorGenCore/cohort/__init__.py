@@ -1,0 +1,1 @@
+"""Many scans from a table: what to make, and making it."""

@@ -1,0 +1,235 @@
+"""The manifest of ``tumorgen synthesize``: a CSV table, a row per scan. All of it is checked before any work."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from TumorGenCore.errors import InvalidBoxError, ManifestError
+from TumorGenCore.former_names import FORMER_NAMES
+from TumorGenCore.insertion.uptake_control import UptakeTarget
+from TumorGenCore.volumes.geometry import Box
+from TumorGenCore.volumes.volume_io import READABLE_SUFFIXES, parse_box, read_box
+
+__all__ = ["COLUMNS", "ManifestRow", "read_manifest"]
+
+COLUMNS = (
+    "image",
+    "name",
+    "box",
+    "roi",
+    "region",
+    "count",
+    "tumors",
+    "seed",
+    "suv_factor",
+    "suv_max",
+    "suv_mean",
+    "fill",
+)
+
+_PLAIN_NAME = re.compile(r"\w[\w .+-]*(?<! )(?<!\.)")
+_SEED_END = 2**63
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One scan and what to make of it.
+
+    Args:
+        name: plain file name that its results begin with.
+        image: volume file or folder of a DICOM series.
+        box: where the tumor goes; None: placed automatically.
+        region: mask file to place in; None: the whole body.
+        seeds: one result each.
+        tumors: in each result.
+        suv_factor: SUV per unit of the image; None as in ``read_volume``.
+        target: uptake each tumor shall have, if any.
+        fill: share of its box's volume that each tumor shall fill, if asked.
+    """
+
+    name: str
+    image: Path
+    box: Box | None
+    region: Path | None
+    seeds: range
+    tumors: int
+    suv_factor: float | None
+    target: UptakeTarget | None
+    fill: float | None = None
+
+
+def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
+    """Read and check a manifest; paths in it are relative to its folder.
+
+    Columns (an empty cell is as if the column were not there): ``image``; ``name`` (default: the image's);
+    one of ``box`` (CX,CY,CZ,SX,SY,SZ, RAS mm, in quotes), ``roi`` (.mrk.json) and ``region`` (mask file to place in),
+    or none of them: placed in the body; ``count`` of results (default 1), whose seeds count up from ``seed``
+    (default 0); ``tumors`` in each (default 1); ``suv_factor``; ``suv_max`` or ``suv_mean`` to reach;
+    ``fill``, the share of the box to fill.
+
+    Raises:
+        ManifestError: naming line and column of the first thing that is wrong.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except OSError as error:
+        raise ManifestError(f"The manifest {path} cannot be opened ({error.strerror}); check the path.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path.name} is not a CSV table in UTF-8 ({error}); save it as one.") from error
+    if not lines:
+        raise ManifestError(f"{path.name} is empty; its first line names the columns: {', '.join(COLUMNS)}.")
+    header = _header(path, *lines[0])
+    if len(lines) == 1:
+        raise ManifestError(f"{path.name} has no row below its header; add a line per scan.")
+    rows: list[ManifestRow] = []
+    seen: dict[str, int] = {}
+    for number, cells in lines[1:]:
+        if len(cells) > len(header):
+            raise ManifestError(
+                f"{path.name}, line {number}: {len(cells)} cells under {len(header)} columns; "
+                'put a box in quotes, like "30,-12,410,40,40,40".'
+            )
+        values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
+        row = _row(_Line(path, number, values))
+        # Some file systems take A and a for one name.
+        if (first := seen.setdefault(row.name.casefold(), number)) != number:
+            raise ManifestError(
+                f"{path.name}, line {number}, column name: '{row.name}' is the name of line {first} too; "
+                "give each row a name of its own."
+            )
+        rows.append(row)
+    return rows
+
+
+def _header(path: Path, number: int, cells: list[str]) -> list[str]:
+    header = [FORMER_NAMES.get(cell.strip(), cell.strip()) for cell in cells]
+    for n, name in enumerate(header):
+        if name not in COLUMNS:
+            raise ManifestError(
+                f"{path.name}, line {number}, column {name or n + 1}: unknown; the columns, separated by commas, can "
+                f"be {', '.join(COLUMNS)}."
+            )
+        if name in header[:n]:
+            raise ManifestError(f"{path.name}, line {number}, column {name}: given twice; remove one.")
+    if "image" not in header:
+        raise ManifestError(f"{path.name}, line {number}, column image: missing; it names each row's scan.")
+    return header
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The filled cells of a line, by column, with errors that say where they are."""
+
+    path: Path
+    number: int
+    values: Mapping[str, str]
+
+    def error(self, column: str, reason: str) -> ManifestError:
+        return ManifestError(f"{self.path.name}, line {self.number}, column {column}: {reason}")
+
+    def get(self, column: str, parse: Callable[[str], T]) -> T | None:
+        if column not in self.values:
+            return None
+        try:
+            return parse(self.values[column])
+        except (InvalidBoxError, ValueError) as error:
+            raise self.error(column, str(error)) from error
+
+    def existing(self, column: str) -> Path | None:
+        def parse(text: str) -> Path:
+            found = self.path.parent / text
+            if not found.exists():
+                raise ValueError(f"there is no file '{text}' in the manifest's folder; correct the path.")
+            return found
+
+        return self.get(column, parse)
+
+
+def _row(line: _Line) -> ManifestRow:
+    image = line.existing("image")
+    if image is None:
+        raise line.error("image", "empty; name the row's scan.")
+    _check_volume_name(line, "image", image, folder=True)
+    name = line.values.get("name") or _default_name(image)
+    if not _PLAIN_NAME.fullmatch(name):
+        raise line.error("name", f"'{name}' is not a plain file name; use letters, digits, '_', '-' and '.'.")
+    ways = [column for column in ("box", "roi", "region") if column in line.values]
+    if len(ways) > 1:
+        raise line.error(ways[1], f"{ways[0]} places the tumor already; keep one of box, roi and region.")
+    roi, region = line.existing("roi"), line.existing("region")
+    box = line.get("box", parse_box) or line.get("roi", lambda _: read_box(roi) if roi else None)
+    if region is not None:
+        _check_volume_name(line, "region", region, folder=False)
+    tumors = line.get("tumors", lambda text: _whole(text, 1)) or 1
+    if box is not None and tumors > 1:
+        raise line.error("tumors", f"{tumors} do not fit into the one {ways[0]}; leave it empty to place them.")
+    if "suv_max" in line.values and "suv_mean" in line.values:
+        raise line.error("suv_mean", "suv_max is given too; keep one of them.")
+    seed = line.get("seed", lambda text: _whole(text, 0)) or 0
+    count = line.get("count", lambda text: _whole(text, 1)) or 1
+    if seed + count > _SEED_END:
+        raise line.error("seed", f"{seed} is too large; the last seed must be below 2^63.")
+    return ManifestRow(
+        name=name,
+        image=image,
+        box=box,
+        region=region,
+        seeds=range(seed, seed + count),
+        tumors=tumors,
+        suv_factor=line.get("suv_factor", _positive),
+        target=line.get("suv_max", lambda text: UptakeTarget("max", _positive(text)))
+        or line.get("suv_mean", lambda text: UptakeTarget("mean", _positive(text))),
+        fill=line.get("fill", _share),
+    )
+
+
+def _check_volume_name(line: _Line, column: str, path: Path, *, folder: bool) -> None:
+    if path.is_dir():
+        if not folder:
+            raise line.error(column, f"'{line.values[column]}' is a folder; give a mask file.")
+    elif not path.name.lower().endswith(READABLE_SUFFIXES):
+        kinds = ", ".join(READABLE_SUFFIXES)
+        raise line.error(column, f"'{line.values[column]}' is not one of {kinds}{' or a DICOM folder' * folder}.")
+
+
+def _default_name(image: Path) -> str:
+    """``P1`` for ``P1_image.nii.gz``, the folder's name for a series."""
+    if image.is_dir():
+        return image.resolve().name
+    suffix = next(s for s in READABLE_SUFFIXES if image.name.lower().endswith(s))
+    return image.name[: -len(suffix)].removesuffix("_image")
+
+
+def _whole(text: str, least: int) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or int(text) < least:
+        raise ValueError(f"'{text}' is not a whole number of at least {least}.")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    value = _positive(text)
+    if value >= 1:
+        raise ValueError(f"'{text}' is not between 0 and 1.")
+    return value
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"'{text}' is not a positive number.")
+    return value

@@ -1,0 +1,391 @@
+"""A training set from many cases: what ``tumorgen synthesize`` does, for Python too.
+
+    rows = read_manifest("manifest.csv")
+    synthesize(TumorGenerator.from_pretrained(), rows, Path("made"))
+
+Each result depends on its row, its seed and the bundle only, never on what was made before it. A result's image is
+written last, so a folder that was left half-way never holds a tumor whose mask is missing, which training would take
+for healthy tissue.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from TumorGenCore.cohort.manifest import ManifestRow
+from TumorGenCore.errors import ManifestError, TumorGenError, UnknownUnitsWarning, with_remedy
+from TumorGenCore.former_names import with_present_names
+from TumorGenCore.insertion.candidates import best_candidates
+from TumorGenCore.insertion.provenance import STATEMENT, Provenance
+from TumorGenCore.lesions.measures import measure_images
+from TumorGenCore.lesions.placement import find_body, place_boxes
+from TumorGenCore.lesions.quality import QualityScore, worst
+from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps
+from TumorGenCore.volumes.safe_write import check_folder, replacing
+from TumorGenCore.volumes.volume_io import (
+    PetVolume,
+    read_mask,
+    read_volume,
+    write_provenance,
+    write_segmentation,
+    write_volume,
+)
+
+if TYPE_CHECKING:
+    from TumorGenCore.insertion.generator import TumorGenerator
+
+__all__ = ["CASES_FILE", "Outcome", "check_output_folder", "synthesize"]
+
+CASES_FILE = "cases.csv"
+_COLUMNS = (
+    "name",
+    "seed",
+    "source",
+    "boxes_ras_mm",
+    "suv_max",
+    "suv_mean",
+    "volume_ml",
+    "quality",
+    "redrawn",
+    "warnings",
+    "image",
+    "mask",
+    "provenance",
+)
+
+_FACTOR_REMEDY = "Give the manifest a column suv_factor."
+
+Record = dict[str, str]
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one or several results of a row.
+
+    Args:
+        name: of the row.
+        seeds: of the results; all of the row's where its scan cannot be used.
+        record: the line of ``cases.csv``; None where it failed.
+        reason: why it failed.
+        warnings: what the user should know of it.
+        kept: it was there from an earlier run.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    record: Record | None = None
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    kept: bool = False
+
+
+def check_output_folder(output: Path, resume: bool) -> None:
+    """Refuse, before any work, a folder whose content a run would mix with its own.
+
+    Raises:
+        ManifestError: the folder holds files and ``resume`` is not set.
+        OSError: it is a file, or cannot be made or written to.
+    """
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"{output} is a file; give a folder for the results.")
+    if not output.exists():
+        check_folder(output)
+    elif not resume and any(output.iterdir()):
+        raise ManifestError(f"{output} is not empty; give a new folder, or --resume to go on with the run in it.")
+    else:
+        check_folder(output / CASES_FILE)
+
+
+def synthesize(
+    generator: TumorGenerator,
+    rows: Sequence[ManifestRow],
+    output: Path,
+    *,
+    steps: int | None = None,
+    least_quality: float | None = None,
+    resume: bool = False,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> list[Outcome]:
+    """Make every result of a manifest.
+
+    Of each result, NAME_SEED_image.nii.gz in SUV (voxels as they are where the input is in SUV, float32 otherwise),
+    NAME_SEED_mask.nii.gz (0/1, the union of its tumors), NAME_SEED.provenance.json, and a line in ``cases.csv``, whose
+    boxes are CX,CY,CZ,SX,SY,SZ joined by "; " (edges along the box's own axes, which the provenance has).
+    A row that cannot be used is left out and the others go on; an output that cannot be written stops the run.
+
+    Args:
+        generator: one for all.
+        rows: from ``read_manifest``.
+        output: folder; made if it is not there.
+        steps: of the sampler; None takes the bundle's own.
+        least_quality: a tumor of a lower quality is drawn again with other noise, in the same box; None draws none
+            again. ``quality`` in the table is that of the poorest tumor, ``redrawn`` how many were drawn again.
+        resume: keep results that are complete and were made the same way.
+        on_outcome: called after each result or failure.
+
+    Raises:
+        ManifestError: ``output`` is not empty without ``resume``, or holds results of other rows or settings.
+        OSError: a file cannot be written.
+    """
+    check_output_folder(output, resume)
+    run = _Run(generator, output, steps, least_quality, rows)
+    if resume:
+        run.take_up()
+    output.mkdir(exist_ok=True)
+    outcomes = []
+    for row in rows:
+        for outcome in run.outcomes_of(row):
+            outcomes.append(outcome)
+            if on_outcome is not None:
+                on_outcome(outcome)
+    return outcomes
+
+
+class _Run:
+    def __init__(
+        self,
+        generator: TumorGenerator,
+        output: Path,
+        steps: int | None,
+        least_quality: float | None,
+        rows: Sequence[ManifestRow],
+    ) -> None:
+        self.generator, self.output, self.least_quality = generator, output, least_quality
+        self.sampling = generator.bundle.sampling.asked(steps)
+        self.requests = {(row.name, seed): self._request(row, seed) for row in rows for seed in row.seeds}
+        self.records: dict[Key, Record] = {}
+
+    def _request(self, row: ManifestRow, seed: int) -> dict[str, Any]:
+        """All that decides a result but the voxels, JSON-ready; without folders."""
+        return {
+            "source": row.image.name,
+            "box": None
+            if row.box is None
+            else [*row.box.center_lps, *row.box.size_mm, *np.ravel(row.box.axes).tolist()],
+            "region": None if row.region is None else row.region.name,
+            "tumors": row.tumors,
+            "seed": seed,
+            **self.sampling.as_dict(),
+            "least_quality": self.least_quality,
+            "suv_factor": row.suv_factor,
+            "target": None if row.target is None else [row.target.measure, row.target.suv],
+            "fill": row.fill,
+            "bundle_hash": self.generator.bundle.weights_hash,
+        }
+
+    def take_up(self) -> None:
+        """Take over the complete results of an earlier run."""
+        path = self.output / CASES_FILE
+        if not path.is_file():
+            return
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            records = list(reader)
+        if tuple(reader.fieldnames or ()) != _COLUMNS:
+            raise ManifestError(f"{path} is not of this version of TumorGen; give another folder.")
+        for record in records:
+            key = (record["name"], int(record["seed"]))
+            if key not in self.requests:
+                raise ManifestError(
+                    f"{CASES_FILE} has a result {_stem(key)} that the manifest does not ask for; put its row back, or "
+                    "give another folder."
+                )
+            if all((self.output / record[kind]).is_file() for kind in ("image", "mask", "provenance")):
+                self._require_same(key, self.output / record["provenance"])
+                self.records[key] = record
+
+    def _require_same(self, key: Key, provenance: Path) -> None:
+        made = with_present_names(json.loads(provenance.read_text(encoding="utf-8")).get("request", {}))
+        for what, value in self.requests[key].items():
+            if made.get(what) != value:
+                raise ManifestError(
+                    f"{_stem(key)} was made with {what} {made.get(what)}, and now it is {value}; give another folder, "
+                    f"or delete the results of {key[0]}."
+                )
+
+    def outcomes_of(self, row: ManifestRow) -> Iterator[Outcome]:
+        for seed in row.seeds:
+            if (row.name, seed) in self.records:
+                yield Outcome(row.name, (seed,), self.records[row.name, seed], kept=True)
+        missing = tuple(seed for seed in row.seeds if (row.name, seed) not in self.records)
+        if not missing:
+            return
+        try:
+            scan = _Scan(self.generator, row)
+        except (TumorGenError, OSError) as error:
+            yield Outcome(row.name, missing, reason=with_remedy(error, _FACTOR_REMEDY))
+            return
+        for seed in missing:
+            try:
+                case = scan.synthesize(seed, self.sampling.steps, self.least_quality)
+            except TumorGenError as error:
+                yield Outcome(row.name, (seed,), reason=str(error))
+                continue
+            yield Outcome(row.name, (seed,), self._write((row.name, seed), case), warnings=case.warnings)
+
+    def _write(self, key: Key, case: _Case) -> Record:
+        image = self.output / f"{_stem(key)}_image.nii.gz"
+        mask = self.output / f"{_stem(key)}_mask.nii.gz"
+        provenance = {
+            "statement": STATEMENT,
+            "synthetic": True,
+            "image_units": "SUV",
+            "request": self.requests[key],
+            "quality": case.quality.as_dict(),
+            "tumors": case.provenances,
+        }
+        image.unlink(missing_ok=True)  # of a broken run: it must not stand beside the mask of this one
+        beside = write_provenance(provenance, self.output / f"{_stem(key)}.nii.gz")
+        write_segmentation(case.mask, mask)
+        write_volume(case.image, image)
+        measures = measure_images(case.image, case.mask)
+        self.records[key] = {
+            "name": key[0],
+            "seed": str(key[1]),
+            "source": self.requests[key]["source"],
+            "boxes_ras_mm": "; ".join(_box_text(box) for box in case.boxes),
+            "suv_max": _figure(measures.suv_max),
+            "suv_mean": _figure(measures.suv_mean),
+            "volume_ml": _figure(measures.volume_ml),
+            "quality": _figure(case.quality.total),
+            "redrawn": str(case.redrawn),
+            "warnings": " ".join(case.warnings),
+            "image": image.name,
+            "mask": mask.name,
+            "provenance": beside.name,
+        }
+        self._write_table()
+        return self.records[key]
+
+    def _write_table(self) -> None:
+        """In the manifest's order, whatever order they were made in."""
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, _COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.records[key] for key in self.requests if key in self.records)
+        with replacing(self.output / CASES_FILE) as temporary:
+            temporary.write_text(table.getvalue(), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One result: image in SUV, the union of its tumors' masks, each tumor's box and provenance, the poorest one's
+    quality and how many were drawn again."""
+
+    image: sitk.Image
+    mask: sitk.Image
+    boxes: tuple[Box, ...]
+    provenances: tuple[Provenance, ...]
+    quality: QualityScore
+    redrawn: int
+    warnings: tuple[str, ...]
+
+
+class _Scan:
+    """A row's scan, read once, with all that does not depend on the seed.
+
+    Raises:
+        TumorGenError, OSError: scan, box or region cannot be used.
+    """
+
+    def __init__(self, generator: TumorGenerator, row: ManifestRow) -> None:
+        self.generator, self.row = generator, row
+        # Recorded, so that they go into the table; what a DICOM reader warns of may quote a person's tags, and is lost.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UnknownUnitsWarning)
+            self.volume = read_volume(row.image, row.suv_factor)
+        self.warnings = tuple(
+            with_remedy(w.message, _FACTOR_REMEDY) for w in caught if isinstance(w.message, UnknownUnitsWarning)
+        )
+        self.grid = Grid.from_image(self.volume.image)
+        if row.box is not None:
+            self.prepared = generator.prepare(self.volume, row.box)
+        else:
+            suv = sitk.GetArrayViewFromImage(self.volume.image) * np.float32(self.volume.units.suv_factor)
+            self.body = find_body(suv, self.grid.spacing_mm)
+            self.region = self.body if row.region is None else read_mask(row.region, self.grid)
+
+    def synthesize(self, seed: int, steps: int, least_quality: float | None) -> _Case:
+        """One result; the second tumor is inserted in the image with the first."""
+        boxes = self._boxes(seed)
+        image, mask = self.volume.image, self.grid.empty_image(sitk.sitkUInt8)
+        provenances: list[Provenance] = []
+        qualities: list[QualityScore] = []
+        redrawn = 0
+        notes = list(self.warnings)
+        for box in boxes:
+            if self.row.box is None:
+                prepared = self.generator.prepare(PetVolume(image, self.volume.units), box)
+            else:
+                prepared = self.prepared
+            best = best_candidates(
+                self.generator,
+                prepared,
+                (seed,),
+                least_quality=least_quality,
+                redraw_seeds=_other_seeds(seed),
+                steps=steps,
+                target=self.row.target,
+                fill=self.row.fill,
+            )
+            result = best.kept[0].made
+            image, mask = result.image, sitk.Or(mask, result.mask)
+            provenances.append(result.provenance)
+            qualities.append(best.kept[0].quality)
+            redrawn += len(best.redrawn)
+            notes += [*result.warnings, *best.remarks]
+        return _Case(
+            image=_in_suv(image, self.volume.units.suv_factor),
+            mask=mask,
+            boxes=boxes,
+            provenances=tuple(provenances),
+            quality=worst(qualities),
+            redrawn=redrawn,
+            warnings=tuple(dict.fromkeys(notes)),
+        )
+
+    def _boxes(self, seed: int) -> tuple[Box, ...]:
+        if self.row.box is not None:
+            return (self.row.box,)
+        # The name too: rows that all keep the default seed shall not all get boxes of the same sizes.
+        name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
+        rng = np.random.default_rng([seed, name])
+        return tuple(place_boxes(self.region, self.body, self.grid, rng, self.row.tumors))
+
+
+def _other_seeds(seed: int) -> Iterator[int]:
+    """Seeds for drawing again: those next to it belong to other results, which would get the same tumor."""
+    for attempt in count(1):
+        yield int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _in_suv(image: sitk.Image, factor: float) -> sitk.Image:
+    if factor == 1:
+        return image
+    return sitk.Cast(sitk.Cast(image, sitk.sitkFloat64) * factor, sitk.sitkFloat32)
+
+
+def _stem(key: Key) -> str:
+    return f"{key[0]}_{key[1]}"
+
+
+def _box_text(box: Box) -> str:
+    return ",".join(f"{value:.2f}" for value in (*ras_to_lps(box.center_lps), *box.size_mm))
+
+
+def _figure(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"

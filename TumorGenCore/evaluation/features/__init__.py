@@ -1,0 +1,1 @@
+"""What is measured of lesions, and how samples of them are compared."""

@@ -1,0 +1,122 @@
+"""Memorization: does a synthetic lesion repeat a training lesion more closely than real lesions resemble each other?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from TumorGenCore.evaluation.features.resampling import LeftOutError
+from TumorGenCore.evaluation.samples import LesionSample
+from TumorGenCore.lesions.likeness import in_lesion_frame, likeness, turned_onto, unit_vectors
+
+__all__ = ["memorization", "nearest", "pair_in_frames"]
+
+#: Fewer real nearest-neighbor distances than this have no 5th percentile.
+LEAST_REAL = 10
+PERCENTILE = 5.0
+
+
+def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample]) -> NDArray[np.float64]:
+    """Distances (n, m): 1 - the highest likeness over the frame's 48 rotations and mirrors (``lesion_likeness``).
+
+    A lesion and a reference of one patient are infinitely far apart, so that none is compared with itself.
+    """
+    alike = likeness(unit_vectors(_frames(lesions)), unit_vectors(_frames(references)))
+    same = np.array([s.patient for s in lesions])[:, None] == np.array([s.patient for s in references])
+    return np.where(same, np.inf, 1 - alike.astype(np.float64))
+
+
+def pair_in_frames(lesion: LesionSample, reference: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The lesion in its frame, turned and mirrored to resemble the reference most, and the reference in its own."""
+    frame, onto = _frames([lesion, reference])
+    return turned_onto(frame, onto), onto
+
+
+def memorization(
+    synthetic: Sequence[LesionSample],
+    held_out: Sequence[LesionSample],
+    training: Sequence[LesionSample],
+    made_small: Sequence[LesionSample] = (),
+    draws: int = 200,
+    seed: int = 0,
+) -> dict:
+    """Which synthetic lesions are nearer to a training lesion than real lesions are to those of other patients.
+
+    Two figures of every lesion, synthetic or real (held-out, these made small, and training): the ``distance`` to the
+    nearest training lesion; and its ``ratio`` to the distance of the nearest lesion of yet another patient, small where
+    one lesion is singled out. A plain blob is near to many; a copy is near to one. Small lesions are plain and round:
+    where the real ones are large, only what is made of them says how near two small ones come by chance.
+
+    Args:
+        synthetic, held_out, training: lesions; those whose mask is empty are left out.
+        made_small: held-out lesions made small, which count as real.
+        draws: of the bootstrap over patients.
+        seed: of the bootstrap.
+
+    Returns:
+        ``real`` and ``synthetic`` lists of {name, patient, nearest, distance, ratio}; ``made_small``, how many of the
+        real ones are; ``limit``: the 5th percentile of the real distances; ``near_share`` of the synthetic lesions
+        under it (0.05: as real ones) with its 95 % ``near_share_interval``; ``copies``: names of those nearer and more
+        singled out than every real lesion.
+
+    Raises:
+        LeftOutError: too few lesions.
+    """
+    grown = [sample for sample in synthetic if sample.mask.any()]
+    if len({sample.patient for sample in training}) < 3 or len(held_out) + len(training) < LEAST_REAL or not grown:
+        raise LeftOutError(
+            f"{len(grown)} synthetic, {len(held_out)} held-out and {len(training)} training lesions; at least one, and "
+            f"{LEAST_REAL} real ones with 3 training patients, are needed."
+        )
+    rows_real, rows_grown = _neighbors([*held_out, *made_small, *training], training), _neighbors(grown, training)
+    least = {key: min(row[key] for row in rows_real) for key in ("distance", "ratio")}
+    limit, share = _near([row["distance"] for row in rows_real], [row["distance"] for row in rows_grown])
+    rng = np.random.default_rng(seed)
+    shares = [_near(_drawn(rows_real, rng), _drawn(rows_grown, rng))[1] for _ in range(draws)]
+    return {
+        "real": rows_real,
+        "made_small": len(made_small),
+        "synthetic": rows_grown,
+        "limit": limit,
+        "near_share": share,
+        "near_share_interval": [float(bound) for bound in np.percentile(shares, [2.5, 97.5])],
+        "copies": [row["name"] for row in rows_grown if all(row[key] < least[key] for key in least)],
+    }
+
+
+def _frames(samples: Sequence[LesionSample]) -> NDArray[np.float32]:
+    return np.stack([in_lesion_frame(sample.suv, sample.mask, sample.spacing_mm) for sample in samples])
+
+
+def _near(real: Sequence[float], synthetic: Sequence[float]) -> tuple[float, float]:
+    """The 5th percentile of the real distances, and the share of the synthetic ones under it."""
+    limit = float(np.percentile(real, PERCENTILE))
+    return limit, float(np.mean(np.asarray(synthetic) < limit))
+
+
+def _drawn(rows: Sequence[dict], rng: np.random.Generator) -> list[float]:
+    """Distances of patients drawn with replacement."""
+    patients = sorted({row["patient"] for row in rows})
+    drawn = rng.choice(patients, len(patients))
+    return [row["distance"] for patient in drawn for row in rows if row["patient"] == patient]
+
+
+def _neighbors(lesions: Sequence[LesionSample], training: Sequence[LesionSample]) -> list[dict]:
+    distances = nearest(lesions, training)
+    patients = np.array([sample.patient for sample in training])
+    rows = []
+    for lesion, row in zip(lesions, distances, strict=True):
+        first = int(np.argmin(row))
+        second = float(row[patients != patients[first]].min())
+        rows.append(
+            {
+                "name": lesion.name,
+                "patient": lesion.patient,
+                "nearest": training[first].name,
+                "distance": float(row[first]),
+                "ratio": float(row[first] / max(second, 1e-9)),
+            }
+        )
+    return rows

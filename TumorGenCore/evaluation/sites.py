@@ -1,0 +1,139 @@
+"""What insertions look like: agreement of mask and uptake, size in the box, variety over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.insertion.generator import InsertionResult, TumorGenerator
+from TumorGenCore.lesions.agreement import contrast, dice, uptake_dice
+from TumorGenCore.method.pseudo_mask import tight_box
+from TumorGenCore.phantom.phantom import PHANTOM_SITES, make_phantom, phantom_box
+from TumorGenCore.training.data.cases import Case
+from TumorGenCore.training.data.tumor_masks import case_tumors
+from TumorGenCore.volumes.geometry import Box, Grid
+
+__all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_of"]
+
+#: Margin of the evaluation's boxes around a real tumor, mm per face.
+ROUGH_MARGIN_MM = 10.0
+#: What is measured around a tumor lies within so many voxels of it.
+_MARGIN_VOXELS = 4
+
+
+Group = Literal["tumor", "healthy", "phantom"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where an evaluation inserts.
+
+    Args:
+        name: shown in reports.
+        group: ``tumor`` (the box is drawn over a real one), ``healthy`` tissue of a patient, or ``phantom``.
+        image: the scan, SUV.
+        box: where.
+        real: the patient's real tumors, 0/1, where the box is drawn over one.
+        patient: whose scan it is.
+    """
+
+    name: str
+    group: Group
+    image: sitk.Image
+    box: Box
+    real: sitk.Image | None = None
+    patient: str = "phantom"
+
+
+#: Sites and what was inserted there, one result a seed.
+Shown = Sequence[tuple[Site, list[InsertionResult]]]
+#: The groups in the report's order.
+GROUPS: tuple[Group, ...] = ("tumor", "healthy", "phantom")
+
+
+def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:
+    """A rough box around the whole of the case's largest tumor, and ``healthy`` boxes at random healthy places."""
+    sites = []
+    if case.lesions:
+        lesion = max(case.lesions, key=lambda item: item.volume_ml)
+        tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
+        i, j, k = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
+        box = Box(tight.center_lps, (i, j, k))
+        sites.append(Site(f"{case.name} tumor", "tumor", case.image, box, case_tumors(case), case.patient))
+    rng = np.random.default_rng([seed, len(case.healthy_lps)])
+    for n in range(healthy if len(case.healthy_lps) else 0):
+        box = _healthy_box(case, edge_mm, rng)
+        sites.append(Site(f"{case.name} healthy {n + 1}", "healthy", case.image, box, None, case.patient))
+    return sites
+
+
+def phantom_sites(seed: int = 0) -> list[Site]:
+    """Every named site of one digital phantom: organs and trunk, which patients' crops may lack."""
+    image = make_phantom(seed)
+    return [Site(f"phantom {name}", "phantom", image, phantom_box(name)) for name in PHANTOM_SITES]
+
+
+def evaluate_site(
+    generator: TumorGenerator, site: Site, seeds: range, steps: int | None = None
+) -> tuple[dict, list[InsertionResult]]:
+    """Insert with every seed and measure.
+
+    Returns:
+        The results, and before them means over the seeds of
+
+        - ``uptake_dice`` and ``contrast`` of the mask, see ``mask_agreement``;
+        - ``volume_ml`` and its ``volume_variation`` (deviation over mean), ``suv_max``;
+        - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
+    """
+    prepared = generator.prepare(site.image, site.box, suv_factor=1)
+    results = generator.generate_many(prepared, seeds=seeds, steps=steps)
+    grid = Grid.from_image(site.image)
+    start, stop = site.box.index_bounds(grid, _MARGIN_VOXELS)
+    around = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
+    masks = [sitk.GetArrayViewFromImage(r.mask)[around] > 0 for r in results]
+    box = site.box.mask(grid)[around]
+    images = [sitk.GetArrayViewFromImage(r.image)[around] for r in results]
+    measured = [_measure(image, mask, box) for image, mask in zip(images, masks, strict=True)]
+    figures = {key: _mean([m[key] for m in measured]) for key in ("uptake_dice", "contrast", "suv_max")}
+    volumes = [float(m.sum() * np.prod(site.image.GetSpacing())) / 1000 for m in masks]
+    figures["volume_ml"] = _mean(volumes)
+    figures["volume_variation"] = float(np.std(volumes) / np.mean(volumes)) if max(volumes) > 0 else None
+    figures["seed_dice"] = _mean([dice(a, b) for a, b in combinations(masks, 2)])
+    return figures, results
+
+
+def _measure(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> dict:
+    if not mask.any():
+        return {"uptake_dice": 0.0, "contrast": None, "suv_max": None}
+    return {
+        "uptake_dice": uptake_dice(suv, mask, box),
+        "contrast": contrast(suv, mask, box),
+        "suv_max": float(suv[mask].max()),
+    }
+
+
+def _mean(values: list) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _healthy_box(case: Case, edge_mm: float, rng: np.random.Generator) -> Box:
+    """A box at a healthy place, inside the body as far as twenty tries find one."""
+    best, most = None, -1.0
+    for _ in range(20):
+        center = case.healthy_lps[rng.integers(len(case.healthy_lps))]
+        box = Box((center[0], center[1], center[2]), (edge_mm, edge_mm, edge_mm))
+        inside = box.mask(Grid.from_image(case.image))
+        share = float((sitk.GetArrayViewFromImage(case.image)[inside] > 0.2).mean())
+        if share > most:
+            best, most = box, share
+        if share > 0.9:
+            break
+    assert best is not None
+    return best

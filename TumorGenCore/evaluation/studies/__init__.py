@@ -1,0 +1,1 @@
+"""Comparisons that train or insert anew: ablation, rivals, usefulness."""

@@ -1,0 +1,267 @@
+"""`tumorgen ablate`: short runs that differ in one thing each, on the same patients, boxes and seeds (Table 2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
+from TumorGenCore.bundle.model_bundle import METADATA, load_bundle
+from TumorGenCore.bundle.resolution import ResolutionRecovery
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.features.method_distances import every_distance
+from TumorGenCore.evaluation.features.resampling import mean_of_patients
+from TumorGenCore.evaluation.patients import check_unseen
+from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
+from TumorGenCore.evaluation.studies.ablation_text import ablation_text, save_ablation
+from TumorGenCore.evaluation.themes.alignment import alignment
+from TumorGenCore.insertion.generator import Paste, TumorGenerator
+from TumorGenCore.method.pseudo_mask import BoxOffsets
+from TumorGenCore.training.config import GeneratorRun
+from TumorGenCore.training.data.cases import Case, load_cases, split_patients
+from TumorGenCore.training.loop.run_folder import open_run_folder
+from TumorGenCore.training.stages.autoencoder import load_autoencoder
+from TumorGenCore.training.stages.generator import train_generator
+from TumorGenCore.training.stages.rival import hash_vae
+from TumorGenCore.training.stages.segmenter import Segmenter
+from TumorGenCore.volumes.safe_write import replacing
+
+__all__ = ["CONFIG", "FIGURES", "VARIANTS", "Variant", "ablate"]
+
+CONFIG = "ablation.json"
+FULL = "full"
+#: Of a site, means over its seeds.
+FIGURES = ("dice", "nsd", "uptake_dice")
+_BUNDLE = "bundle"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One thing that differs.
+
+    Args:
+        label: in the report.
+        changes: of the run's settings; without any, the networks of ``full`` are used.
+        bundle: what of the bundle's metadata differs.
+        sampling: what of its sampling differs.
+        paste, refine, fit_mask: of the generator.
+    """
+
+    label: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    bundle: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    paste: Paste = "change"
+    refine: bool = True
+    fit_mask: bool = True
+
+
+#: By the name on the command line. The refiner learns from estimates that are cut off from the vector field's gradient,
+#: so that a vector field beside no refiner is the same one, and only the mask differs.
+VARIANTS: dict[str, Variant] = {
+    FULL: Variant("TumorGen"),
+    "tight-box": Variant("without BA-PMG: tight box", {"offsets": BoxOffsets(alpha=0.0, least_mm=0.0)}),
+    "no-coarse": Variant("without coarse", {"lambda_1": 0.0}),
+    "no-fine": Variant("without fine", {"lambda_2": 0.0}),
+    "no-refiner": Variant("without VMR: the latent mask, upsampled", refine=False),
+    "no-fit": Variant("M' not fitted to the uptake", fit_mask=False),
+    "not-drawn": Variant("uptake and size left to the model", bundle={"uptake": UptakeLaw(), "fill": FillLaw()}),
+    "no-recovery": Variant("resolution not restored", bundle={"resolution": ResolutionRecovery()}),
+    "mask-noise": Variant("masks start from training's noise", sampling={"mask_noise": 1.0}),
+    "mask-after": Variant("condition masked after encoding", {"condition": "after"}),
+    "no-box-channel": Variant("without the box channel", {"box_channel": False}),
+    "uniform-time": Variant("time drawn uniformly", {"time_sampling": "uniform"}),
+    "replace": Variant("paste by replacement", paste="replace"),
+}
+
+
+def ablate(
+    data: Path,
+    autoencoder: Path,
+    segmenter: Segmenter,
+    output: Path,
+    run: GeneratorRun,
+    only: Sequence[str] | None = None,
+    resume: bool = False,
+    seeds: int = 3,
+    device: str = "auto",
+    on_progress: Callable[[str], None] | None = None,
+    quiet: bool = True,
+) -> dict:
+    """Train what is not trained yet, evaluate all, and write ``report.json``, ``report.md`` and ``ablation.png``.
+
+    Every variant is trained with the same examples, noise and seed, as far as what differs allows, and draws tumors of
+    the same seeds in the same boxes: rough ones on the held-out patients' largest tumors, and healthy sites.
+
+    Args:
+        data: folder of cases.
+        autoencoder: output folder of the VAE's run.
+        segmenter: the judge of masks.
+        output: folder of the run; a folder a variant, and cached latents, which variants share where their examples are
+            the same.
+        run: settings of ``full``.
+        only: names in ``VARIANTS``; all by default.
+        resume: go on with the run in ``output``; a variant that is finished is not trained again.
+        seeds: 0, 1, ... per site.
+        device: of the evaluation.
+        on_progress: called with a line per variant.
+        quiet: no progress bars.
+
+    Raises:
+        TrainingDataError: an unknown name, a segmenter that knows a held-out patient, no held-out patient with a
+            tumor, or an output folder with another run.
+    """
+    names = _checked(only)
+    tell = on_progress or (lambda line: None)
+    vae, vae_run = load_autoencoder(autoencoder)
+    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
+    training, held_out = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
+    sites = [site for case in held_out for site in sites_of(case)]
+    if not any(site.real for site in sites):
+        raise TrainingDataError(
+            "The configuration holds out no patient with a tumor; raise data.validation_share or add cases."
+        )
+    check_unseen("segmenter", segmenter.training_cases, [c.name for c in held_out], run.data.patient_pattern)
+    open_run_folder(output, run, CONFIG, resume, autoencoder=hash_vae(vae))
+    shown = {}
+    for name in names:
+        variant = VARIANTS[name]
+        folder = output / (name if variant.changes else FULL)
+        if not (folder / _BUNDLE / METADATA).is_file():
+            varied = _varied(run, variant, vae_run.patch.spacing_mm)
+            cache = output / "cache" / _examples_of(varied)
+            train_generator(data, autoencoder, folder, varied, True, quiet, _BUNDLE, cache=cache, cases=cases)
+            tell(f"{name}: trained")
+        bundle = replace(load_bundle(folder / _BUNDLE), **variant.bundle)
+        bundle.sampling = replace(bundle.sampling, **variant.sampling)
+        generator = TumorGenerator(
+            bundle, device, paste=variant.paste, refine=variant.refine, fit_mask=variant.fit_mask
+        )
+        shown[name] = _evaluated(generator, sites, range(seeds), segmenter)
+        tell(f"{name}: evaluated")
+    report = _report(run, shown, sites, segmenter, _largest(held_out), _largest(training))
+    for file, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", ablation_text(report))):
+        with replacing(output / file) as temporary:
+            temporary.write_text(text)
+    save_ablation(report, output / "ablation.png")
+    return report
+
+
+def _checked(only: Sequence[str] | None) -> list[str]:
+    unknown = sorted(set(only or ()) - set(VARIANTS))
+    if unknown:
+        raise TrainingDataError(f"There are no variants {unknown}; there are {', '.join(VARIANTS)}.")
+    return [name for name in VARIANTS if only is None or name in only]
+
+
+def _varied(run: GeneratorRun, variant: Variant, voxel_mm: float) -> GeneratorRun:
+    varied = replace(run, **variant.changes)
+    if "offsets" in variant.changes:  # A tight box still holds the voxels that the tumor touches.
+        varied = replace(varied, offsets=replace(varied.offsets, least_mm=voxel_mm))
+    return varied
+
+
+def _examples_of(run: GeneratorRun) -> str:
+    """A name for the latents of a run: runs with one name make the same ones. What is read is checked once more."""
+    decides = (run.data, run.offsets, run.examples, run.buckets, run.validation_examples, run.condition, run.loop.seed)
+    return hashlib.sha256(repr(decides).encode()).hexdigest()[:12]
+
+
+def _largest(cases: Sequence[Case]) -> list[LesionSample]:
+    return [real_lesions(case)[0] for case in cases if case.lesions]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is kept of a variant: a row a site, and the lesions at the sites whose boxes are drawn over tumors."""
+
+    rows: list[dict]
+    lesions: list[LesionSample]
+
+
+def _evaluated(generator: TumorGenerator, sites: Sequence[Site], seeds: range, segmenter: Segmenter) -> _Shown:
+    shown = _Shown([], [])
+    for site in sites:
+        figures, results = evaluate_site(generator, site, seeds)
+        judged = [alignment(segmenter, result.image, result.mask, site.box) for result in results]
+        row: dict = {"site": site.name, "group": site.group, "patient": site.patient}
+        row |= {name: _mean([some[name] for some in judged]) for name in ("dice", "nsd")}
+        empty = sum(some["dice"] is None for some in judged)
+        shown.rows.append({**row, "uptake_dice": figures["uptake_dice"], "empty": empty})
+        if site.group == "tumor":
+            shown.lesions.extend(
+                synthetic_lesion(site.name, site.patient, seed, result.image, result.mask)
+                for seed, result in zip(seeds, results, strict=True)
+            )
+    return shown
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _report(
+    run: GeneratorRun,
+    shown: Mapping[str, _Shown],
+    sites: Sequence[Site],
+    segmenter: Segmenter,
+    held_out: Sequence[LesionSample],
+    training: Sequence[LesionSample],
+) -> dict:
+    lesions = {name: some.lesions for name, some in shown.items()}
+    real = [
+        {"patient": site.patient, **alignment(segmenter, site.image, site.real, site.box)}
+        for site in sites
+        if site.real is not None
+    ]
+    variants = {
+        name: {
+            "label": VARIANTS[name].label,
+            **{group: _means(_of_group(some.rows, group)) for group in ("all", "tumor", "healthy")},
+            "over_full": _differences(some.rows, shown[FULL].rows) if FULL in shown and name != FULL else None,
+            "empty": sum(row["empty"] for row in some.rows),
+            "sites": some.rows,
+        }
+        for name, some in shown.items()
+    }
+    return {
+        "steps": run.loop.steps,
+        "patients": sorted({site.patient for site in sites}),
+        "ceiling": {name: mean_of_patients(_by_patient(real, name)) for name in ("dice", "nsd")},
+        "variants": variants,
+        "frechet": every_distance(lesions, held_out, training),
+    }
+
+
+def _of_group(rows: Sequence[dict], group: str) -> list[dict]:
+    return [row for row in rows if group in ("all", row["group"])]
+
+
+def _by_patient(rows: Sequence[dict], name: str) -> dict[str, float]:
+    means = {patient: _mean([r[name] for r in rows if r["patient"] == patient]) for patient in _patients(rows)}
+    return {patient: mean for patient, mean in means.items() if mean is not None}
+
+
+def _patients(rows: Sequence[dict]) -> list[str]:
+    return sorted({row["patient"] for row in rows})
+
+
+def _means(rows: Sequence[dict]) -> dict:
+    return {name: mean_of_patients(_by_patient(rows, name)) for name in FIGURES}
+
+
+def _differences(rows: Sequence[dict], full: Sequence[dict]) -> dict:
+    """Each patient's own difference to ``full``: what patients have in common with it cancels."""
+    found = {}
+    for name in FIGURES:
+        here, there = _by_patient(rows, name), _by_patient(full, name)
+        found[name] = mean_of_patients({p: here[p] - there[p] for p in here if p in there})
+    return found

@@ -1,0 +1,131 @@
+"""The Markdown and the plot of `tumorgen ablate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from TumorGenCore.evaluation.themes.realism_text import distance_cells, interval_text, number, table_lines
+from TumorGenCore.volumes.safe_write import replacing
+
+__all__ = ["ablation_text", "save_ablation"]
+
+_TITLES = {"dice": "DSC", "nsd": "NSD 2 mm", "uptake_dice": "uptake_dice"}
+_FRECHET = {"radiomics": "radiomics (FRD's manner)", "efflite0": "FD-EffLite0"}
+
+
+def ablation_text(report: dict) -> str:
+    """The report that ``ablate`` gives, as Markdown."""
+    return "\n".join(
+        [
+            "# Ablation",
+            "",
+            f"Each variant was trained once, for {report['steps']} steps, with the same examples, noise and seed as "
+            "far as what differs allows; *without VMR*, *not fitted*, *left to the model*, *not restored* and *paste "
+            "by replacement* use the networks of the first row. So few steps make all of them worse than a shipped "
+            "bundle: compare rows, not with other reports. One training each says nothing of how much a second one "
+            "would differ.",
+            "",
+            f"Held-out patients: {', '.join(report['patients'])}. The same boxes and seeds for all: rough boxes on the "
+            "largest tumors, and healthy sites. *DSC* and *NSD*: what a segmenter that was trained on real patients "
+            "finds, against the mask, in the box; *uptake_dice*: the mask against the uptake it sits on. Each patient "
+            "counts once; intervals are 95 %, over patients. *Empty*: results in which no tumor grew, which count in "
+            "uptake_dice only.",
+            "",
+            "Frechet distances are those of the tumor sites to the largest lesions of the training patients, on "
+            "the same principal components for all rows; the row of the real lesions is their floor and the "
+            "segmenter's ceiling. *Excess* is over the floor.",
+            "",
+            *_main_table(report),
+            *_by_group(report),
+            *_differences(report),
+            "![ablation](ablation.png)",
+            "",
+        ]
+    )
+
+
+def _main_table(report: dict) -> list[str]:
+    head = [""]
+    for title in _FRECHET.values():
+        head += [title, "excess"]
+    head += [*_TITLES.values(), "empty"]
+    rows = [_real_row(report)]
+    for name, variant in report["variants"].items():
+        cells = []
+        for key in _FRECHET:
+            found = report["frechet"][key].get("methods", {}).get(name, {})
+            value, _, excess = distance_cells(found) if "value" in found else ("-", "", "-")
+            cells += [value, excess]
+        rows.append([variant["label"], *cells, *_cells(variant["all"]), str(variant["empty"])])
+    reasons = []
+    for key, title in _FRECHET.items():
+        found = report["frechet"][key]
+        if "left_out" in found:
+            reasons += [f"{title} is left out: {found['left_out']}", ""]
+        for name, row in found.get("methods", {}).items():
+            if "left_out" in row:
+                reasons += [f"{title} is left out for {name}: {row['left_out']}", ""]
+    return [*table_lines(head, rows), *reasons]
+
+
+def _real_row(report: dict) -> list[str]:
+    cells = []
+    for key in _FRECHET:
+        known = [row for row in report["frechet"][key].get("methods", {}).values() if "value" in row]
+        cells += [distance_cells(known[0])[1] if known else "-", "-"]
+    ceiling = [_cell(report["ceiling"][name]) for name in ("dice", "nsd")]
+    return ["real, held out", *cells, *ceiling, "-", "-"]
+
+
+def _by_group(report: dict) -> list[str]:
+    lines: list[str] = []
+    for group, title in (("tumor", "Boxes over real tumors"), ("healthy", "Boxes in healthy tissue")):
+        rows = [[v["label"], *_cells(v[group])] for v in report["variants"].values()]
+        lines += [f"## {title}", "", *table_lines(["", *_TITLES.values()], rows)]
+    return lines
+
+
+def _differences(report: dict) -> list[str]:
+    rows = [[v["label"], *_cells(v["over_full"])] for v in report["variants"].values() if v["over_full"]]
+    if not rows:
+        return []
+    note = "Mean of each patient's own difference; an interval that holds 0 leaves open which is better."
+    return ["## Difference to TumorGen", "", note, "", *table_lines(["", *_TITLES.values()], rows)]
+
+
+def _cells(means: dict) -> list[str]:
+    return [_cell(means[name]) for name in _TITLES]
+
+
+def _cell(found: dict) -> str:
+    return number(found["mean"]) + interval_text(found["interval"])
+
+
+def save_ablation(report: dict, path: Path) -> None:
+    """A panel a figure, a row a variant, with intervals over patients; the dotted line is TumorGen's."""
+    variants = list(report["variants"].items())[::-1]
+    figure = Figure(figsize=(13, 0.8 + 0.45 * (len(variants) + 1)), layout="constrained")
+    panels = [(key, title, True) for key, title in _FRECHET.items()]
+    panels += [(key, title, False) for key, title in _TITLES.items()]
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axis, (key, title, is_distance) in zip(axes, panels, strict=True):
+        for row, (name, variant) in enumerate(variants):
+            found = report["frechet"][key].get("methods", {}).get(name, {}) if is_distance else variant["all"][key]
+            value = found.get("value" if is_distance else "mean")
+            bounds = found.get("value_interval" if is_distance else "interval")
+            if value is None:
+                continue
+            if bounds is not None:
+                axis.plot(bounds, [row, row], color="0.6", linewidth=2)
+            axis.plot([value], [row], "o", color="black", markersize=4)
+            if name == "full":
+                axis.axvline(value, color="#1f77b4", linestyle=":", linewidth=1)
+        axis.set_title(title, fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.25)
+    axes[0].set_yticks(range(len(variants)), [variant["label"] for _, variant in variants], fontsize=7)
+    figure.supxlabel("Synthetic lesions are not for diagnosis", fontsize=7, color="0.35")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)

@@ -1,0 +1,178 @@
+"""`tumorgen compare`: TumorGen and its rivals on the same patients, boxes and seeds, in one run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.features.method_distances import every_distance
+from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
+from TumorGenCore.evaluation.rivals.host import Rival
+from TumorGenCore.evaluation.rivals.lineup import rivals_of
+from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.sites import Site, sites_of
+from TumorGenCore.evaluation.studies.comparison_text import comparison_text
+from TumorGenCore.evaluation.themes.alignment import Figures, alignment, mean_alignment
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
+from TumorGenCore.training.data.cases import Case, load_cases
+from TumorGenCore.training.stages.rival import TrainedRival
+from TumorGenCore.training.stages.segmenter import Segmenter
+from TumorGenCore.volumes.geometry import Box, Grid
+from TumorGenCore.volumes.safe_write import replacing
+
+__all__ = ["Made", "compare", "insert_all"]
+
+#: Tissue that is kept around a box for the contact sheet, mm.
+_SHOWN_MM = 60.0
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is measured of one insertion."""
+
+    site: Site
+    lesion: LesionSample
+    figures: Figures
+    seconds: float
+
+
+def compare(
+    generator: TumorGenerator,
+    data: Path,
+    output: Path,
+    segmenter: Segmenter,
+    trained: Sequence[TrainedRival] = (),
+    seeds: int = 3,
+    on_progress: Callable[[str], None] | None = None,
+) -> dict:
+    """Insert with every method, measure, and write ``report.json``, ``report.md`` and ``contact_sheet.png``.
+
+    Args:
+        generator: the bundle on its device. Its held-out patients are the places, its training patients the donors.
+        data: folder with ``*_image.nii.gz`` / ``*_mask.nii.gz`` of both.
+        output: folder of the report.
+        segmenter: the judge of masks.
+        trained: rivals that were trained, of any kind.
+        seeds: 0, 1, ... per site.
+        on_progress: called with a line per site.
+
+    Raises:
+        TrainingDataError: a network learned from an evaluated patient, a rival has another VAE than the bundle, no
+            training case has a tumor, or there is no place to insert at.
+    """
+    tell = on_progress or (lambda line: None)
+    names, pattern = held_out_names(generator.bundle, None), segmenter.run.data.patient_pattern
+    check_unseen("segmenter", segmenter.training_cases, names, pattern)
+    check_unseen("bundle", generator.bundle.notes["cases"].get("training", ()), names, pattern)
+    for rival in trained:
+        check_unseen(f"{rival.run.kind} rival", rival.training_cases, names, rival.run.data.patient_pattern)
+        rival.check_bundle(generator.bundle)
+    held_out = load_cases(data, names, patient_pattern=pattern)
+    training = load_training_cases(generator.bundle, data, pattern)
+    methods = rivals_of(generator, training, trained)
+    sites = [site for case in held_out for site in sites_of(case)]
+    if not sites:
+        raise TrainingDataError(f"{', '.join(names)} have neither a tumor nor healthy tissue to insert at.")
+    output.mkdir(parents=True, exist_ok=True)
+    made, panels = insert_all(methods, sites, range(seeds), segmenter, tell)
+    real = _largest(held_out), _largest(training)
+    tumor = {method: [m.lesion for m in some if m.site.group == "tumor"] for method, some in made.items()}
+    report = {
+        "bundle": generator.bundle.name,
+        "weights_sha256": generator.bundle.weights_hash,
+        "cases": sorted(names),
+        "seeds": list(range(seeds)),
+        "frechet": every_distance(tumor, *real),
+        "alignment": {
+            "ceiling": {**_ceiling(next(iter(made.values())), segmenter), "volume_ml": _median_ml(real[0])},
+            "methods": {method: _alignment(some) for method, some in made.items()},
+        },
+        "seconds": {method: _seconds([m.seconds for m in some]) for method, some in made.items()},
+    }
+    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", comparison_text(report))):
+        with replacing(output / name) as temporary:
+            temporary.write_text(text)
+    save_contact_sheet(panels, output / "contact_sheet.png", columns=1 + len(methods))
+    return report
+
+
+def insert_all(
+    methods: Mapping[str, Rival],
+    sites: Sequence[Site],
+    seeds: range,
+    segmenter: Segmenter,
+    tell: Callable[[str], None],
+) -> tuple[dict[str, list[Made]], list[PreviewCase]]:
+    """Every method at every site with every seed, and a row a site for the contact sheet, of the first seed.
+
+    A method's first insertion is made twice, and timed the second time, when its networks are warm. Methods take turns
+    at each site, so that what else the machine does disturbs all of them alike.
+    """
+    made: dict[str, list[Made]] = {method: [] for method in methods}
+    panels = []
+    for site in sites:
+        panels.append(_panel(f"{site.name}: scan", site, site.image, site.real))
+        for method, rival in methods.items():
+            if not made[method]:
+                rival(site, seeds[0])
+            for seed in seeds:
+                start = time.perf_counter()
+                image, mask = rival(site, seed)
+                seconds = time.perf_counter() - start
+                lesion = synthetic_lesion(f"{method}: {site.name}", site.patient, seed, image, mask)
+                made[method].append(Made(site, lesion, alignment(segmenter, image, mask, site.box), seconds))
+                if seed == seeds[0]:
+                    panels.append(_panel(method, site, image, mask))
+        tell(f"{site.name}: done")
+    return made, panels
+
+
+def _largest(cases: Sequence[Case]) -> list[LesionSample]:
+    """The largest lesion of every case, which the boxes are drawn over."""
+    return [real_lesions(case)[0] for case in cases if case.lesions]
+
+
+def _alignment(made: Sequence[Made]) -> dict:
+    groups = {}
+    for group in ("tumor", "healthy"):
+        some = [m for m in made if m.site.group == group]
+        figures = mean_alignment([m.site.patient for m in some], [m.figures for m in some])
+        groups[group] = {**figures, "volume_ml": _median_ml([m.lesion for m in some])}
+    return groups
+
+
+def _median_ml(lesions: Sequence[LesionSample]) -> float | None:
+    """Median volume of the masks that are not empty, None without any: the larger a tumor, the higher its DSC."""
+    volumes = [lesion.mask.sum() * np.prod(lesion.spacing_mm) / 1000 for lesion in lesions if lesion.mask.any()]
+    return float(np.median(volumes)) if volumes else None
+
+
+def _ceiling(made: Sequence[Made], segmenter: Segmenter) -> dict:
+    """The segmenter on the real tumors that the boxes are drawn over."""
+    sites = {m.site.name: m.site for m in made if m.site.real is not None}.values()
+    figures = [alignment(segmenter, s.image, s.real, s.box) for s in sites if s.real is not None]
+    return mean_alignment([s.patient for s in sites], figures)
+
+
+def _seconds(values: Sequence[float]) -> dict:
+    low, median, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
+    return {"median": median, "quartiles": [low, high], "n": len(values)}
+
+
+def _panel(title: str, site: Site, image: sitk.Image, mask: sitk.Image | None) -> PreviewCase:
+    return PreviewCase(title, _around(image, site.box), None if mask is None else _around(mask, site.box), site.box)
+
+
+def _around(image: sitk.Image, box: Box) -> sitk.Image:
+    """What the contact sheet shows of an image: a whole body for every panel would not fit the memory."""
+    grid = Grid.from_image(image)
+    start, stop = box.index_bounds(grid, int(np.ceil(_SHOWN_MM / min(grid.spacing_mm))))
+    return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())

@@ -1,0 +1,326 @@
+"""`tumorgen usefulness`: does a segmenter with few real patients learn more with synthetic tumors beside them?
+
+All arms train one network for as many steps on as many patches; the same six in ten of them show a tumor, and the
+tissue of the others comes from the same scans. Half of the tumors of an arm with synthetic ones are synthetic. The
+test are patients whom neither segmenters nor generator have seen.
+
+What TumorGen's arm means: the generator was trained on *all* real training patients, not on the few alone. So this arm
+stands for a user with few patients and a finished bundle, who gets what the bundle has learned from others. It says
+nothing of a generator that is trained on the few alone. Copy-paste and rules know the few patients only. The arm with
+all real training patients is the ceiling: what the bundle's training patients are worth where they can be shared.
+
+The held-out tumors are large. Small ones are made of them as the generator's lessons are: shrunk, blurred and grown
+into healthy tissue of the same patient. Arms whose tumors are made in a like manner (TumorGen's lessons, copy-paste)
+may find these more easily than they would find real small ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.features.distributions import quantiles
+from TumorGenCore.evaluation.features.resampling import mean_of_patients
+from TumorGenCore.evaluation.patients import check_unseen, held_out_names
+from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
+from TumorGenCore.evaluation.rivals.donors import Donors
+from TumorGenCore.evaluation.rivals.host import Rival
+from TumorGenCore.evaluation.rivals.own import Own
+from TumorGenCore.evaluation.rivals.rule_based import RuleBased
+from TumorGenCore.evaluation.studies.synthetic_scans import SyntheticSite, healthy_sites, with_tumors
+from TumorGenCore.evaluation.studies.usefulness_text import save_usefulness, usefulness_text
+from TumorGenCore.evaluation.themes.detection import (
+    FIGURES,
+    SearchedScan,
+    detection_figures,
+    find_tumors,
+    made_small,
+    own_size,
+)
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
+from TumorGenCore.lesions.quality import GOOD_QUALITY
+from TumorGenCore.training.config import SegmenterRun
+from TumorGenCore.training.data.cases import Case, case_files, load_cases
+from TumorGenCore.training.data.labeled_scans import LabeledScan, PatchPicker, labeled, tissue_only
+from TumorGenCore.training.loop.run_folder import open_run_folder
+from TumorGenCore.training.loop.trainer import LoopSettings, train
+from TumorGenCore.training.stages.segmenter import SegmenterStage
+from TumorGenCore.volumes.safe_write import replacing
+
+__all__ = ["ARMS", "CONFIG", "UsefulnessRun", "usefulness"]
+
+CONFIG = "usefulness.json"
+#: By their names in folders and figures.
+ARMS = {
+    "real": "few real",
+    "copy-paste": "few real + copy-paste",
+    "rule-based": "few real + rule-based",
+    "tumorgen": "few real + TumorGen",
+    "all-real": "all real (ceiling)",
+}
+BASE = "real"
+#: Volumes at which small lesions are divided, ml, and the groups of lesions that are reported.
+SIZES_ML = (2.0, 10.0)
+GROUPS = ("own size", "made small", "made small: below 2 ml", "made small: 2 to 10 ml", "made small: from 10 ml")
+#: Sites of the contact sheet.
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class UsefulnessRun:
+    """All that decides the result.
+
+    Args:
+        segmenter: network, loop and patches; of its data settings, pattern and excluded boxes.
+        healthy_only: cases that give healthy tissue to all arms and sites to synthetic tumors, and no real tumor.
+        patients: how many of the training patients the few are.
+        patient_seed: decides who they are.
+        seeds: segmenters an arm.
+        synthetic_scans: made once for each way to make them.
+        small_lesions: made of each held-out patient's.
+    """
+
+    segmenter: SegmenterRun = field(default_factory=lambda: SegmenterRun(loop=LoopSettings(steps=500)))
+    healthy_only: list[str] = field(default_factory=list)
+    patients: int = 5
+    patient_seed: int = 0
+    seeds: int = 3
+    synthetic_scans: int = 40
+    small_lesions: int = 9
+
+
+@dataclass(frozen=True)
+class _Patients:
+    """Cases by what they are for."""
+
+    few: list[Case]
+    every: list[Case]
+    tissue: list[Case]
+    held_out: list[Case]
+
+
+def usefulness(
+    generator: TumorGenerator,
+    data: Path,
+    output: Path,
+    run: UsefulnessRun,
+    resume: bool = False,
+    on_progress: Callable[[str], None] | None = None,
+    quiet: bool = True,
+) -> dict:
+    """Train every arm with every seed, test, and write ``report.json``, ``report.md`` and pictures.
+
+    Args:
+        generator: the bundle on its device; its metadata name training and held-out cases.
+        data: folder with both.
+        output: folder of the run.
+        run: its settings.
+        resume: go on with the run in ``output``; a segmenter that was tested is not trained again.
+        on_progress: called with a line per step of the work.
+        quiet: no progress bars.
+
+    Raises:
+        TrainingDataError: too few patients or healthy places, no held-out tumor, or another run's output folder.
+    """
+    tell = on_progress or (lambda line: None)
+    patients = _patients(generator, data, run)
+    tell(f"few patients: {', '.join(case.name for case in patients.few)}")
+    excluded = run.segmenter.data.exclude_lps_mm
+    tissue = [(case, tissue_only(case, excluded.get(case.name, ()))) for case in patients.tissue]
+    few = [(case, labeled(case)) for case in patients.few]
+    sites = healthy_sites(_in_turns(few, tissue), run.synthetic_scans, run.patient_seed)
+    methods = _methods(generator, patients.few)
+    open_run_folder(output, run, CONFIG, resume, bundle=generator.bundle.weights_hash)
+    synthetic, empty = {}, {}
+    for name, method in methods.items():
+        synthetic[name], empty[name] = with_tumors(method, sites)
+        tell(f"{name}: {len(synthetic[name])} synthetic tumors")
+    _save_examples(synthetic, sites, output / "synthetic.png")
+    searched = _searched(patients.held_out, run)
+    tell(f"{len(searched)} scans to search")
+    shown = [scan for _, scan in few]
+    everyone = [labeled(case) for case in patients.every]
+    rows: dict[str, dict[int, list[dict]]] = {arm: {} for arm in ARMS}
+    for seed in range(run.seeds):
+        for arm in ARMS:
+            real = everyone if arm == "all-real" else shown
+            picker = PatchPicker(
+                real,
+                synthetic.get(arm, []),
+                [*real, *(scan for _, scan in tissue)],
+                run.segmenter.patch.spacing_mm,
+                seed,
+            )
+            folder = output / "runs" / f"{arm}-{seed}"
+            rows[arm][seed] = _tested(folder, replace(run.segmenter, loop=_of_seed(run, seed)), picker, searched, quiet)
+            tell(f"{arm}, seed {seed}: done")
+    report = {
+        "bundle": generator.bundle.name,
+        "weights_sha256": generator.bundle.weights_hash,
+        "few": [case.name for case in patients.few],
+        "all": [case.name for case in patients.every],
+        "healthy_only": [case.name for case in patients.tissue],
+        "held_out": [case.name for case in patients.held_out],
+        "seeds": list(range(run.seeds)),
+        "steps": run.segmenter.loop.steps,
+        "patches": run.segmenter.loop.steps * run.segmenter.batch_size,
+        "synthetic": {name: _about(scans, empty[name]) for name, scans in synthetic.items()},
+        "groups": {group: len({row["name"] for row in _of_group(rows[BASE][0], group)}) for group in GROUPS},
+        "arms": _summary(rows),
+    }
+    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", usefulness_text(report))):
+        with replacing(output / name) as temporary:
+            temporary.write_text(text)
+    save_usefulness(report, output / "usefulness.png")
+    return report
+
+
+def _patients(generator: TumorGenerator, data: Path, run: UsefulnessRun) -> _Patients:
+    held_out_names_ = held_out_names(generator.bundle, None)
+    training_names = sorted(case_files(data, generator.bundle.notes["cases"].get("training", ())))
+    settings = run.segmenter.data
+    check_unseen("bundle", training_names, held_out_names_, settings.patient_pattern)
+    strange = sorted(set(run.healthy_only) - set(training_names))
+    if strange:
+        raise TrainingDataError(
+            f"healthy_only names {', '.join(strange)}, not among the bundle's training cases in the data folder."
+        )
+    names = [*training_names, *held_out_names_]
+    cases = load_cases(data, names, _known(settings.exclude_lps_mm, names), settings.patient_pattern)
+    held_out = [case for case in cases if case.name in held_out_names_ and case.lesions]
+    tissue = [case for case in cases if case.name in run.healthy_only]
+    every = [case for case in cases if case.name in training_names and case not in tissue and case.lesions]
+    ranked = sorted({case.patient for case in every}, key=lambda patient: _rank(run.patient_seed, patient))
+    if not 0 < run.patients <= len(ranked) or not held_out:
+        raise TrainingDataError(
+            f"{run.patients} of {len(ranked)} training patients with a tumor are asked for, and {len(held_out)} "
+            "held-out cases have one; ask for no more than there are, and give the data folder of the bundle."
+        )
+    few = [case for case in every if case.patient in ranked[: run.patients]]
+    return _Patients(few, every, tissue, held_out)
+
+
+def _known(excluded: Mapping[str, list], names: Sequence[str]) -> dict[str, list]:
+    return {name: boxes for name, boxes in excluded.items() if name in names}
+
+
+def _rank(seed: int, patient: str) -> str:
+    """As the split does: adding a patient moves no other in the order."""
+    return hashlib.sha256(f"few {seed}/{patient}".encode()).hexdigest()
+
+
+def _in_turns(
+    few: Sequence[tuple[Case, LabeledScan]], tissue: Sequence[tuple[Case, LabeledScan]]
+) -> list[tuple[Case, LabeledScan]]:
+    """Every second site in a scan of healthy tissue, where there are any."""
+    if not tissue:
+        return list(few)
+    longest = max(len(few), len(tissue))
+    return [some[n % len(some)] for n in range(longest) for some in (tissue, few)]
+
+
+def _methods(generator: TumorGenerator, few: Sequence[Case]) -> dict[str, Rival]:
+    donors, settings = Donors(few), generator.bundle.patch
+    return {
+        "copy-paste": CopyPaste(donors, settings),
+        "rule-based": RuleBased(donors.uptake(), settings),
+        "tumorgen": Own(generator, least_quality=GOOD_QUALITY),
+    }
+
+
+def _searched(held_out: Sequence[Case], run: UsefulnessRun) -> list[SearchedScan]:
+    segmenter = run.segmenter
+    scans = []
+    for case in held_out:
+        scans.append(own_size(case, segmenter.patch.spacing_mm))
+        scans += made_small(case, segmenter.patch, segmenter.offsets, segmenter.patch_size, run.small_lesions, 0)
+    return scans
+
+
+def _of_seed(run: UsefulnessRun, seed: int) -> LoopSettings:
+    loop = run.segmenter.loop
+    # Held-out patients are the test: nothing is validated on them.
+    return replace(loop, seed=seed, validate_steps=loop.steps)
+
+
+def _tested(
+    folder: Path, run: SegmenterRun, picker: PatchPicker, searched: Sequence[SearchedScan], quiet: bool
+) -> list[dict]:
+    """A row a scan; from the folder where they are there already."""
+    done = folder / "rows.json"
+    if done.exists():
+        rows: list[dict] = json.loads(done.read_text())
+        return rows
+    folder.mkdir(parents=True, exist_ok=True)
+    network = train(SegmenterStage(run, picker), run.loop, folder, True, quiet)
+    rows = []
+    for scan in searched:
+        figures = detection_figures(find_tumors(network, run, scan.suv), scan)
+        rows.append(
+            {"name": scan.name, "patient": scan.patient, "kind": scan.kind, "volume_ml": scan.volume_ml, **figures}
+        )
+    with replacing(done) as temporary:
+        temporary.write_text(json.dumps(rows) + "\n")
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return rows
+
+
+def _of_group(rows: Sequence[dict], group: str) -> list[dict]:
+    return [row for row in rows if group in _groups_of(row)]
+
+
+def _groups_of(row: dict) -> tuple[str, ...]:
+    if row["kind"] == "own":
+        return (GROUPS[0],)
+    return GROUPS[1], GROUPS[2 + int(np.digitize(row["volume_ml"], SIZES_ML))]
+
+
+def _summary(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
+    summary: dict = {}
+    for arm, by_seed in rows.items():
+        groups: dict = {}
+        for group in GROUPS:
+            groups[group] = {}
+            for figure in FIGURES:
+                here = _by_patient(by_seed, group, figure)
+                base = _by_patient(rows[BASE], group, figure)
+                seeds = [_by_patient({seed: some}, group, figure) for seed, some in by_seed.items()]
+                groups[group][figure] = {
+                    **mean_of_patients(here),
+                    "seeds": [float(np.mean(list(values.values()))) if values else None for values in seeds],
+                    "over_real": mean_of_patients({p: here[p] - base[p] for p in here}) if arm != BASE else None,
+                }
+        summary[arm] = {"label": ARMS[arm], "groups": groups, "rows": {str(s): some for s, some in by_seed.items()}}
+    return summary
+
+
+def _by_patient(by_seed: Mapping[int, list[dict]], group: str, figure: str) -> dict[str, float]:
+    """Means over a patient's scans and the seeds."""
+    chosen = [row for rows in by_seed.values() for row in _of_group(rows, group)]
+    return {
+        patient: float(np.mean([row[figure] for row in chosen if row["patient"] == patient]))
+        for patient in sorted({row["patient"] for row in chosen})
+    }
+
+
+def _about(scans: Sequence[LabeledScan], empty: int) -> dict:
+    volumes = [len(scan.tumor_lps) * float(np.prod(scan.image.GetSpacing())) / 1000 for scan in scans]
+    return {"tumors": len(scans), "empty": empty, "volume_ml": quantiles(volumes)}
+
+
+def _save_examples(synthetic: Mapping[str, Sequence[LabeledScan]], sites: Sequence[SyntheticSite], path: Path) -> None:
+    panels = []
+    for place in sites[:_SHOWN]:
+        panels.append(PreviewCase(f"{place.site.name}: scan", place.site.image, None, place.site.box))
+        for name, scans in synthetic.items():
+            made = next((scan for scan in scans if scan.name == place.scan.name), place.scan)
+            panels.append(PreviewCase(name, made.image, made.tumors, place.site.box))
+    save_contact_sheet(panels, path, columns=1 + len(synthetic))

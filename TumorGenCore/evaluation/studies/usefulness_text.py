@@ -1,0 +1,108 @@
+"""The Markdown and the plot of `tumorgen usefulness`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from TumorGenCore.evaluation.themes.realism_text import interval_text, number, table_lines
+from TumorGenCore.lesions.quality import GOOD_QUALITY
+from TumorGenCore.volumes.safe_write import replacing
+
+__all__ = ["save_usefulness", "usefulness_text"]
+
+_TITLES = {"dice": "DSC", "sensitivity": "detection sensitivity", "false_positives": "false positives a scan"}
+_PLOTTED = ("own size", "made small")
+
+
+def usefulness_text(report: dict) -> str:
+    """The report that ``usefulness`` gives, as Markdown."""
+    few, every = len(report["few"]), len(report["all"])
+    lines = [
+        f"# Usefulness of {report['bundle']}",
+        "",
+        f"A segmenter (MONAI's DynUNet) learns from {few} real cases ({', '.join(report['few'])}), alone or beside "
+        f"synthetic tumors, for {report['steps']} steps on {report['patches']} patches; the seeds {report['seeds']} "
+        "give other first weights and patches. Tumors are shown in six of ten patches of every arm; half of them are "
+        "synthetic where there are any. The tissue in the others is the same for all arms but the last: that of the "
+        f"few and of {', '.join(report['healthy_only']) or 'no others'}, whose own tumors are never shown.",
+        "",
+        f"**What the generator knows**: it was trained on all {every} real cases of the last row, the {few} among "
+        "them. TumorGen's row stands for a user with few patients and a finished bundle, which brings what it "
+        "learned from the others; it says nothing of a generator trained on the few alone. Its tumors of a quality "
+        f"below {GOOD_QUALITY:g} are drawn again. Copy-paste and the rules know the few only. The last row is the "
+        "ceiling.",
+        "",
+        f"Tested on {', '.join(report['held_out'])}, whom neither segmenters nor generator have seen. *Own size*: the "
+        "whole scan, with its tumors as they are, which are large. *Made small*: the same tumors shrunk, blurred and "
+        "grown into healthy tissue of the same patient, as the generator's lessons are made; arms whose tumors are "
+        "made in a like manner may find these more easily than real small ones.",
+        "",
+        "*DSC* of all tumors of a scan; *sensitivity*: share of lesions of which at least a tenth is found; *false "
+        "positives*: pieces of 0.3 ml and more that touch no tumor. A patient counts once, mean over scans and "
+        "seeds; intervals are 95 %, over patients. Beside them the lowest and the highest of the seeds.",
+        "",
+        *_made(report),
+    ]
+    for group, scans in report["groups"].items():
+        lines += [f"## {group[0].upper()}{group[1:]} ({scans} scans)", "", *_group(report, group)]
+    return "\n".join([*lines, "![usefulness](usefulness.png)", "", "![synthetic tumors](synthetic.png)", ""])
+
+
+def _made(report: dict) -> list[str]:
+    rows = []
+    for arm, about in report["synthetic"].items():
+        volume = about["volume_ml"]
+        cell = f"{number(volume['q50'])} ({number(volume['q10'])} to {number(volume['q90'])})"
+        rows.append([report["arms"][arm]["label"], str(about["tumors"]), str(about["empty"]), cell])
+    return table_lines(["synthetic tumors", "made", "none grew", "volume, ml: median (10 % to 90 %)"], rows)
+
+
+def _group(report: dict, group: str) -> list[str]:
+    rows, differences = [], []
+    for arm in report["arms"].values():
+        found = [arm["groups"][group][figure] for figure in _TITLES]
+        cells: list[str] = []
+        for figure in found:
+            seeds = [seed for seed in figure["seeds"] if seed is not None]
+            spread = f"{number(min(seeds))} to {number(max(seeds))}" if seeds else "-"
+            cells += [number(figure["mean"]) + interval_text(figure["interval"]), spread]
+        rows.append([arm["label"], *cells])
+        if found[0]["over_real"] is not None:
+            over = [figure["over_real"] for figure in found]
+            differences.append([arm["label"], *[number(o["mean"]) + interval_text(o["interval"]) for o in over]])
+    head = [""]
+    for title in _TITLES.values():
+        head += [title, "seeds"]
+    return [
+        *table_lines(head, rows),
+        "Difference to few real, each patient's own:",
+        "",
+        *table_lines(["", *_TITLES.values()], differences),
+    ]
+
+
+def save_usefulness(report: dict, path: Path) -> None:
+    """A panel a figure and group, a row an arm: mean and interval over patients, and a small dot a seed."""
+    arms = list(report["arms"].values())[::-1]
+    figure = Figure(figsize=(11, 5.2), layout="constrained")
+    axes = figure.subplots(len(_PLOTTED), len(_TITLES), sharey=True, squeeze=False)
+    for line, group in zip(axes, _PLOTTED, strict=True):
+        for axis, (key, title) in zip(line, _TITLES.items(), strict=True):
+            for row, arm in enumerate(arms):
+                found = arm["groups"][group][key]
+                if found["mean"] is None:
+                    continue
+                if found["interval"] is not None:
+                    axis.plot(found["interval"], [row, row], color="0.6", linewidth=2)
+                axis.plot([found["mean"]], [row], "o", color="black", markersize=5)
+                seeds = [seed for seed in found["seeds"] if seed is not None]
+                axis.plot(seeds, [row + 0.22] * len(seeds), ".", color="#d62728", markersize=4)
+            axis.set_title(f"{title}, {group}", fontsize=9)
+            axis.tick_params(labelsize=7)
+            axis.grid(alpha=0.25)
+        line[0].set_yticks(range(len(arms)), [arm["label"] for arm in arms], fontsize=8)
+    figure.supxlabel("bars: 95 % over patients; red dots: seeds", fontsize=8, color="0.35")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)

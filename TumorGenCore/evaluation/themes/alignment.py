@@ -1,0 +1,200 @@
+"""Alignment: does an independent segmenter find on I' what M' says is there?"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from monai.metrics import compute_dice, compute_surface_dice
+from numpy.typing import NDArray
+
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, Rows
+from TumorGenCore.evaluation.sites import GROUPS, Shown
+from TumorGenCore.lesions.agreement import dice
+from TumorGenCore.volumes.geometry import Box, Grid
+from TumorGenCore.volumes.patch import WorkingPatch
+
+if TYPE_CHECKING:  # Its module needs what trains; reading figures does not.
+    from TumorGenCore.training.stages.segmenter import Segmenter
+
+__all__ = ["ALIGNMENT_FIGURES", "Figures", "alignment", "mean_alignment", "measure_alignment", "overlap", "voxel_limit"]
+
+#: Of one mask: Dice coefficient, and normalized surface distance at ``TOLERANCE_MM`` and at one voxel of the scan, on a
+#: fine grid; and Dice coefficient on the scan's voxels.
+ALIGNMENT_FIGURES = ("dice", "nsd", "nsd_voxel", "dice_voxels")
+#: Tolerance of the normalized surface distance, mm.
+TOLERANCE_MM = 2.0
+#: Surfaces are compared on a grid so many times finer than the segmenter's, or 2 mm would be less than a voxel.
+FINER = 2
+
+#: Which groups of sites each mean is over.
+_TAKEN: dict[str, Sequence[str]] = {**{group: (group,) for group in GROUPS}, "patients": ("tumor", "healthy")}
+
+#: ``ALIGNMENT_FIGURES`` of one mask, all None where it is empty.
+Figures = dict[str, float | None]
+
+
+def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Box) -> Figures:
+    """DSC and NSD between a mask and what the segmenter finds, inside the box.
+
+    Args:
+        segmenter: trained on real patients, none of them this one.
+        image: SUV; synthetic I' with its M', or a real scan with its tumors, which gives the segmenter's ceiling.
+        mask: 0/1 on the image's grid, or a probability, whose border lies where it is one half.
+        box: only what lies inside counts, and of that what the scan covers: other tumors and organs that take up
+            tracer are not asked about.
+
+    Returns:
+        ``dice``, ``nsd`` (at 2 mm) and ``nsd_voxel`` (at one voxel of the scan), on a grid twice as fine as the
+        segmenter's; ``dice_voxels``, of the mask and the finding brought to the scan's voxels, as a segmenter's masks
+        are used. None for a mask that is empty there.
+    """
+    return _Finding.of(segmenter, image, box).agreement(mask)
+
+
+def voxel_limit(segmenter: Segmenter, image: sitk.Image, box: Box) -> Figures:
+    """``alignment`` of the segmenter's own finding, brought to the scan's voxels as masks are: no mask can do better.
+
+    For the arguments see there; all None where it finds nothing, or nothing that fills a voxel.
+    """
+    finding = _Finding.of(segmenter, image, box)
+    return finding.agreement(finding.on_voxels)
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """What a segmenter finds of a scan in a box, on the grid that surfaces are compared on.
+
+    ``inside``: of the box and of the scan, which a patch shows mirrored beyond its edges.
+    """
+
+    image: sitk.Image
+    fine: WorkingPatch
+    inside: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, segmenter: Segmenter, image: sitk.Image, box: Box) -> _Finding:
+        patch = WorkingPatch.around(box.canonical(), segmenter.run.patch)
+        i, j, k = (FINER * n for n in patch.grid.size_ijk)
+        fine = WorkingPatch.of_size(patch.box, (i, j, k), patch.grid.spacing_mm[0] / FINER)
+        inside = (fine.box_coverage() > 0.5) & fine.inside(Grid.from_image(image))
+        return cls(image, fine, inside, segmenter.find(image, patch, FINER) & inside)
+
+    @cached_property
+    def on_voxels(self) -> sitk.Image:
+        """The finding as a mask on the scan's grid."""
+        soft = self.fine.grid.image_from_array(self.found.astype(np.float32))
+        return sitk.Resample(soft, self.image, sitk.Transform(), sitk.sitkLinear, 0.0) > 0.5
+
+    def agreement(self, mask: sitk.Image) -> Figures:
+        """With a mask, or its probability, on the scan's grid."""
+        truth = (self.fine.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5) & self.inside
+        if not truth.any():
+            return dict.fromkeys(ALIGNMENT_FIGURES)
+        figures = overlap(self.found, truth, self.fine.grid.spacing_mm[0], max(self.image.GetSpacing()))
+        in_box = self.fine.box.mask(Grid.from_image(self.image))
+        marked, found = (sitk.GetArrayViewFromImage(some) > 0.5 for some in (mask, self.on_voxels))
+        return {**figures, "dice_voxels": dice(marked & in_box, found & in_box)}
+
+
+def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float, voxel_mm: float) -> Figures:
+    """DSC and normalized surface distance (Nikolov et al.) of two masks (k, j, i) on an isotropic grid.
+
+    Args:
+        found: may be empty: both figures are then 0.
+        truth: not empty.
+        spacing_mm: of the grid.
+        voxel_mm: tolerance of ``nsd_voxel``.
+
+    Returns:
+        ``dice``, ``nsd`` and ``nsd_voxel``.
+    """
+    if not found.any():
+        return {"dice": 0.0, "nsd": 0.0, "nsd_voxel": 0.0}
+    a, b = (torch.from_numpy(m)[None, None].float() for m in (found, truth))
+    figures: Figures = {"dice": float(compute_dice(a, b, ignore_empty=False))}
+    with warnings.catch_warnings():  # MONAI calls itself with arguments that it has deprecated.
+        warnings.simplefilter("ignore")
+        for name, tolerance in (("nsd", TOLERANCE_MM), ("nsd_voxel", voxel_mm)):
+            figures[name] = float(compute_surface_dice(a, b, [tolerance], include_background=True, spacing=spacing_mm))
+    return figures
+
+
+def mean_alignment(patients: Sequence[str], figures: Sequence[Figures], draws: int = 200, seed: int = 0) -> dict:
+    """Means over masks, with 95 % intervals over patients drawn with replacement.
+
+    Args:
+        patients: whose scan each mask lies in.
+        figures: of each mask; those of empty ones are counted and left out.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        Per figure ``mean`` (None without a mask), ``interval`` (None for fewer than five patients) and ``lesions``,
+        their number; and ``empty``.
+    """
+    known = [(patient, row) for patient, row in zip(patients, figures, strict=True) if row["dice"] is not None]
+    values = np.array([[row[name] for name in ALIGNMENT_FIGURES] for _, row in known], dtype=np.float64)
+    rows = Rows(np.array([patient for patient, _ in known]), np.zeros(len(known), int), values)
+    people = np.unique(rows.patients)
+    rng = np.random.default_rng(seed)
+    drawn = []
+    if len(people) >= LEAST_LESIONS:
+        drawn = [rows.drawn(rng.choice(people, len(people))).values.mean(axis=0) for _ in range(draws)]
+    found: dict = {"empty": len(figures) - len(known)}
+    for column, name in enumerate(ALIGNMENT_FIGURES):
+        found[name] = {
+            "mean": float(values[:, column].mean()) if len(known) else None,
+            "interval": np.percentile(np.array(drawn)[:, column], [2.5, 97.5]).tolist() if drawn else None,
+            "lesions": len(known),
+        }
+    return found
+
+
+def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
+    """``alignment`` of every result, and of the real tumors that boxes are drawn over: the segmenter's ceiling.
+
+    Returns:
+        ``sites``: the figures of each, in the order of the seeds; ``groups`` and ``ceiling``: ``mean_alignment`` of
+        each group of sites, of all on ``patients``, and of the real tumors; ``passing``: of those groups' tumors that
+        pass the quality gate; ``probability``: of their M' before it is cut into voxels; ``voxels``: of their
+        ``voxel_limit``.
+    """
+    sites: dict[str, list[Figures]] = {}
+    probabilities: dict[str, list[Figures]] = {}
+    limits: dict[str, list[Figures]] = {}
+    for site, results in shown:
+        found = [(_Finding.of(segmenter, result.image, site.box), result) for result in results]
+        sites[site.name] = [finding.agreement(result.mask) for finding, result in found]
+        probabilities[site.name] = [finding.agreement(result.mask_probability) for finding, result in found]
+        limits[site.name] = [finding.agreement(finding.on_voxels) for finding, _ in found]
+    passing = {
+        site.name: [f for f, result in zip(sites[site.name], results, strict=True) if result.quality.passes]
+        for site, results in shown
+    }
+    groups, passing_groups, probability, voxels = (
+        {name: _of_groups(taken, shown, figures) for name, taken in _TAKEN.items()}
+        for figures in (sites, passing, probabilities, limits)
+    )
+    real = [(site.patient, site.real, site) for site, _ in shown if site.real is not None]
+    ceiling = [alignment(segmenter, site.image, mask, site.box) for _, mask, site in real]
+    return {
+        "sites": sites,
+        "groups": groups,
+        "passing": passing_groups,
+        "probability": probability,
+        "voxels": voxels,
+        "ceiling": mean_alignment([patient for patient, *_ in real], ceiling),
+    }
+
+
+def _of_groups(groups: Sequence[str], shown: Shown, figures: dict[str, list[Figures]]) -> dict:
+    pairs = [(site.patient, row) for site, _ in shown if site.group in groups for row in figures[site.name]]
+    return mean_alignment([patient for patient, _ in pairs], [row for _, row in pairs])

@@ -1,0 +1,140 @@
+"""Whole scans that a segmenter has to search: does it find the tumors, and what else?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from monai.inferers import SlidingWindowInferer
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from TumorGenCore.method.devices import autocast
+from TumorGenCore.method.pseudo_mask import BoxOffsets
+from TumorGenCore.training.config import SegmenterRun
+from TumorGenCore.training.data.cases import Case
+from TumorGenCore.training.data.examples import ExampleMaker, ExampleSettings
+from TumorGenCore.training.data.tumor_masks import case_tumors
+from TumorGenCore.volumes.geometry import Box, Grid
+from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
+
+__all__ = ["FIGURES", "SearchedScan", "detection_figures", "find_tumors", "made_small", "own_size"]
+
+#: Of one scan.
+FIGURES = ("dice", "sensitivity", "false_positives")
+#: A lesion is found where at least this share of it is; smaller pieces of a mask are no lesion, and no false one, ml.
+FOUND_SHARE = 0.1
+LEAST_TRUE_ML, LEAST_FALSE_ML = 0.1, 0.3
+#: Share of the patch on each side of the boxes that lesions are made small in: the more, the smaller.
+CONTEXT_SHARES = (0.35, 0.27, 0.19)
+#: Smallest extent aimed at, mm.
+SMALLEST_MM = 10.0
+
+
+@dataclass(frozen=True)
+class SearchedScan:
+    """Arrays (k, j, i) on an isotropic grid.
+
+    Args:
+        name: of the scan.
+        patient: whose it is.
+        kind: ``own``: a whole scan; ``small``: a patch with a shrunk lesion.
+        suv: uptake.
+        truth: the tumors.
+        ignored: disease that is neither to be found nor a false finding, and what lies outside the scan.
+        voxel_ml: volume of a voxel.
+    """
+
+    name: str
+    patient: str
+    kind: str
+    suv: NDArray[np.float32]
+    truth: NDArray[np.bool_]
+    ignored: NDArray[np.bool_]
+    voxel_ml: float
+
+    @property
+    def volume_ml(self) -> float:
+        """Of the tumors."""
+        return float(self.truth.sum() * self.voxel_ml)
+
+
+def own_size(case: Case, spacing_mm: float) -> SearchedScan:
+    """The whole scan of a case. Of its contours, what takes up no tracer is ignored."""
+    grid = Grid.from_image(case.image)
+    middle = grid.index_to_lps((np.asarray(grid.size_ijk) - 1) / 2)
+    size_mm = np.asarray(grid.size_ijk) * grid.spacing_mm
+    box = Box(tuple(middle.tolist()), tuple(size_mm.tolist()), grid.direction)
+    size = np.ceil(size_mm / spacing_mm).astype(int)
+    patch = WorkingPatch.of_size(box, (int(size[0]), int(size[1]), int(size[2])), spacing_mm)
+    truth = patch.sample(case_tumors(case)) > 0.5
+    ignored = (patch.sample(case.mask) > 0.5) & ~truth | ~patch.inside(grid)
+    return SearchedScan(case.name, case.patient, "own", patch.sample(case.image), truth, ignored, spacing_mm**3 / 1000)
+
+
+def made_small(
+    case: Case, patch: PatchSettings, offsets: BoxOffsets, size: int, count: int, seed: int
+) -> list[SearchedScan]:
+    """The case's lesions made small and grown into its own healthy tissue, as the generator's lessons are.
+
+    Args:
+        case: with tumors and healthy tissue; without either, nothing is made.
+        patch: its spacing is used.
+        offsets: of the lessons.
+        size: edge of the patches, voxels.
+        count: how many are tried; where a lesion fits nowhere there are fewer.
+        seed: decides them.
+    """
+    if not case.lesions or len(case.healthy_lps) == 0:
+        return []
+    settings = ExampleSettings(transplant_share=1.0, smallest_mm=SMALLEST_MM)
+    made = []
+    for n in range(count):
+        context_mm = CONTEXT_SHARES[n % len(CONTEXT_SHARES)] * size * patch.spacing_mm
+        maker = ExampleMaker([case], PatchSettings(patch.spacing_mm, context_mm), offsets, settings, seed)
+        example = maker.example(n, size)
+        if not example.transplanted:
+            continue
+        truth = example.mask > 0.5
+        ignored = (example.patch.sample(case.mask) > 0.5) & ~truth
+        voxel_ml = float(np.prod(example.patch.grid.spacing_mm)) / 1000
+        name = f"{case.name} small {n + 1}"
+        made.append(SearchedScan(name, case.patient, "small", example.suv, truth, ignored, voxel_ml))
+    return made
+
+
+@torch.inference_mode()
+def find_tumors(network: torch.nn.Module, run: SegmenterRun, suv: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """What a segmenter finds in a scan, (k, j, i), in overlapping windows of its training's patch size."""
+    device = next(network.parameters()).device
+    x = run.scale.to_network(torch.from_numpy(suv)[None, None]).to(device)
+    windows = SlidingWindowInferer((run.patch_size,) * 3, sw_batch_size=4, overlap=0.5, mode="gaussian")
+    with autocast(device):
+        logits = windows(x, network)
+    found: NDArray[np.bool_] = (logits[0, 0].float() > 0).cpu().numpy()  # type: ignore[call-overload, index]
+    return found
+
+
+def detection_figures(found: NDArray[np.bool_], scan: SearchedScan) -> dict[str, float]:
+    """How well a scan was searched.
+
+    Returns:
+        ``dice`` of all tumors, ``sensitivity`` (share of lesions that are found) and ``false_positives``, pieces that
+        touch neither a tumor nor what is ignored.
+    """
+    pieces, count = ndimage.label(found)
+    touched = np.unique(pieces[(scan.truth | scan.ignored) & found])
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1) * scan.voxel_ml
+    false = [n for n in range(1, count + 1) if n not in touched and sizes[n] >= LEAST_FALSE_ML]
+    lesions, many = ndimage.label(scan.truth)
+    volumes = np.bincount(lesions.ravel(), minlength=many + 1)
+    shares = np.bincount(lesions.ravel(), found.ravel(), many + 1)[1:] / np.maximum(volumes[1:], 1)
+    counted = shares[volumes[1:] * scan.voxel_ml >= LEAST_TRUE_ML]
+    kept = found & ~scan.ignored
+    total = kept.sum() + scan.truth.sum()
+    return {
+        "dice": float(2 * (kept & scan.truth).sum() / max(total, 1)),
+        "sensitivity": float((counted >= FOUND_SHARE).mean()) if len(counted) else 0.0,
+        "false_positives": float(len(false)),
+    }

@@ -1,0 +1,249 @@
+"""Does the quality gate let real lesions pass, and does it stop spoiled ones?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from TumorGenCore.evaluation.sites import GROUPS, ROUGH_MARGIN_MM, Shown
+from TumorGenCore.evaluation.themes.realism_text import number, table_lines
+from TumorGenCore.lesions.agreement import ranking
+from TumorGenCore.lesions.quality import LEAST_QUALITY, MARGIN_VOXELS, PARTS, QualityScore, score
+from TumorGenCore.lesions.thumbnails import TrainingLesions
+from TumorGenCore.method.pseudo_mask import tight_box
+from TumorGenCore.training.data.cases import Case, Lesion
+from TumorGenCore.training.data.tumor_masks import tumor_mask
+from TumorGenCore.volumes.geometry import Box, Grid
+from TumorGenCore.volumes.patch import WorkingPatch
+
+__all__ = ["SPOILT", "gate_lines", "quality_gate"]
+
+#: How far a mask is shifted, mm.
+SHIFT_MM = 8.0
+#: Blur of a pasted lesion's edge, full width at half maximum, mm.
+EDGE_FWHM_MM = 6.0
+#: Ways to spoil a tumor, and what the report calls them.
+SPOILT = {
+    "shifted": f"mask shifted by {SHIFT_MM:.0f} mm",
+    "halved": "mask halved",
+    "hard": "another box's content pasted hard",
+    "copy": "a training lesion pasted back",
+}
+
+_LABELS = {
+    "real": "real, held out",
+    "tumor": "synthetic, over a tumor",
+    "healthy": "synthetic, healthy site",
+    "phantom": "synthetic, phantom",
+}
+
+
+@dataclass(frozen=True)
+class _Tumor:
+    """A tumor in its box's surroundings, arrays (k, j, i) on ``grid``, SUV."""
+
+    before: NDArray
+    after: NDArray
+    mask: NDArray[np.bool_]
+    grid: Grid
+    box: Box
+
+
+def quality_gate(
+    held_out: Sequence[Case], training: Sequence[Case], shown: Shown, lesions: TrainingLesions | None, seed: int = 0
+) -> dict:
+    """Scores of real, synthetic and spoiled tumors.
+
+    Real lesions are the PET-avid parts of their contours, in a rough box; having been pasted nowhere they show no seam.
+    A training lesion is pasted back at its own size, turned at random, into a held-out patient's healthy tissue.
+
+    Args:
+        held_out: cases that the training did not see.
+        training: those of the training's cases that are at hand; without any there are no copies.
+        shown: sites and what was inserted there, one result a seed.
+        lesions: what the bundle carries of its training lesions.
+        seed: of shifts, cuts and turns.
+
+    Returns:
+        ``groups``: of the real and of each group of synthetic tumors ``n``, quantiles of the ``total``, the share that
+        passes, and medians of the parts. ``spoilt``: of each way to spoil them and each kind of tumor, ``n``, the
+        share that passes all the same, and ``auc``: the chance that an unspoiled one scores higher.
+    """
+    rng = np.random.default_rng(seed)
+    real = [_real(case, lesion) for case in held_out for lesion in case.lesions]
+    groups: dict[str, list[QualityScore]] = {"real": [_score(tumor, lesions) for tumor in real]}
+    for group in GROUPS:
+        groups[group] = [result.quality for site, results in shown if site.group == group for result in results]
+    synthetic = [
+        _Tumor(*_around(site.box, site.image, result.image, result.mask), site.box)
+        for site, results in shown
+        for result in results
+    ]
+    kinds = {"real": real, "synthetic": [tumor for tumor in synthetic if tumor.mask.any()]}
+    unspoilt = {"real": groups["real"], "synthetic": [found for group in GROUPS for found in groups[group]]}
+    spoil: dict[str, Callable[[Sequence[_Tumor]], list[_Tumor]]] = {
+        "shifted": lambda tumors: [_shifted(tumor, rng) for tumor in tumors],
+        "halved": lambda tumors: [_halved(tumor, rng) for tumor in tumors],
+        "hard": lambda tumors: [_pasted_hard(tumor, other) for tumor, other in _with_others(tumors)],
+    }
+    copies = _copies(training, [case for case in held_out if len(case.healthy_lps)], rng)
+    spoilt: dict[str, dict] = {}
+    for way in SPOILT:
+        spoilt[way] = {}
+        for kind, tumors in kinds.items():
+            made = copies if way == "copy" else spoil[way](tumors)
+            spoilt[way][kind] = _against(unspoilt[kind], [_score(tumor, lesions) for tumor in made])
+    return {
+        "least_quality": LEAST_QUALITY,
+        "groups": {group: _summary(found) for group, found in groups.items()},
+        "spoilt": spoilt,
+    }
+
+
+def gate_lines(found: dict) -> list[str]:
+    """The gate's section of the report, Markdown."""
+    rows = [
+        [
+            _LABELS[group],
+            str(row["n"]),
+            f"{row['q50']:.2f} ({row['q10']:.2f} to {row['q90']:.2f})",
+            f"{100 * row['passes']:.0f} %",
+            *[number(row["parts"][name]) for name in PARTS],
+        ]
+        for group, row in found["groups"].items()
+        if row["n"]
+    ]
+    spoilt = [
+        [SPOILT[way], kind, str(row["n"]), number(row["auc"]), f"{100 * row['passes']:.0f} %"]
+        for way, kinds in found["spoilt"].items()
+        for kind, row in kinds.items()
+        if row["n"]
+    ]
+    return [
+        "## Quality gate",
+        "",
+        "Each tumor's quality, 0 to 1: as good as its poorest part. Those of "
+        f"{found['least_quality']:.2f} and more pass. Median, and the 10 % and 90 % quantiles; medians of the parts.",
+        "",
+        *table_lines(["", "n", "quality", "pass", *PARTS], rows),
+        "The same tumors spoiled: the chance that an unspoiled one scores higher (0.5 is no gate at all), and the "
+        "share that passes all the same. A mask of a large tumor still fits when it is shifted a little.",
+        "",
+        *table_lines(["spoiled", "against", "n", "AUC", "pass"], spoilt),
+    ]
+
+
+def _score(tumor: _Tumor, lesions: TrainingLesions | None) -> QualityScore:
+    return score(tumor.before, tumor.after, tumor.mask, tumor.grid, tumor.box, lesions)
+
+
+def _summary(found: Sequence[QualityScore]) -> dict:
+    if not found:
+        return {"n": 0}
+    totals = [one.total for one in found]
+    parts = {name: [part for one in found if (part := one.parts[name]) is not None] for name in PARTS}
+    return {
+        "n": len(found),
+        **{f"q{level}": float(np.percentile(totals, level)) for level in (10, 50, 90)},
+        "passes": float(np.mean([one.passes for one in found])),
+        "parts": {name: float(np.median(values)) if values else None for name, values in parts.items()},
+    }
+
+
+def _against(good: Sequence[QualityScore], spoilt: Sequence[QualityScore]) -> dict:
+    if not good or not spoilt:
+        return {"n": 0}
+    higher, lower = (np.array([one.total for one in some]) for some in (good, spoilt))
+    return {
+        "n": len(spoilt),
+        "auc": ranking(higher, lower),
+        "passes": float(np.mean([one.passes for one in spoilt])),
+    }
+
+
+def _around(box: Box, *images: sitk.Image) -> tuple[NDArray, NDArray, NDArray[np.bool_], Grid]:
+    """Scan, synthetic image and mask around the box, and their grid."""
+    grid = Grid.from_image(images[0])
+    start, stop = box.index_bounds(grid, MARGIN_VOXELS)
+    where = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
+    before, after, mask = (sitk.GetArrayViewFromImage(image)[where] for image in images)
+    return before.astype(np.float32), after.astype(np.float32), mask > 0, grid.region(start, stop - start)
+
+
+def _avid_mask(case: Case, lesion: Lesion) -> sitk.Image:
+    return Grid.from_image(case.image).image_from_array(tumor_mask(case, lesion).astype(np.uint8))
+
+
+def _real(case: Case, lesion: Lesion) -> _Tumor:
+    tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
+    x, y, z = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
+    box = Box(tight.center_lps, (x, y, z))
+    return _Tumor(*_around(box, case.image, case.image, _avid_mask(case, lesion)), box)
+
+
+def _shifted(tumor: _Tumor, rng: np.random.Generator) -> _Tumor:
+    direction = rng.normal(size=3)
+    steps = SHIFT_MM * direction / np.linalg.norm(direction) / tumor.grid.spacing_mm[::-1]
+    return replace(tumor, mask=ndimage.shift(tumor.mask.astype(np.uint8), np.rint(steps), order=0) > 0)
+
+
+def _halved(tumor: _Tumor, rng: np.random.Generator) -> _Tumor:
+    """Cut by a plane, the smaller or equal half kept."""
+    voxels = np.argwhere(tumor.mask)
+    along = (voxels * tumor.grid.spacing_mm[::-1]) @ rng.normal(size=3)
+    mask = np.zeros_like(tumor.mask)
+    mask[tuple(voxels[along >= np.median(along)].T)] = True
+    return replace(tumor, mask=mask)
+
+
+def _with_others(tumors: Sequence[_Tumor]) -> list[tuple[_Tumor, _Tumor]]:
+    """Each tumor with the next one of another place, if there is one."""
+    pairs = []
+    for n, tumor in enumerate(tumors):
+        others = [other for other in (*tumors[n + 1 :], *tumors[:n]) if other.box != tumor.box]
+        pairs += [(tumor, others[0])] if others else []
+    return pairs
+
+
+def _pasted_hard(tumor: _Tumor, other: _Tumor) -> _Tumor:
+    """The other box's content in this one, stretched to its size, up to the faces."""
+    inside = tumor.box.mask(tumor.grid)
+    places = tumor.box.to_box(tumor.grid.index_to_lps(np.argwhere(inside)[:, ::-1]))
+    there = other.box.to_lps(places * np.asarray(other.box.size_mm) / tumor.box.size_mm)
+    where = other.grid.lps_to_index(there).T[::-1]
+    after, mask = tumor.after.copy(), np.zeros_like(tumor.mask)
+    after[inside] = ndimage.map_coordinates(other.after, where, order=1, mode="nearest")
+    mask[inside] = ndimage.map_coordinates(other.mask.astype(np.float32), where, order=1) > 0.5
+    return replace(tumor, after=after, mask=mask)
+
+
+def _copies(training: Sequence[Case], hosts: Sequence[Case], rng: np.random.Generator) -> list[_Tumor]:
+    """Every training lesion, turned, in healthy tissue of one of the hosts."""
+    if not hosts:
+        return []
+    lesions = [(case, lesion) for case in training for lesion in case.lesions]
+    made = [_copy(*lesion, host, rng) for lesion, host in zip(lesions, cycle(hosts), strict=False)]
+    return [tumor for tumor in made if tumor.mask.any()]
+
+
+def _copy(case: Case, lesion: Lesion, host: Case, rng: np.random.Generator) -> _Tumor:
+    spacing_mm = float(np.mean(host.image.GetSpacing()))
+    tight = tight_box(lesion.points_lps, Rotation.random(rng=rng).as_matrix(), spacing_mm)
+    x, y, z = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
+    there = Box(tight.center_lps, (x, y, z), tight.axes)
+    here = Box(tuple(host.healthy_lps[rng.integers(len(host.healthy_lps))]), there.size_mm)
+    i, j, k = (int(np.ceil(edge / spacing_mm)) + 2 * MARGIN_VOXELS for edge in there.size_mm)
+    donor, patch = (WorkingPatch.of_size(box, (i, j, k), spacing_mm) for box in (there, here))
+    suv, before = donor.sample(case.image), patch.sample(host.image)
+    avid = sitk.Cast(_avid_mask(case, lesion), sitk.sitkFloat32)
+    # Beyond the scan's edges the samples are mirrored.
+    mask = (donor.sample(avid) > 0.5) & donor.inside(Grid.from_image(avid))
+    weight = np.maximum(ndimage.gaussian_filter(mask.astype(np.float32), EDGE_FWHM_MM / 2.355 / spacing_mm), mask)
+    return _Tumor(before, before * (1 - weight) + suv * weight, mask, patch.grid, here)

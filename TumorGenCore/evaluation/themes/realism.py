@@ -1,0 +1,156 @@
+"""Realism: synthetic lesions beside real ones that the training saw and did not see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from TumorGenCore.evaluation.features.distributions import (
+    STATISTICS,
+    compare_statistics,
+    lesion_statistics,
+    quantiles,
+    statistic_rows,
+)
+from TumorGenCore.evaluation.features.frechet import frechet_of_features
+from TumorGenCore.evaluation.features.memorization import memorization
+from TumorGenCore.evaluation.features.radiomics import load_radiomics
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, LeftOutError
+from TumorGenCore.evaluation.features.slice_features import PLANES, SliceFeatures, load_slice_features
+from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, small_lesions, synthetic_lesion
+from TumorGenCore.evaluation.sites import Shown
+from TumorGenCore.evaluation.themes.alignment import measure_alignment
+from TumorGenCore.evaluation.themes.diversity import diversity
+from TumorGenCore.evaluation.themes.seams import seams
+from TumorGenCore.training.data.cases import Case
+from TumorGenCore.volumes.patch import PatchSettings
+
+if TYPE_CHECKING:
+    from TumorGenCore.training.stages.segmenter import Segmenter
+
+__all__ = ["KINDS", "measure_realism"]
+
+#: Kinds of lesions that are listed: the largest of every real case, and the synthetic ones by their site's group.
+KINDS = ("training", "held_out", "tumor", "healthy", "phantom")
+
+#: Made of each held-out case's, where they fit: most synthetic lesions are small, and most real ones here are not.
+SMALL_LESIONS = 5
+
+Groups = dict[str, list[LesionSample]]
+
+
+def measure_realism(
+    held_out: Sequence[Case],
+    training: Sequence[Case],
+    shown: Shown,
+    patch: PatchSettings,
+    tell: Callable[[str], None],
+    segmenter: Segmenter | None = None,
+    inception: SliceFeatures | None = None,
+) -> tuple[dict, dict[str, LesionSample]]:
+    """All measures of realism.
+
+    Distances are taken for the sites whose boxes are drawn over the held-out patients' largest tumors, against each
+    training case's largest: the same choice of lesions on all sides, so that only realism differs. Other sites'
+    quantiles are listed. Memorization looks at every lesion, and at the held-out ones made small.
+
+    Args:
+        held_out: cases that the training did not see.
+        training: those of the training's cases that are at hand; without any, distances are left out.
+        shown: sites and what was inserted there, one result a seed.
+        patch: the bundle's working patch.
+        tell: called with a line per theme.
+        segmenter: the judge of masks; without one, alignment is left out.
+        inception: FID's features, for a distance more.
+
+    Returns:
+        The figures, ready for JSON, each theme with ``left_out`` and the reason where it cannot be computed; and all
+        lesions by name, for pictures.
+    """
+    real = {"held_out": _by_case(held_out), "training": _by_case(training)}
+    groups: Groups = {kind: [] for kind in KINDS}
+    for kind, by_case in real.items():
+        groups[kind] = [lesions[0] for lesions in by_case]
+    for site, results in shown:
+        groups[site.group] += [
+            synthetic_lesion(site.name, site.patient, int(str(r.provenance["seed"])), r.image, r.mask) for r in results
+        ]
+    synthetic = [sample for kind in ("tumor", "healthy", "phantom") for sample in groups[kind]]
+    every = {kind: [lesion for lesions in by_case for lesion in lesions] for kind, by_case in real.items()}
+    figures = _statistics(groups)
+    tell("lesion statistics: done")
+    figures["seams"] = seams(shown)
+    tell("seams: done")
+    figures["alignment"] = (
+        {"left_out": "no segmenter is given; train one and pass it as --segmenter."}
+        if segmenter is None
+        else measure_alignment(segmenter, shown)
+    )
+    tell("alignment: done")
+    figures["diversity"] = diversity(shown, figures["lesions"])
+    tell("variety: done")
+    small = [lesion for case in held_out for lesion in small_lesions(case, patch, SMALL_LESIONS)]
+    figures["memorization"] = _or_reason(lambda: memorization(synthetic, every["held_out"], every["training"], small))
+    tell("memorization: done")
+    figures["frechet"] = {
+        "radiomics": _or_reason(lambda: _frechet(groups, load_radiomics())),
+        "efflite0": _or_reason(lambda: _of_slices(groups, load_slice_features())),
+    }
+    if inception is not None:
+        figures["frechet"]["inception"] = _or_reason(lambda: _of_slices(groups, inception))
+    tell("Frechet distances: done")
+    return figures, {sample.name: sample for sample in [*synthetic, *every["held_out"], *every["training"], *small]}
+
+
+def _by_case(cases: Sequence[Case]) -> list[list[LesionSample]]:
+    return [lesions for case in cases if (lesions := real_lesions(case))]
+
+
+def _or_reason(measure: Callable[[], dict]) -> dict:
+    try:
+        return measure()
+    except LeftOutError as reason:
+        return {"left_out": str(reason)}
+
+
+def _statistics(groups: Groups) -> dict:
+    measured = {kind: [lesion_statistics(sample) for sample in samples] for kind, samples in groups.items()}
+    table = {}
+    for name in STATISTICS:
+        rows = {kind: statistic_rows(groups[kind], measured[kind], name) for kind in KINDS}
+        table[name] = {
+            "quantiles": {kind: quantiles([row[name] for row in measured[kind]]) for kind in KINDS},
+            **compare_statistics(rows["tumor"], rows["held_out"], rows["training"]),
+        }
+    lesions = {
+        kind: [
+            {"name": sample.name, "patient": sample.patient, "seed": sample.seed, **_known(row)}
+            for sample, row in zip(groups[kind], measured[kind], strict=True)
+        ]
+        for kind in KINDS
+    }
+    return {"lesions": lesions, "statistics": table}
+
+
+def _known(row: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {key: value if math.isfinite(value) else None for key, value in row.items()}
+
+
+def _of_slices(groups: Groups, features: SliceFeatures) -> dict:
+    return _frechet(groups, features, parts=len(PLANES), common_unit=True)
+
+
+def _frechet(
+    groups: Groups, features: Callable[[LesionSample], np.ndarray], parts: int = 1, common_unit: bool = False
+) -> dict:
+    # Features take seconds: not where the lesions will not be enough.
+    for kind in ("tumor", "held_out", "training"):
+        if len(groups[kind]) < LEAST_LESIONS:
+            raise LeftOutError(f"{len(groups[kind])} {kind.replace('_', '-')} lesions; {LEAST_LESIONS} are needed.")
+
+    rows = {kind: feature_rows(groups[kind], features) for kind in ("tumor", "held_out", "training")}
+    return frechet_of_features(rows["tumor"], rows["held_out"], rows["training"], parts, common_unit=common_unit)

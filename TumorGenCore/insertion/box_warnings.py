@@ -1,0 +1,33 @@
+"""What a user should know about a box before a tumor is put there."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from TumorGenCore.volumes.geometry import Box, Grid
+
+__all__ = ["box_warnings"]
+
+#: Tissue takes up more, air less.
+_AIR_SUV = 0.1
+_THIN_MM = 15
+
+
+def box_warnings(box: Box, grid: Grid, suv_inside: NDArray) -> tuple[str, ...]:
+    """Warnings in plain words; none of them keeps a tumor from being inserted.
+
+    Args:
+        box: the user's box.
+        grid: of the volume.
+        suv_inside: SUV at points spread evenly over the box, of any shape.
+    """
+    warnings = []
+    if suv_inside.size and np.mean(suv_inside > _AIR_SUV) < 0.5:
+        warnings.append("Most of the box lies outside the body (SUV below 0.1); the tumor may look out of place.")
+    corners = grid.lps_to_index(box.corners_lps)
+    if np.any(corners < -0.5) or np.any(corners > np.asarray(grid.size_ijk) - 0.5):
+        warnings.append("The box reaches past the volume; what lies outside is cut off.")
+    if min(box.size_mm) < _THIN_MM:
+        warnings.append(f"The box is {min(box.size_mm):.0f} mm thin, close to what a PET scanner resolves.")
+    return tuple(warnings)

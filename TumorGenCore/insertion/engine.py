@@ -1,0 +1,293 @@
+"""A bundle's networks on one device: boxes encoded, tumors grown in batches that fit the device's memory.
+
+Where memory does not suffice the same is computed in smaller batches, then on the CPU; the results are the same to
+rounding, and ``notices`` say so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from TumorGenCore.bundle.model_bundle import ModelBundle
+from TumorGenCore.errors import InvalidBoxError
+from TumorGenCore.method.controls import TumorControls
+from TumorGenCore.method.cpu.fused import use_fused
+from TumorGenCore.method.devices import autocast, channels_last, free_memory, is_out_of_memory, to_cpu, to_device
+from TumorGenCore.method.mask_refiner import plain_mask
+from TumorGenCore.method.pseudo_mask import latent_condition
+from TumorGenCore.method.schedule import Sampling
+from TumorGenCore.method.solver import KnownRegion, integrate
+
+__all__ = ["EncodedBox", "Engine", "Grown", "timed"]
+
+#: Most latent cells that are sampled in one batch: beyond, a larger one is no quicker.
+SAMPLED_CELLS = 2**16
+#: Most patch voxels that are decoded in one batch; decoding takes the most memory, and gains by batches least.
+DECODED_VOXELS = 2**18
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class EncodedBox:
+    """What the networks know of a box; latents are normalized, (1, c, k, j, i).
+
+    Args:
+        z_1: the patch as it is.
+        z_m: the patch without the box's content.
+        box_latent: B, the share of each latent cell that lies inside the box.
+        original_suv: D(z_1) in SUV, on the patch, (1, 1, k, j, i).
+    """
+
+    z_1: torch.Tensor
+    z_m: torch.Tensor
+    box_latent: torch.Tensor
+    original_suv: torch.Tensor
+
+    def on(self, device: torch.device) -> EncodedBox:
+        """The same on a device."""
+        return EncodedBox(*(to_device(t, device) for t in (self.z_1, self.z_m, self.box_latent, self.original_suv)))
+
+
+@dataclass(frozen=True)
+class Grown:
+    """One tumor on the working patch, float32 (k, j, i): I' in SUV, and M' as a probability."""
+
+    synthetic_suv: NDArray[np.float32]
+    probability: NDArray[np.float32]
+
+
+class Engine:
+    """The networks of a bundle on a device.
+
+    Args:
+        bundle: its networks are moved there.
+        device: where they compute.
+        refine: False takes the latent mask as it is, upsampled, in place of VMR's; there to be compared with.
+    """
+
+    def __init__(self, bundle: ModelBundle, device: torch.device, refine: bool = True) -> None:
+        self.bundle = bundle
+        self.refine = refine
+        for network in self._networks():
+            use_fused(network)
+        self._move(device)
+
+    @torch.inference_mode()
+    def encode(
+        self, suv: NDArray[np.float32], inside: NDArray[np.float32], box_latent: NDArray[np.float32], seconds: dict
+    ) -> tuple[EncodedBox, tuple[str, ...]]:
+        """Encode a patch and its condition, and decode the original.
+
+        Args:
+            suv: the working patch, (k, j, i).
+            inside: share of each voxel inside the box, same shape.
+            box_latent: share of each latent cell, (k/4, j/4, i/4).
+            seconds: time of each part is written here.
+
+        Returns:
+            The box, and what the user should know of how it was computed.
+
+        Raises:
+            InvalidBoxError: the computer's own memory does not suffice.
+        """
+        arrays = [torch.from_numpy(np.ascontiguousarray(a))[None, None] for a in (suv, inside, box_latent)]
+
+        def compute() -> EncodedBox:
+            on_patch, coverage, on_latent = (to_device(a, self.device) for a in arrays)
+            return self._encoded(self.bundle.scale.to_network(on_patch), coverage, on_latent, seconds)
+
+        made = self._attempt(compute)
+        if made is not None:
+            return made, ()
+        return self._on_cpu(compute), (self._cpu_notice(),)
+
+    @torch.inference_mode()
+    def grow(
+        self,
+        box: EncodedBox,
+        noise_seeds: Sequence[int],
+        sampling: Sampling,
+        controls: Sequence[TumorControls],
+        on_step: Callable[[int], None],
+        seconds: dict[str, float],
+    ) -> tuple[list[Grown], tuple[str, ...]]:
+        """Grow one tumor for each seed of the noise.
+
+        Args:
+            box: from ``encode``.
+            noise_seeds: one tumor each; a tumor does not depend on which others are grown with it.
+            sampling: steps, solver, times and the mask's noise.
+            controls: what is asked of each tumor.
+            on_step: called with the number of steps done, of ``steps`` times the number of seeds; may raise to cancel.
+            seconds: time of each part is added here.
+
+        Returns:
+            The tumors in the seeds' order, and what the user should know of how they were computed.
+
+        Raises:
+            InvalidBoxError: the computer's own memory does not suffice.
+        """
+        cells = box.z_1[0, 0].numel()
+        notices: dict[str, None] = {}
+        latents: list[torch.Tensor] = []
+        grown: list[Grown] = []
+        tumors = list(zip(noise_seeds, controls, strict=True))
+
+        def sampled(some: Sequence[tuple[int, TumorControls]]) -> Sequence[torch.Tensor]:
+            def advance(step: int) -> None:
+                on_step(len(latents) * sampling.steps + len(some) * step)
+
+            with timed(seconds, "steps"):
+                return self._sampled(box.on(self.device), some, sampling, advance).split(1)
+
+        def decoded(some: Sequence[torch.Tensor]) -> Sequence[Grown]:
+            return self._decoded(torch.cat([to_device(x, self.device) for x in some]), box, seconds)
+
+        for made in self._in_batches(tumors, SAMPLED_CELLS // cells, sampled, notices):
+            latents += made
+        for shown in self._in_batches(latents, DECODED_VOXELS // (cells * self.bundle.vae.factor**3), decoded, notices):
+            grown += shown
+        return grown, tuple(notices)
+
+    def _encoded(
+        self, x: torch.Tensor, inside: torch.Tensor, box_latent: torch.Tensor, seconds: dict[str, float]
+    ) -> EncodedBox:
+        vae, mean, deviation = self.bundle.vae, self._mean, self._deviation
+        with autocast(self.device):
+            with timed(seconds, "encode"):
+                z_1 = vae.encode(x).float()
+                z_m = latent_condition(vae.encode, x, inside, z_1, box_latent, self.bundle.condition).float()
+            with timed(seconds, "decode original"):
+                original = vae.decode(z_1).float()
+        suv = self.bundle.scale.to_suv(original)
+        return EncodedBox((z_1 - mean) / deviation, (z_m - mean) / deviation, box_latent, suv)
+
+    def _sampled(
+        self,
+        box: EncodedBox,
+        tumors: Sequence[tuple[int, TumorControls]],
+        sampling: Sampling,
+        on_step: Callable[[int], None],
+    ) -> torch.Tensor:
+        """Latents and masks x_1 = [z, m], (n, c + 1, k, j, i), under the inpainting constraint: outside the box z is
+        known, m is -1."""
+        z, count = box.z_1, len(tumors)
+        drawn = torch.cat([_noise(seed, z) for seed, _ in tumors])
+        drawn[:, -1:] *= sampling.mask_noise
+        noise = to_device(drawn, self.device)
+        known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, box.box_latent)
+        z_m, on_latent = (t.expand(count, -1, -1, -1, -1) for t in (box.z_m, box.box_latent))
+        asked = torch.cat([controls.encode(self.bundle.scale) for _, controls in tumors]).to(self.device)
+
+        def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
+            at = torch.full((1,), t, device=self.device)  # One for all: the network embeds it once.
+            return self.bundle.vector_field(x, z_m, on_latent, at, asked).float()
+
+        with autocast(self.device):
+            return integrate(velocity, noise, sampling.grid(), sampling.solver, known, on_step)
+
+    def _decoded(self, x: torch.Tensor, box: EncodedBox, seconds: dict[str, float]) -> list[Grown]:
+        with autocast(self.device):
+            with timed(seconds, "decode"):
+                decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
+            with timed(seconds, "refine"):
+                mask = x[:, -1:].clamp(-1, 1)
+                if self.refine:
+                    refined = torch.sigmoid(self.bundle.mask_refiner(mask, features).float())
+                else:
+                    refined = plain_mask(mask, self.bundle.vae.factor)
+                made = (self.bundle.scale.to_suv(decoded.float()), refined)
+                suv, probability = (to_cpu(t)[:, 0].numpy() for t in made)
+        with timed(seconds, "decode"):
+            before = to_cpu(box.original_suv)[0, 0].numpy()
+            restored = [self.bundle.resolution.restored(each, before) for each in suv]
+        return [Grown(*both) for both in zip(restored, probability, strict=True)]
+
+    def _in_batches(
+        self,
+        items: Sequence[Item],
+        size: int,
+        work: Callable[[Sequence[Item]], Sequence[Made]],
+        notices: dict[str, None],
+    ) -> Iterator[Sequence[Made]]:
+        """What ``work`` makes of all items, in batches of ``size``, halved where memory does not suffice."""
+        size, begin = max(1, size), 0
+        while begin < len(items):
+            batch = items[begin : begin + size]
+            made = self._attempt(partial(work, batch))
+            if made is None and len(batch) > 1:
+                size = len(batch) // 2
+                notices[f"Memory did not suffice for {len(batch)} tumors at once; {size} are made at a time."] = None
+                continue
+            if made is None:
+                made = self._on_cpu(partial(work, batch))
+                notices[self._cpu_notice()] = None
+            yield made
+            begin += len(batch)
+
+    def _attempt(self, compute: Callable[[], Made]) -> Made | None:
+        """What ``compute`` makes; None where the device's memory did not suffice."""
+        try:
+            return compute()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        free_memory(self.device)  # Only now: the error kept the tensors of its frames alive.
+        return None
+
+    def _on_cpu(self, compute: Callable[[], Made]) -> Made:
+        before = self.device
+        made = None
+        if before != CPU:
+            try:
+                self._move(CPU)
+                made = self._attempt(compute)
+            finally:
+                self._move(before)
+        if made is None:
+            raise InvalidBoxError(
+                "This computer's free memory does not suffice for the box; draw it smaller, or close other programs."
+            )
+        return made
+
+    def _cpu_notice(self) -> str:
+        return f"The memory of {self.device} did not suffice for the box; it was computed on the processor."
+
+    def _move(self, device: torch.device) -> None:
+        self.device = device
+        for network in self._networks():
+            # MPS has no such layout.
+            (network if device.type == "mps" else channels_last(network)).to(device)
+        shape = (1, -1, 1, 1, 1)
+        self._mean = torch.tensor(self.bundle.latent_mean, device=device).reshape(shape)
+        self._deviation = torch.tensor(self.bundle.latent_deviation, device=device).reshape(shape)
+
+    def _networks(self) -> tuple[torch.nn.Module, ...]:
+        return (self.bundle.vae, self.bundle.vector_field, self.bundle.mask_refiner)
+
+
+def _noise(seed: int, z: torch.Tensor) -> torch.Tensor:
+    """The noise of one tumor, (1, c + 1, k, j, i); on the CPU, so that devices agree."""
+    return torch.randn(1, z.shape[1] + 1, *z.shape[2:], generator=torch.Generator().manual_seed(seed))
+
+
+@contextmanager
+def timed(seconds: dict[str, float], part: str) -> Iterator[None]:
+    """Add to ``seconds[part]`` what the block takes."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[part] = seconds.get(part, 0.0) + time.perf_counter() - start

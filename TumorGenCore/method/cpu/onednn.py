@@ -1,0 +1,126 @@
+"""Convolutions by oneDNN on the CPU.
+
+For a batch of one and a small grid, which is what an insertion is, PyTorch's own rule sends a 3D convolution to a plain
+fallback that takes 6 to 10 times as long as oneDNN. Here the choice is made for it. Without gradients the weights are
+also kept in the layout that oneDNN computes with; PyTorch would bring them into it at every call, which on small grids
+takes longer than the convolution.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from TumorGenCore.method.cpu.kept import Kept
+
+__all__ = ["OneDnnConv3d", "kept_of", "onednn_precision", "use_onednn"]
+
+Network = TypeVar("Network", bound=nn.Module)
+
+#: PyTorch's own operators for compiled graphs: packed weights and fused sums.
+_HAS_PACKED = torch.backends.mkldnn.is_available() and all(
+    hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight")
+)
+
+
+class OneDnnConv3d(nn.Conv3d):
+    """``nn.Conv3d`` whose float32 input on the CPU always goes to oneDNN; same parameters, same result.
+
+    In training with bfloat16 on the CPU, grids of two slices are computed in float32: oneDNN's weight gradient is wrong
+    there (measured with PyTorch 2.13: values of memory that nobody wrote).
+    """
+
+    @classmethod
+    def sharing(cls, layer: nn.Conv3d) -> OneDnnConv3d:
+        """The same layer: the parameters are shared, not copied."""
+        made = cls.__new__(cls)
+        made.__dict__ = layer.__dict__
+        return made
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As ``nn.Conv3d``; x (n, c, k, j, i)."""
+        precision = onednn_precision(x)
+        if precision is not None:
+            return self.packed(x, precision)
+        if x.device.type != "cpu":
+            return super().forward(x)
+        if torch.is_autocast_enabled("cpu"):
+            return self._in_lower_precision(x)
+        if x.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+            return super().forward(x)
+        made: torch.Tensor = torch.ops.aten.mkldnn_convolution(
+            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        )
+        return made
+
+    def packed(
+        self,
+        x: torch.Tensor,
+        precision: torch.dtype,
+        shift: torch.Tensor | None = None,
+        added: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The convolution with packed weights, where ``onednn_precision`` gives a precision.
+
+        Args:
+            x: (n, c, k, j, i).
+            precision: of the computation and the result.
+            shift: added to the bias, (channels,).
+            added: added to the result, of its shape.
+        """
+        x = x.to(precision)
+        shape = tuple(x.shape)
+        kept = kept_of(self)
+        settings = (self.padding, self.stride, self.dilation, self.groups)
+        weight = kept.of("weight", [self.weight], (precision, shape), lambda: self._pack(precision, shape))
+        bias = self.bias
+        if bias is not None:
+            plain = bias
+            bias = kept.of("bias", [plain], precision, lambda: plain.detach().to(precision))
+        if shift is not None:
+            bias = shift.to(precision) if bias is None else bias + shift
+        if added is None:
+            made = torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *settings, "none", [], "")
+        else:
+            added = added.to(precision).contiguous(memory_format=torch.channels_last_3d)
+            made = torch.ops.mkldnn._convolution_pointwise.binary(
+                x, added, weight, bias, *settings, "add", None, None, [], None
+            )
+        return made  # type: ignore[no-any-return]
+
+    def _pack(self, precision: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
+        packed: torch.Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            self.weight.detach().to(precision), self.padding, self.stride, self.dilation, self.groups, shape
+        )
+        return packed
+
+    def _in_lower_precision(self, x: torch.Tensor) -> torch.Tensor:
+        if not torch.is_grad_enabled() or min(x.shape[2:]) > 2:
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return self.forward(x.float())
+
+
+def onednn_precision(x: torch.Tensor) -> torch.dtype | None:
+    """The precision of a layer that takes ``x``; None where it needs gradients or oneDNN cannot pack its weights."""
+    if x.device.type != "cpu" or torch.is_grad_enabled() or not _HAS_PACKED:
+        return None
+    precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    return precision if precision in (torch.float32, torch.bfloat16) else None
+
+
+def kept_of(layer: nn.Module) -> Kept:
+    """What a layer has made of its parameters."""
+    kept: Kept = layer.__dict__.setdefault("_kept", Kept())
+    return kept
+
+
+def use_onednn(network: Network) -> Network:
+    """Put a ``OneDnnConv3d`` in the place of every zero-padded ``nn.Conv3d`` of a network; returns the network."""
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.Conv3d and child.padding_mode == "zeros" and not isinstance(child.padding, str):
+                setattr(parent, name, OneDnnConv3d.sharing(child))
+    return network

@@ -1,1 +1,0 @@
-"""The paper's networks: 3D VAE, SC-VFE (vector field), VMR (mask refiner)."""

@@ -1,0 +1,1 @@
+"""A digital whole-body FDG phantom."""

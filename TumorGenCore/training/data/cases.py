@@ -1,0 +1,222 @@
+"""Training cases on disk: ``*_image.nii.gz`` with ``*_mask.nii.gz``, split by patient."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from TumorGenCore.errors import TrainingDataError, UnsupportedVolumeError
+from TumorGenCore.lesions.agreement import ranking
+from TumorGenCore.lesions.extent import pieces
+from TumorGenCore.lesions.placement import find_body
+from TumorGenCore.volumes.geometry import Grid
+from TumorGenCore.volumes.integrity import check_file
+
+__all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "split_patients", "voxels_at"]
+
+#: The tissue that a tumor's contrast is measured against lies this far from it, mm.
+_SHELL_MM = (4, 14)
+_IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One connected tumor of a case.
+
+    Args:
+        points_lps: its voxel centers, (n, 3), mm.
+        volume_ml: its volume.
+        contrast: chance that a voxel inside is hotter than one 4 to 14 mm outside (area under the ROC curve).
+    """
+
+    points_lps: NDArray[np.float64]
+    volume_ml: float
+    contrast: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan.
+
+    Args:
+        name: the file name before ``_image``.
+        patient: who it belongs to; the split keeps a patient on one side.
+        image: SUV, float32.
+        mask: 0/1 uint8 on the same grid.
+        lesions: connected tumors of at least ``least_ml``.
+        healthy_lps: voxel centers in the body, away from tumors and excluded regions, (n, 3), mm.
+        body_lps: voxel centers in the body, (n, 3), mm.
+    """
+
+    name: str
+    patient: str
+    image: sitk.Image
+    mask: sitk.Image
+    lesions: tuple[Lesion, ...]
+    healthy_lps: NDArray[np.float64]
+    body_lps: NDArray[np.float64]
+
+
+def load_cases(
+    folder: Path,
+    names: Sequence[str] | None = None,
+    exclude_lps_mm: Mapping[str, Sequence[Sequence[float]]] | None = None,
+    patient_pattern: str = r"^(.+)$",
+    least_ml: float = 0.3,
+) -> list[Case]:
+    """Read all cases below ``folder``, in the order of their names.
+
+    Args:
+        folder: searched with its subfolders.
+        names: only these cases.
+        exclude_lps_mm: per case, boxes (x0, x1, y0, y1, z0, z1) in LPS mm that hold disease nobody contoured; their
+            tissue is never taken as healthy.
+        patient_pattern: regular expression whose first group, matched on the case name, is the patient.
+        least_ml: smaller components are not used as lessons.
+
+    Raises:
+        TrainingDataError: no case, a named case that is not there, two with one name, an unreadable file, or a mask
+            that does not fit its image.
+    """
+    files = case_files(folder, names)
+    if not files:
+        raise TrainingDataError(f"No *_image.nii.gz was found below {folder}; name the files CASE_image.nii.gz.")
+    excluded = exclude_lps_mm or {}
+    missing = sorted(set(excluded if names is None else names) - set(files))
+    if missing:
+        raise TrainingDataError(f"There is no image of the cases {missing} below {folder}; correct the names.")
+    return [_load_case(name, path, excluded.get(name, ()), patient_pattern, least_ml) for name, path in files.items()]
+
+
+def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Path]:
+    """The image of every case below ``folder``, or of those in ``names`` that are there, in the order of their names.
+
+    Raises:
+        TrainingDataError: two with one name.
+    """
+    files: dict[str, Path] = {}
+    for path in sorted(Path(folder).rglob("*_image.nii*")):
+        match = _IMAGE.match(path.name)
+        if match is None or (names is not None and match["case"] not in names):
+            continue
+        if match["case"] in files:
+            raise TrainingDataError(f"Two files are named {path.name}; give each case a name of its own.")
+        files[match["case"]] = path
+    return files
+
+
+def split_patients(
+    cases: Sequence[Case], validation_share: float, seed: int, always_train: Sequence[str] = ()
+) -> tuple[list[Case], list[Case]]:
+    """(training, validation) cases; no patient is on both sides.
+
+    The order is by a hash of seed and patient, so adding a patient moves no other to the other side of the order.
+    """
+    patients = sorted({c.patient for c in cases if c.patient not in always_train})
+    ranked = sorted(patients, key=lambda p: hashlib.sha256(f"{seed}/{p}".encode()).hexdigest())
+    held_out = set(ranked[: round(validation_share * len(ranked))])
+    return [c for c in cases if c.patient not in held_out], [c for c in cases if c.patient in held_out]
+
+
+def _load_case(
+    name: str, path: Path, excluded: Sequence[Sequence[float]], patient_pattern: str, least_ml: float
+) -> Case:
+    image = sitk.Cast(_read(path), sitk.sitkFloat32)
+    try:
+        grid = Grid.from_image(image)
+    except UnsupportedVolumeError as error:
+        raise TrainingDataError(f"{path.name}: {error}") from error
+    suv = sitk.GetArrayFromImage(image)
+    if not np.isfinite(suv).all():
+        raise TrainingDataError(f"{path.name} holds NaN or Inf; mend it or leave it out.")
+    tumor = _read_mask(path, image)
+    match = re.match(patient_pattern, name)
+    if match is None:
+        raise TrainingDataError(f"patient_pattern {patient_pattern!r} does not match the case {name!r}.")
+    spacing_kji = grid.spacing_mm[::-1]
+    distance = (
+        ndimage.distance_transform_edt(~tumor, sampling=spacing_kji) if tumor.any() else np.full(suv.shape, np.inf)
+    )
+    body = find_body(suv, grid.spacing_mm)
+    body_lps = _points(body, grid)
+    healthy_lps = _points(body & (distance > 30.0), grid)
+    for box in excluded:
+        low, high = np.asarray(box[0::2]), np.asarray(box[1::2])
+        healthy_lps = healthy_lps[~np.all((healthy_lps >= low) & (healthy_lps <= high), axis=1)]
+    return Case(
+        name=name,
+        patient=match[1],
+        image=image,
+        mask=grid.image_from_array(tumor.astype(np.uint8)),
+        lesions=_lesions(suv, tumor, grid, least_ml),
+        healthy_lps=healthy_lps,
+        body_lps=body_lps,
+    )
+
+
+def _read(path: Path) -> sitk.Image:
+    try:
+        check_file(path)
+        return sitk.ReadImage(str(path))
+    except (UnsupportedVolumeError, RuntimeError) as error:
+        raise TrainingDataError(f"{path.name} cannot be read; export it again or leave it out. ({error})") from error
+
+
+def _read_mask(path: Path, image: sitk.Image) -> NDArray[np.bool_]:
+    """The tumor voxels (any label above 0), or none where the case has no mask file."""
+    mask_path = path.with_name(path.name.replace("_image.nii", "_mask.nii"))
+    if not mask_path.exists():
+        return np.zeros(image.GetSize()[::-1], dtype=bool)
+    mask = _read(mask_path)
+    fits = (
+        mask.GetSize() == image.GetSize()
+        and np.allclose(mask.GetOrigin(), image.GetOrigin(), atol=0.1)
+        and np.allclose(mask.GetSpacing(), image.GetSpacing(), rtol=1e-2)
+        and np.allclose(mask.GetDirection(), image.GetDirection(), atol=1e-2)
+    )
+    if not fits:
+        raise TrainingDataError(f"{mask_path.name} does not lie on the grid of {path.name}; resample it to the image.")
+    return sitk.GetArrayFromImage(mask) > 0
+
+
+def _lesions(suv: NDArray, tumor: NDArray[np.bool_], grid: Grid, least_ml: float) -> tuple[Lesion, ...]:
+    voxel_ml = float(np.prod(grid.spacing_mm)) / 1000
+    spacing_kji = grid.spacing_mm[::-1]
+    near, far = _SHELL_MM
+    lesions = []
+    for block, inside in pieces(tumor, [math.ceil(far / spacing) for spacing in spacing_kji]):
+        volume_ml = inside.sum() * voxel_ml
+        if volume_ml < least_ml:
+            continue
+        distance = ndimage.distance_transform_edt(~inside, sampling=spacing_kji)
+        shell = (distance > near) & (distance <= far) & ~tumor[block]
+        uptake = suv[block]
+        lesions.append(Lesion(_points(inside, grid, block), float(volume_ml), ranking(uptake[inside], uptake[shell])))
+    return tuple(lesions)
+
+
+def lesion_mask(lesion: Lesion, grid: Grid) -> NDArray[np.bool_]:
+    """The voxels of a lesion, (k, j, i) on the grid of its case."""
+    return voxels_at(lesion.points_lps, grid)
+
+
+def voxels_at(points_lps: NDArray, grid: Grid) -> NDArray[np.bool_]:
+    """The voxels that have these centers, (n, 3), mm: true on (k, j, i)."""
+    mask = np.zeros(grid.size_ijk[::-1], dtype=bool)
+    mask[tuple(np.rint(grid.lps_to_index(points_lps)).astype(int).T[::-1])] = True
+    return mask
+
+
+def _points(where: NDArray[np.bool_], grid: Grid, block: Sequence[slice] = ()) -> NDArray[np.float64]:
+    """Centers of voxels of the grid, or of a block of it."""
+    start = [part.start for part in block] or 0
+    return grid.index_to_lps((np.argwhere(where) + start)[:, ::-1])

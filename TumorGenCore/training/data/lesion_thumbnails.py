@@ -1,0 +1,68 @@
+"""The thumbnails of the training lesions that a bundle carries, with which its copies are told from new tumors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.bundle.model_bundle import add_training_lesions, bundle_folder, load_bundle
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.lesions.extent import around
+from TumorGenCore.lesions.thumbnails import LEAST_PATIENTS, MOST_LESIONS, TrainingLesions, thumbnail
+from TumorGenCore.training.data.cases import Case, Lesion, case_files, load_cases
+from TumorGenCore.training.data.tumor_masks import tumor_mask
+
+__all__ = ["add_lesions_to_bundle", "describe_training_lesions"]
+
+
+def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
+    """Thumbnails of the PET-avid part of every lesion; None where fewer than three patients have one.
+
+    Of more than ``MOST_LESIONS`` the largest of each patient come first, then the second largest, and so on.
+    """
+    lesions_of: dict[str, list[tuple[Case, Lesion]]] = {}
+    for case in cases:
+        lesions_of.setdefault(case.patient, []).extend((case, lesion) for lesion in case.lesions)
+    ranked = [sorted(found, key=lambda item: -item[1].volume_ml) for found in lesions_of.values() if found]
+    if len(ranked) < LEAST_PATIENTS:
+        return None
+    in_turn = [item for item in chain.from_iterable(zip_longest(*ranked)) if item is not None][:MOST_LESIONS]
+    number = {case.patient: n for n, (case, _) in enumerate(item[0] for item in ranked)}
+    return TrainingLesions(
+        frames=np.stack([_thumbnail(case, lesion) for case, lesion in in_turn]),
+        patients=np.array([number[case.patient] for case, _ in in_turn], dtype=np.int32),
+    )
+
+
+def add_lesions_to_bundle(model: str | Path, data: Path) -> int:
+    """Put thumbnails into a bundle that was made without them; returns how many.
+
+    Args:
+        model: bundle name or folder.
+        data: folder with the cases that its metadata names as its training's; those that are not there are left out.
+
+    Raises:
+        ModelBundleError: the bundle is missing or damaged.
+        TrainingDataError: lesions of fewer than three of its training patients are there.
+    """
+    names = load_bundle(model).notes.get("cases", {}).get("training", ())
+    here = sorted(case_files(data, names))
+    lesions = describe_training_lesions(load_cases(data, here)) if here else None
+    if lesions is None:
+        raise TrainingDataError(
+            f"Fewer than {LEAST_PATIENTS} of the patients that {bundle_folder(model).name} was trained on have a "
+            f"tumor below {data}; give the folder of its training data."
+        )
+    add_training_lesions(bundle_folder(model), lesions)
+    return len(lesions.frames)
+
+
+def _thumbnail(case: Case, lesion: Lesion) -> NDArray[np.uint8]:
+    mask = tumor_mask(case, lesion)
+    block = around(mask, 2)  # The edge is interpolated from the voxels around it.
+    return thumbnail(sitk.GetArrayViewFromImage(case.image)[block], mask[block], case.image.GetSpacing())

@@ -1,0 +1,1 @@
+"""What is trained: VAE, vector field with refiner, segmenter, rivals."""

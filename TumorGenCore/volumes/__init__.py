@@ -1,0 +1,1 @@
+"""Where voxels are and what they measure; reading and writing them."""

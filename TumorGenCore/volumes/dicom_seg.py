@@ -1,0 +1,235 @@
+"""A tumor mask as a DICOM Segmentation object that refers to the slices of the PET series it was made from.
+
+Whose it is: a synthetic tumor must not become a finding of the real person. A PACS files by Patient ID and Study
+Instance UID. With the person's ID the object would enter the person's record; with another ID under the *same* study,
+which DICOM does not allow, archives differ: some quarantine it, some replace the ID by that of the study they have,
+and some list the real study under the ID that came last. So the object is a synthetic patient's, in a study of its
+own, whose UID is derived from the source study's: all masks of a scan meet in one study. What is kept is what viewers
+overlay by: the Frame of Reference UID, each frame's position, and references to the source's study, series and slices.
+3D Slicer shows both together; viewers that open one study at a time need both studies opened. Nothing else of the
+source's headers is passed on, so no name, date or place gets through. (Its UIDs lead back to the scan for those
+who have it.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from TumorGenCore.errors import UnsupportedVolumeError
+from TumorGenCore.version import software_version
+from TumorGenCore.volumes.safe_write import check_folder, replacing
+from TumorGenCore.volumes.volume_io import pet_series, write_provenance
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["DICOM_SEG_SUFFIX", "SERIES_DESCRIPTION", "check_dicom_seg", "write_dicom_seg"]
+
+DICOM_SEG_SUFFIX = ".dcm"
+SERIES_DESCRIPTION = "SYNTHETIC tumor, not for diagnosis"
+
+#: All that is read of the source's headers: which slice it is and where it lies.
+_SOURCE_TAGS: list[Any] = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "Modality",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+]
+#: How far a slice's mask may lie from the slice, as a share of a voxel's edge; see ``volume_io`` on uneven slices.
+_PLACE_TOLERANCE = 0.5
+
+
+def check_dicom_seg(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
+    """Check, before any long work, that a DICOM Segmentation can be written to ``path`` for a source.
+
+    Raises:
+        UnsupportedVolumeError: highdicom is not installed, or the source is no folder with a DICOM PET series.
+        OSError: the folder of ``path`` does not exist or may not be written to, or ``path`` is a folder.
+    """
+    path, source = Path(path), Path(source)
+    if importlib.util.find_spec("highdicom") is None:
+        raise UnsupportedVolumeError(
+            f"Writing {path.name} as DICOM SEG needs highdicom, which is not installed; pip install 'tumorgen[dicom]'."
+        )
+    if not source.is_dir():
+        raise UnsupportedVolumeError(
+            f"{path.name} would be a DICOM SEG, which refers to a DICOM series, and {source.name} is no folder with "
+            "one; give the folder of the series, or write the mask as .seg.nrrd or .nii.gz."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file to write.")
+    check_folder(path)
+    _source_slices(source)
+
+
+def write_dicom_seg(
+    mask: sitk.Image,
+    source_series_folder: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write a mask as a BINARY DICOM Segmentation, whole or not at all, with the provenance in a JSON beside it.
+
+    Only slices with tumor get a frame, at its source slice's own position; where beds were joined, these can be uneven
+    by some percent. See the module's docstring on the patient and the study it belongs to.
+
+    Args:
+        mask: 3D uint8, 1 in the tumor, on the grid of ``read_volume(source_series_folder)``.
+        source_series_folder: folder with one DICOM PET series; other DICOM objects in it are passed over.
+        path: .dcm; an existing file is replaced.
+        provenance: from ``make_provenance``; seed, steps and bundle go into the object too.
+
+    Raises:
+        UnsupportedVolumeError: empty mask, not 0 and 1, not on the series' grid; the series cannot be used; or
+            highdicom is not installed.
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    check_dicom_seg(path, source_series_folder)
+    slices = _source_slices(Path(source_series_folder))
+    _check_mask(mask, slices)
+    dataset = _segmentation(mask, slices, provenance)
+    with replacing(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
+        write_provenance(provenance, path)
+
+
+def _source_slices(folder: Path) -> list[Dataset]:
+    """The series' slices along their normal, with ``_SOURCE_TAGS`` only."""
+    import pydicom
+
+    slices = [
+        pydicom.dcmread(file, specific_tags=_SOURCE_TAGS, stop_before_pixels=True) for file in pet_series(folder)[0]
+    ]
+    for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
+        if any(not header.get(keyword) for header in slices):
+            raise UnsupportedVolumeError(
+                f"A slice of the PET series lacks its {keyword}, which a DICOM SEG refers to; export the series again, "
+                "or write the mask as .seg.nrrd or .nii.gz."
+            )
+    return list(slices)
+
+
+def _check_mask(mask: sitk.Image, slices: Sequence[Dataset]) -> None:
+    values = sitk.GetArrayViewFromImage(mask)
+    if mask.GetPixelID() != sitk.sitkUInt8 or int(values.max()) > 1:
+        raise UnsupportedVolumeError(
+            f"The mask has pixel type {mask.GetPixelIDTypeAsString()} and values up to {values.max()}; it must be "
+            "uint8 with 0 and 1 only."
+        )
+    if not values.any():
+        raise UnsupportedVolumeError("The mask is empty, and a DICOM SEG needs a tumor; try another seed or box.")
+    first = slices[0]
+    size = (int(first.Columns), int(first.Rows), len(slices))
+    if mask.GetSize() != size:
+        raise UnsupportedVolumeError(
+            f"The mask has {mask.GetSize()} voxels and the PET series {size}; give the mask of this series."
+        )
+    finest = min(mask.GetSpacing())
+    for k, header in enumerate(slices):
+        row, column = np.array(header.ImageOrientationPatient, dtype=float).reshape(2, 3)
+        down, across = (float(edge) for edge in header.PixelSpacing)
+        start = np.array(header.ImagePositionPatient, dtype=float)
+        end = start + row * across * (size[0] - 1) + column * down * (size[1] - 1)
+        for index, there in (((0, 0, k), start), ((size[0] - 1, size[1] - 1, k), end)):
+            off = float(np.linalg.norm(np.subtract(mask.TransformIndexToPhysicalPoint(index), there)))
+            if off > _PLACE_TOLERANCE * finest:
+                raise UnsupportedVolumeError(
+                    f"Slice {k} of the mask lies {off:.1f} mm from that of the PET series; give the mask of this "
+                    "series."
+                )
+
+
+def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mapping[str, Any]) -> Dataset:
+    # Here, because it takes a second, and is there only with the extra "dicom".
+    from highdicom import AlgorithmIdentificationSequence
+    from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
+    from highdicom.sr import CodedConcept
+    from pydicom import Dataset
+    from pydicom.sr.codedict import codes
+    from pydicom.uid import generate_uid
+
+    source_study = slices[0].StudyInstanceUID
+    study = generate_uid(entropy_srcs=["TumorGen synthetic", source_study])
+    for header in slices:
+        _make_synthetic(header, study)
+        # A slice's own thickness can be missing or another; a voxel of the mask is as thick as slices are apart.
+        header.SliceThickness = header.SpacingBetweenSlices = f"{mask.GetSpacing()[2]:.6g}"
+    version = software_version()
+    algorithm = AlgorithmIdentificationSequence(
+        name="TumorGen",
+        family=codes.DCM.ArtificialIntelligence,
+        version=version,
+        parameters={key: str(provenance[key]) for key in ("seed", "steps", "bundle_name", "bundle_version")},
+    )
+    # The codes of volume_io.MASS_TERMINOLOGY.
+    segment = SegmentDescription(
+        segment_number=1,
+        segment_label="Tumor",
+        segmented_property_category=CodedConcept("49755003", "SCT", "Morphologically Altered Structure"),
+        segmented_property_type=CodedConcept("4147007", "SCT", "Mass"),
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm,
+        tracking_uid=generate_uid(),
+        tracking_id="Synthetic tumor",
+    )
+    dataset = Segmentation(
+        source_images=slices,
+        pixel_array=sitk.GetArrayFromImage(mask),
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[segment],
+        series_instance_uid=generate_uid(),
+        series_number=1,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="TumorGen",
+        manufacturer_model_name=str(provenance["bundle_name"]),
+        software_versions=version,
+        device_serial_number=str(provenance["bundle_hash"])[:16],
+        content_label="SYNTHETIC",
+        content_description=SERIES_DESCRIPTION,
+        series_description=SERIES_DESCRIPTION,
+    )
+    dataset.SyntheticData = "YES"
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = "Synthetic patient in place of the source's"
+    # The source is of another study than this object's: PS3.3 C.12.2 has another place for such references.
+    elsewhere = Dataset()
+    elsewhere.StudyInstanceUID = source_study
+    elsewhere.ReferencedSeriesSequence = dataset.ReferencedSeriesSequence
+    del dataset.ReferencedSeriesSequence
+    dataset.StudiesContainingOtherReferencedInstancesSequence = [elsewhere]
+    return dataset
+
+
+def _make_synthetic(header: Dataset, study: str) -> None:
+    """The patient and study that highdicom copies from the slices; from the study's UID alone, so that they repeat."""
+    header.StudyInstanceUID = study
+    header.PatientName = "SYNTHETIC^NOT FOR DIAGNOSIS"
+    header.PatientID = f"SYNTHETIC-{hashlib.sha256(study.encode()).hexdigest()[:12]}"
+    header.StudyDescription = SERIES_DESCRIPTION
+    for keyword in (
+        "PatientBirthDate",
+        "PatientSex",
+        "AccessionNumber",
+        "StudyID",
+        "StudyDate",
+        "StudyTime",
+        "ReferringPhysicianName",
+    ):
+        setattr(header, keyword, "")

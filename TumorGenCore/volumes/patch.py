@@ -1,0 +1,171 @@
+"""The working patch: native grid -> box-aligned, isotropic, box + context; and the way back.
+
+Only the neighborhood of the box is ever read or resampled, so the cost follows the box, not the volume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.errors import InvalidBoxError
+from TumorGenCore.volumes.geometry import FACE_TOLERANCE_MM, Box, Grid
+from TumorGenCore.volumes.voxels import read_region
+
+__all__ = ["PatchSettings", "WorkingPatch", "paste_window"]
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """How large and how fine a working patch is.
+
+    Args:
+        spacing_mm: isotropic voxel edge the networks were trained at.
+        context_mm: least tissue shown around the box on each side.
+        multiple: the patch size is a multiple of this on each axis (latent factor x U-Net factor).
+        max_size: most voxels on an axis; a larger box is worked on at a coarser spacing.
+        min_box_mm: thinnest box edge: one latent cell.
+        max_box_mm: longest box edge.
+    """
+
+    spacing_mm: float = 2.5
+    context_mm: float = 20.0
+    multiple: int = 16
+    max_size: int = 128
+    min_box_mm: float = 10.0
+    max_box_mm: float = 400.0
+
+
+@dataclass(frozen=True)
+class WorkingPatch:
+    """A box-aligned isotropic grid centered on the box. Arrays on it have the axes (k, j, i)."""
+
+    grid: Grid
+    box: Box
+
+    @classmethod
+    def around(cls, box: Box, settings: PatchSettings) -> WorkingPatch:
+        """The patch for a box.
+
+        Raises:
+            InvalidBoxError: the box is thinner than a latent cell or too large to work on.
+        """
+        thin, long = min(box.size_mm), max(box.size_mm)
+        if thin < settings.min_box_mm:
+            raise InvalidBoxError(
+                f"The box is {thin:.1f} mm thin; the networks resolve no less than {settings.min_box_mm:.0f} mm. "
+                "Draw it larger."
+            )
+        if long > settings.max_box_mm:
+            raise InvalidBoxError(
+                f"The box is {long:.0f} mm long; more than {settings.max_box_mm:.0f} mm does not fit in memory. "
+                "Draw it smaller."
+            )
+        need_mm = np.asarray(box.size_mm) + 2 * settings.context_mm
+        spacing = max(settings.spacing_mm, float(need_mm.max()) / settings.max_size)
+        size = np.ceil(need_mm / spacing / settings.multiple - 1e-9).astype(int) * settings.multiple
+        return cls.of_size(box, (int(size[0]), int(size[1]), int(size[2])), spacing)
+
+    @classmethod
+    def of_size(cls, box: Box, size_ijk: tuple[int, int, int], spacing_mm: float) -> WorkingPatch:
+        """A patch of a given size (voxels) and spacing (mm), centered on the box."""
+        first = -(np.asarray(size_ijk) - 1) / 2 * spacing_mm
+        origin = box.to_lps(first)
+        grid = Grid(size_ijk, (spacing_mm,) * 3, (origin[0], origin[1], origin[2]), box.axes)
+        return cls(grid, box)
+
+    def sample(self, image: sitk.Image, interpolator: int = sitk.sitkLinear) -> NDArray[np.float32]:
+        """Resample ``image`` on the patch, float32 (k, j, i); beyond its edges the image is mirrored.
+
+        A mirrored edge looks like tissue to the networks; a repeated one would look like streaks.
+        """
+        size = np.asarray(image.GetSize())
+        image_grid = Grid.from_image(image)
+        corners = image_grid.lps_to_index(self.grid.corners_lps)
+        first = np.floor(corners.min(axis=0)).astype(np.int64) - 1
+        last = np.ceil(corners.max(axis=0)).astype(np.int64) + 2
+        indices = [_mirrored(int(a), int(b), int(n)) for a, b, n in zip(first, last, size, strict=True)][::-1]
+        nearest = [int(n.min()) for n in indices][::-1]
+        values = read_region(image, nearest, [int(np.ptp(n)) + 1 for n in indices][::-1])
+        for axis, index in enumerate(indices):
+            if len(index) != values.shape[axis] or index[0] > index[-1]:
+                values = np.take(values, index - index.min(), axis)
+        values = values.astype(np.float32)
+        padded = image_grid.region(first, values.shape[::-1])
+        resampler = sitk.ResampleImageFilter()
+        resampler.SetReferenceImage(self.grid.empty_image(sitk.sitkUInt8))
+        resampler.SetInterpolator(interpolator)
+        resampler.SetOutputPixelType(sitk.sitkFloat32)
+        return sitk.GetArrayFromImage(resampler.Execute(padded.image_from_array(values)))
+
+    def inside(self, image: Grid) -> NDArray[np.bool_]:
+        """Which patch voxels lie within the image, (k, j, i)."""
+        i, j, k = (np.arange(n) for n in self.grid.size_ijk)
+        kk, jj, ii = np.meshgrid(k, j, i, indexing="ij")
+        index = image.lps_to_index(self.grid.index_to_lps(np.stack([ii, jj, kk], axis=-1)))
+        return np.all((index >= -0.5) & (index <= np.asarray(image.size_ijk) - 0.5), axis=-1)
+
+    def box_coverage(self, factor: int = 1) -> NDArray[np.float32]:
+        """How much of each cell of ``factor`` voxels lies inside the box, 0 to 1, axes (k, j, i).
+
+        ``factor=1`` is the patch itself, ``factor=4`` the latent grid (the B of Eq. 4, with soft faces where a
+        face cuts a cell).
+        """
+        parts = []
+        for n, size in zip(self.grid.size_ijk, self.box.size_mm, strict=True):
+            cell = self.grid.spacing_mm[0] * factor
+            left = (np.arange(n // factor) - n / factor / 2) * cell
+            inside = np.minimum(left + cell, size / 2) - np.maximum(left, -size / 2)
+            parts.append(np.clip(inside / cell, 0, 1))
+        i, j, k = parts
+        return (k[:, None, None] * j[None, :, None] * i[None, None, :]).astype(np.float32)
+
+    def to_native(self, array: NDArray, native: Grid) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
+        """Resample a patch array on the native voxels that the box could touch.
+
+        Returns:
+            The values, float32 (k, j, i), and the slices (k, j, i) of the native array they belong to. Both are empty
+            when the box misses the grid.
+        """
+        start, stop = self.box.index_bounds(native)
+        slices = (slice(start[2], stop[2]), slice(start[1], stop[1]), slice(start[0], stop[0]))
+        size = np.maximum(stop - start, 0)
+        if np.any(size == 0):
+            return np.zeros(tuple(size[::-1]), dtype=np.float32), slices
+        resampler = sitk.ResampleImageFilter()
+        resampler.SetReferenceImage(native.region(start, size).empty_image(sitk.sitkUInt8))
+        resampler.SetInterpolator(sitk.sitkLinear)
+        resampler.SetOutputPixelType(sitk.sitkFloat32)
+        patch_image = self.grid.image_from_array(np.ascontiguousarray(array, dtype=np.float32))
+        return sitk.GetArrayFromImage(resampler.Execute(patch_image)), slices
+
+
+def _mirrored(first: int, last: int, size: int) -> NDArray[np.int64]:
+    """Indices ``first`` to ``last - 1`` of an axis of ``size`` voxels that is mirrored at both ends without end."""
+    index = np.arange(first, last) % (2 * size)
+    return np.minimum(index, 2 * size - 1 - index)
+
+
+def paste_window(box: Box, native: Grid, slices: tuple[slice, slice, slice], taper_mm: float) -> NDArray[np.float32]:
+    """Weight of the change at native voxels: 1 deep inside the box, smoothly 0 at its faces, 0 outside.
+
+    The taper lies strictly inside the box and takes at most a fifth of an edge on either side.
+
+    Args:
+        box: the user's box.
+        native: the grid of the volume.
+        slices: region of the native array, (k, j, i).
+        taper_mm: depth at which the weight reaches 1.
+
+    Returns:
+        float32 (k, j, i) of the region's shape.
+    """
+    window = np.ones([s.stop - s.start for s in slices], dtype=np.float32)
+    for depth, size in zip(box.depths_mm(native, slices), box.size_mm, strict=True):
+        ramp = np.clip(depth / min(taper_mm, size / 5), 0, 1)
+        ramp[depth < FACE_TOLERANCE_MM] = 0
+        window *= (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    return window

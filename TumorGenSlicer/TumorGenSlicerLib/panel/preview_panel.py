@@ -1,0 +1,201 @@
+"""The panel's live preview: when one is made, when it is shown, and when it goes."""
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from TumorGenCore.bundle.folders import DEFAULT_BUNDLE
+from TumorGenCore.errors import CancelledError
+from TumorGenSlicerLib.panel.parameters import Parameters, uptakeTarget
+from TumorGenSlicerLib.panel.run_monitor import RunMonitor
+from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS, REST_MS, LivePreviewDecision, pauseMs, secondsOfPreview
+from TumorGenSlicerLib.run.logic import InsertionLogic, Preview, Variant
+from TumorGenSlicerLib.scene.geometry import roiBox, volumeGrid
+from TumorGenSlicerLib.scene.preview_nodes import PreviewNodes
+
+__all__ = ["LivePreview"]
+
+_SETTING = "TumorGen/LivePreview"
+
+
+class LivePreview:
+    """Makes a quick tumor on the worker's thread whenever volume, box or settings have changed, and shows the newest.
+
+    Args:
+        checkBox: with which the user turns previews on and off.
+        logic: makes them.
+        parameters: returns the panel's parameters; None while it shows none.
+        isBlocked: whether a run is under way or about to start.
+        beforeShowing: called before the views change.
+        tell: called with what the user should read.
+    """
+
+    def __init__(
+        self,
+        checkBox: qt.QCheckBox,
+        logic: InsertionLogic,
+        parameters: Callable[[], Parameters | None],
+        isBlocked: Callable[[], bool],
+        beforeShowing: Callable[[], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._logic, self._parameters, self._isBlocked = logic, parameters, isBlocked
+        self._beforeShowing, self._tell = beforeShowing, tell
+        self._decision = LivePreviewDecision(str(qt.QSettings().value(_SETTING, "")))
+        self._nodes = PreviewNodes(slicer.mrmlScene)
+        self._monitor = RunMonitor(lambda: None, self._onFinished, lambda: None)
+        #: What a preview was made from: the one shown, the one under way, and the one not to be made (again).
+        self._shown: Hashable = None
+        self._underWay: Hashable = None
+        self._settled: Hashable = None
+        self._seconds: float | None = None
+        self._begun = 0.0
+        self._isPending = False
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.connect("timeout()", self._update)
+        checkBox.connect("clicked(bool)", self._onClicked)
+
+    @property
+    def isOnByDefault(self) -> bool:
+        """Whether previews are on, by the measurement or by the user's word."""
+        return self._decision.isOn
+
+    def changed(self) -> None:
+        """Something was changed that a preview may depend on; cheap, for every step of a dragged handle."""
+        if not self._isWanted():
+            self.withdraw()
+            return
+        pause = pauseMs(self._seconds, 1000 * (time.monotonic() - self._begun))
+        if pause is None:
+            if self._underWay is not None and self._underWay != self._state():
+                self._monitor.cancel()  # It is of no use any more, and the hand needs the processor.
+            self._timer.start(REST_MS)
+        elif not self._isPending:
+            self._timer.start(pause)
+        self._isPending = True
+
+    def withdraw(self) -> None:
+        """Take the preview away; the views show what they showed before. The next change brings it back."""
+        self._timer.stop()
+        self._isPending = False
+        self._monitor.stop()
+        self._nodes.remove()
+        self._shown = self._underWay = None
+
+    def settle(self) -> None:
+        """Take the preview away, and make none until something is changed: a result is shown now."""
+        self.withdraw()
+        self._settled = self._state()
+
+    def learn(self, variants: Sequence[Variant], steps: int) -> str:
+        """Take note of how long a run took; a sentence for the user if that turns previews on or off, else empty."""
+        # The quickest: the first of a session also warms the networks up.
+        return self._measure(min(secondsOfPreview(variant.partSeconds, steps) for variant in variants))
+
+    def _isWanted(self) -> bool:
+        parameters = self._parameters()
+        if parameters is None or not parameters.livePreview:
+            return False
+        return not self._nodes.isShown or self._nodes.source is parameters.inputVolume
+
+    def _state(self) -> Hashable:
+        """All that a preview depends on; None where there can be none."""
+        parameters = self._parameters()
+        if parameters is None:
+            return None
+        model = parameters.model or DEFAULT_BUNDLE
+        volumeNode, boxNode = parameters.inputVolume, parameters.box
+        if self._logic.problem(volumeNode, [boxNode], model):
+            return None
+        return (
+            *(volumeNode.GetID(), volumeNode.GetImageData().GetMTime(), volumeGrid(volumeNode), roiBox(boxNode)),
+            *(parameters.seed, parameters.steps, model, parameters.device),
+            *(parameters.suvFactor, parameters.uptake, parameters.uptakeSuv, parameters.fillPercent),
+        )
+
+    def _update(self) -> None:
+        """Make the preview of the present state, if it is not there already."""
+        self._isPending = False
+        parameters, state = self._parameters(), self._state()
+        if parameters is None or state is None or not self._isWanted():
+            self.withdraw()
+            return
+        if self._isBlocked() or state in (self._underWay, self._settled):
+            return
+        if state == self._shown:
+            self._monitor.cancel()
+            return
+        self._settled = None
+        now = time.monotonic()
+        if self._underWay is not None and self._seconds is not None:
+            # It was not done in time: without a slower pace, each would be cancelled by the next, and none seen.
+            self._seconds = max(self._seconds, now - self._begun)
+        self._begun = now
+        try:
+            preview = self._logic.startPreview(
+                parameters.inputVolume,
+                parameters.box,
+                seed=parameters.seed,
+                steps=min(PREVIEW_STEPS, parameters.steps),
+                model=parameters.model or DEFAULT_BUNDLE,
+                device=parameters.device.value,
+                suvFactor=parameters.suvFactor or None,
+                target=uptakeTarget(parameters),
+                fill=parameters.fillPercent / 100 or None,
+            )
+        except Exception as error:  # While a box is being dragged nothing may open a window.
+            self._fail(error)
+            return
+        self._underWay = state
+        self._monitor.watch(preview)
+
+    def _onFinished(self, preview: Preview) -> None:
+        state, self._underWay = self._underWay, None
+        try:
+            result = preview.result()
+        except CancelledError:
+            return
+        except Exception as error:  # As above, whatever torch or the driver of a graphics card raise.
+            self._fail(error)
+            return
+        self._seconds = result.seconds
+        sentence = self._measure(result.seconds)
+        if sentence:
+            self._tell(sentence)
+        parameters = self._parameters()
+        if parameters is None or not self._isWanted():
+            self.withdraw()
+            return
+        self._beforeShowing()
+        self._nodes.show(preview.volumeNode, result, preview.units.suv_factor, self._logic.results)
+        self._shown = state
+        self._tell(
+            _("Preview of {steps} steps in {seconds:.1f} s; Apply makes the tumor itself.").format(
+                steps=min(PREVIEW_STEPS, parameters.steps), seconds=result.seconds
+            )
+        )
+
+    def _fail(self, error: Exception) -> None:
+        self.settle()
+        self._tell(_("No preview: {error}").format(error=error))
+
+    def _onClicked(self, checked: bool) -> None:
+        self._decision.choose(checked)
+        self._remember()
+        self._settled = None
+        self.changed()
+
+    def _measure(self, seconds: float) -> str:
+        sentence = self._decision.measure(seconds)
+        self._remember()
+        parameters = self._parameters()
+        if parameters is not None:
+            parameters.livePreview = self._decision.isOn
+        return sentence
+
+    def _remember(self) -> None:
+        qt.QSettings().setValue(_SETTING, self._decision.decision.value)

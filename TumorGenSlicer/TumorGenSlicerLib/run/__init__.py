@@ -1,0 +1,1 @@
+"""Runs: what the console, the script and the panel call."""

@@ -1,0 +1,1 @@
+"""The scene: geometry, units, nodes."""

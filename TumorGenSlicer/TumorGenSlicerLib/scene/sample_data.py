@@ -1,0 +1,62 @@
+"""The digital FDG phantom as sample data: made on this computer, not downloaded."""
+
+from collections.abc import Sequence
+
+import SimpleITK as sitk
+import slicer
+
+__all__ = ["addPhantom", "registerSampleData"]
+
+#: SUV that the phantom is shown up to: its liver is gray, its brain and bladder black.
+_SUV_SHOWN = 8.0
+
+
+def registerSampleData(thumbnailPath: str) -> None:
+    """Put the phantom on Slicer's Sample Data page.
+
+    Its button calls ``customDownloader``. There is no file behind it: the address is a label that nothing can open.
+    """
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="TumorGen",
+        sampleName="FDG phantom",
+        thumbnailFileName=thumbnailPath,
+        uris="local:FDG-phantom",
+        fileNames="FDG-phantom.nrrd",
+        nodeNames="FDG phantom",
+        customDownloader=_load,
+    )
+
+
+def addPhantom(spacing_mm: Sequence[float] = (4.07, 4.07, 3.0)) -> slicer.vtkMRMLScalarVolumeNode:
+    """Make the phantom and add it to the scene, in SUV.
+
+    Args:
+        spacing_mm: voxel spacing; the default is that of a common scanner and takes some seconds.
+    """
+    from TumorGenCore.phantom.phantom import make_phantom
+    from TumorGenCore.volumes.geometry import Grid, ras_to_lps
+
+    image = make_phantom(spacing_mm=spacing_mm)
+    ijkToRas = Grid.from_image(image).index_to_lps_matrix
+    ijkToRas[:3] = ras_to_lps(ijkToRas[:3].T).T
+    node = slicer.util.addVolumeFromArray(sitk.GetArrayFromImage(image), ijkToRas, "FDG phantom")
+    node.SetVoxelValueQuantity(_code("126400", "DCM", "Standardized Uptake Value"))
+    node.SetVoxelValueUnits(_code("{SUVbw}g/ml", "UCUM", "Standardized Uptake Value body weight"))
+    displayNode = node.GetDisplayNode()
+    displayNode.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+    displayNode.SetAutoWindowLevel(False)
+    displayNode.SetWindowLevelMinMax(0.0, _SUV_SHOWN)
+    return node
+
+
+def _load(_source: object) -> None:
+    with slicer.util.tryWithErrorDisplay("The phantom could not be made.", waitCursor=True):
+        slicer.util.setSliceViewerLayers(background=addPhantom(), fit=True)
+
+
+def _code(value: str, scheme: str, meaning: str) -> slicer.vtkCodedEntry:
+    entry = slicer.vtkCodedEntry()
+    entry.SetValueSchemeMeaning(value, scheme, meaning)
+    return entry

@@ -1,0 +1,125 @@
+"""What a volume node's voxels are measured in, and their factor to SUV.
+
+Asked in this order: the caller; TumorGen's own attributes (a synthetic volume, whose DICOM identity is cleared); the
+voxel units that the node states; the DICOM series the node was loaded from. Else the values are taken as SUV.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any
+
+import SimpleITK as sitk
+import slicer
+
+from TumorGenCore.errors import UnknownUnitsError, UnknownUnitsWarning, with_remedy
+from TumorGenCore.volumes.suv import SUV_TAGS, PetUnits, units_from_dicom, warn_if_implausible
+
+__all__ = ["TAKEN_AS_SUV", "implausibleUnits", "setUnits", "unitsOfVolume"]
+
+TAKEN_AS_SUV = "The volume does not say its units; its values are taken as SUV (body weight)."
+
+_FACTOR, _NAME, _SOURCE = "TumorGen.suv_factor", "TumorGen.input_units", "TumorGen.suv_factor_source"
+#: DICOM code of the quantity "Standardized Uptake Value".
+_SUV_QUANTITY = "126400"
+_SUV_CODES = ("{suvbw}g/ml", "g/ml{suvbw}", "g/ml")
+
+
+def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool = False) -> PetUnits:
+    """Units of a volume node.
+
+    Args:
+        volumeNode: a scalar volume.
+        suvFactor: SUV per unit of voxel value, where the caller knows better than the node.
+        quick: look at one slice of the DICOM series only; the factor then may be that of another bed position.
+
+    Raises:
+        UnknownUnitsError: units that do not lead to SUV, or DICOM tags that miss something.
+        UnsupportedVolumeError: an unusable factor (raised by ``PetUnits``).
+    """
+    if suvFactor is not None:
+        return PetUnits("unknown", float(suvFactor), "given")
+    own = _ownUnits(volumeNode)
+    if own is not None:
+        return own
+    code = _unitsCode(volumeNode)
+    if code in _SUV_CODES:
+        return PetUnits("SUV", 1.0, "voxel units")
+    if code.startswith("{suv"):
+        raise UnknownUnitsError(
+            f"The voxels are in {code}; only SUV by body weight is known. Give the factor to it yourself."
+        )
+    files = _dicomFiles(volumeNode, quick)
+    if files:
+        return _unitsOfFiles(tuple(files))
+    if "bq" in code:
+        raise UnknownUnitsError(
+            f"The voxels are in {code}, and the DICOM series that tells dose and weight is not in the database; "
+            "give the factor to SUV yourself."
+        )
+    return PetUnits("SUV", 1.0, "taken as SUV")
+
+
+def setUnits(volumeNode: Any, units: PetUnits) -> None:
+    """Note units that are known from elsewhere on a volume node, for ``unitsOfVolume``."""
+    volumeNode.SetAttribute(_FACTOR, repr(units.suv_factor))
+    volumeNode.SetAttribute(_NAME, units.name)
+    volumeNode.SetAttribute(_SOURCE, units.source)
+
+
+def implausibleUnits(image: sitk.Image, units: PetUnits, remedy: str = "") -> list[str]:
+    """Why the voxels cannot be SUV with this factor, as a warning; empty if they can. Main thread only.
+
+    Args:
+        image: in the units.
+        units: of the voxels.
+        remedy: sentence that says where the factor is given.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_if_implausible(image, units)
+    messages = [warning.message for warning in caught if issubclass(warning.category, UnknownUnitsWarning)]
+    return [with_remedy(message, remedy) for message in messages if isinstance(message, Warning)]
+
+
+def _ownUnits(volumeNode: Any) -> PetUnits | None:
+    factor = volumeNode.GetAttribute(_FACTOR)
+    if factor is None:
+        return None
+    name, source = volumeNode.GetAttribute(_NAME), volumeNode.GetAttribute(_SOURCE)
+    return PetUnits(name, float(factor), source)  # type: ignore[arg-type]
+
+
+def _unitsCode(volumeNode: Any) -> str:
+    """UCUM code of the voxels' units, in lower case; empty where the node states none."""
+    quantity, units = volumeNode.GetVoxelValueQuantity(), volumeNode.GetVoxelValueUnits()
+    code = (units.GetCodeValue() or "") if units is not None else ""
+    if not code and quantity is not None and quantity.GetCodeValue() == _SUV_QUANTITY:
+        return _SUV_CODES[0]
+    return code.lower().replace(" ", "")
+
+
+def _dicomFiles(volumeNode: Any, quick: bool) -> list[str]:
+    """Files of the series that the node was loaded from; empty unless the DICOM database has them all."""
+    instances = (volumeNode.GetAttribute("DICOM.instanceUIDs") or "").split()
+    database = getattr(slicer, "dicomDatabase", None)
+    if not instances or database is None:
+        return []
+    files = [database.fileForInstance(instance) for instance in (instances[:1] if quick else instances)]
+    return files if all(files) else []
+
+
+@functools.lru_cache(maxsize=16)
+def _unitsOfFiles(files: tuple[str, ...]) -> PetUnits:
+    """Read once per series: its hundreds of headers take a second."""
+    import pydicom  # Slicer brings it; slow to import, and most volumes do without.
+
+    try:
+        slices = [pydicom.dcmread(file, stop_before_pixels=True, specific_tags=SUV_TAGS) for file in files]
+    except (OSError, pydicom.errors.InvalidDicomError) as error:
+        raise UnknownUnitsError(
+            "The DICOM files of the volume cannot be read, so its units are not known; "
+            "load the series again, or give the factor to SUV yourself."
+        ) from error
+    return units_from_dicom(slices)
