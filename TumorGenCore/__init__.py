@@ -7,21 +7,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from TumorGenCore.errors import CancelledError, InvalidBoxError, ModelBundleError, UnsupportedVolumeError
-    from TumorGenCore.insertion.generator import InsertionResult, TumorGenerator
+    from TumorGenCore.errors import (
+        CancelledError,
+        InvalidBoxError,
+        InvalidRequestError,
+        ModelBundleError,
+        TumorGenError,
+        UnsupportedVolumeError,
+    )
+    from TumorGenCore.insertion.generator import TumorGenerator
+    from TumorGenCore.insertion.request import TumorRequest
+    from TumorGenCore.insertion.tumor import Tumor
+    from TumorGenCore.insertion.variants import Variant, VariantRun, best_first
     from TumorGenCore.volumes.geometry import Box
     from TumorGenCore.volumes.volume_io import read_volume, write_segmentation, write_volume
 
-__version__ = "0.4.1"
+__version__ = "0.5.0"
 
 _HOME = {
     "Box": "volumes.geometry",
     "CancelledError": "errors",
-    "InsertionResult": "insertion.generator",
     "InvalidBoxError": "errors",
+    "InvalidRequestError": "errors",
     "ModelBundleError": "errors",
+    "Tumor": "insertion.tumor",
+    "TumorGenError": "errors",
     "TumorGenerator": "insertion.generator",
+    "TumorRequest": "insertion.request",
     "UnsupportedVolumeError": "errors",
+    "Variant": "insertion.variants",
+    "VariantRun": "insertion.variants",
+    "best_first": "insertion.variants",
     "read_volume": "volumes.volume_io",
     "write_segmentation": "volumes.volume_io",
     "write_volume": "volumes.volume_io",
@@ -30,11 +46,17 @@ _HOME = {
 __all__ = [
     "Box",
     "CancelledError",
-    "InsertionResult",
     "InvalidBoxError",
+    "InvalidRequestError",
     "ModelBundleError",
+    "Tumor",
+    "TumorGenError",
     "TumorGenerator",
+    "TumorRequest",
     "UnsupportedVolumeError",
+    "Variant",
+    "VariantRun",
+    "best_first",
     "read_volume",
     "write_segmentation",
     "write_volume",

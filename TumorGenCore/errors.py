@@ -6,6 +6,7 @@ __all__ = [
     "InvalidRequestError",
     "ManifestError",
     "ModelBundleError",
+    "ProvenanceError",
     "TrainingDataError",
     "TumorGenError",
     "UnknownUnitsError",
@@ -45,6 +46,10 @@ class ManifestError(TumorGenError):
 
 class ModelBundleError(TumorGenError):
     """The model bundle is missing, damaged, truncated or made for something else."""
+
+
+class ProvenanceError(TumorGenError):
+    """The provenance of a result cannot be used, or belongs to another scan."""
 
 
 class TrainingDataError(TumorGenError):

@@ -12,15 +12,10 @@ import numpy as np
 
 from TumorGenCore.bundle.metadata_numbers import MetadataNumbers
 
-__all__ = ["SPECK_SHARE", "SPECK_TRIES", "FillLaw", "UptakeLaw"]
+__all__ = ["FillLaw", "UptakeLaw"]
 
 #: Most of a box that a tumor is asked to fill: an ellipsoid that touches all faces fills 0.52.
 MOST_FILL = 0.4
-#: A tumor is a speck that fills less than this share of what was drawn: now and then next to nothing grows of some
-#: noise, and what grows is faint and its mask off. The model is then asked for so many times as much, one after the
-#: other, until it is none.
-SPECK_SHARE = 0.1
-SPECK_TRIES = (3.0, 9.0)
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ class UptakeLaw(MetadataNumbers):
 class FillLaw(MetadataNumbers):
     """A log-normal law of the share of the box that the model is asked to fill (``TumorControls.fill``).
 
-    Of that the model fills a half in small boxes, nine tenths in large ones; ``search_fill`` meets a share exactly.
+    Of that the model fills a half in small boxes, nine tenths in large ones.
 
     Args:
         median: 0 draws none, and the size is left to the model.

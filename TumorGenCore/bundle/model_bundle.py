@@ -18,6 +18,7 @@ from torch import nn
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles, read_metadata
 from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
 from TumorGenCore.bundle.resolution import ResolutionRecovery
+from TumorGenCore.bundle.tuning import Tuning
 from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.former_names import with_present_names
 from TumorGenCore.lesions.thumbnails import TrainingLesions
@@ -66,6 +67,9 @@ class ModelBundle:
         training_lesions: thumbnails of what it was trained on, if it carries them.
         resolution: gives back what patch and VAE blur of a tumor.
         uptake, fill: how hot tumors are, and how much of the box they fill, where nobody asks.
+        tuning: other numbers that are tuned to it.
+        bundle_hash: sha256 over its metadata, which hold the hashes of all its files; another one whenever it makes
+            other tumors.
     """
 
     name: str
@@ -86,6 +90,8 @@ class ModelBundle:
     resolution: ResolutionRecovery = field(default_factory=ResolutionRecovery)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
+    tuning: Tuning = field(default_factory=Tuning)
+    bundle_hash: str = ""
 
 
 def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
@@ -206,6 +212,8 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             resolution=ResolutionRecovery.parse(own.get("resolution", {})),
             uptake=UptakeLaw.parse(own.get("uptake", {})),
             fill=FillLaw.parse(own.get("fill", {})),
+            tuning=Tuning.parse(own.get("tuning", {})),
+            bundle_hash=_hash_of(own),
             **networks,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -326,6 +334,7 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "resolution": bundle.resolution.as_dict(),
             "uptake": bundle.uptake.as_dict(),
             "fill": bundle.fill.as_dict(),
+            "tuning": bundle.tuning.as_dict(),
             "weights": weights,
             "notes": bundle.notes,
         },
@@ -334,6 +343,12 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _hash_of(own: dict[str, Any]) -> str:
+    """Of the metadata, whatever the order of their entries; what was noted of the training decides no tumor."""
+    decides = {name: value for name, value in own.items() if name not in ("notes", "weights_of")}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def _joint_hash(weights: dict[str, str]) -> str:

@@ -7,13 +7,13 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from TumorGenCore.errors import InvalidBoxError, ManifestError
+from TumorGenCore.errors import InvalidBoxError, InvalidRequestError, ManifestError
 from TumorGenCore.former_names import FORMER_NAMES
-from TumorGenCore.insertion.uptake_control import UptakeTarget
+from TumorGenCore.insertion.request import MOST_SEED, TumorRequest
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.volume_io import READABLE_SUFFIXES, parse_box, read_box
 
@@ -32,10 +32,12 @@ COLUMNS = (
     "suv_max",
     "suv_mean",
     "fill",
+    "steps",
+    "solver",
+    "least_quality",
 )
 
 _PLAIN_NAME = re.compile(r"\w[\w .+-]*(?<! )(?<!\.)")
-_SEED_END = 2**63
 
 T = TypeVar("T")
 
@@ -52,8 +54,7 @@ class ManifestRow:
         seeds: one result each.
         tumors: in each result.
         suv_factor: SUV per unit of the image; None as in ``read_volume``.
-        target: uptake each tumor shall have, if any.
-        fill: share of its box's volume that each tumor shall fill, if asked.
+        request: what each tumor shall be like.
     """
 
     name: str
@@ -63,8 +64,7 @@ class ManifestRow:
     seeds: range
     tumors: int
     suv_factor: float | None
-    target: UptakeTarget | None
-    fill: float | None = None
+    request: TumorRequest = field(default_factory=TumorRequest)
 
 
 def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
@@ -73,8 +73,8 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
     Columns (an empty cell is as if the column were not there): ``image``; ``name`` (default: the image's);
     one of ``box`` (CX,CY,CZ,SX,SY,SZ, RAS mm, in quotes), ``roi`` (.mrk.json) and ``region`` (mask file to place in),
     or none of them: placed in the body; ``count`` of results (default 1), whose seeds count up from ``seed``
-    (default 0); ``tumors`` in each (default 1); ``suv_factor``; ``suv_max`` or ``suv_mean`` to reach;
-    ``fill``, the share of the box to fill.
+    (default 0); ``tumors`` in each (default 1); ``suv_factor``; what each tumor shall be like
+    (``TumorRequest``): ``suv_max`` or ``suv_mean``, ``fill``, ``steps``, ``solver``, ``least_quality``.
 
     Raises:
         ManifestError: naming line and column of the first thing that is wrong.
@@ -175,11 +175,9 @@ def _row(line: _Line) -> ManifestRow:
     tumors = line.get("tumors", lambda text: _whole(text, 1)) or 1
     if box is not None and tumors > 1:
         raise line.error("tumors", f"{tumors} do not fit into the one {ways[0]}; leave it empty to place them.")
-    if "suv_max" in line.values and "suv_mean" in line.values:
-        raise line.error("suv_mean", "suv_max is given too; keep one of them.")
     seed = line.get("seed", lambda text: _whole(text, 0)) or 0
     count = line.get("count", lambda text: _whole(text, 1)) or 1
-    if seed + count > _SEED_END:
+    if seed + count - 1 > MOST_SEED:
         raise line.error("seed", f"{seed} is too large; the last seed must be below 2^63.")
     return ManifestRow(
         name=name,
@@ -189,10 +187,29 @@ def _row(line: _Line) -> ManifestRow:
         seeds=range(seed, seed + count),
         tumors=tumors,
         suv_factor=line.get("suv_factor", _positive),
-        target=line.get("suv_max", lambda text: UptakeTarget("max", _positive(text)))
-        or line.get("suv_mean", lambda text: UptakeTarget("mean", _positive(text))),
-        fill=line.get("fill", _share),
+        request=_request(line),
     )
+
+
+def _request(line: _Line) -> TumorRequest:
+    """What each tumor of a row shall be like; a value that cannot be used is named with its column."""
+    kinds: dict[str, Callable[[str], Any]] = {
+        "suv_max": _positive,
+        "suv_mean": _positive,
+        "fill": _positive,
+        "steps": lambda text: _whole(text, 1),
+        "solver": str,
+        "least_quality": float,
+    }
+    request = TumorRequest()
+    for column, parse in kinds.items():
+        value = line.get(column, parse)
+        if value is not None:
+            try:
+                request = replace(request, **{column: value})
+            except InvalidRequestError as error:
+                raise line.error(column, str(error)) from error
+    return request
 
 
 def _check_volume_name(line: _Line, column: str, path: Path, *, folder: bool) -> None:
@@ -216,13 +233,6 @@ def _whole(text: str, least: int) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or int(text) < least:
         raise ValueError(f"'{text}' is not a whole number of at least {least}.")
     return int(text)
-
-
-def _share(text: str) -> float:
-    value = _positive(text)
-    if value >= 1:
-        raise ValueError(f"'{text}' is not between 0 and 1.")
-    return value
 
 
 def _positive(text: str) -> float:

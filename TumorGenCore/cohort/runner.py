@@ -17,8 +17,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,16 +26,16 @@ import SimpleITK as sitk
 
 from TumorGenCore.cohort.manifest import ManifestRow
 from TumorGenCore.errors import ManifestError, TumorGenError, UnknownUnitsWarning, with_remedy
-from TumorGenCore.former_names import with_present_names
-from TumorGenCore.insertion.candidates import best_candidates
-from TumorGenCore.insertion.provenance import STATEMENT, Provenance
+from TumorGenCore.insertion.provenance import Provenance
+from TumorGenCore.insertion.redraw import other_seeds
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.variants import VariantRun
 from TumorGenCore.lesions.measures import measure_images
 from TumorGenCore.lesions.placement import find_body, place_boxes
-from TumorGenCore.lesions.quality import QualityScore, worst
+from TumorGenCore.lesions.quality import QualityScore
 from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps
 from TumorGenCore.volumes.safe_write import check_folder, replacing
 from TumorGenCore.volumes.volume_io import (
-    PetVolume,
     read_mask,
     read_volume,
     write_provenance,
@@ -115,8 +114,7 @@ def synthesize(
     rows: Sequence[ManifestRow],
     output: Path,
     *,
-    steps: int | None = None,
-    least_quality: float | None = None,
+    usual: TumorRequest | None = None,
     resume: bool = False,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
@@ -131,9 +129,9 @@ def synthesize(
         generator: one for all.
         rows: from ``read_manifest``.
         output: folder; made if it is not there.
-        steps: of the sampler; None takes the bundle's own.
-        least_quality: a tumor of a lower quality is drawn again with other noise, in the same box; None draws none
-            again. ``quality`` in the table is that of the poorest tumor, ``redrawn`` how many were drawn again.
+        usual: steps, solver and least quality of rows that ask for none. A tumor of a lower quality is drawn again with
+            other noise, in the same box; ``quality`` in the table is that of the poorest tumor, ``redrawn`` how many
+            were drawn again.
         resume: keep results that are complete and were made the same way.
         on_outcome: called after each result or failure.
 
@@ -142,12 +140,13 @@ def synthesize(
         OSError: a file cannot be written.
     """
     check_output_folder(output, resume)
-    run = _Run(generator, output, steps, least_quality, rows)
+    usual = usual or TumorRequest()
+    run = _Cohort(generator, output, [replace(row, request=row.request.or_else(usual)) for row in rows])
     if resume:
         run.take_up()
     output.mkdir(exist_ok=True)
     outcomes = []
-    for row in rows:
+    for row in run.rows:
         for outcome in run.outcomes_of(row):
             outcomes.append(outcome)
             if on_outcome is not None:
@@ -155,17 +154,9 @@ def synthesize(
     return outcomes
 
 
-class _Run:
-    def __init__(
-        self,
-        generator: TumorGenerator,
-        output: Path,
-        steps: int | None,
-        least_quality: float | None,
-        rows: Sequence[ManifestRow],
-    ) -> None:
-        self.generator, self.output, self.least_quality = generator, output, least_quality
-        self.sampling = generator.bundle.sampling.asked(steps)
+class _Cohort:
+    def __init__(self, generator: TumorGenerator, output: Path, rows: Sequence[ManifestRow]) -> None:
+        self.generator, self.output, self.rows = generator, output, rows
         self.requests = {(row.name, seed): self._request(row, seed) for row in rows for seed in row.seeds}
         self.records: dict[Key, Record] = {}
 
@@ -179,12 +170,10 @@ class _Run:
             "region": None if row.region is None else row.region.name,
             "tumors": row.tumors,
             "seed": seed,
-            **self.sampling.as_dict(),
-            "least_quality": self.least_quality,
+            **row.request.as_dict(),
+            **self.generator.check(row.request, row.seeds).as_dict(),
             "suv_factor": row.suv_factor,
-            "target": None if row.target is None else [row.target.measure, row.target.suv],
-            "fill": row.fill,
-            "bundle_hash": self.generator.bundle.weights_hash,
+            "bundle_hash": self.generator.bundle.bundle_hash,
         }
 
     def take_up(self) -> None:
@@ -209,9 +198,15 @@ class _Run:
                 self.records[key] = record
 
     def _require_same(self, key: Key, provenance: Path) -> None:
-        made = with_present_names(json.loads(provenance.read_text(encoding="utf-8")).get("request", {}))
-        for what, value in self.requests[key].items():
-            if made.get(what) != value:
+        made = json.loads(provenance.read_text(encoding="utf-8")).get("case")
+        if made is None:
+            raise ManifestError(
+                f"{_stem(key)} was made by TumorGen 0.4.1 or before, and its results do not mix with today's; give "
+                "another folder."
+            )
+        asked = self.requests[key]
+        for what in (*asked, *(name for name in made if name not in asked)):
+            if made.get(what) != (value := asked.get(what)):
                 raise ManifestError(
                     f"{_stem(key)} was made with {what} {made.get(what)}, and now it is {value}; give another folder, "
                     f"or delete the results of {key[0]}."
@@ -231,7 +226,7 @@ class _Run:
             return
         for seed in missing:
             try:
-                case = scan.synthesize(seed, self.sampling.steps, self.least_quality)
+                case = scan.synthesize(seed)
             except TumorGenError as error:
                 yield Outcome(row.name, (seed,), reason=str(error))
                 continue
@@ -241,12 +236,10 @@ class _Run:
         image = self.output / f"{_stem(key)}_image.nii.gz"
         mask = self.output / f"{_stem(key)}_mask.nii.gz"
         provenance = {
-            "statement": STATEMENT,
-            "synthetic": True,
+            **case.provenance,
             "image_units": "SUV",
-            "request": self.requests[key],
+            "case": self.requests[key],
             "quality": case.quality.as_dict(),
-            "tumors": case.provenances,
         }
         image.unlink(missing_ok=True)  # of a broken run: it must not stand beside the mask of this one
         beside = write_provenance(provenance, self.output / f"{_stem(key)}.nii.gz")
@@ -283,13 +276,13 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Case:
-    """One result: image in SUV, the union of its tumors' masks, each tumor's box and provenance, the poorest one's
-    quality and how many were drawn again."""
+    """One result: image in SUV, the union of its tumors' masks, their boxes and provenance, the poorest one's quality
+    and how many were drawn again."""
 
     image: sitk.Image
     mask: sitk.Image
     boxes: tuple[Box, ...]
-    provenances: tuple[Provenance, ...]
+    provenance: Provenance
     quality: QualityScore
     redrawn: int
     warnings: tuple[str, ...]
@@ -319,43 +312,28 @@ class _Scan:
             self.body = find_body(suv, self.grid.spacing_mm)
             self.region = self.body if row.region is None else read_mask(row.region, self.grid)
 
-    def synthesize(self, seed: int, steps: int, least_quality: float | None) -> _Case:
+    def synthesize(self, seed: int) -> _Case:
         """One result; the second tumor is inserted in the image with the first."""
         boxes = self._boxes(seed)
-        image, mask = self.volume.image, self.grid.empty_image(sitk.sitkUInt8)
-        provenances: list[Provenance] = []
-        qualities: list[QualityScore] = []
-        redrawn = 0
-        notes = list(self.warnings)
-        for box in boxes:
-            if self.row.box is None:
-                prepared = self.generator.prepare(PetVolume(image, self.volume.units), box)
-            else:
-                prepared = self.prepared
-            best = best_candidates(
-                self.generator,
-                prepared,
-                (seed,),
-                least_quality=least_quality,
-                redraw_seeds=_other_seeds(seed),
-                steps=steps,
-                target=self.row.target,
-                fill=self.row.fill,
-            )
-            result = best.kept[0].made
-            image, mask = result.image, sitk.Or(mask, result.mask)
-            provenances.append(result.provenance)
-            qualities.append(best.kept[0].quality)
-            redrawn += len(best.redrawn)
-            notes += [*result.warnings, *best.remarks]
+        prepared = self.generator.prepare(self.volume, boxes[0]) if self.row.box is None else self.prepared
+        run = VariantRun(
+            self.generator,
+            prepared,
+            self.row.request,
+            (seed,),
+            more_boxes=boxes[1:],
+            redraw_seeds=other_seeds(seed),
+        )
+        (variant,) = run
+        remarks = (*self.warnings, *variant.warnings, *([run.remark] if run.remark else []))
         return _Case(
-            image=_in_suv(image, self.volume.units.suv_factor),
-            mask=mask,
+            image=_in_suv(variant.image, self.volume.units.suv_factor),
+            mask=variant.mask,
             boxes=boxes,
-            provenances=tuple(provenances),
-            quality=worst(qualities),
-            redrawn=redrawn,
-            warnings=tuple(dict.fromkeys(notes)),
+            provenance=variant.provenance,
+            quality=variant.quality,
+            redrawn=len(run.redrawn),
+            warnings=tuple(dict.fromkeys(remarks)),
         )
 
     def _boxes(self, seed: int) -> tuple[Box, ...]:
@@ -365,12 +343,6 @@ class _Scan:
         name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
         rng = np.random.default_rng([seed, name])
         return tuple(place_boxes(self.region, self.body, self.grid, rng, self.row.tumors))
-
-
-def _other_seeds(seed: int) -> Iterator[int]:
-    """Seeds for drawing again: those next to it belong to other results, which would get the same tumor."""
-    for attempt in count(1):
-        yield int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _in_suv(image: sitk.Image, factor: float) -> sitk.Image:

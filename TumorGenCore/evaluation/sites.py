@@ -11,7 +11,9 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from TumorGenCore.insertion.generator import InsertionResult, TumorGenerator
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.lesions.agreement import contrast, dice, uptake_dice
 from TumorGenCore.method.pseudo_mask import tight_box
 from TumorGenCore.phantom.phantom import PHANTOM_SITES, make_phantom, phantom_box
@@ -52,7 +54,7 @@ class Site:
 
 
 #: Sites and what was inserted there, one result a seed.
-Shown = Sequence[tuple[Site, list[InsertionResult]]]
+Shown = Sequence[tuple[Site, list[Tumor]]]
 #: The groups in the report's order.
 GROUPS: tuple[Group, ...] = ("tumor", "healthy", "phantom")
 
@@ -81,7 +83,7 @@ def phantom_sites(seed: int = 0) -> list[Site]:
 
 def evaluate_site(
     generator: TumorGenerator, site: Site, seeds: range, steps: int | None = None
-) -> tuple[dict, list[InsertionResult]]:
+) -> tuple[dict, list[Tumor]]:
     """Insert with every seed and measure.
 
     Returns:
@@ -92,7 +94,7 @@ def evaluate_site(
         - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
     """
     prepared = generator.prepare(site.image, site.box, suv_factor=1)
-    results = generator.generate_many(prepared, seeds=seeds, steps=steps)
+    results = generator.generate_many(prepared, TumorRequest(steps=steps), seeds=seeds)
     grid = Grid.from_image(site.image)
     start, stop = site.box.index_bounds(grid, _MARGIN_VOXELS)
     around = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))

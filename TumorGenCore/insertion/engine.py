@@ -1,4 +1,4 @@
-"""A bundle's networks on one device: boxes encoded, tumors grown in batches that fit the device's memory.
+"""A bundle's networks on one device: boxes encoded, tumors sampled together and decoded one by one.
 
 Where memory does not suffice the same is computed in smaller batches, then on the CPU; the results are the same to
 rounding, and ``notices`` say so.
@@ -22,17 +22,14 @@ from TumorGenCore.errors import InvalidBoxError
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.method.cpu.fused import use_fused
 from TumorGenCore.method.devices import autocast, channels_last, free_memory, is_out_of_memory, to_cpu, to_device
-from TumorGenCore.method.mask_refiner import plain_mask
 from TumorGenCore.method.pseudo_mask import latent_condition
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.method.solver import KnownRegion, integrate
 
-__all__ = ["EncodedBox", "Engine", "Grown", "timed"]
+__all__ = ["EncodedBox", "Engine", "Grown", "Sampled", "timed"]
 
 #: Most latent cells that are sampled in one batch: beyond, a larger one is no quicker.
 SAMPLED_CELLS = 2**16
-#: Most patch voxels that are decoded in one batch; decoding takes the most memory, and gains by batches least.
-DECODED_VOXELS = 2**18
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -61,6 +58,22 @@ class EncodedBox:
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """One tumor as it was sampled.
+
+    Args:
+        latents: x_1 = [z, m], (1, c + 1, k, j, i), z normalized.
+        batch: its place among those that were sampled together, from 0, and how many they were: sampled so again, it
+            is the same to the last bit.
+        seconds: its share of the time.
+    """
+
+    latents: torch.Tensor
+    batch: tuple[int, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Grown:
     """One tumor on the working patch, float32 (k, j, i): I' in SUV, and M' as a probability."""
 
@@ -74,12 +87,10 @@ class Engine:
     Args:
         bundle: its networks are moved there.
         device: where they compute.
-        refine: False takes the latent mask as it is, upsampled, in place of VMR's; there to be compared with.
     """
 
-    def __init__(self, bundle: ModelBundle, device: torch.device, refine: bool = True) -> None:
+    def __init__(self, bundle: ModelBundle, device: torch.device) -> None:
         self.bundle = bundle
-        self.refine = refine
         for network in self._networks():
             use_fused(network)
         self._move(device)
@@ -114,52 +125,81 @@ class Engine:
         return self._on_cpu(compute), (self._cpu_notice(),)
 
     @torch.inference_mode()
-    def grow(
+    def sample(
         self,
         box: EncodedBox,
-        noise_seeds: Sequence[int],
+        orders: Sequence[tuple[int, TumorControls]],
         sampling: Sampling,
-        controls: Sequence[TumorControls],
         on_step: Callable[[int], None],
-        seconds: dict[str, float],
-    ) -> tuple[list[Grown], tuple[str, ...]]:
-        """Grow one tumor for each seed of the noise.
+    ) -> tuple[list[Sampled], tuple[str, ...]]:
+        """From noise to latents and latent masks, together as far as memory allows.
 
         Args:
             box: from ``encode``.
-            noise_seeds: one tumor each; a tumor does not depend on which others are grown with it.
+            orders: of each tumor the seed of its noise, and what the model is told of it. A tumor does not depend on
+                which others are sampled with it, but for rounding: several threads add in another order.
             sampling: steps, solver, times and the mask's noise.
-            controls: what is asked of each tumor.
-            on_step: called with the number of steps done, of ``steps`` times the number of seeds; may raise to cancel.
-            seconds: time of each part is added here.
+            on_step: called with the number of steps done, of ``steps`` times the number of orders; may raise to cancel.
 
         Returns:
-            The tumors in the seeds' order, and what the user should know of how they were computed.
+            The samples in the orders' order, and what the user should know of how they were computed.
 
         Raises:
             InvalidBoxError: the computer's own memory does not suffice.
         """
-        cells = box.z_1[0, 0].numel()
         notices: dict[str, None] = {}
-        latents: list[torch.Tensor] = []
-        grown: list[Grown] = []
-        tumors = list(zip(noise_seeds, controls, strict=True))
+        sampled: list[Sampled] = []
 
-        def sampled(some: Sequence[tuple[int, TumorControls]]) -> Sequence[torch.Tensor]:
+        def work(some: Sequence[tuple[int, TumorControls]]) -> Sequence[Sampled]:
             def advance(step: int) -> None:
-                on_step(len(latents) * sampling.steps + len(some) * step)
+                on_step(len(sampled) * sampling.steps + len(some) * step)
 
-            with timed(seconds, "steps"):
-                return self._sampled(box.on(self.device), some, sampling, advance).split(1)
+            start = time.perf_counter()
+            latents = self._sampled(box.on(self.device), some, sampling, advance).split(1)
+            seconds = (time.perf_counter() - start) / len(some)
+            return [Sampled(x, (place, len(some)), seconds) for place, x in enumerate(latents)]
 
-        def decoded(some: Sequence[torch.Tensor]) -> Sequence[Grown]:
-            return self._decoded(torch.cat([to_device(x, self.device) for x in some]), box, seconds)
+        for made in self._in_batches(orders, SAMPLED_CELLS // box.z_1[0, 0].numel(), work, notices):
+            sampled += made
+        return sampled, tuple(notices)
 
-        for made in self._in_batches(tumors, SAMPLED_CELLS // cells, sampled, notices):
-            latents += made
-        for shown in self._in_batches(latents, DECODED_VOXELS // (cells * self.bundle.vae.factor**3), decoded, notices):
-            grown += shown
+    @torch.inference_mode()
+    def decode(self, sampled: Sampled, box: EncodedBox, seconds: dict[str, float]) -> tuple[Grown, tuple[str, ...]]:
+        """From latents to I' and M'.
+
+        Args:
+            sampled: from ``sample``.
+            box: that it was sampled for.
+            seconds: time of each part is added here.
+
+        Returns:
+            The tumor, and what the user should know of how it was computed.
+
+        Raises:
+            InvalidBoxError: the computer's own memory does not suffice.
+        """
+        notices: dict[str, None] = {}
+
+        def work(some: Sequence[Sampled]) -> Sequence[Grown]:
+            return [self._decoded(to_device(one.latents, self.device), box, seconds) for one in some]
+
+        ((grown,),) = self._in_batches([sampled], 1, work, notices)
         return grown, tuple(notices)
+
+    def condition(
+        self, x: torch.Tensor, inside: torch.Tensor, z_1: torch.Tensor, box_latent: torch.Tensor
+    ) -> torch.Tensor:
+        """z^m, what the vector field knows of the surroundings; see ``pseudo_mask.latent_condition``."""
+        return latent_condition(self.bundle.vae.encode, x, inside, z_1, box_latent, self.bundle.condition)
+
+    def refine(self, mask: torch.Tensor, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """M' as a probability, (n, 1, k, j, i) of the patch; see ``MaskRefiner``.
+
+        Args:
+            mask: m^, (n, 1, k/4, j/4, i/4), -1 to 1.
+            features: of the decoder.
+        """
+        return torch.sigmoid(self.bundle.mask_refiner(mask, features).float())
 
     def _encoded(
         self, x: torch.Tensor, inside: torch.Tensor, box_latent: torch.Tensor, seconds: dict[str, float]
@@ -168,7 +208,7 @@ class Engine:
         with autocast(self.device):
             with timed(seconds, "encode"):
                 z_1 = vae.encode(x).float()
-                z_m = latent_condition(vae.encode, x, inside, z_1, box_latent, self.bundle.condition).float()
+                z_m = self.condition(x, inside, z_1, box_latent).float()
             with timed(seconds, "decode original"):
                 original = vae.decode(z_1).float()
         suv = self.bundle.scale.to_suv(original)
@@ -189,7 +229,8 @@ class Engine:
         noise = to_device(drawn, self.device)
         known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, box.box_latent)
         z_m, on_latent = (t.expand(count, -1, -1, -1, -1) for t in (box.z_m, box.box_latent))
-        asked = torch.cat([controls.encode(self.bundle.scale) for _, controls in tumors]).to(self.device)
+        scale, most_edge = self.bundle.scale, self.bundle.tuning.most_edge
+        asked = torch.cat([controls.encode(scale, most_edge) for _, controls in tumors]).to(self.device)
 
         def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
             at = torch.full((1,), t, device=self.device)  # One for all: the network embeds it once.
@@ -198,22 +239,18 @@ class Engine:
         with autocast(self.device):
             return integrate(velocity, noise, sampling.grid(), sampling.solver, known, on_step)
 
-    def _decoded(self, x: torch.Tensor, box: EncodedBox, seconds: dict[str, float]) -> list[Grown]:
+    def _decoded(self, x: torch.Tensor, box: EncodedBox, seconds: dict[str, float]) -> Grown:
+        """One tumor of x_1 = [z, m], (1, c + 1, k, j, i)."""
         with autocast(self.device):
             with timed(seconds, "decode"):
                 decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
             with timed(seconds, "refine"):
-                mask = x[:, -1:].clamp(-1, 1)
-                if self.refine:
-                    refined = torch.sigmoid(self.bundle.mask_refiner(mask, features).float())
-                else:
-                    refined = plain_mask(mask, self.bundle.vae.factor)
+                refined = self.refine(x[:, -1:].clamp(-1, 1), features)
                 made = (self.bundle.scale.to_suv(decoded.float()), refined)
-                suv, probability = (to_cpu(t)[:, 0].numpy() for t in made)
+                suv, probability = (to_cpu(t)[0, 0].numpy() for t in made)
         with timed(seconds, "decode"):
-            before = to_cpu(box.original_suv)[0, 0].numpy()
-            restored = [self.bundle.resolution.restored(each, before) for each in suv]
-        return [Grown(*both) for both in zip(restored, probability, strict=True)]
+            restored = self.bundle.resolution.restored(suv, to_cpu(box.original_suv)[0, 0].numpy())
+        return Grown(restored, probability)
 
     def _in_batches(
         self,

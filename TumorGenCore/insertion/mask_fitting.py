@@ -8,17 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from TumorGenCore.bundle.tuning import Tuning
 from TumorGenCore.lesions.avid_part import metabolic_part, threshold_of
 from TumorGenCore.lesions.extent import around
 
 __all__ = ["RIM_MM", "fitted", "fitted_share", "grown", "smoothed", "trimmed"]
 
-#: Threshold of M', as a share of the rise of its hottest uptake over the tissue around: of one as small as the first
-#: volume (ml) or smaller, and as large as the second or larger; even in the volume's logarithm between them. Where the
-#: tissue takes up a tenth of what the tumor does, the first is training's threshold (``METABOLIC_SHARE``); in hotter
-#: tissue it is more. The second was chosen on training patients, by what a segmenter finds of large tumors there.
-FITTED_SHARES = (0.35, 0.45)
-FITTED_VOLUMES_ML = (50.0, 600.0)
 #: How deep the rim is in which M' may be trimmed or grown: a scanner's resolution.
 RIM_MM = 6.0
 #: Least share of a voxel's uptake that the tumor brought, where M' may grow: a hot organ beside it stays outside.
@@ -32,20 +27,23 @@ _TRUNCATE = 3.0
 _MARGIN = 2
 
 
-def fitted(probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float) -> NDArray:
+def fitted(
+    probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float, tuning: Tuning
+) -> NDArray:
     """M' on the uptake that it marks: ``trimmed``, ``grown``, then ``smoothed``; for the arguments see there."""
-    share = fitted_share(float((probability > 0.5).sum()) * spacing_mm**3 / 1000)
+    share = fitted_share(float((probability > 0.5).sum()) * spacing_mm**3 / 1000, tuning)
     cut = trimmed(probability, suv, spacing_mm, tissue_suv, share)
     return smoothed(grown(cut, suv, brought, spacing_mm, tissue_suv, share), spacing_mm)
 
 
-def fitted_share(volume_ml: float) -> float:
+def fitted_share(volume_ml: float, tuning: Tuning) -> float:
     """From which share of its rise over the tissue around uptake is the tumor's.
 
     Args:
         volume_ml: of M' as it was sampled.
+        tuning: of the bundle.
     """
-    return float(np.interp(math.log(max(volume_ml, 1.0)), np.log(FITTED_VOLUMES_ML), FITTED_SHARES))
+    return float(np.interp(math.log(max(volume_ml, 1.0)), np.log(tuning.fitted_volumes_ml), tuning.fitted_shares))
 
 
 def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float, tissue_suv: float, share: float) -> NDArray:

@@ -1,27 +1,37 @@
-"""Where a synthetic image came from: what is needed to make it again, and nothing that names a person or a file."""
+"""Where a synthetic image came from: all that is needed to make it again, and nothing that names a person or a file."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
+import json
+import os
+import platform
 import struct
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
 
-from TumorGenCore.insertion.uptake_control import UptakeTarget
-from TumorGenCore.method.schedule import Sampling
+from TumorGenCore.errors import ProvenanceError
 from TumorGenCore.version import software_version
-from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.suv import PetUnits
 from TumorGenCore.volumes.voxels import read_region, read_slabs
 
-__all__ = ["STATEMENT", "Provenance", "hash_volume", "make_provenance"]
+if TYPE_CHECKING:
+    from TumorGenCore.insertion.tumor import Tumor
 
-#: JSON-ready; lists are flat, matrices row by row.
-Provenance = dict[str, str | int | float | list[float]]
+__all__ = ["STATEMENT", "Provenance", "hash_volume", "make_provenance", "read_provenance"]
+
+#: JSON-ready; lists of numbers are flat, matrices row by row.
+Provenance = dict[str, Any]
 
 STATEMENT = "Synthetic, not for diagnosis"
+_LIBRARIES = ("torch", "monai", "numpy", "scipy", "SimpleITK")
 
 
 def hash_volume(image: sitk.Image) -> str:
@@ -35,72 +45,130 @@ def hash_volume(image: sitk.Image) -> str:
     return digest.hexdigest()
 
 
-def make_provenance(
-    *,
-    input_hash: str,
-    units: PetUnits,
-    box: Box,
-    seed: int,
-    sampling: Sampling,
-    bundle_name: str,
-    bundle_version: str,
-    bundle_hash: str,
-    device: str,
-    created: datetime,
-    target: UptakeTarget | None = None,
-    uptake_gain: float = 1.0,
-    fill: float | None = None,
-    paste: str = "change",
-    refine: bool = True,
-    fit_mask: bool = True,
-    restored: float = 0.0,
-) -> Provenance:
-    """The record that travels with a result, in JSON beside files, NRRD keys and node attributes.
+def make_provenance(tumors: Sequence[Tumor]) -> Provenance:
+    """The record that travels with a result: JSON beside files, NRRD keys and node attributes.
 
     Args:
-        input_hash: ``hash_volume`` of the input volume, before insertion.
-        units: the input's units.
-        box: where the tumor was inserted.
-        seed: of the noise.
-        sampling: steps, solver, times, and the mask's noise where it is not the usual one.
-        bundle_name: of the model bundle, with its version and the hash of its weights.
-        bundle_version: see ``bundle_name``.
-        bundle_hash: see ``bundle_name``.
-        device: on which the networks ran, such as "cpu".
-        created: when the tumor was made, with its time zone.
-        target: the uptake asked for, if any.
-        uptake_gain: by which the tumor's uptake was scaled for it.
-        fill: the share of the box's volume that was asked to be tumor, if any.
-        paste, refine, fit_mask: see ``TumorGenerator``; named only where they are not the usual way.
-        restored: amount of ``ResolutionRecovery``; named where there is one.
+        tumors: of one image, in the order in which they were inserted; the first saw the input itself.
+
+    Returns:
+        Software, bundle, device and input; ``request`` (what was asked for, and how the model was sampled); and for
+        each of ``tumors`` its box (LPS mm), seed, what the model was told, how often it was grown, its place in the
+        batch, the gain of its uptake, and the hash of its voxels.
     """
+    first = tumors[0]
+    prepared, maker = first.prepared, first.maker
     return {
         "statement": STATEMENT,
         "synthetic": True,
         "software": "TumorGen",
         "software_version": software_version(),
-        "bundle_name": bundle_name,
-        "bundle_version": bundle_version,
-        "bundle_hash": bundle_hash,
-        "seed": int(seed),
-        "steps": sampling.steps,
-        "solver": sampling.solver,
-        "time_grid": "uniform" if sampling.is_uniform else sampling.grid(),
-        **({} if sampling.mask_noise == 1 else {"mask_noise": sampling.mask_noise}),
-        "device": device,
-        **({} if target is None else {f"target_suv_{target.measure}": float(target.suv)}),
-        "uptake_gain": float(uptake_gain),
-        **({} if fill is None else {"target_fill": float(fill)}),
-        **({} if paste == "change" else {"paste": paste}),
-        **({} if refine else {"refined": "no"}),
-        **({} if restored == 0 else {"resolution_restored": float(restored)}),
-        **({} if fit_mask else {"mask_fitted": "no"}),
+        **_machine(maker.device),
+        "bundle_name": maker.bundle.name,
+        "bundle_version": maker.bundle.version,
+        "bundle_hash": maker.bundle.bundle_hash,
+        "created_utc": first.created.astimezone(UTC).isoformat(timespec="seconds"),
+        "input_sha256": prepared.input_hash(),
+        "input_units": prepared.units.name,
+        "suv_factor": float(prepared.units.suv_factor),
+        "suv_factor_source": prepared.units.source,
+        "request": {**first.request.as_dict(), **maker.sampling.as_dict()},
+        "tumors": [_record(tumor) for tumor in tumors],
+    }
+
+
+def read_provenance(path: str | os.PathLike[str]) -> Provenance:
+    """The record beside a result; one of version 0.4.1 or before is read as one of today, as far as it says the same.
+
+    Raises:
+        ProvenanceError: missing, not JSON, or no record of TumorGen.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProvenanceError(f"The provenance {path} cannot be opened ({error.strerror}); check the path.") from error
+    except (ValueError, RecursionError) as error:
+        raise ProvenanceError(f"{path.name} is no JSON file ({error}); give the one beside a result.") from error
+    try:
+        return _of_today(record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProvenanceError(
+            f"{path.name} is not the provenance of a tumor ({error!r}); give the .provenance.json beside a result."
+        ) from error
+
+
+def _machine(device: Any) -> dict[str, Any]:
+    """What the last bits of a tumor depend on."""
+    import torch
+
+    from TumorGenCore.method.devices import low_precision
+
+    on_cpu = device.type == "cpu"
+    return {
+        "libraries": _libraries(),
+        "device": str(device),
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+        if on_cpu
+        else torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.machine(),
+        "precision": str(low_precision(device) or torch.float32).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+    }
+
+
+@functools.cache
+def _libraries() -> dict[str, str]:
+    versions = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # Slicer's own may come without their metadata.
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def _record(tumor: Tumor) -> dict[str, Any]:
+    box, growth = tumor.prepared.box, tumor.growth
+    told = {"fill": growth.told.fill, "p95_suv": growth.told.suv}
+    return {
+        "seed": int(growth.seed),
         "box_center_lps": list(box.center_lps),
         "box_size_mm": list(box.size_mm),
         "box_axes": np.ravel(box.axes).tolist(),
-        "input_sha256": input_hash,
-        "input_units": units.name,
-        "suv_factor": float(units.suv_factor),
-        "suv_factor_source": units.source,
-        "created_utc": created.astimezone(UTC).isoformat(timespec="seconds"),
+        "told": {name: float(value) for name, value in told.items() if value is not None},
+        "tries": growth.tries,
+        "batch": list(growth.batch),
+        "uptake_gain": float(tumor.pasted.gain),
+        "sha256": tumor.sha256,
     }
+
+
+def _of_today(record: Mapping[str, Any]) -> Provenance:
+    if "synthetic" not in record:
+        raise KeyError("synthetic")
+    if "tumours" in record:  # 0.4.1, synthesize: one such record a tumor
+        first, *_ = parts = [_of_today(part) for part in record["tumours"]]
+        tumors = [tumor for part in parts for tumor in part["tumors"]]
+        return {**first, "tumors": tumors, "quality": record.get("quality")}
+    if "tumors" in record:
+        for tumor in record["tumors"]:
+            if {"seed", "box_center_lps", "box_size_mm", "box_axes"} - set(tumor):
+                raise KeyError("box_center_lps")
+        return dict(record)
+    # 0.4.1: one flat record; several boxes follow each other in the lists
+    asked = {"suv_max": "target_suv_max", "suv_mean": "target_suv_mean", "fill": "target_fill"}
+    request = {name: record[former] for name, former in asked.items() if former in record}
+    request |= {"steps": record["steps"], "solver": record["solver"]}
+    count = len(record["box_center_lps"]) // 3
+    seeds = record.get("box_seeds", [record["seed"]])
+    tumors = [
+        {
+            "seed": seeds[n],
+            "box_center_lps": record["box_center_lps"][3 * n : 3 * n + 3],
+            "box_size_mm": record["box_size_mm"][3 * n : 3 * n + 3],
+            "box_axes": record["box_axes"][9 * n : 9 * n + 9],
+        }
+        for n in range(count)
+    ]
+    moved = {*asked.values(), "steps", "solver", "seed", "box_seeds", "box_center_lps", "box_size_mm", "box_axes"}
+    return {**{k: v for k, v in record.items() if k not in moved}, "request": request, "tumors": tumors}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from TumorGenCore.errors import InvalidRequestError
@@ -92,6 +92,15 @@ class TumorRequest:
         """Measures of a lesion (``lesions.quality``) that the user asked for, which are not judged."""
         asked = {"volume_ml": self.fill, "suv_max": self.target}
         return frozenset(name for name, value in asked.items() if value is not None)
+
+    def or_else(self, usual: TumorRequest) -> TumorRequest:
+        """This request, and where it asks for no steps, solver or quality, those of ``usual``."""
+        return replace(
+            self,
+            steps=usual.steps if self.steps is None else self.steps,
+            solver=usual.solver if self.solver is None else self.solver,
+            least_quality=usual.least_quality if self.least_quality is None else self.least_quality,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is asked for, without what is left to the model; the inverse of ``parse``."""

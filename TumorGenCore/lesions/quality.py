@@ -8,8 +8,8 @@ set on real held-out lesions and on spoiled tumors; `tumorgen evaluate` prints h
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import SimpleITK as sitk
@@ -21,7 +21,20 @@ from TumorGenCore.lesions.thumbnails import Neighbor, TrainingLesions
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.voxels import read_region
 
-__all__ = ["GOOD_QUALITY", "LEAST_QUALITY", "QualityScore", "score", "score_region", "worst"]
+__all__ = [
+    "FIELD_BOUNDS",
+    "GOOD_QUALITY",
+    "LEAST_QUALITY",
+    "Bounds",
+    "Expected",
+    "QualityScore",
+    "score",
+    "score_region",
+    "worst",
+]
+
+#: See ``FIELD_BOUNDS``.
+Bounds = tuple[float, float, float, float]
 
 #: The gate: a tumor with a lower total is poor, and a part that is lower is named among the reasons.
 LEAST_QUALITY = 0.6
@@ -39,13 +52,14 @@ SEAM_RAMP = (1.2, 2.2)
 #: where either is above the second.
 NOVELTY_RAMP = (0.4, 0.7)
 
-#: (0.5 here, 1 from here on, 1 up to here, 0.5 here); the part reaches 0 at ``BEYOND`` times the outer values.
+#: What lesions usually are; a bundle may carry its own (``bundle.tuning``). Of each measure 0.5 here, 1 from here on,
+#: 1 up to here, 0.5 here; the part reaches 0 at ``BEYOND`` times the outer values.
 #: The inner are 5 and 95 %, the outer 1 and 99 % quantiles of lesions, over whichever is wider of 4,282 FDG lesions of
 #: autoPET (Gatidis et al., Sci. Data 2022, 9, 601) and 1,573 of HECKTOR (Oreiller et al., Med. Image Anal. 2022, 77,
 #: 102336), from per-lesion tables of 10.5281/zenodo.19936563. These tables begin at 1 ml, so for small volumes their
 #: 1 % is the inner value and a third of it the outer. Sarcomas are larger: the upper volumes are 95 % and maximum of
 #: the 32 that the shipped bundle was trained on (10.7937/K9/TCIA.2015.7GO2GSKS).
-FIELD_BOUNDS = {
+FIELD_BOUNDS: dict[str, Bounds] = {
     "volume_ml": (0.34, 1.033, 828.0, 2339.0),
     "suv_max": (1.899, 2.990, 45.995, 69.275),
     "mean_over_max": (0.142, 0.191, 0.762, 0.823),
@@ -61,6 +75,21 @@ PARTS = {
 }
 _NO_LESIONS = "The model carries no training lesions: copies of them were not looked for."
 _NO_FACES = "No face of the box lies in textured tissue: seams were not looked for."
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a tumor is held against.
+
+    Args:
+        lesions: the training lesions; None leaves that part out.
+        bounds: what volume, SUVmax and SUVmean over SUVmax of lesions usually are.
+        asked: names in ``bounds`` that the user asked for, which are not judged.
+    """
+
+    lesions: TrainingLesions | None = None
+    bounds: Mapping[str, Bounds] = field(default_factory=lambda: FIELD_BOUNDS)
+    asked: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -112,8 +141,7 @@ def score(
     mask: NDArray[np.bool_],
     grid: Grid,
     box: Box,
-    lesions: TrainingLesions | None = None,
-    asked: Collection[str] = (),
+    expected: Expected | None = None,
 ) -> QualityScore:
     """Score one tumor.
 
@@ -123,16 +151,16 @@ def score(
         mask: the tumor, (k, j, i).
         grid: of all three.
         box: where it was inserted.
-        lesions: the training lesions; None leaves that part out.
-        asked: names in ``FIELD_BOUNDS`` that the user asked for, which are not judged.
+        expected: what it is held against.
     """
+    expected = expected or Expected()
     if not mask.any():
         return QualityScore(0.0, dict.fromkeys(PARTS), ("No tumor grew.",))
     found = [
         _uptake(after, mask, grid, box),
         _seam(before, after, grid, box),
-        _statistics(after, mask, grid, asked),
-        _novelty(after, mask, grid, lesions),
+        _statistics(after, mask, grid, expected),
+        _novelty(after, mask, grid, expected.lesions),
     ]
     known = [part.value for part in found if part.value is not None]
     return QualityScore(
@@ -150,8 +178,7 @@ def score_region(
     start_ijk: Sequence[int],
     box: Box,
     suv_factor: float,
-    lesions: TrainingLesions | None = None,
-    asked: Collection[str] = (),
+    expected: Expected | None = None,
 ) -> QualityScore:
     """``score`` of a tumor in a whole volume, of which only the box's surroundings are read.
 
@@ -162,7 +189,7 @@ def score_region(
         start_ijk: first voxel of the block, which lies within the box's surroundings.
         box: where it was inserted.
         suv_factor: SUV per unit of both.
-        lesions, asked: see ``score``.
+        expected: see ``score``.
     """
     grid = Grid.from_image(before)
     start, stop = box.index_bounds(grid, MARGIN_VOXELS)
@@ -172,7 +199,7 @@ def score_region(
     first = (np.asarray(start_ijk) - start)[::-1]
     block = tuple(slice(a, a + n) for a, n in zip(first, tumor.shape, strict=True))
     new[block], mask[block] = after, tumor
-    return score(old * suv_factor, new * suv_factor, mask, grid.region(start, size), box, lesions, asked)
+    return score(old * suv_factor, new * suv_factor, mask, grid.region(start, size), box, expected)
 
 
 def worst(scores: Iterable[QualityScore]) -> QualityScore:
@@ -213,7 +240,7 @@ def _seam(before: NDArray, after: NDArray, grid: Grid, box: Box) -> _Part:
     return _Part("seam", 1 - _ramp(ratio, *SEAM_RAMP), words)
 
 
-def _statistics(suv: NDArray, mask: NDArray[np.bool_], grid: Grid, asked: Collection[str]) -> _Part:
+def _statistics(suv: NDArray, mask: NDArray[np.bool_], grid: Grid, expected: Expected) -> _Part:
     uptake = suv[mask]
     suv_max = float(uptake.max())
     measured = {
@@ -221,22 +248,23 @@ def _statistics(suv: NDArray, mask: NDArray[np.bool_], grid: Grid, asked: Collec
         "suv_max": suv_max,
         "mean_over_max": float(uptake.mean()) / suv_max if suv_max > 0 else 0.0,
     }
-    judged = {name: _plausibility(name, value) for name, value in measured.items() if name not in asked}
+    bounds = {name: expected.bounds[name] for name in measured if name not in expected.asked}
+    judged = {name: _plausibility(bounds[name], measured[name]) for name in bounds}
     poorest = min(judged, key=lambda name: judged[name])
-    return _Part("statistics", judged[poorest], _rarity(poorest, measured[poorest]))
+    return _Part("statistics", judged[poorest], _rarity(poorest, bounds[poorest], measured[poorest]))
 
 
-def _plausibility(name: str, value: float) -> float:
+def _plausibility(bounds: Bounds, value: float) -> float:
     """1 among the usual values, 0.5 where 1 in 100 lesions lies beyond, falling to 0; linear in the logarithm."""
-    low, usual_low, usual_high, high = FIELD_BOUNDS[name]
+    low, usual_low, usual_high, high = bounds
     if value <= 0:
         return 0.0
     places = np.log([low / BEYOND, low, usual_low, usual_high, high, high * BEYOND])
     return float(np.interp(math.log(value), places, [0, 0.5, 1, 1, 0.5, 0]))
 
 
-def _rarity(name: str, value: float) -> str:
-    low, *_, high = FIELD_BOUNDS[name]
+def _rarity(name: str, bounds: Bounds, value: float) -> str:
+    low, *_, high = bounds
     shown = {
         "volume_ml": f"volume, {value:.1f} ml,",
         "suv_max": f"SUVmax, {value:.1f},",

@@ -7,9 +7,7 @@ without them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,18 +15,13 @@ from numpy.typing import NDArray
 
 from TumorGenCore.method.intensity import NetworkScale
 
-__all__ = ["CONTROL_CHANNELS", "FILL_TRIES", "TumorControls", "measure_controls", "search_fill"]
-
-Tumor = TypeVar("Tumor")
+__all__ = ["CONTROL_CHANNELS", "LEAST_TOLD", "MOST_EDGE", "TumorControls", "measure_controls"]
 
 CONTROL_CHANNELS = 2
-#: The smallest number that is no silence.
-LEAST = 0.01
-#: The largest cube root of a fill that the model is told. More than training's 1: a model that makes less than it is
-#: asked for goes on growing the tumor beyond.
+#: Lowest control value; 0 means not specified.
+LEAST_TOLD = 0.01
+#: Largest cube root of a fill that the model is told where its bundle does not say otherwise (``Tuning.most_edge``).
 MOST_EDGE = 1.5
-#: Tumors grown at most until one fills the box as far as asked.
-FILL_TRIES = 7
 
 
 @dataclass(frozen=True)
@@ -43,15 +36,15 @@ class TumorControls:
     fill: float | None = None
     suv: float | None = None
 
-    def encode(self, scale: NetworkScale) -> torch.Tensor:
-        """(1, 2), each 0 (left to the model) or more: the cube root of the fill, 0.01 to ``MOST_EDGE``; the SUV on the
+    def encode(self, scale: NetworkScale, most_edge: float = MOST_EDGE) -> torch.Tensor:
+        """(1, 2), each 0 (left to the model) or more: the cube root of the fill, 0.01 to ``most_edge``; the SUV on the
         network scale, 0.01 to 1."""
         values = [0.0, 0.0]
         if self.fill is not None:
-            values[0] = float(np.clip(np.cbrt(self.fill), LEAST, MOST_EDGE))
+            values[0] = float(np.clip(np.cbrt(self.fill), LEAST_TOLD, most_edge))
         if self.suv is not None:
             x = float(scale.to_network(torch.tensor(self.suv)))
-            values[1] = float(np.clip((x - scale.low) / (1 - scale.low), LEAST, 1))
+            values[1] = float(np.clip((x - scale.low) / (1 - scale.low), LEAST_TOLD, 1))
         return torch.tensor([values], dtype=torch.float32)
 
 
@@ -67,33 +60,3 @@ def measure_controls(suv: NDArray, mask: NDArray, coverage: NDArray) -> TumorCon
     if not inside.any():
         return TumorControls()
     return TumorControls(float(inside.sum() / max(coverage.sum(), 1)), float(np.percentile(suv[inside], 95)))
-
-
-def search_fill(
-    grow: Callable[[float], Tumor], reached: Callable[[Tumor], float], fill: float, tolerance: float
-) -> Tumor:
-    """The tumor that fills the box most nearly as asked, of ``FILL_TRIES`` at most.
-
-    With one and the same noise the tumor grows steadily with what the model is asked for, so each try corrects it by
-    what the last one missed (a secant on the cube roots: edge lengths, not volumes).
-
-    Args:
-        grow: the tumor for a fill that the model is asked for.
-        reached: a tumor's own fill.
-        fill: what is wanted, 0 to 1.
-        tolerance: relative; good enough.
-    """
-    wanted = asked = float(np.cbrt(fill))
-    tries: list[tuple[float, float, Tumor]] = []
-    for _ in range(FILL_TRIES):
-        tumor = grow(asked**3)
-        tries.append((asked, float(np.cbrt(reached(tumor))), tumor))
-        if abs(reached(tumor) / fill - 1) <= tolerance:
-            break
-        slope = 1.0
-        if len(tries) > 1 and tries[-1][0] != tries[-2][0]:
-            slope = float(np.clip((tries[-1][1] - tries[-2][1]) / (tries[-1][0] - tries[-2][0]), 0.3, 3.0))
-        asked = float(np.clip(asked + (wanted - tries[-1][1]) / slope, LEAST, MOST_EDGE))
-        if asked == tries[-1][0]:  # At the end of what can be asked: the same tumor would grow.
-            break
-    return min(tries, key=lambda tried: abs(tried[1] - wanted))[2]

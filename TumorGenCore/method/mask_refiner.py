@@ -9,7 +9,7 @@ from torch import nn
 
 from TumorGenCore.method.vae import unfold
 
-__all__ = ["MaskRefiner", "plain_mask"]
+__all__ = ["MaskRefiner"]
 
 
 class MaskRefiner(nn.Module):
@@ -59,20 +59,6 @@ class MaskRefiner(nn.Module):
                 at = scale
             q = block(q + guide(feature))
         return unfold(self.last(q), self.last_edge)
-
-
-def plain_mask(mask: torch.Tensor, factor: int) -> torch.Tensor:
-    """The latent-grid mask upsampled, without a refiner: what VMR is compared with.
-
-    Args:
-        mask: m^, (n, 1, k, j, i) on the latent grid, -1 to 1.
-        factor: patch resolution over latent resolution.
-
-    Returns:
-        (n, 1, factor k, factor j, factor i), the share of tumor, 0 to 1.
-    """
-    occupied = (mask.float() + 1) / 2
-    return nn.functional.interpolate(occupied, scale_factor=float(factor), mode="trilinear", align_corners=False)
 
 
 def _block(channels: int, groups: int) -> nn.Sequential:

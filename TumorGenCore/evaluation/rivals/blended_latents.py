@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from TumorGenCore.evaluation.sites import Site
+from TumorGenCore.evaluation.studies.insertion_switches import Unfitted
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.stages.diffusion import LEVELS
@@ -50,7 +51,7 @@ class BlendedLatents:
             latent_deviation=trained.latent_deviation,
             sampling=Sampling(LEVELS, "euler"),
         )
-        self.generator = TumorGenerator(bundle, str(generator.device), fit_mask=False)
+        self.generator = Unfitted(bundle, str(generator.device))
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
         result = self.generator.insert(site.image, site.box, seed=seed, suv_factor=1)

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from TumorGenCore.evaluation.sites import Site
-from TumorGenCore.insertion.generator import TAPER_MM, PlacedBox, paste_patch, place_box
+from TumorGenCore.insertion.change import tissue_change
+from TumorGenCore.insertion.paste import TAPER_MM, on_whole_grid, paste, with_region
+from TumorGenCore.insertion.prepared import PlacedBox, place_box
 from TumorGenCore.method.pseudo_mask import fill_box
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
-__all__ = ["SCANNER_FWHM_MM", "Host", "Rival", "blurred", "host_of", "random_of", "room_mm"]
+__all__ = ["SCANNER_FWHM_MM", "Host", "Rival", "blurred", "host_of", "paste_patch", "random_of", "room_mm"]
 
 #: From a site and a seed to image and mask.
 Rival = Callable[[Site, int], tuple[sitk.Image, sitk.Image]]
@@ -63,6 +65,23 @@ def host_of(site: Site, settings: PatchSettings) -> Host:
     scan, inside = (torch.from_numpy(part)[None, None] for part in (np.arcsinh(suv), gone.astype(np.float32)))
     filled = np.sinh(fill_box(scan, inside)[0, 0].numpy())
     return Host(placed, suv, np.where(gone, filled, suv))
+
+
+def paste_patch(
+    placed: PlacedBox, original_suv: NDArray, synthetic_suv: NDArray, probability: NDArray
+) -> tuple[sitk.Image, sitk.Image]:
+    """Image and mask as an insertion gives them, whatever made the patch. The mask is the maker's own: it is not fitted
+    to the uptake.
+
+    Args:
+        placed: where.
+        original_suv: the working patch before, (k, j, i).
+        synthetic_suv: with the tumor, (k, j, i).
+        probability: of the tumor, (k, j, i); a mask of 0 and 1 will do.
+    """
+    pasted = paste(placed, tissue_change(synthetic_suv, original_suv), probability)
+    image = with_region(placed.image, pasted.voxels, pasted.start_ijk)
+    return image, on_whole_grid(placed, pasted.tumor, pasted.start_ijk)
 
 
 def random_of(site: Site, seed: int) -> np.random.Generator:

@@ -14,9 +14,9 @@ import SimpleITK as sitk
 import torch
 from numpy.typing import NDArray
 
-from TumorGenCore.evaluation.rivals.host import random_of
+from TumorGenCore.evaluation.rivals.host import paste_patch, random_of
 from TumorGenCore.evaluation.sites import Site
-from TumorGenCore.insertion.generator import TumorGenerator, paste_patch
+from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.devices import autocast
 from TumorGenCore.training.data.latents import occupancy
 from TumorGenCore.training.stages.diffusion import DiffusionSampler, denoise

@@ -12,6 +12,7 @@ from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
 from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.quality import GOOD_QUALITY
 from TumorGenCore.method.solver_names import SOLVERS
 from TumorGenCore.training.data.cases import Case
@@ -43,11 +44,11 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
             methods["DiffTumor's manner, DDPM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddpm")
             methods["DiffTumor's manner, DDIM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddim")
     for steps in (50, 10, 4):
-        methods[f"TumorGen, Euler-{steps}"] = Own(generator, steps, "euler")
+        methods[f"TumorGen, Euler-{steps}"] = Own(generator, TumorRequest(steps, "euler"))
     for solver in (s for s in SOLVERS if s != "euler"):
         for steps in (10, 4):
-            methods[f"TumorGen, {solver.capitalize()}-{steps}"] = Own(generator, steps, solver)
+            methods[f"TumorGen, {solver.capitalize()}-{steps}"] = Own(generator, TumorRequest(steps, solver))
     usual = generator.bundle.sampling
     redrawn = f"TumorGen, {usual.solver.capitalize()}-{usual.steps}, poor ones redrawn"
-    methods[redrawn] = Own(generator, least_quality=GOOD_QUALITY)
+    methods[redrawn] = Own(generator, TumorRequest(least_quality=GOOD_QUALITY))
     return methods

@@ -5,9 +5,9 @@ from __future__ import annotations
 import SimpleITK as sitk
 
 from TumorGenCore.evaluation.sites import Site
-from TumorGenCore.insertion.candidates import best_candidates
 from TumorGenCore.insertion.generator import TumorGenerator
-from TumorGenCore.method.solver_names import Solver
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.variants import VariantRun
 
 __all__ = ["Own"]
 
@@ -20,34 +20,15 @@ class Own:
 
     Args:
         generator: the bundle on its device.
-        steps: of the sampler; the bundle's by default.
-        solver: ``euler``, ``heun`` or ``adams``; the bundle's by default.
-        least_quality: poorer tumors are drawn again, as ``candidates.choose`` does; none are by default.
+        request: steps and solver; poorer tumors than its least quality are drawn again, none where it has none.
     """
 
-    def __init__(
-        self,
-        generator: TumorGenerator,
-        steps: int | None = None,
-        solver: Solver | None = None,
-        least_quality: float | None = None,
-    ) -> None:
-        self.generator, self.steps, self.solver, self.least_quality = generator, steps, solver, least_quality
+    def __init__(self, generator: TumorGenerator, request: TumorRequest | None = None) -> None:
+        self.generator, self.request = generator, request or TumorRequest()
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
         prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
-        if self.least_quality is None:  # What nobody asks the quality of is not scored, which would be in its time.
-            result = self.generator.generate(prepared, seed=seed, steps=self.steps, solver=self.solver)
-        else:
-            start = _REDRAW_SEEDS * (seed + 1)
-            best = best_candidates(
-                self.generator,
-                prepared,
-                seeds=(seed,),
-                least_quality=self.least_quality,
-                redraw_seeds=range(start, start + _REDRAW_SEEDS),
-                steps=self.steps,
-                solver=self.solver,
-            )
-            result = best.kept[0].made
-        return result.image, result.mask
+        start = _REDRAW_SEEDS * (seed + 1)
+        redraw_seeds = range(start, start + _REDRAW_SEEDS)
+        (variant,) = VariantRun(self.generator, prepared, self.request, (seed,), redraw_seeds=redraw_seeds)
+        return variant.image, variant.mask

@@ -21,8 +21,9 @@ from TumorGenCore.evaluation.patients import check_unseen
 from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text, save_ablation
+from TumorGenCore.evaluation.studies.insertion_switches import Replacing, Unfitted, Unrefined
 from TumorGenCore.evaluation.themes.alignment import alignment
-from TumorGenCore.insertion.generator import Paste, TumorGenerator
+from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import GeneratorRun
 from TumorGenCore.training.data.cases import Case, load_cases, split_patients
@@ -51,16 +52,14 @@ class Variant:
         changes: of the run's settings; without any, the networks of ``full`` are used.
         bundle: what of the bundle's metadata differs.
         sampling: what of its sampling differs.
-        paste, refine, fit_mask: of the generator.
+        generator: inserts the tumors.
     """
 
     label: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     bundle: Mapping[str, Any] = field(default_factory=dict)
     sampling: Mapping[str, Any] = field(default_factory=dict)
-    paste: Paste = "change"
-    refine: bool = True
-    fit_mask: bool = True
+    generator: type[TumorGenerator] = TumorGenerator
 
 
 #: By the name on the command line. The refiner learns from estimates that are cut off from the vector field's gradient,
@@ -70,15 +69,15 @@ VARIANTS: dict[str, Variant] = {
     "tight-box": Variant("without BA-PMG: tight box", {"offsets": BoxOffsets(alpha=0.0, least_mm=0.0)}),
     "no-coarse": Variant("without coarse", {"lambda_1": 0.0}),
     "no-fine": Variant("without fine", {"lambda_2": 0.0}),
-    "no-refiner": Variant("without VMR: the latent mask, upsampled", refine=False),
-    "no-fit": Variant("M' not fitted to the uptake", fit_mask=False),
+    "no-refiner": Variant("without VMR: the latent mask, upsampled", generator=Unrefined),
+    "no-fit": Variant("M' not fitted to the uptake", generator=Unfitted),
     "not-drawn": Variant("uptake and size left to the model", bundle={"uptake": UptakeLaw(), "fill": FillLaw()}),
     "no-recovery": Variant("resolution not restored", bundle={"resolution": ResolutionRecovery()}),
     "mask-noise": Variant("masks start from training's noise", sampling={"mask_noise": 1.0}),
     "mask-after": Variant("condition masked after encoding", {"condition": "after"}),
     "no-box-channel": Variant("without the box channel", {"box_channel": False}),
     "uniform-time": Variant("time drawn uniformly", {"time_sampling": "uniform"}),
-    "replace": Variant("paste by replacement", paste="replace"),
+    "replace": Variant("paste by replacement", generator=Replacing),
 }
 
 
@@ -141,9 +140,7 @@ def ablate(
             tell(f"{name}: trained")
         bundle = replace(load_bundle(folder / _BUNDLE), **variant.bundle)
         bundle.sampling = replace(bundle.sampling, **variant.sampling)
-        generator = TumorGenerator(
-            bundle, device, paste=variant.paste, refine=variant.refine, fit_mask=variant.fit_mask
-        )
+        generator = variant.generator(bundle, device)
         shown[name] = _evaluated(generator, sites, range(seeds), segmenter)
         tell(f"{name}: evaluated")
     report = _report(run, shown, sites, segmenter, _largest(held_out), _largest(training))

@@ -46,6 +46,7 @@ from TumorGenCore.evaluation.themes.detection import (
 )
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.quality import GOOD_QUALITY
 from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data.cases import Case, case_files, load_cases
@@ -232,7 +233,7 @@ def _methods(generator: TumorGenerator, few: Sequence[Case]) -> dict[str, Rival]
     return {
         "copy-paste": CopyPaste(donors, settings),
         "rule-based": RuleBased(donors.uptake(), settings),
-        "tumorgen": Own(generator, least_quality=GOOD_QUALITY),
+        "tumorgen": Own(generator, TumorRequest(least_quality=GOOD_QUALITY)),
     }
 
 

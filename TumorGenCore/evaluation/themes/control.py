@@ -9,8 +9,10 @@ import SimpleITK as sitk
 
 from TumorGenCore.evaluation.sites import Site
 from TumorGenCore.evaluation.themes.realism_text import number, table_lines
-from TumorGenCore.insertion.generator import TARGET_TOLERANCE, InsertionResult, TumorGenerator
-from TumorGenCore.insertion.uptake_control import UptakeTarget
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.targets import TARGET_TOLERANCE
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.volumes.geometry import Grid
 
 __all__ = ["FILLS", "SUVS", "control_lines", "measure_control"]
@@ -33,13 +35,13 @@ def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int 
     found: dict = {"sites": len(sites), "fill": [], "suv_max": []}
     if generator.bundle.vector_field.control_channels:
         for asked in FILLS:
-            made = [generator.generate(box, seed=seed, fill=asked) for box in prepared]
+            made = [generator.generate(box, TumorRequest(fill=asked), seed=seed) for box in prepared]
             reached = [_fill(result, site) for result, site in zip(made, sites, strict=True)]
             found["fill"].append(_row(asked, reached))
     for asked in SUVS:
-        made = [generator.generate(box, seed=seed, target=UptakeTarget("max", asked)) for box in prepared]
+        made = [generator.generate(box, TumorRequest(suv_max=asked), seed=seed) for box in prepared]
         reached = [_suv_max(result) for result in made]
-        gains = [float(str(result.provenance["uptake_gain"])) for result in made]
+        gains = [result.pasted.gain for result in made]
         found["suv_max"].append({**_row(asked, reached), "gain": float(np.median(gains))})
     return found
 
@@ -74,11 +76,11 @@ def _row(asked: float, reached: Sequence[float]) -> dict:
     return {"asked": asked, "reached": float(np.median(reached)), "within": float(within.mean())}
 
 
-def _fill(result: InsertionResult, site: Site) -> float:
+def _fill(result: Tumor, site: Site) -> float:
     voxel_mm3 = np.prod(Grid.from_image(site.image).spacing_mm)
     return float(sitk.GetArrayViewFromImage(result.mask).sum() * voxel_mm3 / np.prod(site.box.size_mm))
 
 
-def _suv_max(result: InsertionResult) -> float:
+def _suv_max(result: Tumor) -> float:
     inside = sitk.GetArrayViewFromImage(result.mask) > 0
     return float(sitk.GetArrayViewFromImage(result.image)[inside].max()) if inside.any() else 0.0

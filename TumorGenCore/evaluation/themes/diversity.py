@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.sites import GROUPS, Shown, Site
-from TumorGenCore.insertion.generator import InsertionResult
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import WorkingPatch
 
@@ -84,7 +84,7 @@ def diversity(shown: Shown, lesions: dict[str, list[dict]]) -> dict:
     return found
 
 
-def _change(site: Site, result: InsertionResult) -> sitk.Image:
+def _change(site: Site, result: Tumor) -> sitk.Image:
     return sitk.Cast(result.image, sitk.sitkFloat32) - sitk.Cast(site.image, sitk.sitkFloat32)
 
 

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from TumorGenCore.evaluation.sites import GROUPS, ROUGH_MARGIN_MM, Shown
 from TumorGenCore.evaluation.themes.realism_text import number, table_lines
 from TumorGenCore.lesions.agreement import ranking
-from TumorGenCore.lesions.quality import LEAST_QUALITY, MARGIN_VOXELS, PARTS, QualityScore, score
+from TumorGenCore.lesions.quality import LEAST_QUALITY, MARGIN_VOXELS, PARTS, Expected, QualityScore, score
 from TumorGenCore.lesions.thumbnails import TrainingLesions
 from TumorGenCore.method.pseudo_mask import tight_box
 from TumorGenCore.training.data.cases import Case, Lesion
@@ -141,7 +141,7 @@ def gate_lines(found: dict) -> list[str]:
 
 
 def _score(tumor: _Tumor, lesions: TrainingLesions | None) -> QualityScore:
-    return score(tumor.before, tumor.after, tumor.mask, tumor.grid, tumor.box, lesions)
+    return score(tumor.before, tumor.after, tumor.mask, tumor.grid, tumor.box, Expected(lesions))
 
 
 def _summary(found: Sequence[QualityScore]) -> dict:

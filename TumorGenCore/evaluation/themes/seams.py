@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from TumorGenCore.evaluation.sites import GROUPS, Shown, Site
-from TumorGenCore.insertion.generator import InsertionResult
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.lesions.seams import seam_ratio
 from TumorGenCore.volumes.geometry import Grid
 
@@ -33,6 +33,6 @@ def seams(shown: Shown) -> dict:
     }
 
 
-def _ratio(site: Site, result: InsertionResult) -> float | None:
+def _ratio(site: Site, result: Tumor) -> float | None:
     before, after = (sitk.GetArrayViewFromImage(image) for image in (site.image, result.image))
     return seam_ratio(before, after, Grid.from_image(site.image), site.box)

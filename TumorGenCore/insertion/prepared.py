@@ -1,0 +1,98 @@
+"""A box on a scan, made ready once for every tumor that is grown in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.errors import InvalidBoxError
+from TumorGenCore.insertion.engine import EncodedBox
+from TumorGenCore.volumes.geometry import Box, Grid
+from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
+from TumorGenCore.volumes.suv import PetUnits, units_of_image
+from TumorGenCore.volumes.volume_io import PetVolume, check_volume
+
+__all__ = ["PlacedBox", "PreparedBox", "place_box", "tissue_suv"]
+
+#: Below it is air, SUV.
+LEAST_TISSUE_SUV = 0.2
+
+
+@dataclass(frozen=True)
+class PlacedBox:
+    """A checked volume and box, and the working patch around the box."""
+
+    image: sitk.Image
+    grid: Grid
+    units: PetUnits
+    box: Box
+    patch: WorkingPatch
+
+
+@dataclass(frozen=True)
+class PreparedBox(PlacedBox):
+    """All that does not depend on the seed.
+
+    Args:
+        encoded: what the networks know of the box.
+        tissue_suv: median of the tissue around the box.
+        input_hash: of the volume, computed when it is first asked for.
+        warnings: what the user should know, in plain words.
+        seconds: time of each part of the preparation.
+    """
+
+    encoded: EncodedBox
+    tissue_suv: float
+    input_hash: Callable[[], str]
+    warnings: tuple[str, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def original_suv(self) -> NDArray[np.float32]:
+        """D(z_1) in SUV, (k, j, i) of the patch."""
+        original: NDArray[np.float32] = self.encoded.original_suv[0, 0].cpu().numpy()
+        return original
+
+
+def place_box(
+    image: sitk.Image | PetVolume, box: Box, settings: PatchSettings, suv_factor: float | None = None
+) -> PlacedBox:
+    """Check volume and box, and lay the working patch around the box; no network is needed.
+
+    Raises:
+        UnsupportedVolumeError, InvalidBoxError
+    """
+    source, units, grid = _checked(image, suv_factor)
+    patch = WorkingPatch.around(box.canonical(), settings)
+    if not box.holds_voxels(grid):
+        raise InvalidBoxError(
+            f"The box at {tuple(round(c, 1) for c in box.center_lps)} mm (LPS) holds no voxel of the volume; "
+            "move it onto the image. Coordinates given in RAS instead of LPS are a common cause."
+        )
+    # A shallow copy: changes the caller makes to the image later do not reach this box.
+    return PlacedBox(sitk.Image(source), grid, units, box, patch)
+
+
+def tissue_suv(suv: NDArray, inside: NDArray) -> float:
+    """Median of what takes up tracer outside the box; 0 where nothing does.
+
+    Args:
+        suv: the working patch, (k, j, i).
+        inside: share of each voxel inside the box, same shape.
+    """
+    tissue = suv[(inside == 0) & (suv > LEAST_TISSUE_SUV)]
+    return float(np.median(tissue)) if tissue.size else 0.0
+
+
+def _checked(image: sitk.Image | PetVolume, suv_factor: float | None) -> tuple[sitk.Image, PetUnits, Grid]:
+    """The volume with its units and grid; a ``PetVolume`` was checked when it was made."""
+    if not isinstance(image, PetVolume):
+        grid = check_volume(image)
+        return image, units_of_image(image, suv_factor), grid
+    units = image.units if suv_factor is None else units_of_image(image.image, suv_factor)
+    return image.image, units, Grid.from_image(image.image)

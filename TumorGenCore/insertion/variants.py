@@ -1,0 +1,316 @@
+"""Several variants of one request, for every front end: sampled together, given out one by one as they are done.
+
+    run = VariantRun(generator, prepared, request, seeds=range(3))
+    for variant in run:                  the good ones first, as they come
+        variant.image, variant.mask, variant.quality.total
+    best_first(run), run.remark
+
+A variant is one synthetic volume, with a tumor in each of its boxes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.paste import BoxRegion
+from TumorGenCore.insertion.prepared import PreparedBox
+from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
+from TumorGenCore.insertion.provenance import Provenance, make_provenance
+from TumorGenCore.insertion.redraw import FILL_TRIES, QualityRule, other_seeds
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.told import box_seed
+from TumorGenCore.insertion.tumor import Tumor
+from TumorGenCore.lesions.measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
+from TumorGenCore.lesions.quality import QualityScore, worst
+from TumorGenCore.volumes.geometry import Box
+from TumorGenCore.volumes.volume_io import PetVolume
+from TumorGenCore.volumes.voxels import read_region
+
+__all__ = ["Segment", "Variant", "VariantRun", "best_first"]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The tumor of one box: a crop of the volume's grid.
+
+    Args:
+        mask: 0/1, uint8, (k, j, i).
+        start_ijk: ijk of the crop's first voxel in the volume.
+    """
+
+    mask: NDArray[np.uint8]
+    start_ijk: tuple[int, int, int]
+
+    @property
+    def region(self) -> tuple[slice, slice, slice]:
+        """Its place in an array (k, j, i) of the volume."""
+        k, j, i = (slice(a, a + n) for a, n in zip(self.start_ijk[::-1], self.mask.shape, strict=True))
+        return k, j, i
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One synthetic volume.
+
+    Args:
+        tumors: one a box, in the order of insertion; each was inserted in the image with those before it.
+        seconds: it took, with its share of what was computed together.
+        poor: says that it is poorer than asked, and why; empty where it is not.
+    """
+
+    tumors: tuple[Tumor, ...]
+    seconds: float
+    poor: str = ""
+
+    @property
+    def seed(self) -> int:
+        """The variant's: that of its first tumor."""
+        return self.tumors[0].seed
+
+    @property
+    def image(self) -> sitk.Image:
+        """The whole volume in the input's pixel type; outside all boxes identical to the input."""
+        return self.tumors[-1].image
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """One a box, disjoint. What a later box replaced is no tumor any more."""
+        segments = [Segment(tumor.pasted.tumor.copy(), _triple(tumor.pasted.start_ijk)) for tumor in self.tumors]
+        for n, tumor in enumerate(self.tumors[1:], start=1):
+            replaced = BoxRegion.of(tumor.prepared).window >= 0.5
+            for earlier in segments[:n]:
+                _clear(earlier.mask, earlier.start_ijk, replaced, segments[n].start_ijk)
+        return tuple(segments)
+
+    @cached_property
+    def mask(self) -> sitk.Image:
+        """The tumors of all boxes, 0/1 uint8 on the image's grid."""
+        if len(self.tumors) == 1:
+            return self.tumors[0].mask
+        grid = self.tumors[0].prepared.grid
+        whole = np.zeros(grid.size_ijk[::-1], dtype=np.uint8)
+        for segment in self.segments:
+            whole[segment.region] |= segment.mask
+        return grid.image_from_array(whole)
+
+    @cached_property
+    def mask_probability(self) -> sitk.Image:
+        """The soft mask M' of all boxes, float32 on the image's grid."""
+        if len(self.tumors) == 1:
+            return self.tumors[0].mask_probability
+        grid = self.tumors[0].prepared.grid
+        whole = np.zeros(grid.size_ijk[::-1], dtype=np.float32)
+        for tumor, segment in zip(self.tumors, self.segments, strict=True):
+            here = whole[segment.region]
+            here[BoxRegion.of(tumor.prepared).window >= 0.5] = 0
+            np.maximum(here, tumor.pasted.probability, out=here)
+        return grid.image_from_array(whole)
+
+    @cached_property
+    def measures(self) -> LesionMeasures:
+        """Of all tumors together; only the boxes' surroundings are read."""
+        last = self.tumors[-1]
+        grid = last.prepared.grid
+        margin = math.ceil(2 * PEAK_RADIUS_MM / min(grid.spacing_mm))
+        bounds = [tumor.prepared.box.index_bounds(grid, margin) for tumor in self.tumors]
+        start = np.min([first for first, _ in bounds], axis=0)
+        size = np.max([stop for _, stop in bounds], axis=0) - start
+        voxels = read_region(last.prepared.image, start.tolist(), size.tolist()).copy()
+        mask = np.zeros(voxels.shape, dtype=bool)
+        pasted = last.pasted
+        voxels[_shifted(pasted.start_ijk, pasted.voxels.shape, start)] = pasted.voxels
+        for segment in self.segments:
+            mask[_shifted(segment.start_ijk, segment.mask.shape, start)] |= segment.mask > 0
+        # Under a shearing transform voxels are smaller than the product of their edges.
+        shrink = abs(np.linalg.det(grid.direction)) ** (1 / 3)
+        i, j, k = (edge * shrink for edge in grid.spacing_mm)
+        return measure_lesion(voxels * last.prepared.units.suv_factor, mask, (i, j, k))
+
+    @cached_property
+    def quality(self) -> QualityScore:
+        """Of the poorest tumor: an image is as good as that."""
+        return worst(tumor.quality for tumor in self.tumors)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """How it was made; says that it is synthetic."""
+        return make_provenance(self.tumors)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, in plain words."""
+        lines = [line for tumor in self.tumors for line in tumor.warnings]
+        return tuple(dict.fromkeys([*lines, *([self.poor] if self.poor else [])]))
+
+
+class VariantRun:
+    """Variants of one request, in one or several boxes of one scan. To be walked through once.
+
+    Tumors of the first box are sampled together. Where ``request.least_quality`` is given, poorer tumors are drawn
+    again with other seeds, up to two for each that is wanted; good ones are given out at once, and what is poor all
+    the same at the end.
+
+    Args:
+        generator: inserts them.
+        prepared: the first box in the scan.
+        request: what the tumors shall be like.
+        seeds: one variant each.
+        more_boxes: further boxes; tumors are inserted in this order, each seeing those before it.
+        redraw_seeds: seeds for drawing again, in order; None counts up from the highest of ``seeds``.
+        on_progress: called after each sampling step with the steps done and those planned; its text says what is
+            being done.
+        should_cancel: asked between steps.
+
+    Raises:
+        InvalidRequestError: a seed or a fill that cannot be used.
+    """
+
+    def __init__(
+        self,
+        generator: TumorGenerator,
+        prepared: PreparedBox,
+        request: TumorRequest,
+        seeds: Sequence[int],
+        *,
+        more_boxes: Sequence[Box] = (),
+        redraw_seeds: Iterable[int] | None = None,
+        on_progress: OnProgress | None = None,
+        should_cancel: ShouldCancel | None = None,
+    ) -> None:
+        sampling = generator.check(request, seeds)
+        self.generator, self.prepared, self.request = generator, prepared, request
+        self.seeds, self.more_boxes = list(seeds), list(more_boxes)
+        #: seed and quality of those that were dropped; for each another one was drawn
+        self.redrawn: list[tuple[int, QualityScore]] = []
+        self._rule = QualityRule(self.seeds, request.least_quality, redraw_seeds)
+        self._each = sampling.steps * (1 if request.fill is None else FILL_TRIES)
+        in_all = self._each * len(self.seeds) * (1 + len(self.more_boxes))
+        self._progress = Progress(in_all, on_progress, should_cancel)
+
+    @property
+    def remark(self) -> str:
+        """How many tumors were dropped and why; empty where none was. Complete once all variants are given out."""
+        if not self.redrawn:
+            return ""
+        reasons = Counter(quality.weakness for _, quality in self.redrawn)
+        count = len(self.redrawn)
+        what = f"{count} poorer tumors were dropped and others"
+        if count == 1:
+            what = "1 poorer tumor was dropped and another"
+        return f"{what} drawn: " + ", ".join(f"{n} for {reason}" for reason, n in reasons.most_common()) + "."
+
+    def __iter__(self) -> Iterator[Variant]:
+        poor: list[tuple[Tumor, float]] = []
+        missing, batch, finished = len(self.seeds), self.seeds, 0
+        while batch:
+            for tumor, seconds in self._sampled_together(batch):
+                if not self._is_good(tumor):
+                    poor.append((tumor, seconds))
+                    continue
+                missing -= 1
+                yield self._completed(tumor, seconds, finished)
+                finished += 1
+            batch = self._rule.next_seeds(missing)
+        poor.sort(key=lambda one: -one[0].quality.total)
+        self.redrawn += [(tumor.seed, tumor.quality) for tumor, _ in poor[missing:]]
+        for tumor, seconds in poor[:missing]:
+            yield self._completed(tumor, seconds, finished)
+            finished += 1
+
+    def _is_good(self, tumor: Tumor) -> bool:
+        # What nobody asks the quality of is not scored.
+        return self.request.least_quality is None or self._rule.is_good(tumor.quality.total)
+
+    def _sampled_together(self, seeds: Sequence[int]) -> Iterator[tuple[Tumor, float]]:
+        """The tumors of the first box, each with the time that it took."""
+        again = f"{len(seeds)} drawn again, " if seeds is not self.seeds else ""
+        start = time.perf_counter()
+        tumors = self.generator.generate_each(
+            self.prepared,
+            self.request,
+            seeds=seeds,
+            on_progress=lambda done, _, doing: self._progress.tell(done, again + doing),
+        )
+        for tumor in tumors:
+            now = time.perf_counter()
+            yield tumor, now - start
+            start = time.perf_counter()
+
+    def _completed(self, first: Tumor, seconds: float, finished: int) -> Variant:
+        """A variant with a tumor in its further boxes too."""
+        start = time.perf_counter()
+        tumors = [first]
+        done = self._each * (len(self.seeds) + finished * len(self.more_boxes))
+        for number, box in enumerate(self.more_boxes, start=1):
+            image = PetVolume(tumors[-1].image, self.prepared.units)
+            seed = box_seed(first.seed, number)
+            run = VariantRun(
+                self.generator,
+                self.generator.prepare(image, box),
+                self.request,
+                (seed,),
+                redraw_seeds=other_seeds(seed),
+                on_progress=self._from(done, number),
+            )
+            (variant,) = run
+            tumors.append(variant.tumors[0])
+            self.redrawn += run.redrawn
+            done += self._each
+        variant = Variant(tuple(tumors), seconds + time.perf_counter() - start)
+        return self._judged(variant)
+
+    def _from(self, before: int, number: int) -> OnProgress:
+        def tell(done: int, _: int, doing: str) -> None:
+            self._progress.tell(before + done, f"box {number + 1} of {1 + len(self.more_boxes)}, {doing}")
+
+        return tell
+
+    def _judged(self, variant: Variant) -> Variant:
+        least = self.request.least_quality
+        if least is None or variant.quality.total >= least:
+            return variant
+        words = (
+            f"The tumor of seed {variant.seed} has a quality of {variant.quality.total:.3f}, less "
+            f"than {least:g}, and no better one was found."
+        )
+        return Variant(variant.tumors, variant.seconds, " ".join([words, *variant.quality.reasons]))
+
+
+def best_first(variants: Iterable[Variant]) -> list[Variant]:
+    """The variants by their quality, the best first."""
+    return sorted(variants, key=lambda variant: -variant.quality.total)
+
+
+def _clear(
+    mask: NDArray[np.uint8], start_ijk: Sequence[int], replaced: NDArray[np.bool_], at_ijk: Sequence[int]
+) -> None:
+    """Set a crop's mask to 0 where another block of the grid is ``replaced``."""
+    here, there = [], []
+    for a, n, b, m in zip(start_ijk[::-1], mask.shape, at_ijk[::-1], replaced.shape, strict=True):
+        first, stop = max(a, b), min(a + n, b + m)
+        if first >= stop:
+            return
+        here.append(slice(first - a, stop - a))
+        there.append(slice(first - b, stop - b))
+    mask[tuple(here)][replaced[tuple(there)]] = 0
+
+
+def _shifted(start_ijk: Sequence[int], shape_kji: Sequence[int], origin_ijk: NDArray) -> tuple[slice, ...]:
+    """The place of a block (first voxel in ijk, shape in kji) in an array that begins at ``origin_ijk``."""
+    first = [a - int(b) for a, b in zip(start_ijk, origin_ijk, strict=True)][::-1]
+    return tuple(slice(a, a + n) for a, n in zip(first, shape_kji, strict=True))
+
+
+def _triple(values: Sequence[int]) -> tuple[int, int, int]:
+    i, j, k = values
+    return i, j, k
