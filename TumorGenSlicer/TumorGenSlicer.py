@@ -20,8 +20,9 @@ from slicer.util import VTKObservationMixin
 
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_sampling
 from TumorGenCore.errors import CancelledError, ModelBundleError
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenSlicerLib.panel.box_placing import BoxPlacing
-from TumorGenSlicerLib.panel.parameters import Parameters, Solver, Uptake, leastQuality, uptakeTarget
+from TumorGenSlicerLib.panel.parameters import Parameters, Solver, Uptake, runOptions, tumorRequest
 from TumorGenSlicerLib.panel.preview_panel import LivePreview
 from TumorGenSlicerLib.panel.results_panel import ResultsPanel
 from TumorGenSlicerLib.panel.run_monitor import RunMonitor
@@ -91,7 +92,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._say,
         )
         self._isStarting = False
-        self._inputOfRun, self._stepsOfRun, self._saidBeforeRun = None, 0, []
+        self._inputOfRun, self._stepsOfRun = None, 0
         self._status = ""
         self._watched: list[slicer.vtkMRMLNode] = []
         self._settleTimer = qt.QTimer()
@@ -267,22 +268,16 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._checkCanApply()
         parameters = self._parameterNode
         self._inputOfRun, self._stepsOfRun = parameters.inputVolume, parameters.steps
-        self._saidBeforeRun = self.logic.warnings(parameters.inputVolume, [parameters.box])
+        saidBeforeRun = self.logic.warnings(parameters.inputVolume, [parameters.box])
         try:
             insertion = self.logic.startInsertion(
                 self._inputOfRun,
                 [parameters.box],
+                tumorRequest(parameters),
                 seeds=range(parameters.seed, parameters.seed + parameters.variants),
-                steps=parameters.steps,
-                solver=parameters.solver.value,
-                model=parameters.model or DEFAULT_BUNDLE,
-                device=parameters.device.value,
-                suvFactor=parameters.suvFactor or None,
-                target=uptakeTarget(parameters),
-                fill=parameters.fillPercent / 100 or None,
-                softMask=parameters.softMask,
-                leastQuality=leastQuality(parameters),
+                **runOptions(parameters),
             )
+            self._results.beginRun(self._inputOfRun, saidBeforeRun)
             self._runMonitor.watch(insertion)
         finally:
             self._isStarting = False
@@ -295,17 +290,20 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.progressBar.value = progress.stepsDone
         doing = _("Cancelling") if self._runMonitor.isCancelled else progress.text.capitalize()
         self._status = _("{doing}, {seconds:.1f} s").format(doing=doing, seconds=progress.secondsElapsed)
+        with slicer.util.tryWithErrorDisplay(_("A tumor could not be shown.")):
+            self._results.addVariants(self._runMonitor.ready())
         self._checkCanApply()
 
     def _onRunFinished(self, insertion: Insertion):
         self._status = _("Failed; the scene is as it was.")
         with slicer.util.tryWithErrorDisplay(_("The tumor could not be inserted."), waitCursor=True):
             try:
+                self._results.addVariants(insertion.addReady())
                 variants = insertion.addResults()
             except CancelledError:
                 self._status = _("Cancelled; the scene is as it was.")
                 return
-            self._results.addRun(self._inputOfRun, variants, self._saidBeforeRun)
+            self._results.endRun(variants)
             done = _("Done in {seconds:.1f} s.").format(seconds=insertion.progress.secondsElapsed)
             self._status = f"{done} {self._livePreview.learn(variants, self._stepsOfRun)}".strip()
 
@@ -404,7 +402,8 @@ class TumorGenSlicerTest(ScriptedLoadableModuleTest):
         boxNode = logic.placeDefaultBox(volumeNode, (78.0, -20.0, 465.0))  # in the right lung
         boxNode.SetSize(25.0, 25.0, 25.0)
         self.delayDisplay("Inserting a tumor")
-        syntheticNode, segmentationNode = logic.insertTumor(volumeNode, boxNode, seed=1, steps=2)
+        request = TumorRequest(steps=2)
+        syntheticNode, segmentationNode = logic.insertTumor(volumeNode, boxNode, request, seed=1)
         before, after = (slicer.util.arrayFromVolume(node) for node in (volumeNode, syntheticNode))
         changed = np.argwhere(before != after)
         self.assertGreater(len(changed), 0)

@@ -28,6 +28,8 @@ from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import Provenance, make_provenance
 from TumorGenCore.insertion.redraw import FILL_TRIES, QualityRule, other_seeds
 from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.segment import Segment
+from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.insertion.told import box_seed
 from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.lesions.measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
@@ -36,26 +38,7 @@ from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.volume_io import PetVolume
 from TumorGenCore.volumes.voxels import read_region
 
-__all__ = ["Segment", "Variant", "VariantRun", "best_first"]
-
-
-@dataclass(frozen=True)
-class Segment:
-    """The tumor of one box: a crop of the volume's grid.
-
-    Args:
-        mask: 0/1, uint8, (k, j, i).
-        start_ijk: ijk of the crop's first voxel in the volume.
-    """
-
-    mask: NDArray[np.uint8]
-    start_ijk: tuple[int, int, int]
-
-    @property
-    def region(self) -> tuple[slice, slice, slice]:
-        """Its place in an array (k, j, i) of the volume."""
-        k, j, i = (slice(a, a + n) for a, n in zip(self.start_ijk[::-1], self.mask.shape, strict=True))
-        return k, j, i
+__all__ = ["Variant", "VariantRun", "best_first"]
 
 
 @dataclass(frozen=True)
@@ -151,6 +134,19 @@ class Variant:
         """What the user should know, in plain words."""
         lines = [line for tumor in self.tumors for line in tumor.warnings]
         return tuple(dict.fromkeys([*lines, *([self.poor] if self.poor else [])]))
+
+    @cached_property
+    def summary(self) -> VariantSummary:
+        """All that is to be said of it, without its voxels."""
+        return VariantSummary(
+            seed=self.seed,
+            measures=self.measures,
+            quality=self.quality,
+            warnings=self.warnings,
+            seconds=self.seconds,
+            part_seconds=dict(self.tumors[0].seconds),
+            provenance=self.provenance,
+        )
 
 
 class VariantRun:

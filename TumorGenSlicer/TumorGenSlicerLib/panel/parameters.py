@@ -1,15 +1,19 @@
 """The panel's settings: typed, kept in a parameter node of the scene, bound to the widgets of the .ui file."""
 
 import enum
+from dataclasses import replace
 from typing import Annotated
 
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from TumorGenCore.insertion.uptake_control import UptakeTarget
+from TumorGenCore.bundle.folders import DEFAULT_BUNDLE
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.quality import GOOD_QUALITY
+from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS
+from TumorGenSlicerLib.run.logic import RunOptions
 
-__all__ = ["Device", "Parameters", "Solver", "Uptake", "leastQuality", "uptakeTarget"]
+__all__ = ["Device", "Parameters", "Solver", "Uptake", "previewRequest", "runOptions", "tumorRequest"]
 
 
 class Device(enum.Enum):
@@ -96,12 +100,32 @@ class Parameters:
     outline: bool = True
 
 
-def leastQuality(parameters: Parameters) -> float | None:
-    """What is asked of the variants' quality, 0 to 1; a single tumor is always the one of its seed."""
-    return parameters.leastQuality / 100 if parameters.variants > 1 else None
+def tumorRequest(parameters: Parameters) -> TumorRequest:
+    """What the tumors shall be like. The quality counts among several variants; a single tumor is that of its seed.
+
+    Raises:
+        InvalidRequestError: a value that cannot be used.
+    """
+    uptake = {Uptake.MAX: "suv_max", Uptake.MEAN: "suv_mean"}.get(parameters.uptake)
+    return TumorRequest(
+        steps=parameters.steps,
+        solver=parameters.solver.value,
+        fill=parameters.fillPercent / 100 or None,
+        least_quality=parameters.leastQuality / 100 if parameters.variants > 1 else None,
+        **({} if uptake is None else {uptake: parameters.uptakeSuv}),
+    )
 
 
-def uptakeTarget(parameters: Parameters) -> UptakeTarget | None:
-    """What is asked of the tumor's uptake; None leaves it to the model."""
-    asked = parameters.uptake
-    return None if asked is Uptake.MODEL else UptakeTarget(asked.value, parameters.uptakeSuv)
+def previewRequest(parameters: Parameters) -> TumorRequest:
+    """The same in few steps, of the solver that needs the fewest."""
+    return replace(tumorRequest(parameters), steps=min(PREVIEW_STEPS, parameters.steps), solver="adams")
+
+
+def runOptions(parameters: Parameters) -> RunOptions:
+    """How runs and previews are made."""
+    return RunOptions(
+        model=parameters.model or DEFAULT_BUNDLE,
+        device=parameters.device.value,
+        suvFactor=parameters.suvFactor or None,
+        softMask=parameters.softMask,
+    )

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE
 from TumorGenCore.errors import CancelledError
-from TumorGenSlicerLib.panel.parameters import Parameters, uptakeTarget
+from TumorGenSlicerLib.panel.parameters import Parameters, previewRequest, runOptions
 from TumorGenSlicerLib.panel.run_monitor import RunMonitor
 from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS, REST_MS, LivePreviewDecision, pauseMs, secondsOfPreview
 from TumorGenSlicerLib.run.logic import InsertionLogic, Preview, Variant
@@ -94,7 +94,7 @@ class LivePreview:
     def learn(self, variants: Sequence[Variant], steps: int) -> str:
         """Take note of how long a run took; a sentence for the user if that turns previews on or off, else empty."""
         # The quickest: the first of a session also warms the networks up.
-        return self._measure(min(secondsOfPreview(variant.partSeconds, steps) for variant in variants))
+        return self._measure(min(secondsOfPreview(variant.summary.part_seconds, steps) for variant in variants))
 
     def _isWanted(self) -> bool:
         parameters = self._parameters()
@@ -139,13 +139,9 @@ class LivePreview:
             preview = self._logic.startPreview(
                 parameters.inputVolume,
                 parameters.box,
+                previewRequest(parameters),
                 seed=parameters.seed,
-                steps=min(PREVIEW_STEPS, parameters.steps),
-                model=parameters.model or DEFAULT_BUNDLE,
-                device=parameters.device.value,
-                suvFactor=parameters.suvFactor or None,
-                target=uptakeTarget(parameters),
-                fill=parameters.fillPercent / 100 or None,
+                **runOptions(parameters),
             )
         except Exception as error:  # While a box is being dragged nothing may open a window.
             self._fail(error)

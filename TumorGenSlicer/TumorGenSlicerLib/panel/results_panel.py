@@ -29,6 +29,7 @@ class ResultsPanel(VTKObservationMixin):
         self._ui, self._logic, self._beforeShowing = ui, logic, beforeShowing
         #: of each run, the input, the variants and what was said before it; a variant does not know them
         self._runs: list[tuple[slicer.vtkMRMLScalarVolumeNode, list[Variant], Sequence[str]]] = []
+        self._shownByItself: Variant | None = None
         self._comparison = Comparison(self._onComparisonStopped)
         self._table = VariantTable(ui.variantsTable, self._showSelected)
         self._settleTimer = qt.QTimer()
@@ -43,19 +44,41 @@ class ResultsPanel(VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self._onNodeRemoved)
         self._updateButtons()
 
-    def addRun(
-        self, inputVolume: slicer.vtkMRMLScalarVolumeNode, variants: Sequence[Variant], saidBefore: Sequence[str]
-    ) -> None:
-        """Show the variants of a run that has just ended, the first of them selected.
+    def beginRun(self, inputVolume: slicer.vtkMRMLScalarVolumeNode, saidBefore: Sequence[str]) -> None:
+        """Get ready for the variants of a run.
 
         Args:
             inputVolume: of the run.
-            variants: the new ones.
             saidBefore: warnings that the user read before the run; those of the variants are not to repeat them.
         """
-        self._runs.append((inputVolume, list(variants), saidBefore))
-        self._table.show(self._logic.results, variants[0])
-        self._showSelected()
+        self._runs.append((inputVolume, [], saidBefore))
+        self._shownByItself = None
+
+    def addVariants(self, variants: Sequence[Variant]) -> None:
+        """List more variants of the newest run; the first of them is shown."""
+        if not variants:
+            return
+        _inputVolume, run, _said = self._runs[-1]
+        isFirst = not run
+        run += variants
+        self._table.show(self._logic.results, variants[0] if isFirst else self._table.selected)
+        if isFirst:
+            self._shownByItself = variants[0]
+            self._showSelected()
+        self._updateButtons()
+
+    def endRun(self, variants: Sequence[Variant]) -> None:
+        """The newest run has ended well: show its best variant, unless the user has chosen another one meanwhile.
+
+        Args:
+            variants: of the run, the best first.
+        """
+        if variants and self._table.selected in (self._shownByItself, None):
+            isShown = variants[0] is self._shownByItself
+            self._table.show(self._logic.results, variants[0])
+            if not isShown:
+                self._showSelected()
+        self.refresh()
 
     def refresh(self) -> None:
         """Follow results that went; the views change only if the selected one did."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import qt
 
-from TumorGenSlicerLib.run.logic import Insertion, Preview, Progress
+from TumorGenSlicerLib.run.logic import Insertion, Preview, Progress, Variant
 
 __all__ = ["RunMonitor"]
 
@@ -45,6 +45,11 @@ class RunMonitor:
     def progress(self) -> Progress:
         """Of the run under way."""
         return self._insertion.progress
+
+    def ready(self) -> list[Variant]:
+        """Variants of the run under way that are done since the last call, their nodes in the scene."""
+        insertion = self._insertion
+        return insertion.addReady() if isinstance(insertion, Insertion) and not self._isDropped else []
 
     def watch(self, insertion: Insertion | Preview) -> None:
         """Look after a run that was just started, and no longer after the one before."""

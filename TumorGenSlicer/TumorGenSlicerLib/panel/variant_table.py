@@ -73,7 +73,7 @@ def _cells(variant: Variant) -> list[str]:
 
 
 def _description(variant: Variant) -> str:
-    lines = [variant.volumeNode.GetName(), f"made in {variant.seconds:.1f} s", *variant.warnings]
+    lines = [variant.volumeNode.GetName(), f"made in {variant.summary.seconds:.1f} s", *variant.warnings]
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import slicer
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_folder, bundle_sampling, installed_bundles, read_metadata
 from TumorGenCore.errors import (
-    CancelledError,
     InvalidBoxError,
     ModelBundleError,
     TumorGenError,
@@ -22,137 +21,49 @@ from TumorGenCore.errors import (
     with_remedy,
 )
 from TumorGenCore.insertion.box_warnings import box_warnings
-from TumorGenCore.insertion.candidates import check_least_quality
-from TumorGenCore.method.solver_names import Solver
+from TumorGenCore.insertion.request import TumorRequest, check_seeds
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 from TumorGenCore.volumes.suv import PetUnits
 from TumorGenSlicerLib.run.dependencies import DependencyError, ensureDependencies, missingPackages
-from TumorGenSlicerLib.run.insertion import InsertionRequest, VariantResult, forgetModel, runRequest
+from TumorGenSlicerLib.run.insertion import RunInput, forgetModel, runInsertion
 from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS
-from TumorGenSlicerLib.run.preview_run import PreviewRequest, PreviewResult, forgetPreparedBox, runPreview, surroundings
-from TumorGenSlicerLib.run.worker import BusyError, Job, Progress, Worker, sharedWorker
+from TumorGenSlicerLib.run.preview_run import forgetPreparedBox, runPreview, surroundings
+from TumorGenSlicerLib.run.under_way import Insertion, Preview
+from TumorGenSlicerLib.run.worker import BusyError, Progress, Worker, sharedWorker
 from TumorGenSlicerLib.scene.geometry import addBoxNode, roiBox, volumeAxesRas, volumeGrid, volumeImage, voxelArray
-from TumorGenSlicerLib.scene.result_nodes import (
-    InputSnapshot,
-    Variant,
-    addVariant,
-    allOrNothing,
-    removeNodes,
-    uniqueName,
-)
+from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, uniqueName
+from TumorGenSlicerLib.scene.results import Results
 from TumorGenSlicerLib.scene.units import TAKEN_AS_SUV, implausibleUnits, unitsOfVolume
 
-if TYPE_CHECKING:
-    from TumorGenCore.insertion.uptake_control import UptakeTarget
+__all__ = ["BusyError", "Insertion", "InsertionLogic", "Preview", "Progress", "RunOptions", "Variant"]
 
-__all__ = ["BusyError", "Insertion", "InsertionLogic", "Preview", "Progress", "Variant"]
+
+class RunOptions(TypedDict, total=False):
+    """How a run is made.
+
+    Args:
+        model: bundle name (see ``modelNames``) or folder.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
+        softMask: whether to add the soft mask as a volume (see ``results``).
+    """
+
+    model: str
+    device: str
+    suvFactor: float | None
+    softMask: bool
+
+
+_USUAL = RunOptions(model=DEFAULT_BUNDLE, device="auto", suvFactor=None, softMask=False)
+_WHATEVER_GROWS = TumorRequest()
+_PREVIEW = TumorRequest(steps=PREVIEW_STEPS, solver="adams")
 
 #: Edge of the box that one click places, mm.
 DEFAULT_BOX_MM = 40.0
 #: Points along each edge of a box at which its tissue is looked at before a run.
 _PROBES = 16
 _POLL_SECONDS = 0.02
-
-
-class Insertion:
-    """A run under way. For the main thread only.
-
-    Example:
-        >>> insertion = logic.startInsertion(volumeNode, [roiNode], seeds=[7])
-        >>> # from a timer of 40 ms: isFinished = insertion.wait(0.03), insertion.progress
-        >>> variants = insertion.addResults()
-    """
-
-    def __init__(self, logic: InsertionLogic, job: Job, source: InputSnapshot, roiNodes: Sequence[Any]) -> None:
-        self._logic, self._job, self._source, self._roiNodes = logic, job, source, list(roiNodes)
-        self._segmentNames = ["Tumor"] if len(roiNodes) == 1 else [node.GetName() or "Tumor" for node in roiNodes]
-        self._isTaken = False
-
-    @property
-    def progress(self) -> Progress:
-        """How far the run is; cheap to ask."""
-        return self._job.progress
-
-    @property
-    def isFinished(self) -> bool:
-        """Whether the worker is done with it: ok, failed or cancelled."""
-        return self._job.isFinished
-
-    def cancel(self) -> None:
-        """Stop within one sampling step; ``addResults`` then raises ``CancelledError``."""
-        self._job.cancel()
-
-    def wait(self, timeoutSeconds: float | None = None) -> bool:
-        """Block until the run is finished, at most so long; whether it is.
-
-        Slicer's main thread keeps Python's interpreter lock while it waits for events, so that the worker stands still:
-        whoever follows a run from a timer must call this, for most of the timer's interval.
-        """
-        return self._job.wait(timeoutSeconds)
-
-    def addResults(self) -> list[Variant]:
-        """Add the nodes of all variants to the scene, or none; once, after ``isFinished``.
-
-        Raises:
-            CancelledError: the run was cancelled, also when it was too late to stop it.
-            UnsupportedVolumeError, InvalidBoxError: the volume or a box was removed from the scene during the run.
-            TumorGenError, ValueError: what stopped the run.
-            RuntimeError: not finished yet, or asked a second time.
-        """
-        if not self.isFinished:
-            raise RuntimeError("The run is still under way; ask for its results when isFinished.")
-        if self._isTaken:
-            raise RuntimeError("The results of this run were added already.")
-        self._isTaken = True
-        self._requireInputs()
-        results: list[VariantResult] = self._job.result()
-        if self._job.isCancelled:
-            raise CancelledError("Cancelled; nothing was changed.")
-        return self._logic._add(self._source, results, self._segmentNames)
-
-    def _requireInputs(self) -> None:
-        scene = self._logic.scene
-        if not scene.IsNodePresent(self._source.volumeNode):
-            raise UnsupportedVolumeError("The volume was removed during the run; its result was dropped.")
-        if not all(scene.IsNodePresent(node) for node in self._roiNodes):
-            raise InvalidBoxError("A box was removed during the run; its result was dropped.")
-
-    def _cancelIfOrphaned(self) -> None:
-        try:
-            self._requireInputs()
-        except TumorGenError:
-            self.cancel()
-
-
-class Preview:
-    """A quick tumor under way, which adds nothing to the scene. For the main thread only.
-
-    Any other run or preview, also of another logic, cancels it at its next step.
-    """
-
-    def __init__(self, job: Job, volumeNode: Any, units: PetUnits) -> None:
-        self._job, self.volumeNode, self.units = job, volumeNode, units
-
-    def cancel(self) -> None:
-        """Stop within one sampling step."""
-        self._job.cancel()
-
-    def wait(self, timeoutSeconds: float | None = None) -> bool:
-        """Block until it is finished, at most so long; whether it is. See ``Insertion.wait``."""
-        return self._job.wait(timeoutSeconds)
-
-    def result(self) -> PreviewResult:
-        """The voxels of the box; waits for them.
-
-        Raises:
-            CancelledError: it was cancelled, also when it was too late to stop it.
-            TumorGenError, ValueError: what stopped it.
-        """
-        result: PreviewResult = self._job.result()
-        if self._job.isCancelled:
-            raise CancelledError("The preview was cancelled.")
-        return result
 
 
 class InsertionLogic:
@@ -176,40 +87,28 @@ class InsertionLogic:
         self.scene = slicer.mrmlScene if scene is None else scene
         self._worker = worker or sharedWorker()
         self._current: Insertion | None = None
-        self._runs: list[list[Variant]] = []
+        self._results = Results(self.scene)
         self._observation: int | None = None
 
     def insertTumor(
         self,
         volumeNode: Any,
         roiNode: Any,
+        request: TumorRequest = _WHATEVER_GROWS,
         *,
         seed: int = 0,
-        steps: int | None = None,
-        solver: Solver | None = None,
-        model: str = DEFAULT_BUNDLE,
-        device: str = "auto",
-        suvFactor: float | None = None,
-        target: UptakeTarget | None = None,
-        fill: float | None = None,
-        softMask: bool = False,
         onProgress: Callable[[Progress], None] | None = None,
+        **options: Unpack[RunOptions],
     ) -> tuple[Any, Any]:
         """Insert one tumor and wait for it; Slicer stays alive meanwhile.
 
         Args:
             volumeNode: PET, a scalar volume node; it is not changed.
             roiNode: markups ROI node; may be rotated and may reach past the volume.
+            request: what the tumor shall be like, such as ``TumorRequest(suv_max=8)``.
             seed: the same seed gives the same tumor on a given device and thread count.
-            steps: of the solver; None takes the model's own, as with the solver.
-            solver: ``euler``, ``heun`` or ``adams``.
-            model: bundle name (see ``modelNames``) or folder.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-            suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
-            target: SUVmax or SUVmean that each tumor shall have; None leaves it to the bundle.
-            fill: share of its box's volume that each tumor shall fill, 0 to 1; None leaves it to the bundle.
-            softMask: whether to add the soft mask as a volume (see ``results``).
             onProgress: called on this thread whenever the progress changes; what it raises cancels the run.
+            options: model, device, suvFactor and softMask, see ``RunOptions``.
 
         Returns:
             The new volume node and the new segmentation node.
@@ -217,64 +116,27 @@ class InsertionLogic:
         Raises:
             As ``startInsertion`` and ``Insertion.addResults``.
         """
-        (variant,) = self.insertTumors(
-            volumeNode,
-            [roiNode],
-            seeds=(seed,),
-            steps=steps,
-            solver=solver,
-            model=model,
-            device=device,
-            suvFactor=suvFactor,
-            target=target,
-            fill=fill,
-            softMask=softMask,
-            onProgress=onProgress,
-        )
+        (variant,) = self.insertTumors(volumeNode, [roiNode], request, seeds=(seed,), onProgress=onProgress, **options)
         return variant.volumeNode, variant.segmentationNode
 
     def insertTumors(
         self,
         volumeNode: Any,
         roiNodes: Sequence[Any],
+        request: TumorRequest = _WHATEVER_GROWS,
         *,
         seeds: Sequence[int] = (0,),
-        steps: int | None = None,
-        solver: Solver | None = None,
-        model: str = DEFAULT_BUNDLE,
-        device: str = "auto",
-        suvFactor: float | None = None,
-        target: UptakeTarget | None = None,
-        fill: float | None = None,
-        softMask: bool = False,
-        leastQuality: float | None = None,
         onProgress: Callable[[Progress], None] | None = None,
+        **options: Unpack[RunOptions],
     ) -> list[Variant]:
         """Insert tumors and wait for them; see ``insertTumor``.
 
         Every seed gives one variant: a new volume with a tumor in each box, and a segmentation with a segment per box.
         The boxes are filled in their order, and a later box sees the tumors of those before; where boxes overlap, it
-        replaces what they put there. The variants come best first.
-
-        Args:
-            leastQuality: a variant whose poorest tumor has a lower quality (0 to 1; 0.9 is the command line's) is
-                drawn again with the next seeds, up to two redraws a seed; its warnings say so. None draws none again.
-            others: see ``insertTumor``.
+        replaces what they put there. The variants come best first. With ``request.least_quality`` (0.9 is the command
+        line's) a poorer tumor is drawn again with the next seeds, up to two redraws a seed; the warnings say so.
         """
-        insertion = self.startInsertion(
-            volumeNode,
-            roiNodes,
-            seeds=seeds,
-            steps=steps,
-            solver=solver,
-            model=model,
-            device=device,
-            suvFactor=suvFactor,
-            target=target,
-            fill=fill,
-            softMask=softMask,
-            leastQuality=leastQuality,
-        )
+        insertion = self.startInsertion(volumeNode, roiNodes, request, seeds=seeds, **options)
         _waitAlive(insertion, onProgress)
         return insertion.addResults()
 
@@ -282,53 +144,35 @@ class InsertionLogic:
         self,
         volumeNode: Any,
         roiNodes: Sequence[Any],
+        request: TumorRequest = _WHATEVER_GROWS,
         *,
         seeds: Sequence[int] = (0,),
-        steps: int | None = None,
-        solver: Solver | None = None,
-        model: str = DEFAULT_BUNDLE,
-        device: str = "auto",
-        suvFactor: float | None = None,
-        target: UptakeTarget | None = None,
-        fill: float | None = None,
-        softMask: bool = False,
-        leastQuality: float | None = None,
+        **options: Unpack[RunOptions],
     ) -> Insertion:
         """Begin a run and return at once; see ``insertTumors``. Missing packages are installed first.
 
         Raises:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
+            InvalidRequestError: no seed, or one that cannot be used.
             BusyError: a run is under way.
             DependencyError: a package is missing and was not installed.
-            ValueError: no seed, a least quality that is not 0 to 1, or steps or solver that cannot be used.
         """
-        self._check(volumeNode, roiNodes, model)
-        if not seeds:
-            raise ValueError("There is no seed; give at least one.")
-        check_least_quality(leastQuality)
+        settings = _settings(options)
+        self._check(volumeNode, roiNodes, settings["model"])
+        check_seeds(seeds)
         self._requireIdle()
         ensureDependencies()
-        sampling = bundle_sampling(model).asked(steps, solver)
         image = volumeImage(volumeNode)
-        units = self._units(volumeNode, suvFactor)
+        units = self._units(volumeNode, settings["suvFactor"])
         remarks = [TAKEN_AS_SUV] if units.source == "taken as SUV" else []
-        request = InsertionRequest(
-            image=image,
-            units=units,
-            boxes=tuple(roiBox(node) for node in roiNodes),
-            seeds=tuple(int(seed) for seed in seeds),
-            steps=sampling.steps,
-            solver=sampling.solver,
-            model=model,
-            device=device,
-            target=target,
-            fill=fill,
-            softMask=softMask,
-            leastQuality=leastQuality,
-            warnings=(*remarks, *implausibleUnits(image, units, self.factorRemedy)),
-        )
-        job = self._worker.start(functools.partial(runRequest, request), request.stepsInAll)
-        self._current = Insertion(self, job, InputSnapshot.of(volumeNode), roiNodes)
+        warnings = (*remarks, *implausibleUnits(image, units, self.factorRemedy))
+        boxes = tuple(roiBox(node) for node in roiNodes)
+        source = self._input(image, units, boxes, seeds, request, settings)
+        steps = bundle_sampling(settings["model"]).asked(request.steps, request.solver).steps
+        work = functools.partial(runInsertion, source, settings["softMask"])
+        job = self._worker.start(work, steps * len(boxes) * len(seeds))
+        snapshot = InputSnapshot.of(volumeNode, roiNodes, warnings)
+        self._current = Insertion(self._results, job, snapshot, settings["softMask"])
         self._observeScene()
         return self._current
 
@@ -336,46 +180,35 @@ class InsertionLogic:
         self,
         volumeNode: Any,
         roiNode: Any,
+        request: TumorRequest = _PREVIEW,
         *,
         seed: int = 0,
-        steps: int = PREVIEW_STEPS,
-        model: str = DEFAULT_BUNDLE,
-        device: str = "auto",
-        suvFactor: float | None = None,
-        target: UptakeTarget | None = None,
-        fill: float | None = None,
+        **options: Unpack[RunOptions],
     ) -> Preview:
         """Begin a quick tumor for showing while a box is moved, and return at once.
 
-        Only the surroundings of the box are read, so the cost does not grow with the volume. The same seed gives the
-        tumor that ``insertTumor`` gives with as many steps of the solver ``adams``. For the arguments see there.
+        Only the surroundings of the box are read, so the cost does not grow with the volume. The same seed and request
+        give the tumor that ``insertTumor`` gives. For the arguments see there.
 
         Raises:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
             BusyError: a run is under way.
             DependencyError: a package is missing; it is not asked for and not installed.
         """
-        self._check(volumeNode, [roiNode], model)
+        settings = _settings(options)
+        self._check(volumeNode, [roiNode], settings["model"])
         self._requireIdle()
         if missing := missingPackages():
             raise DependencyError(f"TumorGen needs {', '.join(missing)}; press Apply once to install what is missing.")
         grid, box = volumeGrid(volumeNode), roiBox(roiNode)
-        startIjk, region = surroundings(box, grid, _patchSettings(model))
+        startIjk, region = surroundings(box, grid, _patchSettings(settings["model"]))
         voxels = voxelArray(volumeNode)[region]
-        request = PreviewRequest(
-            image=grid.region(startIjk, voxels.shape[::-1]).image_from_array(voxels),
-            startIjk=startIjk,
-            units=self._units(volumeNode, suvFactor),
-            box=box,
-            seed=seed,
-            steps=steps,
-            model=model,
-            device=device,
-            target=target,
-            fill=fill,
-        )
-        job = self._worker.start(functools.partial(runPreview, request), steps, givesWay=True)
-        return Preview(job, volumeNode, request.units)
+        image = grid.region(startIjk, voxels.shape[::-1]).image_from_array(voxels)
+        units = self._units(volumeNode, settings["suvFactor"])
+        source = self._input(image, units, (box,), (seed,), request, settings)
+        steps = bundle_sampling(settings["model"]).asked(request.steps, request.solver).steps
+        job = self._worker.start(functools.partial(runPreview, source, startIjk), steps, givesWay=True)
+        return Preview(job, volumeNode, units)
 
     def cancelAll(self) -> None:
         """Cancel the run of this logic, if there is one."""
@@ -454,24 +287,17 @@ class InsertionLogic:
     def results(self) -> list[Variant]:
         """Variants of this logic whose volume and segmentation are still in the scene, the oldest run first.
 
-        Of each run the best comes first.
+        Of each run that has ended the best comes first.
         """
-        self._forgetRemovedNodes()
-        return [variant for run in self._runs for variant in run]
+        return self._results.all
 
     def removeVariant(self, variant: Variant) -> None:
         """Remove a variant's nodes from the scene, with their displays."""
-        removeNodes(self.scene, variant.nodes)
-        self._forgetRemovedNodes()
+        self._results.remove(variant)
 
     def removeLastResult(self) -> bool:
         """Remove the variants of the newest run that are still there; False if there are none."""
-        self._forgetRemovedNodes()
-        if not self._runs:
-            return False
-        removeNodes(self.scene, [node for variant in self._runs[-1] for node in variant.nodes])
-        self._forgetRemovedNodes()
-        return True
+        return self._results.removeLast()
 
     def _check(self, volumeNode: Any, roiNodes: Sequence[Any], model: str) -> None:
         if volumeNode is None:
@@ -495,13 +321,18 @@ class InsertionLogic:
         if self._worker.isBusy:
             raise BusyError("A run is under way; wait for it or cancel it first.")
 
-    def _add(
-        self, source: InputSnapshot, results: Sequence[VariantResult], segmentNames: Sequence[str]
-    ) -> list[Variant]:
-        with allOrNothing(self.scene):
-            variants = [addVariant(self.scene, source, result, segmentNames) for result in results]
-        self._runs.append(list(variants))
-        return variants
+    @staticmethod
+    def _input(
+        image: Any,
+        units: PetUnits,
+        boxes: tuple[Box, ...],
+        seeds: Sequence[int],
+        request: TumorRequest,
+        settings: RunOptions,
+    ) -> RunInput:
+        return RunInput(
+            image, units, boxes, tuple(int(seed) for seed in seeds), request, settings["model"], settings["device"]
+        )
 
     def _observeScene(self) -> None:
         """Follow removed nodes: their run is stopped, their memory let go. The scene must not keep the logic alive."""
@@ -512,21 +343,15 @@ class InsertionLogic:
         def onNodeRemoved(caller: Any, event: str) -> None:
             logic = reference()
             if logic is not None:
-                logic._forgetRemovedNodes()
+                logic._followRemovedNodes()
 
         self._observation = self.scene.AddObserver(self.scene.NodeRemovedEvent, onNodeRemoved)
         weakref.finalize(self, self.scene.RemoveObserver, self._observation)
 
-    def _forgetRemovedNodes(self) -> None:
-        present = self.scene.IsNodePresent
-        for run in self._runs:
-            run[:] = [v for v in run if present(v.volumeNode) and present(v.segmentationNode)]
-            for variant in run:
-                if variant.softMaskNode is not None and not present(variant.softMaskNode):
-                    variant.softMaskNode = None
-        self._runs = [run for run in self._runs if run]
+    def _followRemovedNodes(self) -> None:
+        self._results.forgetRemovedNodes()
         if self._current is not None:
-            self._current._cancelIfOrphaned()
+            self._current.cancelIfOrphaned()
 
 
 def _waitAlive(insertion: Insertion, onProgress: Callable[[Progress], None] | None) -> None:
@@ -547,6 +372,13 @@ def _waitAlive(insertion: Insertion, onProgress: Callable[[Progress], None] | No
         insertion.cancel()
         insertion.wait()
         raise
+
+
+def _settings(options: RunOptions) -> RunOptions:
+    """The options with what is usual where they say nothing."""
+    if unknown := set(options) - set(_USUAL):
+        raise TypeError(f"There is no option {sorted(unknown)[0]!r}; the options are {', '.join(_USUAL)}.")
+    return {**_USUAL, **options}
 
 
 def _patchSettings(model: str) -> PatchSettings:

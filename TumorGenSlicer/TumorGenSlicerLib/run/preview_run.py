@@ -8,63 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
+from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 from TumorGenCore.volumes.suv import PetUnits
-from TumorGenSlicerLib.run.insertion import SegmentResult, loadedGenerator, stopIfCancelled
+from TumorGenSlicerLib.run.insertion import RunInput, loadedGenerator, stopIfCancelled
 from TumorGenSlicerLib.run.worker import Job
+from TumorGenSlicerLib.scene.preview_nodes import PreviewVoxels
 
 if TYPE_CHECKING:
-    from TumorGenCore.insertion.generator import PreparedBox, TumorGenerator
-    from TumorGenCore.insertion.uptake_control import UptakeTarget
+    from TumorGenCore.insertion.generator import TumorGenerator
+    from TumorGenCore.insertion.prepared import PreparedBox
 
-__all__ = ["PreviewRequest", "PreviewResult", "forgetPreparedBox", "runPreview", "surroundings"]
-
-
-@dataclass(frozen=True)
-class PreviewRequest:
-    """One preview.
-
-    Args:
-        image: a copy of the ``surroundings`` of the box, in the world (LPS).
-        startIjk: of its first voxel in the volume.
-        units: of its voxels.
-        box: in the world, LPS.
-        seed: of the tumor.
-        steps: of the solver ``adams``, which needs the fewest.
-        model: bundle name or folder.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        target: SUVmax or SUVmean of the tumor.
-        fill: share of the box's volume that the tumor shall fill.
-    """
-
-    image: sitk.Image
-    startIjk: tuple[int, int, int]
-    units: PetUnits
-    box: Box
-    seed: int
-    steps: int
-    model: str
-    device: str
-    target: UptakeTarget | None = None
-    fill: float | None = None
-
-
-@dataclass(frozen=True)
-class PreviewResult:
-    """The voxels that the box can touch.
-
-    Args:
-        voxels: with the tumor, (k, j, i), in the volume's pixel type.
-        segment: the tumor's mask, of the same voxels.
-        seconds: it took, without loading the model.
-    """
-
-    voxels: NDArray
-    segment: SegmentResult
-    seconds: float
+__all__ = ["forgetPreparedBox", "runPreview", "surroundings"]
 
 
 def surroundings(
@@ -88,34 +45,27 @@ def surroundings(
     return (i, j, k), (slice(*bounds[2]), slice(*bounds[1]), slice(*bounds[0]))
 
 
-def runPreview(request: PreviewRequest, job: Job) -> PreviewResult:
+def runPreview(source: RunInput, startIjk: tuple[int, int, int], job: Job) -> PreviewVoxels:
     """Compute a preview.
+
+    Args:
+        source: the ``surroundings`` of one box, and one seed.
+        startIjk: of the first voxel of the surroundings in the volume.
+        job: may be canceled.
 
     Raises:
         TumorGenError: any of the core's; ``CancelledError`` when the job is cancelled, at the next step.
-        ValueError: seed, steps or device cannot be used.
     """
     stopIfCancelled(job)
-    generator = loadedGenerator(request.model, request.device)
+    generator = loadedGenerator(source.model, source.device)
     stopIfCancelled(job)
     start = time.perf_counter()
-    result = generator.generate(
-        _prepared(generator, request),
-        seed=request.seed,
-        steps=request.steps,
-        solver="adams",
-        target=request.target,
-        fill=request.fill,
-        should_cancel=lambda: job.isCancelled,
+    tumor = generator.generate(
+        _prepared(generator, source), source.request, seed=source.seeds[0], should_cancel=lambda: job.isCancelled
     )
-    begin, end = request.box.index_bounds(Grid.from_image(request.image))
-    region = tuple(slice(int(a), int(b)) for a, b in zip(begin[::-1], end[::-1], strict=True))
-    i, j, k = (int(a) + int(b) for a, b in zip(request.startIjk, begin, strict=True))
-    return PreviewResult(
-        voxels=sitk.GetArrayViewFromImage(result.image)[region].copy(),
-        segment=SegmentResult(sitk.GetArrayViewFromImage(result.mask)[region].copy(), (i, j, k)),
-        seconds=time.perf_counter() - start,
-    )
+    pasted = tumor.pasted
+    i, j, k = (a + b for a, b in zip(startIjk, pasted.start_ijk, strict=True))
+    return PreviewVoxels(pasted.voxels, Segment(pasted.tumor, (i, j, k)), time.perf_counter() - start)
 
 
 @dataclass(frozen=True)
@@ -127,30 +77,30 @@ class _Last:
     units: PetUnits
     prepared: PreparedBox
 
-    def fits(self, networks: tuple[str, str], request: PreviewRequest) -> bool:
+    def fits(self, networks: tuple[str, str], source: RunInput) -> bool:
         return (
             self.networks == networks
-            and self.prepared.box == request.box
-            and self.units == request.units
-            and Grid.from_image(self.image) == Grid.from_image(request.image)
+            and self.prepared.box == source.boxes[0]
+            and self.units == source.units
+            and Grid.from_image(self.image) == Grid.from_image(source.image)
             # A box's surroundings are few voxels: looking at them is quicker than any book-keeping, and surer.
-            and np.array_equal(sitk.GetArrayViewFromImage(self.image), sitk.GetArrayViewFromImage(request.image))
+            and np.array_equal(sitk.GetArrayViewFromImage(self.image), sitk.GetArrayViewFromImage(source.image))
         )
 
 
 _last: list[_Last] = []
 
 
-def _prepared(generator: TumorGenerator, request: PreviewRequest) -> PreparedBox:
+def _prepared(generator: TumorGenerator, source: RunInput) -> PreparedBox:
     """The prepared box, from memory where only the seed or the target is another one."""
     from TumorGenCore.volumes.volume_io import PetVolume
 
-    networks = (generator.bundle.weights_hash, str(generator.device))
+    networks = (generator.bundle.bundle_hash, str(generator.device))
     for last in _last[:]:
-        if last.fits(networks, request):
+        if last.fits(networks, source):
             return last.prepared
-    prepared = generator.prepare(PetVolume(request.image, request.units), request.box)
-    _last[:] = [_Last(networks, request.image, request.units, prepared)]
+    prepared = generator.prepare(PetVolume(source.image, source.units), source.boxes[0])
+    _last[:] = [_Last(networks, source.image, source.units, prepared)]
     return prepared
 
 

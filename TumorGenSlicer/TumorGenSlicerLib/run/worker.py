@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import queue
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +28,7 @@ class Progress:
 
     Args:
         stepsDone: sampling steps done, over all boxes and variants.
-        stepsInAll: sampling steps of the whole run, as far as is known: what is drawn again adds to them.
+        stepsInAll: sampling steps of the whole run; what is drawn again adds nothing to them.
         text: what is being done, such as "loading the model".
         secondsElapsed: since the start; stands still once the job is finished.
     """
@@ -50,28 +52,30 @@ class Job:
     def __init__(self, work: Callable[[Job], Any], stepsInAll: int, givesWay: bool = False) -> None:
         self.givesWay = givesWay
         self._work: Callable[[Job], Any] | None = work
+        self._future: Future[Any] = Future()
+        self._parts: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._stepsInAll = stepsInAll
         self._state = (0, "waiting")
         self._cancelled = threading.Event()
-        self._finished = threading.Event()
         self._started = time.monotonic()
         self._seconds = 0.0
-        self._value: Any = None
-        self._error: BaseException | None = None
 
     @property
     def progress(self) -> Progress:
+        """How far the work is."""
         done, text = self._state
         seconds = self._seconds if self.isFinished else time.monotonic() - self._started
         return Progress(done, self._stepsInAll, text, seconds)
 
     @property
     def isCancelled(self) -> bool:
+        """Whether it is to stop."""
         return self._cancelled.is_set()
 
     @property
     def isFinished(self) -> bool:
-        return self._finished.is_set()
+        """Whether the work has ended: ok, failed or cancelled."""
+        return self._future.done()
 
     def report(self, stepsDone: int, text: str, stepsInAll: int | None = None) -> None:
         """Say how far the work is, and how much it is where that has changed."""
@@ -79,31 +83,43 @@ class Job:
             self._stepsInAll = stepsInAll
         self._state = (stepsDone, text)
 
+    def handOver(self, part: Any) -> None:
+        """Give out a part of the result before the whole is done."""
+        self._parts.put(part)
+
+    def takeParts(self) -> list[Any]:
+        """What was handed over since the last call."""
+        parts = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                parts.append(self._parts.get_nowait())
+        return parts
+
     def cancel(self) -> None:
+        """Ask the work to stop."""
         self._cancelled.set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job is finished, at most ``timeout`` seconds; whether it is."""
-        return self._finished.wait(timeout)
+        return bool(wait([self._future], timeout).done)
 
     def result(self) -> Any:
         """What the work returned. Raises what it raised."""
-        self._finished.wait()
-        if self._error is not None:
-            raise self._error
-        return self._value
+        return self._future.result()
 
     def run(self) -> None:
         """Do the work; the worker calls this."""
+        assert self._work is not None
         try:
-            assert self._work is not None
-            self._value = self._work(self)
-        except BaseException as error:  # The thread must live on, whatever the work raised.
-            self._error = error
-        finally:
-            self._work = None  # It may hold whole volumes.
-            self._seconds = time.monotonic() - self._started
-            self._finished.set()
+            value, error = self._work(self), None
+        except BaseException as raised:  # The thread must live on, whatever the work raised.
+            value, error = None, raised
+        self._work = None  # It may hold whole volumes.
+        self._seconds = time.monotonic() - self._started
+        if error is None:
+            self._future.set_result(value)
+        else:
+            self._future.set_exception(error)
 
 
 class Worker:

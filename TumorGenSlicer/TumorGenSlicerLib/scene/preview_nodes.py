@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import slicer
 from numpy.typing import NDArray
 
-from TumorGenSlicerLib.run.preview_run import PreviewResult
+from TumorGenCore.insertion.segment import Segment
 from TumorGenSlicerLib.scene.geometry import ijkToRas, voxelArray
 from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, copyDisplay, newSegment, removeNodes, setVoxels
 
-__all__ = ["PreviewNodes"]
+__all__ = ["PreviewNodes", "PreviewVoxels"]
 
 _LAYERS = ("Background", "Foreground")
+
+
+@dataclass(frozen=True)
+class PreviewVoxels:
+    """What a preview shows: the voxels that its box can touch.
+
+    Args:
+        voxels: with the tumor, (k, j, i), in the volume's pixel type.
+        segment: the tumor's mask, of the same voxels.
+        seconds: it took, without loading the model.
+    """
+
+    voxels: NDArray
+    segment: Segment
+    seconds: float
 
 
 class PreviewNodes:
@@ -47,7 +63,7 @@ class PreviewNodes:
         """The volume that the preview was made from; None where there is none."""
         return self._source
 
-    def show(self, volumeNode: Any, result: PreviewResult, suvFactor: float, variants: Sequence[Variant] = ()) -> None:
+    def show(self, volumeNode: Any, result: PreviewVoxels, suvFactor: float, variants: Sequence[Variant] = ()) -> None:
         """Show a preview instead of the one before.
 
         Args:
@@ -115,15 +131,15 @@ class PreviewNodes:
         self._region = None
         self._sourceState = _state(self._source)
 
-    def _write(self, result: PreviewResult) -> None:
+    def _write(self, result: PreviewVoxels) -> None:
         voxels = voxelArray(self._volumeNode)
         if self._region is not None:
             voxels[self._region] = voxelArray(self._source)[self._region]
-        self._region = _region(result.segment.startIjk, result.voxels)
+        self._region = result.segment.region
         voxels[self._region] = result.voxels
         slicer.util.arrayFromVolumeModified(self._volumeNode)
 
-    def _mark(self, result: PreviewResult) -> None:
+    def _mark(self, result: PreviewVoxels) -> None:
         node = self._segmentationNode
         with slicer.util.NodeModify(node):
             node.SetAndObserveTransformNodeID(self._source.GetTransformNodeID())
@@ -154,7 +170,3 @@ def _hide(node: Any) -> None:
 def _state(volumeNode: Any) -> tuple[Any, ...]:
     """Changes with the volume's voxels and geometry."""
     return (volumeNode.GetMTime(), volumeNode.GetImageData().GetMTime(), volumeNode.GetTransformNodeID())
-
-
-def _region(startIjk: tuple[int, int, int], voxels: NDArray) -> tuple[slice, ...]:
-    return tuple(slice(a, a + n) for a, n in zip(startIjk[::-1], voxels.shape, strict=True))

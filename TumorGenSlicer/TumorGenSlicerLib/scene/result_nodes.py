@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,11 +15,15 @@ import vtk
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
+from TumorGenCore.insertion.segment import Segment
+from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.lesions.measures import LesionMeasures
 from TumorGenCore.lesions.quality import QualityScore
 from TumorGenCore.volumes.volume_io import MASS_COLOR, MASS_TERMINOLOGY
-from TumorGenSlicerLib.run.insertion import SegmentResult, VariantResult
 from TumorGenSlicerLib.scene.geometry import ijkToRas, voxelArray
+
+if TYPE_CHECKING:
+    from TumorGenCore.insertion import variants
 
 __all__ = [
     "InputSnapshot",
@@ -47,25 +51,35 @@ class Variant:
         volumeNode: the scan with its tumors.
         segmentationNode: one segment per box.
         softMaskNode: tumor probability, 0 to 1, if it was asked for.
-        seed: of this variant.
-        measures: SUV measures of all its tumors together.
-        quality: of its poorest tumor.
+        summary: all that is to be said of it; the nodes carry its provenance as attributes ``TumorGen.<key>`` too.
         warnings: in plain words.
-        seconds: it took to compute.
-        partSeconds: of the first box, by the core's names of the parts.
-        provenance: how it was made; the nodes carry it as attributes ``TumorGen.<key>`` too.
     """
 
     volumeNode: Any
     segmentationNode: Any
     softMaskNode: Any | None
-    seed: int
-    measures: LesionMeasures
-    quality: QualityScore
+    summary: VariantSummary
     warnings: tuple[str, ...]
-    seconds: float
-    partSeconds: dict[str, float]
-    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """Of this variant."""
+        return self.summary.seed
+
+    @property
+    def measures(self) -> LesionMeasures:
+        """SUV measures of all its tumors together."""
+        return self.summary.measures
+
+    @property
+    def quality(self) -> QualityScore:
+        """Of its poorest tumor."""
+        return self.summary.quality
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How it was made."""
+        return self.summary.provenance
 
     @property
     def nodes(self) -> list[Any]:
@@ -81,35 +95,49 @@ class InputSnapshot:
     name: str
     ijkToRas: NDArray[np.float64]
     scalarType: int
+    roiNodes: tuple[Any, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, volumeNode: Any) -> InputSnapshot:
+    def of(cls, volumeNode: Any, roiNodes: Sequence[Any] = (), warnings: Sequence[str] = ()) -> InputSnapshot:
+        """The input now.
+
+        Args:
+            volumeNode: of the run.
+            roiNodes: of the run.
+            warnings: about the input, for every result.
+        """
         scalarType = volumeNode.GetImageData().GetPointData().GetScalars().GetDataType()
-        return cls(volumeNode, volumeNode.GetName() or "PET", ijkToRas(volumeNode), scalarType)
+        name = volumeNode.GetName() or "PET"
+        return cls(volumeNode, name, ijkToRas(volumeNode), scalarType, tuple(roiNodes), tuple(warnings))
+
+    @property
+    def segmentNames(self) -> list[str]:
+        """One a box: where there are several, the boxes' own."""
+        nodes = self.roiNodes
+        return ["Tumor"] if len(nodes) == 1 else [node.GetName() or "Tumor" for node in nodes]
 
 
-def addVariant(scene: Any, source: InputSnapshot, result: VariantResult, segmentNames: Sequence[str]) -> Variant:
-    """Add the nodes of one result beside the input; main thread only. Call it within ``allOrNothing``."""
-    volumeNode = _addVolume(scene, source, result)
-    segmentationNode = _addSegmentation(scene, source, volumeNode, result, segmentNames)
-    softMaskNode = None
-    if result.softMask is not None:
-        softMaskNode = _addSoftMask(scene, source, volumeNode, result.softMask)
-    variant = Variant(
-        volumeNode=volumeNode,
-        segmentationNode=segmentationNode,
-        softMaskNode=softMaskNode,
-        seed=result.seed,
-        measures=result.measures,
-        quality=result.quality,
-        warnings=result.warnings,
-        seconds=result.seconds,
-        partSeconds=result.partSeconds,
-        provenance=result.provenance,
-    )
-    for node in variant.nodes:
-        _setProvenance(node, result.provenance)
-        _placeBeside(scene, source.volumeNode, node)
+def addVariant(scene: Any, source: InputSnapshot, made: variants.Variant, softMask: bool) -> Variant:
+    """Add the nodes of one result beside the input, all or none; main thread only.
+
+    Args:
+        scene: of the nodes.
+        source: the input when the run began.
+        made: the result.
+        softMask: whether to add the soft mask.
+    """
+    with allOrNothing(scene):
+        volumeNode = _addVolume(scene, source, made)
+        segmentationNode = _addSegmentation(scene, source, volumeNode, made)
+        softMaskNode = None
+        if softMask:
+            softMaskNode = _addSoftMask(scene, source, volumeNode, sitk.GetArrayViewFromImage(made.mask_probability))
+        warnings = tuple(dict.fromkeys((*source.warnings, *made.warnings)))
+        variant = Variant(volumeNode, segmentationNode, softMaskNode, made.summary, warnings)
+        for node in variant.nodes:
+            _setProvenance(node, made.provenance)
+            _placeBeside(scene, source.volumeNode, node)
     return variant
 
 
@@ -165,14 +193,14 @@ def uniqueName(scene: Any, name: str) -> str:
     return unique
 
 
-def _addVolume(scene: Any, source: InputSnapshot, result: VariantResult) -> Any:
-    name = uniqueName(scene, f"{source.name} + tumor (seed {result.seed})")
+def _addVolume(scene: Any, source: InputSnapshot, made: variants.Variant) -> Any:
+    name = uniqueName(scene, f"{source.name} + tumor (seed {made.seed})")
     # A new node, not a clone: a clone would carry the DICOM identity of the scan, and a sequence's proxy role.
     node = _newVolume(scene, source, name)
-    copyDisplay(scene, source.volumeNode, node, float(result.provenance["suv_factor"]))
+    copyDisplay(scene, source.volumeNode, node, float(made.provenance["suv_factor"]))
     node.SetVoxelValueQuantity(_copyOf(source.volumeNode.GetVoxelValueQuantity()))
     node.SetVoxelValueUnits(_copyOf(source.volumeNode.GetVoxelValueUnits()))
-    setVoxels(node, sitk.GetArrayViewFromImage(result.image), source.scalarType)
+    setVoxels(node, sitk.GetArrayViewFromImage(made.image), source.scalarType)
     return node
 
 
@@ -230,15 +258,13 @@ def copyDisplay(scene: Any, inputNode: Any, node: Any, suvFactor: float) -> None
     display.SetApplyThreshold(original.GetApplyThreshold())
 
 
-def _addSegmentation(
-    scene: Any, source: InputSnapshot, volumeNode: Any, result: VariantResult, segmentNames: Sequence[str]
-) -> Any:
+def _addSegmentation(scene: Any, source: InputSnapshot, volumeNode: Any, made: variants.Variant) -> Any:
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", uniqueName(scene, f"{volumeNode.GetName()} mask"))
     node.CreateDefaultDisplayNodes()
     node.SetAndObserveTransformNodeID(source.volumeNode.GetTransformNodeID())
     node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
     segmentation = node.GetSegmentation()
-    for segment, name in zip(result.segments, segmentNames, strict=True):
+    for segment, name in zip(made.segments, source.segmentNames, strict=True):
         segmentation.AddSegment(newSegment(source.ijkToRas, segment, name))
     rule = slicer.vtkBinaryLabelmapToClosedSurfaceConversionRule
     segmentation.SetConversionParameter(rule.GetSmoothingFactorParameterName(), "0.5")
@@ -246,14 +272,14 @@ def _addSegmentation(
     return node
 
 
-def newSegment(ijkToRas: NDArray[np.float64], result: SegmentResult, name: str) -> Any:
+def newSegment(ijkToRas: NDArray[np.float64], made: Segment, name: str) -> Any:
     """A segment that holds its own crop of the volume's grid, so that no whole-body label map is made."""
-    k, j, i = result.mask.shape
-    x, y, z = result.startIjk
+    k, j, i = made.mask.shape
+    x, y, z = made.start_ijk
     labelmap = slicer.vtkOrientedImageData()
     labelmap.SetExtent(x, x + i - 1, y, y + j - 1, z, z + k - 1)
     labelmap.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-    vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(result.mask.shape)[:] = result.mask
+    vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(made.mask.shape)[:] = made.mask
     labelmap.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
     segment = slicer.vtkSegment()
     segment.SetName(name)
