@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from TumorGenCore.errors import CancelledError, InvalidBoxError, ModelBundleError, UnsupportedVolumeError
     from TumorGenCore.insertion.generator import InsertionResult, TumorGenerator
     from TumorGenCore.volumes.geometry import Box
-    from TumorGenCore.volumes.volume_io import read_volume, write_segmentation, write_volume
+    from TumorGenCore.volumes.read import read_volume
+    from TumorGenCore.volumes.write import write_segmentation, write_volume
 
 __version__ = "0.4.1"
 
@@ -22,9 +23,9 @@ _HOME = {
     "ModelBundleError": "errors",
     "TumorGenerator": "insertion.generator",
     "UnsupportedVolumeError": "errors",
-    "read_volume": "volumes.volume_io",
-    "write_segmentation": "volumes.volume_io",
-    "write_volume": "volumes.volume_io",
+    "read_volume": "volumes.read",
+    "write_segmentation": "volumes.write",
+    "write_volume": "volumes.write",
 }
 
 __all__ = [

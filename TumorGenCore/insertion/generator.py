@@ -30,7 +30,7 @@ from TumorGenCore.method.solver_names import Solver
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch, paste_window
 from TumorGenCore.volumes.suv import PetUnits, units_of_image
-from TumorGenCore.volumes.volume_io import PetVolume, check_volume
+from TumorGenCore.volumes.volume import PetVolume, check_volume
 from TumorGenCore.volumes.voxels import read_region
 
 __all__ = ["InsertionResult", "Paste", "PlacedBox", "PreparedBox", "TumorGenerator", "paste_patch", "place_box"]

@@ -25,8 +25,9 @@ import SimpleITK as sitk
 
 from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.version import software_version
+from TumorGenCore.volumes.dicom_series import pet_series
+from TumorGenCore.volumes.provenance_file import write_provenance
 from TumorGenCore.volumes.safe_write import check_folder, replacing
-from TumorGenCore.volumes.volume_io import pet_series, write_provenance
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -50,7 +51,7 @@ _SOURCE_TAGS: list[Any] = [
     "ImagePositionPatient",
     "ImageOrientationPatient",
 ]
-#: How far a slice's mask may lie from the slice, as a share of a voxel's edge; see ``volume_io`` on uneven slices.
+#: How far a slice's mask may lie from the slice, as a share of a voxel's edge; see ``dicom_series`` on uneven slices.
 _PLACE_TOLERANCE = 0.5
 
 
@@ -177,7 +178,7 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
         version=version,
         parameters={key: str(provenance[key]) for key in ("seed", "steps", "bundle_name", "bundle_version")},
     )
-    # The codes of volume_io.MASS_TERMINOLOGY.
+    # The codes of write.MASS_TERMINOLOGY.
     segment = SegmentDescription(
         segment_number=1,
         segment_label="Tumor",

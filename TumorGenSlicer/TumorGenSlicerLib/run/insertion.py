@@ -206,7 +206,7 @@ class _Run:
         )
 
     def _prepare(self, image: sitk.Image, box: Box) -> PreparedBox:
-        from TumorGenCore.volumes.volume_io import PetVolume
+        from TumorGenCore.volumes.volume import PetVolume
 
         return self.generator.prepare(PetVolume(image, self.request.units), box)
 

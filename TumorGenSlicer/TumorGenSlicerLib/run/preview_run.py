@@ -143,7 +143,7 @@ _last: list[_Last] = []
 
 def _prepared(generator: TumorGenerator, request: PreviewRequest) -> PreparedBox:
     """The prepared box, from memory where only the seed or the target is another one."""
-    from TumorGenCore.volumes.volume_io import PetVolume
+    from TumorGenCore.volumes.volume import PetVolume
 
     networks = (generator.bundle.weights_hash, str(generator.device))
     for last in _last[:]:

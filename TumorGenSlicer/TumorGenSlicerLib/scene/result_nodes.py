@@ -17,7 +17,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from TumorGenCore.lesions.measures import LesionMeasures
 from TumorGenCore.lesions.quality import QualityScore
-from TumorGenCore.volumes.volume_io import MASS_COLOR, MASS_TERMINOLOGY
+from TumorGenCore.volumes.write import MASS_COLOR, MASS_TERMINOLOGY
 from TumorGenSlicerLib.run.insertion import SegmentResult, VariantResult
 from TumorGenSlicerLib.scene.geometry import ijkToRas, voxelArray
 
