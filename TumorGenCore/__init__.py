@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.4.1"
 
-_HOME = {
+#: The module of each name below.
+HOMES = {
     "Box": "volumes.geometry",
     "CancelledError": "errors",
     "InsertionResult": "insertion.generator",
@@ -43,6 +44,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
