@@ -13,7 +13,7 @@ __all__ = ["MaskRefiner", "plain_mask"]
 
 
 class MaskRefiner(nn.Module):
-    """Adds the decoder's features f'1, f'2, f'3 to its own q1, q2, q3 (element-wise), then predicts M'.
+    """f_theta of Eq. 6: adds the decoder's features f'1, f'2, f'3 to its own q1, q2, q3, then predicts M'.
 
     q1 and q2 live on the latent grid, q3 at half the patch resolution; the last step is a depth-to-space.
 
@@ -62,7 +62,7 @@ class MaskRefiner(nn.Module):
 
 
 def plain_mask(mask: torch.Tensor, factor: int) -> torch.Tensor:
-    """The latent-grid mask upsampled, without a refiner: what VMR is compared with.
+    """Upsample the latent-grid mask without a refiner, to compare with VMR (Table 2 of the paper).
 
     Args:
         mask: m^, (n, 1, k, j, i) on the latent grid, -1 to 1.

@@ -58,6 +58,10 @@ _PLACE_TOLERANCE = 0.5
 def check_dicom_seg(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
     """Check, before any long work, that a DICOM Segmentation can be written to ``path`` for a source.
 
+    Args:
+        path: where the object will be written.
+        source: folder of the PET series that the object will refer to.
+
     Raises:
         UnsupportedVolumeError: highdicom is not installed, or the source is no folder with a DICOM PET series.
         OSError: the folder of ``path`` does not exist or may not be written to, or ``path`` is a folder.
@@ -91,7 +95,7 @@ def write_dicom_seg(
 
     Args:
         mask: 3D uint8, 1 in the tumor, on the grid of ``read_volume(source_series_folder)``.
-        source_series_folder: folder with one DICOM PET series; other DICOM objects in it are passed over.
+        source_series_folder: folder with one DICOM PET series; other DICOM objects in it are skipped.
         path: .dcm; an existing file is replaced.
         provenance: from ``make_provenance``; seed, steps and bundle go into the object too.
 

@@ -40,6 +40,18 @@ _SLICE_TOLERANCE = 0.1
 
 
 def read_dicom_series(folder: Path, suv_factor: float | None) -> PetVolume:
+    """Read the folder's one PET series as a volume, float32, each slice rescaled by its own slope.
+
+    Args:
+        folder: may hold other DICOM objects too; those are skipped.
+        suv_factor: SUV per unit of rescaled voxel value; None takes it from the tags.
+
+    Warns:
+        UnknownUnitsWarning: the values do not look like SUV.
+
+    Raises:
+        UnsupportedVolumeError: see ``pet_series`` and ``units_from_dicom``, or ITK cannot read the files.
+    """
     paths, slices = pet_series(folder)
     units = units_from_dicom(slices, suv_factor)
     reader = sitk.ImageSeriesReader()
@@ -63,10 +75,10 @@ def read_dicom_series(folder: Path, suv_factor: float | None) -> PetVolume:
 
 
 def pet_series(folder: Path) -> tuple[list[Path], list[Dataset]]:
-    """Files and headers of the folder's one PET series, sorted along the slice normal.
+    """Find the files of the folder's one PET series, and sort them along the slice normal. Others are skipped.
 
     Returns:
-        Paths, and headers with what geometry and SUV need; other DICOM objects in the folder are passed over.
+        Paths and headers, in the same order. A header has the tags that geometry and SUV need, and no others.
 
     Raises:
         UnsupportedVolumeError: no series or several, or slices that do not fill a regular grid.

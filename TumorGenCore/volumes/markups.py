@@ -24,7 +24,11 @@ _ROI_HINT = "Place one ROI box in Slicer's Markups module and save it as .mrk.js
 
 
 def parse_box(text: str, frame: Literal["ras", "lps"] = "ras") -> Box:
-    """A box from ``CX,CY,CZ,SX,SY,SZ``: center and full edge lengths along the frame's axes, mm.
+    """Read a box from text.
+
+    Args:
+        text: ``CX,CY,CZ,SX,SY,SZ``: center and full edge lengths along the frame's axes, mm.
+        frame: of the center.
 
     Raises:
         InvalidBoxError: not six numbers, an unknown frame, or an edge that is not positive.
@@ -40,7 +44,7 @@ def parse_box(text: str, frame: Literal["ras", "lps"] = "ras") -> Box:
 
 
 def read_box(path: str | os.PathLike[str]) -> Box:
-    """The box of the one ROI in a Slicer markups file (.mrk.json), in either coordinate system.
+    """Read the box of the one ROI in a Slicer markups file (.mrk.json), in either coordinate system.
 
     The file has the ROI's own coordinates: a transform that Slicer applied to it and did not harden is not in it.
 
@@ -80,6 +84,11 @@ def read_box(path: str | os.PathLike[str]) -> Box:
 
 def write_box(box: Box, path: str | os.PathLike[str], name: str = "Tumor box") -> None:
     """Write a box as an ROI that Slicer opens (.mrk.json, LPS), whole or not at all.
+
+    Args:
+        box: the box.
+        path: an existing file is replaced.
+        name: of the ROI in Slicer.
 
     Raises:
         OSError: the file cannot be written.

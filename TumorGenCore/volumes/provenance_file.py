@@ -22,9 +22,17 @@ def provenance_path(path: str | os.PathLike[str]) -> Path:
 
 
 def write_provenance(provenance: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Write the provenance of the output ``path`` to ``provenance_path(path)``, whole or not at all; returns that.
+    """Write the provenance of an output to the JSON file beside it, whole or not at all.
+
+    Args:
+        provenance: from ``make_provenance``.
+        path: of the output; see ``provenance_path``.
+
+    Returns:
+        Path of the JSON file.
 
     Raises:
+        ValueError: a number that JSON does not have, NaN or Inf.
         OSError: the file cannot be written.
     """
     target = provenance_path(path)
@@ -34,7 +42,7 @@ def write_provenance(provenance: Mapping[str, Any], path: str | os.PathLike[str]
 
 
 def provenance_keys(provenance: Mapping[str, Any] | None) -> dict[str, str]:
-    """NRRD header keys that carry a provenance, ``TumorGen_seed`` and so on; none for None."""
+    """Header keys with which NRRD carries a provenance, ``TumorGen_seed`` and so on; None has none."""
     return {
         f"TumorGen_{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in (provenance or {}).items()

@@ -29,11 +29,12 @@ def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -
 
     Args:
         path: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd file, or a folder with one PET series. A 4D file with a
-            single frame is read as that frame.
-        suv_factor: SUV per unit of voxel value. None: from the DICOM tags, or the values are taken as SUV.
+            single frame counts as that frame.
+        suv_factor: SUV per unit of voxel value. None takes the factor from the DICOM tags; values of other files
+            then count as SUV.
 
     Warns:
-        UnknownUnitsWarning: the units had to be guessed, or the values do not look like SUV.
+        UnknownUnitsWarning: the file does not state its units, or the values do not look like SUV.
 
     Raises:
         UnsupportedVolumeError: missing, damaged or unusable; the message says which and what to do.
@@ -46,11 +47,15 @@ def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -
 
 
 def read_mask(path: str | os.PathLike[str], grid: Grid) -> NDArray[np.bool_]:
-    """Which voxels of ``grid`` a mask file marks (any label above 0), (k, j, i); of another grid the nearest voxel.
+    """Read which voxels of a grid a mask file marks.
 
     Args:
         path: a file as in ``read_volume``, or Slicer's .seg.nrrd with one layer.
         grid: of the image that the mask belongs to.
+
+    Returns:
+        Booleans (k, j, i) of ``grid``, true where the label is above 0. Where the file has another grid, its nearest
+        voxel counts.
 
     Raises:
         UnsupportedVolumeError: missing, damaged or unusable; the message says which and what to do.

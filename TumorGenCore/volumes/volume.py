@@ -34,7 +34,11 @@ _PIXEL_TYPES = _FLOATING_TYPES | {
 class PetVolume:
     """A checked PET volume: 3D, scalar, finite, in its native pixel type and units.
 
-    It is checked when it is made and by nobody after that; its image is not to be changed.
+    The constructor checks the image, and nobody checks it again; do not change it afterwards.
+
+    Args:
+        image: 3D, in its native pixel type.
+        units: what its values are, and the factor to SUV.
 
     Raises:
         UnsupportedVolumeError: see ``check_volume``.
@@ -82,5 +86,5 @@ def _require_finite(image: sitk.Image) -> None:
 
 
 def without_metadata(image: sitk.Image) -> sitk.Image:
-    """The 3D scalar image without metadata keys; a copy, as SimpleITK images that share voxels share their keys."""
+    """Copy a 3D scalar image without its metadata keys; SimpleITK images that share voxels share their keys too."""
     return Grid.from_image(image).image_from_array(sitk.GetArrayViewFromImage(image))

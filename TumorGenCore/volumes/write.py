@@ -18,12 +18,13 @@ from TumorGenCore.volumes.volume import without_metadata
 
 __all__ = ["MASS_COLOR", "MASS_TERMINOLOGY", "check_writable", "write_segmentation", "write_volume"]
 
-# Both lists of terms that Slicer brings know this pair, and so give it a color.
+#: What the tumor's segment is: Slicer's terms for a mass. Both lists of terms that Slicer brings know this pair.
 MASS_TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
     "~SCT^49755003^Morphologically Altered Structure~SCT^4147007^Mass~^^"
     "~Anatomic codes - DICOM master list~^^~^^"
 )
+#: Red, green and blue, 0 to 1, that Slicer gives a mass.
 MASS_COLOR = "0.565 0.933 0.565"
 
 

@@ -1,9 +1,10 @@
 """MONAI's blocks with less work around their convolutions: for inference on the CPU.
 
-With bfloat16 units the convolutions of an insertion take half of its time; the rest is memory that is read and written
-between them, and many small calls. Here sums and the time go into the convolutions, activations overwrite their input,
-attention reads voxels as they lie in memory, and nothing is converted on the way. Parameters and results are those of
-the plain blocks, to rounding. With gradients, or on another device, the plain blocks' way is taken.
+With bfloat16 units the convolutions of an insertion take half of its time. The rest goes into memory that is read and
+written between them, and into many small calls. So here sums and the time go into the convolutions, activations
+overwrite their input, attention reads voxels as they lie in memory, and nothing is converted on the way. Parameters
+and results are those of the plain blocks, to rounding. With gradients, or on another device, the blocks compute as the
+plain ones do.
 """
 
 from __future__ import annotations
