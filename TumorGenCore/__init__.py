@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from TumorGenCore.insertion.tumor import Tumor
     from TumorGenCore.insertion.variants import Variant, VariantRun, best_first
     from TumorGenCore.volumes.geometry import Box
-    from TumorGenCore.volumes.volume_io import read_volume, write_segmentation, write_volume
+    from TumorGenCore.volumes.read import read_volume
+    from TumorGenCore.volumes.write import write_segmentation, write_volume
 
 __version__ = "0.5.0"
 
-_HOME = {
+#: The module of each name below.
+HOMES = {
     "Box": "volumes.geometry",
     "CancelledError": "errors",
     "InvalidBoxError": "errors",
@@ -38,9 +40,9 @@ _HOME = {
     "Variant": "insertion.variants",
     "VariantRun": "insertion.variants",
     "best_first": "insertion.variants",
-    "read_volume": "volumes.volume_io",
-    "write_segmentation": "volumes.volume_io",
-    "write_volume": "volumes.volume_io",
+    "read_volume": "volumes.read",
+    "write_segmentation": "volumes.write",
+    "write_volume": "volumes.write",
 }
 
 __all__ = [
@@ -64,6 +66,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)

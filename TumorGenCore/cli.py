@@ -101,7 +101,9 @@ def _insert(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.insertion.candidates import best_candidates
     from TumorGenCore.insertion.pictures import save_preview
     from TumorGenCore.volumes.dicom_seg import DICOM_SEG_SUFFIX, write_dicom_seg
-    from TumorGenCore.volumes.volume_io import parse_box, read_box, read_volume, write_segmentation, write_volume
+    from TumorGenCore.volumes.markups import parse_box, read_box
+    from TumorGenCore.volumes.read import read_volume
+    from TumorGenCore.volumes.write import write_segmentation, write_volume
 
     outputs = [options.output_image, options.output_mask, options.output_probability]
     as_dicom = options.output_mask.suffix.lower() == DICOM_SEG_SUFFIX
@@ -167,7 +169,7 @@ def _check_outputs(
 ) -> None:
     """Refuse before any work what could not be written after it, or would overwrite the scan or another output."""
     from TumorGenCore.volumes.dicom_seg import check_dicom_seg
-    from TumorGenCore.volumes.volume_io import check_writable
+    from TumorGenCore.volumes.write import check_writable
 
     taken = {pet.resolve()}
     for path in filter(None, (*outputs, preview)):
@@ -500,7 +502,8 @@ def _models(options: argparse.Namespace, report: _Report) -> None:
 
 def _phantom(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.phantom.phantom import make_phantom, phantom_box
-    from TumorGenCore.volumes.volume_io import check_writable, write_box, write_volume
+    from TumorGenCore.volumes.markups import write_box
+    from TumorGenCore.volumes.write import check_writable, write_volume
 
     check_writable(options.output)
     box = phantom_box(options.site)

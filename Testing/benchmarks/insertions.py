@@ -22,8 +22,10 @@ from TumorGenCore.insertion.generator import InsertionResult, PreparedBox
 from TumorGenCore.method.devices import low_precision
 from TumorGenCore.method.solver_names import Solver
 from TumorGenCore.volumes.geometry import Grid
+from TumorGenCore.volumes.read import read_volume
 from TumorGenCore.volumes.suv import PetUnits
-from TumorGenCore.volumes.volume_io import PetVolume, read_volume, write_segmentation, write_volume
+from TumorGenCore.volumes.volume import PetVolume
+from TumorGenCore.volumes.write import write_segmentation, write_volume
 
 WHOLE_BODY = Grid((168, 168, 545), (3.39, 3.39, 2.03))
 PATCHES = {"32x32x32": (32,) * 3, "64x64x64": (64,) * 3, "96x96x96": (96,) * 3, "128x128x64": (128, 128, 64)}

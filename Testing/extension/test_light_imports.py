@@ -38,8 +38,8 @@ def imported_on_load(source: str) -> Iterator[str]:
 def core_file(name: str) -> Path:
     """The file that an import of a full name from the core loads; names of the package itself are looked up lazily."""
     parts = name.split(".")[1:]
-    if parts and parts[0] in TumorGenCore._HOME:
-        parts = TumorGenCore._HOME[parts[0]].split(".")
+    if parts and parts[0] in TumorGenCore.HOMES:
+        parts = TumorGenCore.HOMES[parts[0]].split(".")
     for path in (REPOSITORY.joinpath("TumorGenCore", *parts[:end]) for end in range(len(parts), -1, -1)):
         for file in (path.with_suffix(".py"), path / "__init__.py"):
             if file.is_file():

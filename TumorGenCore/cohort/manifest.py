@@ -15,7 +15,8 @@ from TumorGenCore.errors import InvalidBoxError, InvalidRequestError, ManifestEr
 from TumorGenCore.former_names import FORMER_NAMES
 from TumorGenCore.insertion.request import MOST_SEED, TumorRequest
 from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.volume_io import READABLE_SUFFIXES, parse_box, read_box
+from TumorGenCore.volumes.markups import parse_box, read_box
+from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES
 
 __all__ = ["COLUMNS", "ManifestRow", "read_manifest"]
 

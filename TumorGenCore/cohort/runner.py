@@ -34,14 +34,10 @@ from TumorGenCore.lesions.measures import measure_images
 from TumorGenCore.lesions.placement import find_body, place_boxes
 from TumorGenCore.lesions.quality import QualityScore
 from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps
+from TumorGenCore.volumes.provenance_file import write_provenance
+from TumorGenCore.volumes.read import read_mask, read_volume
 from TumorGenCore.volumes.safe_write import check_folder, replacing
-from TumorGenCore.volumes.volume_io import (
-    read_mask,
-    read_volume,
-    write_provenance,
-    write_segmentation,
-    write_volume,
-)
+from TumorGenCore.volumes.write import write_segmentation, write_volume
 
 if TYPE_CHECKING:
     from TumorGenCore.insertion.generator import TumorGenerator

@@ -18,7 +18,7 @@ from TumorGenCore.insertion.tumor import Growth, Tumor
 from TumorGenCore.insertion.variants import Variant
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.volume_io import PetVolume
+from TumorGenCore.volumes.volume import PetVolume
 
 __all__ = ["differences", "make_again"]
 

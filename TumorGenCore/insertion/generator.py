@@ -41,7 +41,7 @@ from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.method.devices import pick_device
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.volumes.geometry import Box, Grid
-from TumorGenCore.volumes.volume_io import PetVolume
+from TumorGenCore.volumes.volume import PetVolume
 
 __all__ = ["TumorGenerator"]
 

@@ -15,7 +15,7 @@ from TumorGenCore.insertion.engine import EncodedBox
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 from TumorGenCore.volumes.suv import PetUnits, units_of_image
-from TumorGenCore.volumes.volume_io import PetVolume, check_volume
+from TumorGenCore.volumes.volume import PetVolume, check_volume
 
 __all__ = ["PlacedBox", "PreparedBox", "place_box", "tissue_suv"]
 

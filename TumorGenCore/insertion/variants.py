@@ -35,7 +35,7 @@ from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.lesions.measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
 from TumorGenCore.lesions.quality import QualityScore, worst
 from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.volume_io import PetVolume
+from TumorGenCore.volumes.volume import PetVolume
 from TumorGenCore.volumes.voxels import read_region
 
 __all__ = ["Variant", "VariantRun", "best_first"]

@@ -23,8 +23,8 @@ def uptake_dice(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -
     three voxels outside the mask) to the mask's 95th percentile, with what they enclose.
 
     Args:
-        suv: (k, j, i); four voxels around the box are enough.
-        mask: (k, j, i).
+        suv: SUV, (k, j, i); four voxels around the box are enough.
+        mask: which voxels lie in the tumor, (k, j, i).
         box: which voxels lie inside the box, (k, j, i).
     """
     if not mask.any():
@@ -34,10 +34,10 @@ def uptake_dice(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -
 
 
 def uptake_cover(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> float:
-    """Share of the uptake that the mask touches that it covers; 0 for an empty mask.
+    """How much of the uptake that it touches a mask covers, 0 to 1; 0 for an empty mask.
 
-    As in ``uptake_dice``, but with all the rest of the box as the surroundings: of half a tumor the other half would
-    be the shell. For the arguments see there.
+    Uptake and arguments are those of ``uptake_dice``, but the surroundings are all the rest of the box: around half a
+    tumor the shell would be the other half.
     """
     if not mask.any():
         return 0.0
@@ -67,9 +67,12 @@ def edge_contrast(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float
     """``contrast`` of the mask's rim against the rim around it: is the edge where the uptake falls?
 
     Args:
-        suv: (k, j, i).
-        mask: (k, j, i).
+        suv: SUV, (k, j, i).
+        mask: which voxels lie in the tumor, (k, j, i).
         spacing_mm: voxel edges along i, j, k.
+
+    Returns:
+        0 to 1; 0.5 where the mask holds no voxel or all.
     """
     if not mask.any() or mask.all():
         return 0.5
@@ -78,7 +81,17 @@ def edge_contrast(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float
 
 
 def ranking(inside: NDArray, outside: NDArray) -> float:
-    """Area under the ROC curve of inside against outside (Mann-Whitney U / n m); 0.5 where either is empty."""
+    """Chance that a value from inside is larger than one from outside: the area under the ROC curve.
+
+    It is Mann-Whitney's U / (n m).
+
+    Args:
+        inside: (n,).
+        outside: (m,).
+
+    Returns:
+        0 to 1; 0.5 where either is empty.
+    """
     from scipy.stats import rankdata  # here, because it takes longer to import than all else in this file
 
     if len(inside) == 0 or len(outside) == 0:

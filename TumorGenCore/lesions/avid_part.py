@@ -19,15 +19,19 @@ _CLOSING = 2
 def metabolic_part(
     suv: NDArray, contour: NDArray[np.bool_], share: float = METABOLIC_SHARE, tissue_suv: float = 0.0
 ) -> NDArray[np.bool_]:
-    """The largest piece of each connected contour above a share of its 95th percentile; holes (necrosis) are kept in.
+    """Reduce each connected piece of a contour to the largest part that takes up tracer, with its holes (necrosis).
 
     Contours drawn on MR or CT reach beyond what PET shows, and would teach masks that do not fit the image.
 
     Args:
-        suv: (k, j, i).
-        contour: (k, j, i); a piece of it stays as it is where what is hot is less than a quarter of it.
-        share: of the 95th percentile, which is less at the mercy of noise than the maximum.
-        tissue_suv: the share is counted from there.
+        suv: SUV, (k, j, i).
+        contour: which voxels it holds, (k, j, i).
+        share: of the way from ``tissue_suv`` to the piece's 95th percentile, above which a voxel is hot. Noise moves
+            the percentile less than the maximum.
+        tissue_suv: SUV of healthy tissue.
+
+    Returns:
+        Booleans (k, j, i). A piece whose hot part is less than a quarter of it stays as it is.
     """
     part = np.zeros_like(contour)
     for block, piece in pieces(contour, _CLOSING):
@@ -36,12 +40,12 @@ def metabolic_part(
 
 
 def threshold_of(uptake: NDArray, share: float, tissue_suv: float) -> float:
-    """The SUV from which on a voxel belongs to the ``metabolic_part``.
+    """The SUV above which a voxel belongs to the ``metabolic_part``.
 
     Args:
         uptake: SUV of a tumor's voxels, any shape, not empty.
-        share, tissue_suv: see there; of the tissue half the 95th percentile counts at most, or a faint tumor would
-            have no part.
+        share: see ``metabolic_part``.
+        tissue_suv: SUV of healthy tissue; at most half the 95th percentile counts, or a faint tumor would have no part.
     """
     hottest = float(np.percentile(uptake, 95))
     base = min(tissue_suv, hottest / 2)
@@ -56,7 +60,10 @@ def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float, tissue_suv
 
 
 def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """As SciPy's ``binary_fill_holes``, which takes several times as long: all but what joins the edge."""
+    """Fill the holes of a mask (k, j, i), that is all that does not join the array's edge.
+
+    SciPy's ``binary_fill_holes`` gives the same and takes several times as long.
+    """
     background, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
     return (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]
 

@@ -1,4 +1,4 @@
-"""Where a mask is: the block of an array that holds it. Of a whole body only a lesion's neighborhood is looked at."""
+"""Where a mask is: the block of an array that holds it. With it only a lesion's neighborhood is read of a body."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ __all__ = ["around", "pieces"]
 
 
 def around(mask: NDArray[np.bool_], margin: int | Sequence[int] = 0) -> tuple[slice, ...]:
-    """The smallest block that holds a mask, and so many voxels beyond it as far as the array reaches.
+    """The smallest block that holds a mask, with a margin.
 
     Args:
         mask: (k, j, i), not empty.
-        margin: voxels; one number, or one along each of k, j, i.
+        margin: voxels; one number, or one along each of k, j, i. It stops at the array's edge.
+
+    Returns:
+        Slices (k, j, i).
     """
     (block,) = ndimage.find_objects(mask.astype(np.uint8))
     return _widened(block, margin)
@@ -25,11 +28,14 @@ def around(mask: NDArray[np.bool_], margin: int | Sequence[int] = 0) -> tuple[sl
 def pieces(
     mask: NDArray[np.bool_], margin: int | Sequence[int] = 0
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_]]]:
-    """The connected pieces of a mask (by faces), each with the block ``around`` it and as it lies there.
+    """Go through the pieces of a mask that are connected by faces.
 
     Args:
         mask: (k, j, i); an empty one has no pieces.
         margin: see ``around``.
+
+    Yields:
+        The block ``around`` the piece, slices (k, j, i), and the piece alone in that block, booleans (k, j, i).
     """
     labels, _ = ndimage.label(mask)
     for number, tight in enumerate(ndimage.find_objects(labels), start=1):

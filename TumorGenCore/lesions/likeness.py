@@ -24,10 +24,13 @@ def in_lesion_frame(
     the lesion's 95th percentile. Place, direction, size and height of the uptake do not matter any more.
 
     Args:
-        suv: (k, j, i).
+        suv: SUV, (k, j, i).
         mask: (k, j, i), true inside the lesion.
         spacing_mm: voxel edges along i, j, k.
         points: along each edge of the frame.
+
+    Returns:
+        float32 (points, points, points), along the axes of least to greatest extent.
 
     Raises:
         ValueError: the mask is empty.

@@ -50,7 +50,7 @@ def measure_lesion(suv: NDArray, mask: NDArray, spacing_mm: tuple[float, float, 
     """Measure one lesion.
 
     Args:
-        suv: (k, j, i); a crop is enough where it keeps 12 mm around the mask, so that the peak sphere fits.
+        suv: SUV, (k, j, i); a crop is enough where it keeps 12 mm around the mask, so that the peak sphere fits.
         mask: (k, j, i), true inside the lesion.
         spacing_mm: voxel edges along i, j, k.
 
@@ -79,8 +79,8 @@ def measure_images(image: sitk.Image, mask: sitk.Image, suv_factor: float = 1.0)
     """Measure the lesion that ``mask`` marks on ``image``, on one grid; only its neighborhood is read.
 
     Args:
-        image: PET.
-        mask: above 0 inside the lesion.
+        image: PET, 3D.
+        mask: 3D, on the same grid, above 0 inside the lesion.
         suv_factor: SUV per unit of the image.
     """
     inside = sitk.GetArrayViewFromImage(mask) > 0

@@ -1,6 +1,6 @@
 """Automatic placement: boxes of the field's usual sizes at random places of a body or an organ.
 
-BA-PMG in use: where nobody draws the box, its position and size are drawn from what the field's lesions are like.
+BA-PMG (section 2.1 of the paper) in use: where nobody draws a box, its size follows the lesions of the field.
 """
 
 from __future__ import annotations
@@ -43,11 +43,14 @@ _SIZES, _CENTERS = 30, 40
 
 
 def find_body(suv: NDArray, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
-    """Where the body is: smoothed uptake above air's. Limbs of cropped scans included.
+    """Find the body: where the smoothed uptake is above that of air.
 
     Args:
-        suv: (k, j, i).
+        suv: SUV, (k, j, i).
         spacing_mm: voxel edges along i, j, k.
+
+    Returns:
+        Booleans (k, j, i).
     """
     from scipy import ndimage  # here, because it takes longer to import than all else in this file
 
@@ -55,9 +58,15 @@ def find_body(suv: NDArray, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
 
 
 def draw_size(rng: np.random.Generator) -> Vector:
-    """Edges of a box for a tumor of the field's volumes, mm, within ``LEAST_EDGE_MM`` and ``MOST_EDGE_MM``.
+    """Draw the edges of a box for a tumor of the field's volumes.
 
-    With the lesion's volume V: edge = ``EDGE_PER_DIAMETER`` (6 V / pi)^(1/3), each stretched a little.
+    For a lesion of volume V an edge is ``EDGE_PER_DIAMETER`` (6 V / pi)^(1/3), stretched a little on each axis.
+
+    Args:
+        rng: source of the volume and the stretch.
+
+    Returns:
+        Three edges, mm, from ``LEAST_EDGE_MM`` to ``MOST_EDGE_MM``.
     """
     levels, volumes = np.array(LESION_VOLUME_QUANTILES_ML).T
     volume_ml = math.exp(np.interp(rng.uniform(levels[0], levels[-1]), levels, np.log(volumes)))
@@ -71,9 +80,10 @@ def draw_size(rng: np.random.Generator) -> Vector:
 def place_boxes(
     region: NDArray[np.bool_], body: NDArray[np.bool_], grid: Grid, rng: np.random.Generator, count: int = 1
 ) -> list[Box]:
-    """Boxes that do not overlap, centered in ``region``, inside the volume and mostly in the body.
+    """Place boxes that do not overlap, centered in ``region``, inside the volume and mostly in the body.
 
-    The edges lie along L, P and S. A size that fits nowhere is drawn again, so small volumes get the smaller boxes.
+    The edges lie along L, P and S. Where a size fits nowhere, the function draws another, so small volumes get small
+    boxes.
 
     Args:
         region: where centers may lie, (k, j, i).

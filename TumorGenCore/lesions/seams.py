@@ -21,8 +21,8 @@ def seam_ratio(before: NDArray, after: NDArray, grid: Grid, box: Box) -> float |
     distance: the two voxels between which a pasted box would show its step.
 
     Args:
-        before: the untouched scan, (k, j, i), on ``grid``; two voxels around the box are enough.
-        after: the synthetic image, likewise.
+        before: SUV of the untouched scan, (k, j, i), on ``grid``; two voxels around the box are enough.
+        after: SUV of the synthetic image, likewise.
         grid: of both.
         box: where the tumor was inserted.
 

@@ -1,6 +1,6 @@
-"""What a bundle remembers of its training lesions: thumbnails, with which a copy is told from a new tumor.
+"""What a bundle remembers of its training lesions: thumbnails, which tell a copy from a new tumor.
 
-A thumbnail is a lesion in a frame of its own (``lesion_likeness``): its shape and the pattern of its uptake, without
+A thumbnail is a lesion in a frame of its own (``likeness``): its shape and the pattern of its uptake, without
 place, size or height. Nothing names a patient.
 """
 
@@ -53,7 +53,7 @@ class TrainingLesions:
         patients: int32 (n,): which lesions belong to one patient, and nothing else.
 
     Raises:
-        ValueError: these are no thumbnails, or of fewer than three patients.
+        ValueError: the arrays are no thumbnails, or show fewer than three patients.
     """
 
     frames: NDArray[np.uint8]
@@ -71,9 +71,12 @@ class TrainingLesions:
         """The training lesion that is most like a lesion.
 
         Args:
-            suv: (k, j, i).
-            mask: (k, j, i), not empty.
+            suv: SUV, (k, j, i).
+            mask: (k, j, i), true inside the lesion, not empty.
             spacing_mm: voxel edges along i, j, k.
+
+        Raises:
+            ValueError: the mask is empty.
         """
         frame = thumbnail(suv, mask, spacing_mm)
         distances = 1 - likeness(unit_vectors(frame[None]), self._vectors)[0]
@@ -89,7 +92,11 @@ class TrainingLesions:
         return Neighbor(float(least[0]), float(least[1]))
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file."""
+        """Write a safetensors file.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         from safetensors.numpy import save  # here: Slicer's panel reads this module before it is installed
 
         path.write_bytes(save({"frames": self.frames, "patients": self.patients}))
@@ -100,6 +107,7 @@ class TrainingLesions:
 
         Raises:
             ValueError: the file holds something else.
+            OSError: the file cannot be read.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
@@ -116,12 +124,18 @@ class TrainingLesions:
 
 
 def thumbnail(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.uint8]:
-    """A lesion in a frame of its own, (12, 12, 12): 0 outside, else its uptake, 128 at the 95th percentile.
+    """A lesion in a frame of its own, see ``in_lesion_frame``.
 
     Args:
-        suv: (k, j, i).
-        mask: (k, j, i), not empty.
+        suv: SUV, (k, j, i).
+        mask: (k, j, i), true inside the lesion, not empty.
         spacing_mm: voxel edges along i, j, k.
+
+    Returns:
+        uint8 (12, 12, 12): 0 outside the lesion, else its uptake, 128 at the 95th percentile.
+
+    Raises:
+        ValueError: the mask is empty.
     """
     frame = in_lesion_frame(suv, mask, spacing_mm, POINTS)
     return np.where(frame == 0, 0, np.clip(np.rint(frame * _FULL), 1, 255)).astype(np.uint8)

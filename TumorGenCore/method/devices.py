@@ -29,7 +29,10 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of a name: ``auto`` takes CUDA, else MPS, else the CPU.
+    """Pick a device by its name.
+
+    Args:
+        name: ``auto`` takes CUDA, else MPS, else the CPU; otherwise PyTorch's name, such as ``cuda:1``.
 
     Raises:
         ValueError: a device that this machine does not have.
@@ -55,7 +58,7 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def low_precision(device: torch.device) -> torch.dtype | None:
-    """The precision of two bytes that the networks run in; None where float32 is as quick or quicker.
+    """The two-byte precision in which a device runs the networks fastest; None where float32 is as quick.
 
     bfloat16 where the hardware has it; float16 on other graphics cards, whose tensor cores or units have that.
     """
@@ -73,19 +76,19 @@ def autocast(device: torch.device) -> AbstractContextManager:
 
 
 def channels_last(network: Network) -> Network:
-    """The network with its weights laid out as CPU and tensor-core convolutions like them best."""
+    """Lay out a network's weights in the order with which convolutions on CPUs and tensor cores are quickest."""
     return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A tensor of the CPU on a device; to CUDA by way of pinned memory, so that the copy runs beside what follows."""
+    """Copy a tensor of any shape to a device; to CUDA from pinned memory, so that other work goes on meanwhile."""
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 
 
 def to_cpu(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor of any device on the CPU; from CUDA into pinned memory, which is several times as quick."""
+    """Copy a tensor of any shape to the CPU; from CUDA into pinned memory, which is several times as quick."""
     if tensor.device.type != "cuda":
         return tensor.cpu()
     made = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
@@ -93,14 +96,14 @@ def to_cpu(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device's memory did not suffice, whatever the device calls it."""
+    """Whether an error means that the device's memory did not suffice, whatever the device calls it."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
 
 
 def free_memory(device: torch.device) -> None:
-    """Give back what PyTorch keeps for later; to be called once the error, which keeps its frames, is gone."""
+    """Give back the memory that PyTorch keeps. Call it after the error is gone: an error keeps its frames alive."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

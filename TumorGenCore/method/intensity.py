@@ -23,6 +23,9 @@ class NetworkScale:
         knee_suv: SUV where the scale turns from linear to logarithmic.
         top_suv: SUV that maps to 1; hotter voxels map above 1.
         low: what SUV 0 maps to.
+
+    Raises:
+        ValueError: the knee does not lie between 0 and the top.
     """
 
     knee_suv: float = 1.0
@@ -38,13 +41,13 @@ class NetworkScale:
         return (1 - self.low) / math.asinh(self.top_suv / self.knee_suv)
 
     def to_network(self, suv: torch.Tensor) -> torch.Tensor:
-        """SUV of any shape to network scale; SUV 0 is ``low``."""
+        """Turn SUV of any shape into the network scale; SUV 0 becomes ``low``."""
         return self.low + torch.asinh(suv / self.knee_suv) * self._slope
 
     def to_suv(self, x: torch.Tensor) -> torch.Tensor:
-        """Network scale of any shape to SUV; the inverse of ``to_network``."""
+        """Turn values on the network scale, any shape, into SUV; the inverse of ``to_network``."""
         return torch.sinh((x - self.low) / self._slope) * self.knee_suv
 
     def as_dict(self) -> dict[str, Any]:
-        """For the model bundle's metadata."""
+        """What the model bundle's metadata says of the scale."""
         return {"kind": "asinh", "knee_suv": self.knee_suv, "top_suv": self.top_suv, "low": self.low}

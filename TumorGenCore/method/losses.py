@@ -1,4 +1,4 @@
-"""Eq. 3 to 7 of the paper, one function each, and the VAE's losses. Plain tensors in, scalars out."""
+"""Eq. 1 and 3 to 7 of the paper, one function each, and the VAE's losses. Plain tensors in; losses are scalars."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ __all__ = [
 
 
 def data_estimate(x_t: torch.Tensor, velocity: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """Eq. 1: x^_1 = x_t + (1 - t) v. Shapes (n, c, k, j, i); ``t`` (n,), 0 noise, 1 data."""
+    """Eq. 1: x^_1 = x_t + (1 - t) v.
+
+    Args:
+        x_t: noisy [z, m] of Eq. 2, (n, c, k, j, i).
+        velocity: v, same shape.
+        t: time, (n,), 0 noise, 1 data.
+
+    Returns:
+        The estimated [z_1, m_1], same shape.
+    """
     return x_t + (1 - _per_sample(t)) * velocity
 
 
@@ -34,7 +43,7 @@ def rectified_flow_loss(
         velocity: v, (n, c, k, j, i).
         x_1: data [z_1, m_1], same shape.
         noise: epsilon, same shape.
-        weight: optional (n, 1, k, j, i); the mean is then weighted, e.g. to look harder inside the box.
+        weight: optional (n, 1, k, j, i), for a weighted mean, for example with more weight inside the box.
     """
     square = (velocity - (x_1 - noise)) ** 2
     if weight is None:
@@ -74,9 +83,11 @@ def fine_loss(
     3 and each sample is cropped to its box; the data range is the true latents' own.
 
     Args:
-        z_hat, z_1: latents, (n, c, k, j, i).
-        m_hat, m_1: masks, (n, 1, k, j, i), 0 to 1.
-        box: B, (n, 1, k, j, i).
+        z_hat: estimated latents, (n, c, k, j, i).
+        m_hat: estimated mask, (n, 1, k, j, i), 0 to 1.
+        z_1: true latents, shape of ``z_hat``.
+        m_1: true mask, shape of ``m_hat``.
+        box: B, (n, 1, k, j, i), 1 inside.
         sample_weight: optional (n,).
         window: edge of the SSIM window, latent cells.
     """
@@ -90,12 +101,22 @@ def fine_loss(
 
 
 def reconstruction_loss(refined: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Eq. 6: mean of |M' - M|^2; ``refined`` is a probability, both (n, 1, k, j, i)."""
+    """Eq. 6: mean of |M' - M|^2.
+
+    Args:
+        refined: M', probabilities (n, 1, k, j, i).
+        mask: M, 0 or 1, same shape.
+    """
     return F.mse_loss(refined, mask)
 
 
 def overlap_loss(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Dice + cross-entropy beside Eq. 6: squared error alone is blind to small tumors. Both (n, 1, k, j, i)."""
+    """Dice and cross-entropy, to add to Eq. 6, whose squared error hardly sees small tumors.
+
+    Args:
+        logits: of M', (n, 1, k, j, i).
+        mask: M, 0 or 1, same shape.
+    """
     dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0)(logits, mask)
     return dice + F.binary_cross_entropy_with_logits(logits, mask)
 
@@ -109,18 +130,33 @@ def total_loss(
     lambda_2: float = 0.1,
     lambda_3: float = 1.0,
 ) -> torch.Tensor:
-    """Eq. 7: L = L_rfm + lambda_1 L_coarse + lambda_2 L_fine + lambda_3 L_rec."""
+    """Eq. 7: L = L_rfm + lambda_1 L_coarse + lambda_2 L_fine + lambda_3 L_rec.
+
+    Args:
+        rfm: L_rfm of Eq. 3, a scalar.
+        coarse: L_coarse of Eq. 4, a scalar.
+        fine: L_fine of Eq. 5, a scalar.
+        rec: L_rec of Eq. 6, a scalar.
+        lambda_1: weight of ``coarse``.
+        lambda_2: weight of ``fine``.
+        lambda_3: weight of ``rec``.
+    """
     return rfm + lambda_1 * coarse + lambda_2 * fine + lambda_3 * rec
 
 
 def kl_loss(mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
-    """KL(N(mean, deviation) || N(0, 1)) per latent element."""
+    """KL(N(mean, deviation) || N(0, 1)), the mean over latent elements; both of any one shape."""
     variance = deviation**2
     return 0.5 * (mean**2 + variance - torch.log(variance.clamp_min(1e-12)) - 1).mean()
 
 
 def gradient_loss(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Mean |difference| of first differences along the three axes: L1 alone blurs edges. (n, c, k, j, i)."""
+    """Mean absolute difference of the slopes along the three axes; L1 alone blurs edges.
+
+    Args:
+        x_hat: reconstruction, (n, c, k, j, i).
+        x: original, same shape.
+    """
     total = x.new_zeros(())
     for axis in (2, 3, 4):
         total = total + (x_hat.diff(dim=axis) - x.diff(dim=axis)).abs().mean()

@@ -1,8 +1,8 @@
 """BA-PMG: boundary-aware pseudo-mask generation (section 2.1 of the paper).
 
-A tight box B' around the tumor is widened on each of its six faces by a random offset: B = B' + d,
-d ~ U(0, alpha D_i). Here B is a physical box, so that the box of training and the box a user draws are the same
-thing and go through the same working patch.
+It widens a tight box B' around the tumor on each of its six faces by a random offset: B = B' + d, d ~ U(0, alpha D_i).
+Here B is a physical box. So the box of training and the box that a user draws are the same thing and go through the
+same working patch.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def expand_box(
     """B = B' + d with d_i ~ U(0, alpha D_i) on each face, beside a least margin.
 
     Args:
-        tight: B'.
+        tight: B', see ``tight_box``.
         dimensions_mm: the paper's D_i: extent of the image along the box's axes.
         offsets: alpha and the least margin.
         rng: source of the six offsets.
@@ -77,11 +77,11 @@ def expand_box(
 
 
 def fill_box(patch: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Remove the box's content before encoding: the inside becomes a smooth continuation of the outside.
+    """Replace the box's content by a smooth continuation of what is outside, before encoding.
 
-    The paper masks after encoding, z^m = (1 - B) E(I); the encoder's reach then carries the tumor into latents outside
-    the box. Removing it before encoding leaks nothing: the result depends on voxels outside the box only. The
-    continuation is a pull-push pyramid: averages of known voxels at growing scales fill what finer scales lack.
+    The paper masks after encoding, z^m = (1 - B) E(I) (section 2.1). The encoder's reach then carries the tumor into
+    latents outside the box. Here the result depends on voxels outside the box only, so nothing leaks. The continuation
+    is a pull-push pyramid: averages of known voxels at growing scales fill what finer scales lack.
 
     Args:
         patch: (n, c, k, j, i), sizes multiples of 16.
@@ -102,7 +102,7 @@ def latent_condition(
     box: torch.Tensor,
     condition: str = "before",
 ) -> torch.Tensor:
-    """z^m: what the vector field may know of the surroundings.
+    """z^m of section 2.1: what the vector field may know of the surroundings.
 
     Args:
         encode: E, from (n, 1, k, j, i) to (n, c, k/4, j/4, i/4).

@@ -81,7 +81,7 @@ class Sampling:
             raise ValueError(f"The mask's noise is {self.mask_noise}; it must lie between 0 and 1.")
 
     def asked(self, steps: int | None = None, solver: Solver | None = None) -> Sampling:
-        """The same with what a user asks for; None keeps the bundle's own.
+        """A copy with the steps and solver that a user wants; None keeps the bundle's own.
 
         Raises:
             ValueError: steps or solver that cannot be used.
@@ -105,7 +105,7 @@ class Sampling:
         return np.interp(time_grid(self.steps), known, self.times).tolist()
 
     def as_dict(self) -> dict[str, Any]:
-        """For a bundle's metadata; the inverse of ``parse``."""
+        """What a bundle's metadata says of it; the inverse of ``parse``."""
         grid = {"shift": self.shift} if self.times is None else list(self.times)
         return {
             "steps": self.steps,
@@ -116,12 +116,15 @@ class Sampling:
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Sampling:
-        """From a bundle's metadata: ``{"steps", "solver", "time_grid", "mask_noise"}``, each of which may be missing.
+        """Read it from a bundle's metadata.
 
-        ``time_grid`` is ``"uniform"``, ``{"shift": number}``, or a list of times.
+        Args:
+            values: ``{"steps", "solver", "time_grid", "mask_noise"}``, each of which may be missing. ``time_grid`` is
+                ``"uniform"``, ``{"shift": number}``, or a list of times.
 
         Raises:
-            ValueError, TypeError: a value of another kind, or one that cannot be sampled with.
+            ValueError: an unknown entry, or a value that cannot be sampled with.
+            TypeError: a value of another kind.
         """
         unknown = set(values) - {"steps", "solver", "time_grid", "mask_noise"}
         if unknown:

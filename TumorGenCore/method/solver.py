@@ -1,4 +1,4 @@
-"""Rectified-flow solvers over any callable velocity, and the inpainting constraint.
+"""Rectified-flow solvers (section 2.2 of the paper) over any callable velocity, and the inpainting constraint.
 
 Time runs from 0 (noise) to 1 (data) and is kept in float64: MONAI 1.6's ``RFlowScheduler`` runs the other way with
 float16 times and integer next steps, which overshoots even a straight path.
@@ -34,7 +34,15 @@ class KnownRegion:
     unknown: torch.Tensor
 
     def constrain(self, x: torch.Tensor, t: float) -> torch.Tensor:
-        """B x + (1 - B) ((1 - t) noise + t data)."""
+        """B x + (1 - B) ((1 - t) noise + t data): Eq. 2 where x is known.
+
+        Args:
+            x: (n, c, k, j, i).
+            t: time, 0 noise, 1 data.
+
+        Returns:
+            Same shape as ``x``.
+        """
         return self.unknown * x + (1 - self.unknown) * ((1 - t) * self.noise + t * self.data)
 
 
@@ -46,12 +54,12 @@ def integrate(
     known: KnownRegion | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
-    """Walk dx/dt = v(x, t) from noise to data.
+    """Walk dx/dt = v(x, t) from noise to data, along the paths of section 2.2.
 
     Args:
         velocity: v(x, t); x of ``noise``'s shape, t a float.
-        noise: x at ``times[0]``.
-        times: increasing, ends at 1; see ``sampling``.
+        noise: x at ``times[0]``, (n, c, k, j, i).
+        times: increasing, ends at 1; see ``schedule``.
         solver: ``euler``; ``heun`` (two evaluations a step but the last, second order); ``adams`` (of Adams and
             Bashforth: one evaluation, second order, by the velocity of the step before too; Euler in the first step).
         known: the inpainting constraint, applied at every time of the grid.

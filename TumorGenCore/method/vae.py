@@ -17,7 +17,7 @@ __all__ = ["PetVAE", "fold", "unfold"]
 
 
 class PetVAE(nn.Module):
-    """KL-VAE around ``monai.networks.nets.AutoencoderKL``.
+    """E and D of section 2 of the paper: a KL-VAE around ``monai.networks.nets.AutoencoderKL``.
 
     Args:
         channels: features per level; ``len(channels) - 1`` halvings after the space-to-depth.
@@ -62,22 +62,36 @@ class PetVAE(nn.Module):
                     block.upsample_non_trainable = nn.Upsample(scale_factor=2, mode="trilinear", align_corners=False)
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and deviation of q(z | x); x (n, 1, k, j, i) -> each (n, latent, k/4, j/4, i/4)."""
+        """Mean and deviation of q(z | x).
+
+        Args:
+            x: patch on the network scale, (n, 1, k, j, i).
+
+        Returns:
+            Two tensors, each (n, latent, k/4, j/4, i/4).
+        """
         mean, deviation = self.autoencoder.encode(fold(x, self.space_to_depth))
         return mean, deviation
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """E(I), the posterior mean: a sample would only add unlearnable noise to the latent target."""
+        """z_1 = E(I), the posterior mean: a sample would only add noise that the vector field cannot learn.
+
+        Shapes as in ``posterior``.
+        """
         return self.posterior(x)[0]
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """D(z): (n, latent, k, j, i) -> (n, 1, 4k, 4j, 4i)."""
+        """I' = D(z) on the network scale: (n, latent, k, j, i) -> (n, 1, 4k, 4j, 4i)."""
         return self.decode_with_features(z)[0]
 
     def decode_with_features(self, z: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """D(z) and the decoder features f1, f2, f3 that guide the mask refiner (section 2.3).
 
-        See ``_feature_taps`` for where they come from and ``feature_layout`` for their shapes.
+        Args:
+            z: (n, latent, k, j, i).
+
+        Returns:
+            D(z) as in ``decode``, and three features (n, c, s k, s j, s i); ``feature_layout`` gives each c and s.
         """
         h = self.autoencoder.post_quant_conv(z)
         features: list[torch.Tensor] = []
@@ -109,13 +123,20 @@ class PetVAE(nn.Module):
         return [f.shape[1] for f in features], [f.shape[2] // edge for f in features]
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Training: reconstruction from one posterior sample, with mean and deviation."""
+        """Reconstruct from one sample of the posterior, for training.
+
+        Args:
+            x: patch on the network scale, (n, 1, k, j, i).
+
+        Returns:
+            The reconstruction, of x's shape, and the posterior's mean and deviation.
+        """
         mean, deviation = self.posterior(x)
         return self.decode(self.autoencoder.sampling(mean, deviation)), mean, deviation
 
 
 def fold(x: torch.Tensor, edge: int) -> torch.Tensor:
-    """Space to depth: (n, c, k, j, i) -> (n, c edge^3, k/edge, j/edge, i/edge)."""
+    """Space to depth: (n, c, k, j, i) -> (n, c edge^3, k/edge, j/edge, i/edge); ``edge`` divides k, j and i."""
     if edge == 1:
         return x
     n, c, k, j, i = x.shape
@@ -124,7 +145,7 @@ def fold(x: torch.Tensor, edge: int) -> torch.Tensor:
 
 
 def unfold(x: torch.Tensor, edge: int) -> torch.Tensor:
-    """Depth to space: the inverse of ``fold``."""
+    """Depth to space, the inverse of ``fold``: (n, c edge^3, k, j, i) -> (n, c, edge k, edge j, edge i)."""
     if edge == 1:
         return x
     n, c, k, j, i = x.shape

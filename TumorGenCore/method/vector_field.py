@@ -16,7 +16,7 @@ __all__ = ["VectorField"]
 
 
 class VectorField(nn.Module):
-    """The velocity of latent and mask together.
+    """v_theta of section 2.2: the velocity of latent and mask together.
 
     Args:
         latent_channels: channels of z.
@@ -25,10 +25,10 @@ class VectorField(nn.Module):
         attention_levels: levels with self-attention.
         num_head_channels: channels per attention head.
         norm_num_groups: groups of each GroupNorm.
-        control_channels: numbers that may be asked of a tumor (see ``tumor_controls``); 0 for none.
-        control_embedding: they also join the time's embedding, which reaches every block. As channels alone they are
-            hardly heard (measured): a constant over the box is small beside the noise, and norms take it away.
-        box_channel: False hides B from the network, which then has to find the box in z^m; there to be compared with.
+        control_channels: how many properties of a tumor a user can choose (see ``controls``); 0 for none.
+        control_embedding: the controls also join the time's embedding, which reaches every block. As channels alone
+            they have little effect (measured): a constant over the box is small beside the noise, and norms remove it.
+        box_channel: False hides B from the network, which then has to find the box in z^m; for comparison only.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class VectorField(nn.Module):
         t: torch.Tensor,
         controls: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """v = [v^z, v^m].
+        """Estimate [v^z, v^m] = v_theta(x_t, z^m, t) of section 2.2, here with B and controls as well.
 
         Args:
             x_t: noisy [z, m], (n, latent + 1, k, j, i).
             z_m: latents of the patch without the box's content, (n, latent, k, j, i).
             box: B, (n, 1, k, j, i), 1 inside.
             t: time, (n,), 0 noise, 1 data.
-            controls: (n, control_channels), 0 where nothing is asked; None asks nothing.
+            controls: (n, control_channels), 0 where the user chose nothing; None is 0 everywhere.
 
         Returns:
             Same shape as ``x_t``.

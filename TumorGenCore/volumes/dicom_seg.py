@@ -25,8 +25,9 @@ import SimpleITK as sitk
 
 from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.version import software_version
+from TumorGenCore.volumes.dicom_series import pet_series
+from TumorGenCore.volumes.provenance_file import write_provenance
 from TumorGenCore.volumes.safe_write import check_folder, replacing
-from TumorGenCore.volumes.volume_io import pet_series, write_provenance
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -50,12 +51,16 @@ _SOURCE_TAGS: list[Any] = [
     "ImagePositionPatient",
     "ImageOrientationPatient",
 ]
-#: How far a slice's mask may lie from the slice, as a share of a voxel's edge; see ``volume_io`` on uneven slices.
+#: How far a slice's mask may lie from the slice, as a share of a voxel's edge; see ``dicom_series`` on uneven slices.
 _PLACE_TOLERANCE = 0.5
 
 
 def check_dicom_seg(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
     """Check, before any long work, that a DICOM Segmentation can be written to ``path`` for a source.
+
+    Args:
+        path: where the object will be written.
+        source: folder of the PET series that the object will refer to.
 
     Raises:
         UnsupportedVolumeError: highdicom is not installed, or the source is no folder with a DICOM PET series.
@@ -90,7 +95,7 @@ def write_dicom_seg(
 
     Args:
         mask: 3D uint8, 1 in the tumor, on the grid of ``read_volume(source_series_folder)``.
-        source_series_folder: folder with one DICOM PET series; other DICOM objects in it are passed over.
+        source_series_folder: folder with one DICOM PET series; other DICOM objects in it are skipped.
         path: .dcm; an existing file is replaced.
         provenance: from ``make_provenance``; seed, steps and bundle go into the object too.
 
@@ -177,7 +182,7 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
         version=version,
         parameters={key: str(provenance[key]) for key in ("seed", "steps", "bundle_name", "bundle_version")},
     )
-    # The codes of volume_io.MASS_TERMINOLOGY.
+    # The codes of write.MASS_TERMINOLOGY.
     segment = SegmentDescription(
         segment_number=1,
         segment_label="Tumor",

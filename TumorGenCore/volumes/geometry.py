@@ -29,7 +29,7 @@ _NEGLIGIBLE_MM = 1e-9
 
 
 def ras_to_lps(vectors: Sequence[float] | NDArray) -> NDArray[np.float64]:
-    """Turn RAS coordinates, shape (..., 3), into LPS. The same call turns LPS into RAS."""
+    """Turn RAS coordinates, shape (..., 3), mm, into LPS. The same call turns LPS into RAS."""
     return np.asarray(vectors, dtype=np.float64) * np.array([-1.0, -1.0, 1.0])
 
 
@@ -96,12 +96,12 @@ class Grid:
         return matrix
 
     def index_to_lps(self, ijk: Sequence[float] | NDArray) -> NDArray[np.float64]:
-        """LPS mm of (possibly fractional) indices, shape (..., 3)."""
+        """LPS mm, shape (..., 3), of indices ijk, shape (..., 3), which may be fractional."""
         matrix = self.index_to_lps_matrix
         return np.asarray(ijk, dtype=np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
 
     def lps_to_index(self, points_lps: Sequence[float] | NDArray) -> NDArray[np.float64]:
-        """Fractional ijk of LPS points, shape (..., 3)."""
+        """Fractional ijk, shape (..., 3), of LPS points, shape (..., 3), mm."""
         inverse = np.linalg.inv(self.index_to_lps_matrix[:3, :3])
         return (np.asarray(points_lps, dtype=np.float64) - np.asarray(self.origin_lps)) @ inverse.T
 
@@ -117,7 +117,7 @@ class Grid:
         return self.index_to_lps(_unit_corners() * size - 0.5)
 
     def empty_image(self, pixel_id: int = sitk.sitkFloat32) -> sitk.Image:
-        """A zero-filled SimpleITK image on this grid."""
+        """A zero-filled SimpleITK image on this grid, of the pixel type ``pixel_id``."""
         image = sitk.Image(list(self.size_ijk), pixel_id)
         self.stamp(image)
         return image
@@ -175,20 +175,29 @@ class Box:
     def from_ras(
         cls, center_ras: Sequence[float], size_mm: Sequence[float], axes_ras: Sequence | NDArray | None = None
     ) -> Box:
-        """A box given in RAS (3D Slicer's frame). ``axes_ras``: 3x3, columns are the box's axes in RAS."""
+        """A box given in RAS, the frame of 3D Slicer.
+
+        Args:
+            center_ras: center, RAS mm.
+            size_mm: full edge lengths along the box's own axes.
+            axes_ras: 3x3, columns are the box's axes in RAS; None lays them along R, A and S.
+
+        Raises:
+            InvalidBoxError: see the class.
+        """
         axes = np.eye(3) if axes_ras is None else ras_to_lps(np.asarray(axes_ras, dtype=np.float64).T).T
         return cls(_vector(ras_to_lps(center_ras)), _vector(size_mm), _matrix(axes))
 
     def to_box(self, points_lps: NDArray) -> NDArray[np.float64]:
-        """Coordinates along the box's axes from its center, mm, shape (..., 3)."""
+        """Coordinates along the box's axes from its center, mm, of LPS points, mm; both (..., 3)."""
         return (np.asarray(points_lps, dtype=np.float64) - np.asarray(self.center_lps)) @ np.asarray(self.axes)
 
     def to_lps(self, points_box: NDArray) -> NDArray[np.float64]:
-        """LPS mm of points given along the box's axes from its center, shape (..., 3)."""
+        """LPS mm of points given along the box's axes from its center, mm; both (..., 3)."""
         return np.asarray(points_box, dtype=np.float64) @ np.asarray(self.axes).T + np.asarray(self.center_lps)
 
     def contains(self, points_lps: NDArray) -> NDArray[np.bool_]:
-        """Whether points lie inside, shape (...,); a point on a face counts as outside."""
+        """Whether LPS points (..., 3), mm, lie inside, (...,); a point on a face counts as outside."""
         return np.all(np.abs(self.to_box(points_lps)) <= np.asarray(self.size_mm) / 2 - FACE_TOLERANCE_MM, axis=-1)
 
     @property
@@ -211,7 +220,8 @@ class Box:
         return inside, region
 
     def holds_voxels(self, grid: Grid) -> bool:
-        """Whether a voxel of ``grid`` has its center inside; mostly the voxel nearest to the box's center tells."""
+        """Whether any voxel of ``grid`` has its center inside the box."""
+        # Mostly the voxel nearest to the box's center settles it.
         nearest = np.clip(np.rint(grid.lps_to_index(self.center_lps)), 0, np.asarray(grid.size_ijk) - 1)
         return bool(self.contains(grid.index_to_lps(nearest))) or bool(self.voxels(grid)[0].any())
 
@@ -265,9 +275,15 @@ class Box:
         return float(np.prod(self.size_mm)) / 1000.0
 
     def index_bounds(self, grid: Grid, margin_voxels: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First and one-past-last ijk of the voxels of ``grid`` that could lie inside, from all 8 corners.
+        """The range of voxels of ``grid`` that could lie inside the box.
 
-        The range is clipped to the grid; it is empty (stop <= start on an axis) when the box misses the grid.
+        Args:
+            grid: of the voxels.
+            margin_voxels: by how much the range is wider at both ends.
+
+        Returns:
+            First and one-past-last ijk, (3,) each, within the grid. The range is empty (stop <= start on an axis) when
+            the box misses the grid.
         """
         corners = grid.lps_to_index(self.corners_lps)
         size = np.asarray(grid.size_ijk)

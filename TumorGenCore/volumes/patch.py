@@ -41,14 +41,19 @@ class PatchSettings:
 
 @dataclass(frozen=True)
 class WorkingPatch:
-    """A box-aligned isotropic grid centered on the box. Arrays on it have the axes (k, j, i)."""
+    """A box-aligned isotropic grid centered on the box. Arrays on it have the axes (k, j, i).
+
+    Args:
+        grid: of the patch.
+        box: at the patch's center.
+    """
 
     grid: Grid
     box: Box
 
     @classmethod
     def around(cls, box: Box, settings: PatchSettings) -> WorkingPatch:
-        """The patch for a box.
+        """The patch for a box: with its context, and coarser where it would have too many voxels.
 
         Raises:
             InvalidBoxError: the box is thinner than a latent cell or too large to work on.
@@ -78,9 +83,17 @@ class WorkingPatch:
         return cls(grid, box)
 
     def sample(self, image: sitk.Image, interpolator: int = sitk.sitkLinear) -> NDArray[np.float32]:
-        """Resample ``image`` on the patch, float32 (k, j, i); beyond its edges the image is mirrored.
+        """Resample an image on the patch.
 
-        A mirrored edge looks like tissue to the networks; a repeated one would look like streaks.
+        Beyond its edges the image is mirrored. That looks like tissue to the networks; a repeated edge looks like
+        streaks.
+
+        Args:
+            image: 3D scalar, any geometry and pixel type.
+            interpolator: SimpleITK's number of it.
+
+        Returns:
+            float32 (k, j, i), in the image's units.
         """
         size = np.asarray(image.GetSize())
         image_grid = Grid.from_image(image)
@@ -102,17 +115,20 @@ class WorkingPatch:
         return sitk.GetArrayFromImage(resampler.Execute(padded.image_from_array(values)))
 
     def inside(self, image: Grid) -> NDArray[np.bool_]:
-        """Which patch voxels lie within the image, (k, j, i)."""
+        """Which patch voxels have their center within the grid ``image``, (k, j, i)."""
         i, j, k = (np.arange(n) for n in self.grid.size_ijk)
         kk, jj, ii = np.meshgrid(k, j, i, indexing="ij")
         index = image.lps_to_index(self.grid.index_to_lps(np.stack([ii, jj, kk], axis=-1)))
         return np.all((index >= -0.5) & (index <= np.asarray(image.size_ijk) - 0.5), axis=-1)
 
     def box_coverage(self, factor: int = 1) -> NDArray[np.float32]:
-        """How much of each cell of ``factor`` voxels lies inside the box, 0 to 1, axes (k, j, i).
+        """How much of each cell lies inside the box: B of section 2.1 of the paper, with soft faces.
 
-        ``factor=1`` is the patch itself, ``factor=4`` the latent grid (the B of Eq. 4, with soft faces where a
-        face cuts a cell).
+        Args:
+            factor: edge of a cell in voxels; 1 is the patch itself, 4 the latent grid.
+
+        Returns:
+            float32 (k, j, i) of the cells, 0 to 1.
         """
         parts = []
         for n, size in zip(self.grid.size_ijk, self.box.size_mm, strict=True):
@@ -125,6 +141,10 @@ class WorkingPatch:
 
     def to_native(self, array: NDArray, native: Grid) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
         """Resample a patch array on the native voxels that the box could touch.
+
+        Args:
+            array: (k, j, i) of the patch.
+            native: grid of the volume.
 
         Returns:
             The values, float32 (k, j, i), and the slices (k, j, i) of the native array they belong to. Both are empty

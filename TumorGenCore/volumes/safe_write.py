@@ -12,7 +12,7 @@ __all__ = ["check_folder", "replacing"]
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a path whose folder cannot take it.
+    """Check that the folder of ``path`` exists and lets us write.
 
     Raises:
         OSError: the folder does not exist or may not be written to.

@@ -94,11 +94,14 @@ class PetUnits:
 
 
 def units_of_image(image: sitk.Image, suv_factor: float | None = None) -> PetUnits:
-    """Units of an image that carries none (NIfTI, NRRD, MHA, memory), with a warning where they are guessed.
+    """Units of an image that does not state them: NIfTI, NRRD, MHA or from memory.
 
     Args:
         image: 3D scalar PET volume without NaN or Inf.
         suv_factor: SUV per unit of voxel value; None takes the values as SUV.
+
+    Warns:
+        UnknownUnitsWarning: there is no factor, or the values do not look like SUV.
 
     Raises:
         UnsupportedVolumeError: ``suv_factor`` is not a positive finite number.
@@ -118,7 +121,15 @@ def units_of_image(image: sitk.Image, suv_factor: float | None = None) -> PetUni
 
 
 def warn_if_implausible(image: sitk.Image, units: PetUnits) -> None:
-    """Warn (``UnknownUnitsWarning``) when the values times the factor cannot be a PET volume in SUV."""
+    """Warn when the values times the factor cannot be a PET volume in SUV.
+
+    Args:
+        image: 3D scalar.
+        units: with the factor from its values to SUV.
+
+    Warns:
+        UnknownUnitsWarning: the maximum lies below SUV 0.1, or the 99.9th percentile above SUV 200.
+    """
     highest = max(float(slab.max()) for _, slab in read_slabs(image)) * units.suv_factor
     high = highest
     if highest > _IMPLAUSIBLE_HIGH_SUV:
@@ -145,7 +156,7 @@ def units_from_dicom(slices: Sequence[Dataset], suv_factor: float | None = None)
 
     Args:
         slices: headers with at least ``SUV_TAGS``.
-        suv_factor: overrules the tags. The factor, this or that of the tags, applies to rescaled values
+        suv_factor: used instead of that of the tags. Both apply to rescaled values
             (stored value * RescaleSlope + RescaleIntercept).
 
     Raises:

@@ -18,15 +18,27 @@ _SLAB_VOXELS = 500_000
 
 
 def read_region(image: sitk.Image, start_ijk: Sequence[int], size_ijk: Sequence[int]) -> NDArray:
-    """A copy of a region's voxels, (k, j, i), in the image's pixel type; the region must lie within the image."""
+    """Copy a region's voxels.
+
+    Args:
+        image: 3D scalar.
+        start_ijk: first voxel; the region must lie within the image.
+        size_ijk: voxels along i, j, k.
+
+    Returns:
+        (k, j, i), in the image's pixel type.
+    """
     region = sitk.RegionOfInterest(image, [int(n) for n in size_ijk], [int(n) for n in start_ijk])
     return sitk.GetArrayFromImage(region)
 
 
 def read_slabs(image: sitk.Image) -> Iterator[tuple[int, NDArray]]:
-    """All voxels of a 3D image in order: k of each slab's first slice, and the slab, (k, j, i).
+    """Go through all voxels of a 3D image in slabs.
 
-    A slab is to be read only, and only until the next one.
+    Do not write to a slab, and do not keep it when you ask for the next one.
+
+    Yields:
+        k of the slab's first slice, and the slab, (k, j, i).
     """
     i, j, k = image.GetSize()
     thickness = max(1, _SLAB_VOXELS // (i * j))

@@ -52,16 +52,12 @@ from TumorGenCore.command_arguments import (  # noqa: E402
 from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy  # noqa: E402
 from TumorGenCore.interrupts import StopRequest, remembered_interrupts  # noqa: E402
 from TumorGenCore.volumes.geometry import Grid, ras_to_lps  # noqa: E402
-from TumorGenCore.volumes.volume_io import (  # noqa: E402
-    READABLE_SUFFIXES,
-    PetVolume,
-    parse_box,
-    provenance_path,
-    read_box,
-    read_volume,
-    write_segmentation,
-    write_volume,
-)
+from TumorGenCore.volumes.markups import parse_box, read_box  # noqa: E402
+from TumorGenCore.volumes.provenance_file import provenance_path  # noqa: E402
+from TumorGenCore.volumes.read import read_volume  # noqa: E402
+from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES  # noqa: E402
+from TumorGenCore.volumes.volume import PetVolume  # noqa: E402
+from TumorGenCore.volumes.write import write_segmentation, write_volume  # noqa: E402
 from TumorGenSlicerLib.run.dependencies import ensureDependencies  # noqa: E402
 from TumorGenSlicerLib.run.logic import InsertionLogic, Progress, Variant  # noqa: E402
 from TumorGenSlicerLib.scene.geometry import addBoxNode, addVolumeNode, voxelArray  # noqa: E402

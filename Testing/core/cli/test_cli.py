@@ -18,7 +18,8 @@ from dicom_slices import write_slice
 
 from TumorGenCore.cli import main
 from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.volume_io import provenance_path, write_box
+from TumorGenCore.volumes.markups import write_box
+from TumorGenCore.volumes.provenance_file import provenance_path
 
 BOX_RAS = "-25,20,-40,40,44,48"  # The hot ball of P2, which lies at (25, -20, -40) LPS.
 

@@ -24,7 +24,7 @@ from TumorGenCore.lesions.measures import measure_images
 from TumorGenCore.lesions.placement import find_body
 from TumorGenCore.training.data.cases import load_cases
 from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.volume_io import write_box
+from TumorGenCore.volumes.markups import write_box
 
 BOX = '"-25,20,-40,40,44,48"'  # RAS; around the hot ball of P2
 HEADER = "image,name,box,roi,region,count,tumors,seed,suv_factor,suv_max,suv_mean"

@@ -20,7 +20,7 @@ from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.method.solver_names import SOLVERS
 from TumorGenCore.version import software_version
 from TumorGenCore.volumes.suv import PetUnits
-from TumorGenCore.volumes.volume_io import PetVolume
+from TumorGenCore.volumes.volume import PetVolume
 
 STEPS = 2
 

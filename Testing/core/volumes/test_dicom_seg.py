@@ -17,7 +17,8 @@ from pydicom.uid import generate_uid
 from TumorGenCore.cli import main
 from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.volumes.dicom_seg import check_dicom_seg, write_dicom_seg
-from TumorGenCore.volumes.volume_io import MASS_TERMINOLOGY, read_volume
+from TumorGenCore.volumes.read import read_volume
+from TumorGenCore.volumes.write import MASS_TERMINOLOGY
 
 PROVENANCE = {"seed": 7, "steps": 10, "bundle_name": "tiny", "bundle_version": "0.1", "bundle_hash": "ab" * 32,
               "synthetic": True}  # fmt: skip

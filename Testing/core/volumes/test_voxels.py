@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from TumorGenCore import UnsupportedVolumeError
 from TumorGenCore.volumes.suv import PetUnits
-from TumorGenCore.volumes.volume_io import PetVolume, check_volume
+from TumorGenCore.volumes.volume import PetVolume, check_volume
 from TumorGenCore.volumes.voxels import read_region, read_slabs
 
 SIZE_KJI = (7, 400, 500)  # two slices and a half of these fill a slab

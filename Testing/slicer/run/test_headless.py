@@ -19,7 +19,9 @@ import SimpleITK as sitk
 pytest.importorskip("slicer", reason="needs slicer-core")
 
 from TumorGenCore.volumes.geometry import Box, Grid
-from TumorGenCore.volumes.volume_io import read_volume, write_box, write_volume
+from TumorGenCore.volumes.markups import write_box
+from TumorGenCore.volumes.read import read_volume
+from TumorGenCore.volumes.write import write_volume
 from TumorGenSlicerLib.run.worker import sharedWorker
 
 SCRIPT = Path(__file__).resolve().parents[3] / "TumorGenSlicer" / "Scripts" / "insert_tumor.py"

@@ -14,7 +14,7 @@ import slicer
 import vtk
 from scene_cases import aRoi, aVolume, matrix, segmentVoxels, transformed, turn, voxelCentersWorld, voxels
 
-from TumorGenCore.volumes.volume_io import MASS_TERMINOLOGY
+from TumorGenCore.volumes.write import MASS_TERMINOLOGY
 from TumorGenSlicerLib.scene import result_nodes
 from TumorGenSlicerLib.scene.result_nodes import allOrNothing, tumorMask, uniqueName
 

@@ -15,8 +15,8 @@ import slicer
 from scene_cases import aVolume
 
 from TumorGenCore.errors import UnsupportedVolumeError
+from TumorGenCore.volumes.read import read_volume
 from TumorGenCore.volumes.suv import PetUnits
-from TumorGenCore.volumes.volume_io import read_volume
 from TumorGenSlicerLib.scene.units import implausibleUnits, setUnits, unitsOfVolume
 
 

@@ -1,9 +1,10 @@
 """MONAI's blocks with less work around their convolutions: for inference on the CPU.
 
-With bfloat16 units the convolutions of an insertion take half of its time; the rest is memory that is read and written
-between them, and many small calls. Here sums and the time go into the convolutions, activations overwrite their input,
-attention reads voxels as they lie in memory, and nothing is converted on the way. Parameters and results are those of
-the plain blocks, to rounding. With gradients, or on another device, the plain blocks' way is taken.
+With bfloat16 units the convolutions of an insertion take half of its time. The rest goes into memory that is read and
+written between them, and into many small calls. So here sums and the time go into the convolutions, activations
+overwrite their input, attention reads voxels as they lie in memory, and nothing is converted on the way. Parameters
+and results are those of the plain blocks, to rounding. With gradients, or on another device, the blocks compute as the
+plain ones do.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from TumorGenCore.method.cpu.kept import state_of
 from TumorGenCore.method.cpu.onednn import Network, OneDnnConv3d, kept_of, onednn_precision, use_onednn
 
-__all__ = ["use_fused"]
+__all__ = ["KEPT_TIMES", "TimeEmbedding", "TimedResBlock", "use_fused"]
 
 #: Grids of fewer voxels go through float32 in a norm: there PyTorch's bfloat16 kernel takes single numbers in turn.
 _SMALL_GRID = 1024
-#: Times whose embedding is kept; a sampler asks for the same few again and again.
-_KEPT_TIMES = 256
+#: Most times whose embedding is kept; a sampler asks for the same few again and again.
+KEPT_TIMES = 256
 
 
 class _Norm(nn.GroupNorm):
@@ -75,10 +76,15 @@ class _ResBlock(AEKLResBlock):
         return _convolution(self.conv2).packed(_activated(self.norm2, h), precision, added=self.nin_shortcut(x))
 
 
-class _TimeEmbedding(nn.Sequential):
+class TimeEmbedding(nn.Sequential):
     """The time's embedding; of a single time it is kept, so that the same tensor stands for the same time."""
 
+    def kept_times(self) -> int:
+        """How many times' embeddings are kept; at most ``KEPT_TIMES``."""
+        return len(self.__dict__.get("_times", (None, {}))[1])
+
     def forward(self, sinusoids: torch.Tensor) -> torch.Tensor:
+        """Embed times; sinusoids (n, channels) -> (n, 4 channels)."""
         precision = onednn_precision(sinusoids)
         if precision is None or len(sinusoids) != 1:
             made: torch.Tensor = super().forward(sinusoids)
@@ -86,7 +92,7 @@ class _TimeEmbedding(nn.Sequential):
         weights = (precision, state_of(self.parameters()))
         found: dict[bytes, torch.Tensor]
         of, found = self.__dict__.get("_times", (None, {}))
-        if of != weights or len(found) >= _KEPT_TIMES:
+        if of != weights or len(found) >= KEPT_TIMES:
             found = {}
         self._times = (weights, found)
         key = sinusoids.float().numpy().tobytes()
@@ -95,10 +101,15 @@ class _TimeEmbedding(nn.Sequential):
         return found[key]
 
 
-class _TimedResBlock(DiffusionUNetResnetBlock):
+class TimedResBlock(DiffusionUNetResnetBlock):
     """The vector field's residual block: the time goes into the first convolution's bias."""
 
+    def kept_times(self) -> int:
+        """For how many times the block keeps what they add to each channel; it drops a time with its embedding."""
+        return len(self.__dict__.get("_shifts", ()))
+
     def forward(self, x: torch.Tensor, emb: torch.Tensor) -> torch.Tensor:
+        """As MONAI's block; x (n, c, k, j, i), the time's embedding (n, features)."""
         precision = onednn_precision(x)
         if precision is None or self.upsample is not None or self.downsample is not None or len(emb) != 1:
             made: torch.Tensor = super().forward(x, emb)
@@ -174,20 +185,20 @@ _FUSED: dict[type[nn.Module], tuple[type[nn.Module], Callable[[Any], bool]]] = {
     nn.Sequential: (_Layers, lambda layer: True),
     nn.Upsample: (_Upsample, lambda layer: True),
     AEKLResBlock: (_ResBlock, _has_onednn_convolutions),
-    DiffusionUNetResnetBlock: (_TimedResBlock, _has_onednn_convolutions),
+    DiffusionUNetResnetBlock: (TimedResBlock, _has_onednn_convolutions),
     SpatialAttentionBlock: (_Attention, _has_own_projections),
 }
 
 
 def use_fused(network: Network) -> Network:
-    """Put fused blocks and ``OneDnnConv3d`` in the place of a network's plain ones; returns the network.
+    """Put fused blocks and ``OneDnnConv3d`` in the place of a network's plain ones, and return the network.
 
     The parameters are shared and keep their names.
     """
     use_onednn(network)
     for parent in list(network.modules()):
         if isinstance(parent, DiffusionModelUNet):
-            parent.time_embed = _sharing(_TimeEmbedding, parent.time_embed)
+            parent.time_embed = _sharing(TimeEmbedding, parent.time_embed)
         for name, child in parent.named_children():
             fused, can = _FUSED.get(type(child), (None, None))
             if fused is not None and can is not None and can(child):

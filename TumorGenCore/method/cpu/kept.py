@@ -1,4 +1,4 @@
-"""Values made of a layer's parameters once, and kept until the parameters change."""
+"""Values that a layer computes from its parameters once, and keeps until the parameters change."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["Kept", "state_of"]
 
 
 class Kept:
-    """What a layer has made of its parameters, such as their bfloat16 copies.
+    """Values computed from a layer's parameters, such as their bfloat16 copies.
 
-    A copy of the layer starts without, so that layers can be copied and pickled as before.
+    A copy of the layer starts with none, so that layers can be copied and pickled as before.
     """
 
     def __init__(self) -> None:
@@ -25,13 +25,13 @@ class Kept:
         settings: Hashable,
         make: Callable[[], torch.Tensor],
     ) -> torch.Tensor:
-        """The value of that name, made anew where a parameter or a setting is another one than last time.
+        """The value of that name. It is computed again where a parameter or a setting differs from last time.
 
         Args:
             name: which of the layer's values.
-            parameters: what it is made of.
+            parameters: the tensors on which it depends.
             settings: what else it depends on, such as the precision.
-            make: makes it.
+            make: computes it.
         """
         state = (settings, state_of(parameters))
         found = self._made.get(name)
@@ -47,5 +47,5 @@ class Kept:
 
 
 def state_of(parameters: Iterable[torch.Tensor]) -> Hashable:
-    """Another value whenever a parameter is another tensor or was written to."""
+    """A value that changes whenever a parameter becomes another tensor or somebody writes to it."""
     return tuple((p.data_ptr(), 0 if p.is_inference() else p._version) for p in parameters)

@@ -1,9 +1,9 @@
 """Convolutions by oneDNN on the CPU.
 
 For a batch of one and a small grid, which is what an insertion is, PyTorch's own rule sends a 3D convolution to a plain
-fallback that takes 6 to 10 times as long as oneDNN. Here the choice is made for it. Without gradients the weights are
-also kept in the layout that oneDNN computes with; PyTorch would bring them into it at every call, which on small grids
-takes longer than the convolution.
+fallback that takes 6 to 10 times as long as oneDNN. This module makes the choice instead. Without gradients it
+also keeps the weights in the layout that oneDNN computes with. PyTorch would convert them at every call, which on small
+grids takes longer than the convolution.
 """
 
 from __future__ import annotations
@@ -69,6 +69,9 @@ class OneDnnConv3d(nn.Conv3d):
             precision: of the computation and the result.
             shift: added to the bias, (channels,).
             added: added to the result, of its shape.
+
+        Returns:
+            (n, channels, k, j, i), in ``precision``.
         """
         x = x.to(precision)
         shape = tuple(x.shape)
@@ -104,7 +107,7 @@ class OneDnnConv3d(nn.Conv3d):
 
 
 def onednn_precision(x: torch.Tensor) -> torch.dtype | None:
-    """The precision of a layer that takes ``x``; None where it needs gradients or oneDNN cannot pack its weights."""
+    """The precision in which oneDNN computes a layer of ``x``; None with gradients, or where it packs no weights."""
     if x.device.type != "cpu" or torch.is_grad_enabled() or not _HAS_PACKED:
         return None
     precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
@@ -112,13 +115,13 @@ def onednn_precision(x: torch.Tensor) -> torch.dtype | None:
 
 
 def kept_of(layer: nn.Module) -> Kept:
-    """What a layer has made of its parameters."""
+    """The values that a layer keeps; none at first."""
     kept: Kept = layer.__dict__.setdefault("_kept", Kept())
     return kept
 
 
 def use_onednn(network: Network) -> Network:
-    """Put a ``OneDnnConv3d`` in the place of every zero-padded ``nn.Conv3d`` of a network; returns the network."""
+    """Put a ``OneDnnConv3d`` in the place of every zero-padded ``nn.Conv3d`` of a network, and return the network."""
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if type(child) is nn.Conv3d and child.padding_mode == "zeros" and not isinstance(child.padding, str):

@@ -62,7 +62,7 @@ def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:
         TumorGenError: any of the core's; ``CancelledError`` when the job is cancelled.
     """
     from TumorGenCore.insertion.variants import VariantRun
-    from TumorGenCore.volumes.volume_io import PetVolume
+    from TumorGenCore.volumes.volume import PetVolume
 
     job.report(0, "loading the model")
     stopIfCancelled(job)

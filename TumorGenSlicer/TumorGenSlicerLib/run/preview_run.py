@@ -93,7 +93,7 @@ _last: list[_Last] = []
 
 def _prepared(generator: TumorGenerator, source: RunInput) -> PreparedBox:
     """The prepared box, from memory where only the seed or the target is another one."""
-    from TumorGenCore.volumes.volume_io import PetVolume
+    from TumorGenCore.volumes.volume import PetVolume
 
     networks = (generator.bundle.bundle_hash, str(generator.device))
     for last in _last[:]:

@@ -19,7 +19,7 @@ from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.lesions.measures import LesionMeasures
 from TumorGenCore.lesions.quality import QualityScore
-from TumorGenCore.volumes.volume_io import MASS_COLOR, MASS_TERMINOLOGY
+from TumorGenCore.volumes.write import MASS_COLOR, MASS_TERMINOLOGY
 from TumorGenSlicerLib.scene.geometry import ijkToRas, voxelArray
 
 if TYPE_CHECKING:

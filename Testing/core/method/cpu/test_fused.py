@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from TumorGenCore.method.cpu.fused import use_fused
+from TumorGenCore.method.cpu.fused import KEPT_TIMES, TimedResBlock, TimeEmbedding, use_fused
 from TumorGenCore.method.devices import computes_bfloat16
 from TumorGenCore.method.mask_refiner import MaskRefiner
 from TumorGenCore.method.vae import PetVAE
@@ -115,10 +115,10 @@ def test_many_times_do_not_pile_up() -> None:
     x, z, box = noise(1, 1, 5, 4, 4, 4), noise(2, 1, 4, 4, 4, 4), torch.ones(1, 1, 4, 4, 4)
     for step in range(300):
         field(x, z, box, torch.tensor([step / 300]))
-    kept = field.unet.time_embed._times[1]
-    assert len(kept) <= 256
-    block = field.unet.middle_block.resnet_1
-    assert len(block._shifts) <= len(kept) + 1
+    embedding, block = field.unet.time_embed, field.unet.middle_block.resnet_1
+    assert isinstance(embedding, TimeEmbedding) and isinstance(block, TimedResBlock)
+    assert 0 < embedding.kept_times() <= KEPT_TIMES == 256
+    assert 0 < block.kept_times() <= embedding.kept_times() + 1
 
 
 @torch.inference_mode()

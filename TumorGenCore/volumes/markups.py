@@ -1,0 +1,134 @@
+"""Boxes in and out: as six numbers on a command line, and as the ROI of a Slicer markups file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from TumorGenCore.errors import InvalidBoxError
+from TumorGenCore.volumes.geometry import Box, Matrix, Vector
+from TumorGenCore.volumes.safe_write import replacing
+
+__all__ = ["parse_box", "read_box", "write_box"]
+
+_MARKUPS_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
+    "markups-schema-v1.0.3.json#"
+)
+_ROI_HINT = "Place one ROI box in Slicer's Markups module and save it as .mrk.json."
+
+
+def parse_box(text: str, frame: Literal["ras", "lps"] = "ras") -> Box:
+    """Read a box from text.
+
+    Args:
+        text: ``CX,CY,CZ,SX,SY,SZ``: center and full edge lengths along the frame's axes, mm.
+        frame: of the center.
+
+    Raises:
+        InvalidBoxError: not six numbers, an unknown frame, or an edge that is not positive.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 6:
+        raise InvalidBoxError(f"The box '{text}' must be six numbers in mm: CX,CY,CZ,SX,SY,SZ.")
+    axes: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    return _box_in_frame(frame, _triple(numbers[:3]), _triple(numbers[3:]), axes)
+
+
+def read_box(path: str | os.PathLike[str]) -> Box:
+    """Read the box of the one ROI in a Slicer markups file (.mrk.json), in either coordinate system.
+
+    The file has the ROI's own coordinates: a transform that Slicer applied to it and did not harden is not in it.
+
+    Raises:
+        InvalidBoxError: not a markups file, not exactly one ROI of a known kind, or values missing or unusable.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidBoxError(f"The ROI file {path} cannot be opened ({error.strerror}); check the path.") from error
+    except ValueError as error:
+        raise InvalidBoxError(f"{path.name} is not a markups file ({error}). {_ROI_HINT}") from error
+    markups = content.get("markups") if isinstance(content, dict) else None
+    if not isinstance(markups, list) or not all(isinstance(markup, dict) for markup in markups):
+        raise InvalidBoxError(f"{path.name} has no list of markups. {_ROI_HINT}")
+    if len(markups) != 1:
+        raise InvalidBoxError(f"{path.name} has {len(markups)} markups; exactly one ROI is needed. {_ROI_HINT}")
+    roi = markups[0]
+    if roi.get("type") != "ROI":
+        raise InvalidBoxError(f"{path.name} has a markup of type {roi.get('type')}, not an ROI. {_ROI_HINT}")
+    if roi.get("roiType", "Box") not in ("Box", "BoundingBox"):
+        raise InvalidBoxError(f"The ROI in {path.name} has the type {roi['roiType']}, not Box. {_ROI_HINT}")
+    if roi.get("insideOut", False):
+        raise InvalidBoxError(f"The ROI in {path.name} is inside out; turn 'Inside out' off and save it again.")
+    if "mm" not in roi.get("coordinateUnits", "mm"):
+        raise InvalidBoxError(f"The ROI in {path.name} is in {roi['coordinateUnits']}; save it in mm.")
+    # Slicer writes the node's axes as the columns of a row-major matrix in the file's own coordinate system.
+    matrix = _numbers(roi, "orientation", 9, path)
+    return _box_in_frame(
+        str(roi.get("coordinateSystem", "LPS")).lower(),
+        _triple(_numbers(roi, "center", 3, path)),
+        _triple(_numbers(roi, "size", 3, path)),
+        (_triple(matrix[:3]), _triple(matrix[3:6]), _triple(matrix[6:])),
+    )
+
+
+def write_box(box: Box, path: str | os.PathLike[str], name: str = "Tumor box") -> None:
+    """Write a box as an ROI that Slicer opens (.mrk.json, LPS), whole or not at all.
+
+    Args:
+        box: the box.
+        path: an existing file is replaced.
+        name: of the ROI in Slicer.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    center = list(box.center_lps)
+    roi = {
+        "type": "ROI",
+        "name": name,
+        "coordinateSystem": "LPS",
+        "coordinateUnits": "mm",
+        "roiType": "Box",
+        "center": center,
+        "orientation": np.ravel(box.axes).tolist(),
+        "size": list(box.size_mm),
+        "insideOut": False,
+        "controlPoints": [{"id": "1", "label": f"{name}-1", "position": center, "positionStatus": "defined"}],
+    }
+    with replacing(Path(path)) as temporary:
+        temporary.write_text(json.dumps({"@schema": _MARKUPS_SCHEMA, "markups": [roi]}, indent=4), encoding="utf-8")
+
+
+def _box_in_frame(frame: str, center: Vector, size: Vector, axes: Matrix) -> Box:
+    if frame == "ras":
+        return Box.from_ras(center, size, axes)
+    if frame == "lps":
+        return Box(center, size, axes)
+    raise InvalidBoxError(f"The coordinate system '{frame}' of the box must be LPS or RAS.")
+
+
+def _triple(values: Sequence[float]) -> Vector:
+    a, b, c = values
+    return (a, b, c)
+
+
+def _numbers(roi: Mapping[str, Any], key: str, count: int, path: Path) -> list[float]:
+    values = roi.get(key)
+    if (
+        not isinstance(values, list)
+        or len(values) != count
+        or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    ):
+        raise InvalidBoxError(f"'{key}' of the ROI in {path.name} must be {count} numbers, not {values}. {_ROI_HINT}")
+    return values

@@ -1,0 +1,92 @@
+"""Files in: PET volumes (NIfTI, NRRD, MHA, a folder with a DICOM series) and tumor masks.
+
+Everything is checked here, so that the rest of the core never checks a volume again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.errors import UnsupportedVolumeError
+from TumorGenCore.volumes.dicom_series import read_dicom_series
+from TumorGenCore.volumes.geometry import Grid
+from TumorGenCore.volumes.integrity import check_file
+from TumorGenCore.volumes.itk_errors import itk_reason
+from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES, known_suffix
+from TumorGenCore.volumes.suv import units_of_image
+from TumorGenCore.volumes.volume import PetVolume, check_volume, without_metadata
+
+__all__ = ["read_mask", "read_volume"]
+
+
+def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -> PetVolume:
+    """Read a PET volume from a file, or from the folder of a DICOM PET series.
+
+    Args:
+        path: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd file, or a folder with one PET series. A 4D file with a
+            single frame counts as that frame.
+        suv_factor: SUV per unit of voxel value. None takes the factor from the DICOM tags; values of other files
+            then count as SUV.
+
+    Warns:
+        UnknownUnitsWarning: the file does not state its units, or the values do not look like SUV.
+
+    Raises:
+        UnsupportedVolumeError: missing, damaged or unusable; the message says which and what to do.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_dicom_series(path, suv_factor)
+    image = _read_file(path)
+    return PetVolume(image, units_of_image(image, suv_factor))
+
+
+def read_mask(path: str | os.PathLike[str], grid: Grid) -> NDArray[np.bool_]:
+    """Read which voxels of a grid a mask file marks.
+
+    Args:
+        path: a file as in ``read_volume``, or Slicer's .seg.nrrd with one layer.
+        grid: of the image that the mask belongs to.
+
+    Returns:
+        Booleans (k, j, i) of ``grid``, true where the label is above 0. Where the file has another grid, its nearest
+        voxel counts.
+
+    Raises:
+        UnsupportedVolumeError: missing, damaged or unusable; the message says which and what to do.
+    """
+    mask = _read_file(Path(path))
+    on_grid = sitk.Resample(mask, grid.empty_image(sitk.sitkUInt8), sitk.Transform(), sitk.sitkNearestNeighbor)
+    return sitk.GetArrayViewFromImage(on_grid) > 0
+
+
+def _read_file(path: Path) -> sitk.Image:
+    """The checked image of a file, without its metadata."""
+    if not path.is_file():
+        raise UnsupportedVolumeError(f"There is no file or folder {path}; check the path.")
+    if known_suffix(path, READABLE_SUFFIXES) is None:
+        raise UnsupportedVolumeError(
+            f"{path.name} is not one of {', '.join(READABLE_SUFFIXES)}; for DICOM give the folder of the series."
+        )
+    check_file(path)
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise UnsupportedVolumeError(
+            f"{path.name} cannot be read: {itk_reason(error)} Correct its header, or export it again."
+        ) from error
+    image = _drop_single_frames(image)
+    check_volume(image)
+    return without_metadata(image)
+
+
+def _drop_single_frames(image: sitk.Image) -> sitk.Image:
+    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
+        size = list(image.GetSize())
+        image = sitk.Extract(image, [*size[:-1], 0], [0] * len(size))
+    return image
