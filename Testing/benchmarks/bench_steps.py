@@ -21,7 +21,7 @@ from TumorGenCore import TumorGenerator
 from TumorGenCore.bundle.model_bundle import DEFAULT_BUNDLE
 from TumorGenCore.evaluation.patients import load_training_cases
 from TumorGenCore.evaluation.sites import Site, sites_of
-from TumorGenCore.insertion.generator import PreparedBox
+from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.lesions.agreement import contrast, dice
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.method.solver_names import Solver

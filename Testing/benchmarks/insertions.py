@@ -17,8 +17,9 @@ import SimpleITK as sitk
 import torch
 from measuring import Row, Work, count_gflop, in_turn, measure, row_of
 
-from TumorGenCore import Box, TumorGenerator
-from TumorGenCore.insertion.generator import InsertionResult, PreparedBox
+from TumorGenCore import Box, TumorGenerator, TumorRequest
+from TumorGenCore.insertion.prepared import PreparedBox
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.method.devices import low_precision
 from TumorGenCore.method.solver_names import Solver
 from TumorGenCore.volumes.geometry import Grid
@@ -44,12 +45,12 @@ FILES = "files of a whole body"
 
 def inserted(
     generator: TumorGenerator, volume: PetVolume, box: Box, steps: int = STEPS, solver: Solver = "euler"
-) -> InsertionResult:
+) -> Tumor:
     """Image and mask are what every caller takes; they are made when they are asked for."""
-    return made(generator.insert(volume, box, steps=steps, solver=solver))
+    return made(generator.insert(volume, box, TumorRequest(steps=steps, solver=solver)))
 
 
-def made(result: InsertionResult) -> InsertionResult:
+def made(result: Tumor) -> Tumor:
     """The result, with image and mask."""
     assert result.image is not None and result.mask is not None
     return result
@@ -75,7 +76,9 @@ def patch_rows(
 
 def _insertion_in_parts(generator: TumorGenerator, volume: PetVolume, box: Box) -> dict[str, list[float]]:
     clock: list[float] = []
-    result = generator.insert(volume, box, steps=STEPS, on_progress=lambda *_: clock.append(time.perf_counter()))
+    result = generator.insert(
+        volume, box, TumorRequest(steps=STEPS), on_progress=lambda *_: clock.append(time.perf_counter())
+    )
     seconds = {part: [taken] for part, taken in result.seconds.items()}
     seconds["each step"] = [after - before for before, after in pairwise(clock[: STEPS + 1])]
     for part in ON_WHOLE_GRID:
@@ -121,17 +124,19 @@ def variant_rows(
     box = box_for(generator, PATCHES[name])
 
     def at_once(count: int) -> None:
-        for result in generator.generate_many(generator.prepare(volume, box), seeds=range(count), steps=STEPS):
+        for result in generator.generate_many(
+            generator.prepare(volume, box), TumorRequest(steps=STEPS), seeds=range(count)
+        ):
             made(result)
 
     def one_by_one(count: int) -> None:
         prepared = generator.prepare(volume, box)
         for seed in range(count):
-            made(generator.generate(prepared, seed=seed, steps=STEPS))
+            made(generator.generate(prepared, TumorRequest(steps=STEPS), seed=seed))
 
     def anew(count: int) -> None:
         for seed in range(count):
-            made(generator.insert(volume, box, seed=seed, steps=STEPS))
+            made(generator.insert(volume, box, TumorRequest(steps=STEPS), seed=seed))
 
     ways = {"at once": at_once, "one by one": one_by_one, "each from the start": anew}
     for count in counts:

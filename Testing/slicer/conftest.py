@@ -36,4 +36,6 @@ def logic(scene: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def tiny(tiny_bundle_folder: Path) -> dict[str, Any]:
     """Arguments of a quick run: small untrained networks, which change every voxel they may change."""
-    return {"model": str(tiny_bundle_folder), "device": "cpu", "steps": 1, "suvFactor": 1.0}
+    from TumorGenCore.insertion.request import TumorRequest
+
+    return {"model": str(tiny_bundle_folder), "device": "cpu", "request": TumorRequest(steps=1), "suvFactor": 1.0}

@@ -1,4 +1,4 @@
-"""Where the tumor of one box is: a crop of the volume's grid, so that nobody needs a whole-body mask. Needs no torch."""
+"""Where the tumor of one box is: a crop of the volume's grid, not a mask of the whole body. Needs no torch."""
 
 from __future__ import annotations
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from scipy import ndimage
+from TumorGenCore.insertion.uptake_control import UptakeTarget
 
-from TumorGenCore import Box, TumorGenerator, read_volume
+from TumorGenCore import Box, TumorGenerator, TumorRequest, read_volume
 from TumorGenCore.bundle.resolution import ResolutionRecovery
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.themes.quality_gate import quality_gate
 from TumorGenCore.evaluation.themes.reconstruction import evaluate_reconstruction
-from TumorGenCore.insertion.generator import InsertionResult
 from TumorGenCore.insertion.mask_fitting import fitted_share
-from TumorGenCore.insertion.uptake_control import UptakeTarget
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.lesions.avid_part import threshold_of
 from TumorGenCore.phantom.phantom import make_phantom, phantom_box
@@ -34,7 +34,7 @@ def generator() -> TumorGenerator:
     return TumorGenerator.from_pretrained(device="cpu")
 
 
-def _assert_only_the_box_changed(before: sitk.Image, result: InsertionResult, box: Box) -> None:
+def _assert_only_the_box_changed(before: sitk.Image, result: Tumor, box: Box) -> None:
     grid = Grid.from_image(before)
     k, j, i = np.indices(grid.size_ijk[::-1], sparse=True)
     coordinates = np.asarray(box.axes).T @ (grid.index_to_lps_matrix[:3, :3])
@@ -79,7 +79,7 @@ def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGener
     phantom, target = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0)), UptakeTarget("max", 6.0)
     prepared = generator.prepare(phantom, phantom_box("lumbar spine"), suv_factor=1)
     for seed in (0, 3):
-        result = generator.generate(prepared, seed=seed, target=target)
+        result = generator.generate(prepared, TumorRequest(TARGET=target), seed=seed)
         assert result.provenance["uptake_gain"] < 0.6
         suv, mask = sitk.GetArrayFromImage(result.image), sitk.GetArrayFromImage(result.mask) > 0
         beside = ndimage.binary_dilation(mask) & ~mask & (suv - sitk.GetArrayFromImage(phantom) > 0.2 * suv)
@@ -114,7 +114,8 @@ def test_four_steps_of_second_order_come_as_near_to_fifty_as_ten_of_first(genera
         prepared = generator.prepare(phantom, phantom_box(site), suv_factor=1)
         for seed in range(2):
             fine, ten = (
-                generator.generate(prepared, seed=seed, steps=steps, solver="euler").image for steps in (50, 10)
+                generator.generate(prepared, TumorRequest(steps=steps, solver="euler"), seed=seed).image
+                for steps in (50, 10)
             )
             four = quick.generate(prepared, seed=seed)
             assert (four.provenance["steps"], four.provenance["solver"]) == (4, "adams")

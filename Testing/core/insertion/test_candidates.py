@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
-from TumorGenCore import Box, CancelledError, TumorGenerator
 from TumorGenCore.insertion.candidates import best_candidates, choose
+
+from TumorGenCore import Box, CancelledError, TumorGenerator, TumorRequest
 from TumorGenCore.lesions.quality import QualityScore
 
 
@@ -100,7 +100,7 @@ def test_candidates_are_what_their_seeds_give(generator, prepared):
     assert {candidate.seed for candidate in best.kept} == {4, 9}
     assert best.kept[0].quality.total >= best.kept[1].quality.total
     for candidate in best.kept:
-        alone = generator.generate(prepared, seed=candidate.seed, steps=2)
+        alone = generator.generate(prepared, TumorRequest(steps=2), seed=candidate.seed)
         image, other = (sitk.GetArrayFromImage(r.image) for r in (candidate.made, alone))
         np.testing.assert_allclose(image, other, rtol=0.02, atol=0.02)
         assert candidate.quality == candidate.made.quality

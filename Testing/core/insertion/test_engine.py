@@ -11,10 +11,10 @@ import SimpleITK as sitk
 import torch
 from torch import nn
 
-from TumorGenCore import Box, CancelledError, InvalidBoxError, TumorGenerator
+from TumorGenCore import Box, CancelledError, InvalidBoxError, TumorGenerator, TumorRequest
 from TumorGenCore.bundle.model_bundle import load_bundle
 from TumorGenCore.insertion.engine import Engine, Grown
-from TumorGenCore.insertion.generator import InsertionResult
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.method import devices as devices_module
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.method.devices import autocast, is_out_of_memory, low_precision, to_cpu, to_device
@@ -322,11 +322,11 @@ def card(tiny_bundle_folder: Path) -> Iterator[TumorGenerator]:
 
 
 def test_the_user_is_told_in_the_results_warnings(card: TumorGenerator, volume: sitk.Image) -> None:
-    result: InsertionResult = card.insert(volume, BOX, seed=3, steps=2, suv_factor=1)
+    result: Tumor = card.insert(volume, BOX, TumorRequest(steps=2), seed=3, suv_factor=1)
     notices = [line for line in result.warnings if "did not suffice" in line]
     assert notices == ["The memory of meta did not suffice for the box; it was computed on the processor."]
     card._engine = Engine(card.bundle, CPU)
-    same = card.insert(volume, BOX, seed=3, steps=2, suv_factor=1)
+    same = card.insert(volume, BOX, TumorRequest(steps=2), seed=3, suv_factor=1)
     np.testing.assert_array_equal(*(sitk.GetArrayViewFromImage(r.image) for r in (result, same)))
     assert not any("did not suffice" in line for line in same.warnings)
 

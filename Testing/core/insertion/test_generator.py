@@ -13,9 +13,9 @@ import SimpleITK as sitk
 import torch
 from oracles import depth_inside, random_box, random_direction, random_image, voxel_centers
 
-from TumorGenCore import Box, CancelledError, InvalidBoxError, TumorGenerator, UnsupportedVolumeError
-from TumorGenCore.insertion.generator import InsertionResult
+from TumorGenCore import Box, CancelledError, InvalidBoxError, TumorGenerator, TumorRequest, UnsupportedVolumeError
 from TumorGenCore.insertion.provenance import hash_volume
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.method.solver_names import SOLVERS
 from TumorGenCore.version import software_version
@@ -56,7 +56,7 @@ def values(image: sitk.Image) -> np.ndarray:
     return sitk.GetArrayFromImage(image)
 
 
-def assert_same_result(a: InsertionResult, b: InsertionResult) -> None:
+def assert_same_result(a: Tumor, b: Tumor) -> None:
     for name in ("image", "mask", "mask_probability"):
         np.testing.assert_array_equal(bits(getattr(a, name)), bits(getattr(b, name)), err_msg=name)
 
@@ -81,7 +81,7 @@ def test_outside_the_box_nothing_changes(generator: TumorGenerator, dtype: type,
         # Around a random voxel: near the edges the box reaches past the volume.
         box = random_box(rng, points[tuple(rng.integers(0, (k, j, i)))], least_mm=11, most_mm=60)
         outside = depth_inside(points, box) < -1e-9
-        result = generator.insert(image, box, seed=case, steps=1, suv_factor=factor)
+        result = generator.insert(image, box, TumorRequest(steps=1), seed=case, suv_factor=factor)
         assert result.image.GetPixelID() == image.GetPixelID()
         assert result.mask.GetPixelID() == sitk.sitkUInt8
         assert result.mask_probability.GetPixelID() == sitk.sitkFloat32
@@ -99,7 +99,7 @@ def test_large_integers_outside_the_box_keep_every_bit(generator: TumorGenerator
     image = sitk.Cast(an_image(np.uint16), sitk.sitkInt64)
     image[0, 0, 0] = 2**53 + 1  # float64 does not hold this
     image[15, 15, 15] = -(2**53) - 1
-    result = generator.insert(image, a_box(image), steps=STEPS, suv_factor=1e-3)
+    result = generator.insert(image, a_box(image), TumorRequest(steps=STEPS), suv_factor=0.001)
     outside = depth_inside(voxel_centers(image), a_box(image)) < -1e-9
     np.testing.assert_array_equal(values(result.image)[outside], values(image)[outside])
     assert not np.array_equal(values(result.image), values(image))
@@ -108,7 +108,7 @@ def test_large_integers_outside_the_box_keep_every_bit(generator: TumorGenerator
 def test_deep_inside_the_box_every_voxel_changes_and_is_marked_softly(generator: TumorGenerator) -> None:
     image = an_image() + 20.0
     box = a_box(image)
-    result = generator.insert(image, box, seed=1, steps=STEPS, suv_factor=1)
+    result = generator.insert(image, box, TumorRequest(steps=STEPS), seed=1, suv_factor=1)
     deep = depth_inside(voxel_centers(image), box) > 3
     assert np.all(values(result.image)[deep] != values(image)[deep])
     assert np.all(values(result.mask_probability)[deep] > 0)
@@ -134,7 +134,7 @@ def test_a_volume_never_falls_below_zero_unless_it_was(generator: TumorGenerator
 def test_the_same_seed_gives_the_same_tumor_and_another_seed_another(generator: TumorGenerator, solver: str) -> None:
     image = an_image()
     first, second, other = (
-        generator.insert(image, a_box(image), seed=seed, steps=STEPS, solver=solver, suv_factor=1)  # type: ignore[arg-type]
+        generator.insert(image, a_box(image), TumorRequest(steps=STEPS, solver=solver), seed=seed, suv_factor=1)  # type: ignore[arg-type]
         for seed in (7, 7, 8)
     )
     assert_same_result(first, second)
@@ -151,7 +151,7 @@ def test_one_seed_gives_another_tumor_at_another_site_and_the_same_where_the_box
 
     def change_at(x: float, seed: int = 5) -> np.ndarray:
         box = Box((x, 60.0, 60.0), (32, 32, 32))
-        after = values(generator.insert(image, box, seed=seed, steps=STEPS, suv_factor=1).image)
+        after = values(generator.insert(image, box, TumorRequest(steps=STEPS), seed=seed, suv_factor=1).image)
         start = round((x - 16) / 4)
         return after[11:20, 11:20, start : start + 9]
 
@@ -164,18 +164,18 @@ def test_one_seed_gives_another_tumor_at_another_site_and_the_same_where_the_box
 def test_a_tumor_does_not_depend_on_the_random_state_and_leaves_it_alone(generator: TumorGenerator) -> None:
     image = an_image()
     torch.manual_seed(1)
-    first = generator.insert(image, a_box(image), seed=7, steps=STEPS, suv_factor=1)
+    first = generator.insert(image, a_box(image), TumorRequest(steps=STEPS), seed=7, suv_factor=1)
     after = torch.rand(1)
     torch.manual_seed(1)
     assert torch.equal(after, torch.rand(1))
-    assert_same_result(first, generator.insert(image, a_box(image), seed=7, steps=STEPS, suv_factor=1))
+    assert_same_result(first, generator.insert(image, a_box(image), TumorRequest(steps=STEPS), seed=7, suv_factor=1))
 
 
 def test_steps_and_solver_matter(generator: TumorGenerator) -> None:
     image = an_image()
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     results = [
-        values(generator.generate(prepared, steps=steps, solver=solver).image)  # type: ignore[arg-type]
+        values(generator.generate(prepared, TumorRequest(steps=steps, solver=solver)).image)  # type: ignore[arg-type]
         for steps, solver in ((2, "euler"), (3, "euler"), (2, "heun"), (2, "adams"))
     ]
     assert not np.array_equal(results[0], results[1])
@@ -187,8 +187,10 @@ def test_variants_of_a_prepared_box_are_insertions(generator: TumorGenerator) ->
     image = an_image()
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     for seed in (3, 4, 3):
-        variant = generator.generate(prepared, seed=seed, steps=STEPS)
-        assert_same_result(variant, generator.insert(image, a_box(image), seed=seed, steps=STEPS, suv_factor=1))
+        variant = generator.generate(prepared, TumorRequest(steps=STEPS), seed=seed)
+        assert_same_result(
+            variant, generator.insert(image, a_box(image), TumorRequest(steps=STEPS), seed=seed, suv_factor=1)
+        )
 
 
 def test_a_prepared_box_does_not_see_later_changes_of_the_image(generator: TumorGenerator) -> None:
@@ -196,9 +198,9 @@ def test_a_prepared_box_does_not_see_later_changes_of_the_image(generator: Tumor
     untouched = sitk.Image(image)
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     image[0, 0, 0] = 99.0
-    result = generator.generate(prepared, steps=STEPS)
+    result = generator.generate(prepared, TumorRequest(steps=STEPS))
     image[1, 0, 0] = 99.0
-    assert_same_result(result, generator.insert(untouched, a_box(untouched), steps=STEPS, suv_factor=1))
+    assert_same_result(result, generator.insert(untouched, a_box(untouched), TumorRequest(steps=STEPS), suv_factor=1))
     assert result.provenance["input_sha256"] == hash_volume(untouched)
 
 
@@ -210,7 +212,7 @@ def test_an_insertion_copies_the_volume_once_for_its_result_and_only_when_asked(
     copy = sitk.Paste
     monkeypatch.setattr(sitk, "Paste", lambda image, *rest, **more: copied.append(image) or copy(image, *rest, **more))
     prepared = generator.prepare(volume, a_box(volume.image))
-    results = [generator.generate(prepared, seed=seed, steps=1) for seed in (1, 2)]
+    results = [generator.generate(prepared, TumorRequest(steps=1), seed=seed) for seed in (1, 2)]
     assert all(result.quality.parts for result in results)
     assert copied == []
     assert all(result.image is result.image for result in results)
@@ -231,7 +233,7 @@ def test_what_is_made_when_asked_for_is_that_of_the_insertion_and_made_once(
     image = an_image()
     expected = hash_volume(image)
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
-    first, second = (generator.generate(prepared, seed=seed, steps=1) for seed in (1, 2))
+    first, second = (generator.generate(prepared, TumorRequest(steps=1), seed=seed) for seed in (1, 2))
     assert hashed == []
     image[8, 8, 8] = 99.0
     first.image[8, 8, 8] = 99.0
@@ -245,7 +247,7 @@ def test_the_input_is_not_modified(generator: TumorGenerator) -> None:
     image = an_image()
     image.SetMetaData("note", "mine")
     before, keys, voxels = hash_volume(image), image.GetMetaDataKeys(), values(image)
-    result = generator.insert(image, a_box(image), steps=STEPS, suv_factor=1)
+    result = generator.insert(image, a_box(image), TumorRequest(steps=STEPS), suv_factor=1)
     result.image[8, 8, 8] = 123.0
     assert hash_volume(image) == before
     assert image.GetMetaDataKeys() == keys and not result.image.GetMetaDataKeys()
@@ -266,7 +268,9 @@ def test_a_crop_gives_the_tumor_of_the_whole_volume(generator: TumorGenerator, m
     size = [b - a for a, b in zip(start, stop, strict=True)]
     assert size != list(whole.GetSize())
     crop = sitk.RegionOfInterest(whole, size, start)
-    on_whole, on_crop = (generator.insert(i, box, seed=2, steps=STEPS, suv_factor=1) for i in (whole, crop))
+    on_whole, on_crop = (
+        generator.insert(i, box, TumorRequest(steps=STEPS), seed=2, suv_factor=1) for i in (whole, crop)
+    )
     assert not np.array_equal(values(on_crop.image), values(crop))
     for name in ("image", "mask", "mask_probability"):
         common = sitk.RegionOfInterest(getattr(on_whole, name), size, start)
@@ -283,23 +287,28 @@ def test_becquerels_with_their_factor_give_the_tumor_of_the_suv_volume(
     suv = an_image()
     becquerels = sitk.Cast(suv / factor, sitk.sitkFloat32)
     box = a_box(suv)
-    in_suv = generator.insert(suv, box, seed=3, steps=STEPS, suv_factor=1)
-    given = generator.insert(becquerels, box, seed=3, steps=STEPS, suv_factor=factor)
+    in_suv = generator.insert(suv, box, TumorRequest(steps=STEPS), seed=3, suv_factor=1)
+    given = generator.insert(becquerels, box, TumorRequest(steps=STEPS), seed=3, suv_factor=factor)
     exact = factor == 2.0**-12  # a power of two only moves the exponent; else the networks enlarge the rounding
     tolerance = 0 if exact else 2e-3
     np.testing.assert_allclose(values(given.image) * factor, values(in_suv.image), rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(values(given.mask_probability), values(in_suv.mask_probability), rtol=0, atol=tolerance)
     known = PetVolume(becquerels, PetUnits("BQML", factor, "dicom tags"))
-    from_units = generator.insert(known, box, seed=3, steps=STEPS)
+    from_units = generator.insert(known, box, TumorRequest(steps=STEPS), seed=3)
     assert_same_result(from_units, given)
     assert from_units.provenance["suv_factor_source"] == "dicom tags"
-    assert generator.insert(known, box, steps=1, suv_factor=2 * factor).provenance["suv_factor"] == 2 * factor
+    assert (
+        generator.insert(known, box, TumorRequest(steps=1), suv_factor=2 * factor).provenance["suv_factor"]
+        == 2 * factor
+    )
 
 
 def test_progress_is_told_in_order(generator: TumorGenerator) -> None:
     calls: list[tuple[int, int, str]] = []
     image = an_image()
-    generator.insert(image, a_box(image), steps=3, suv_factor=1, on_progress=lambda *call: calls.append(call))
+    generator.insert(
+        image, a_box(image), TumorRequest(steps=3), suv_factor=1, on_progress=lambda *call: calls.append(call)
+    )
     assert calls == [*((n, 3, "sampling") for n in range(4)), (3, 3, "pasting"), (3, 3, "done")]
 
 
@@ -313,7 +322,7 @@ def test_cancelling_at_any_point_leaves_nothing_behind(generator: TumorGenerator
         generator.insert(
             image,
             a_box(image),
-            steps=3,
+            TumorRequest(steps=3),
             suv_factor=1,
             on_progress=lambda done, steps, doing: calls.append(doing),
             should_cancel=lambda: next(asked) == at,
@@ -321,17 +330,17 @@ def test_cancelling_at_any_point_leaves_nothing_behind(generator: TumorGenerator
     assert hash_volume(image) == before
     assert len(calls) == at
     assert "done" not in calls
-    generator.insert(image, a_box(image), steps=1, suv_factor=1)  # and the generator can be used again
+    generator.insert(image, a_box(image), TumorRequest(steps=1), suv_factor=1)  # and the generator can be used again
 
 
 def test_without_cancelling_it_goes_on(generator: TumorGenerator) -> None:
     image = an_image()
     asked: list[bool] = []
     result = generator.insert(
-        image, a_box(image), steps=3, suv_factor=1, should_cancel=lambda: bool(asked.append(True))
+        image, a_box(image), TumorRequest(steps=3), suv_factor=1, should_cancel=lambda: bool(asked.append(True))
     )
     assert len(asked) == 6
-    assert_same_result(result, generator.insert(image, a_box(image), steps=3, suv_factor=1))
+    assert_same_result(result, generator.insert(image, a_box(image), TumorRequest(steps=3), suv_factor=1))
 
 
 def _with_voxel(value: float, dtype: type = np.float32) -> sitk.Image:
@@ -422,9 +431,9 @@ def test_an_impossible_suv_factor_is_refused(generator: TumorGenerator, factor: 
 def test_an_impossible_number_of_steps_or_solver_is_refused(generator: TumorGenerator) -> None:
     image = an_image()
     with pytest.raises(ValueError, match="steps is 0"):
-        generator.insert(image, a_box(image), steps=0, suv_factor=1)
+        generator.insert(image, a_box(image), TumorRequest(steps=0), suv_factor=1)
     with pytest.raises(ValueError, match="'euler' or 'heun' or 'adams'"):
-        generator.insert(image, a_box(image), solver="magic", suv_factor=1)  # type: ignore[arg-type]
+        generator.insert(image, a_box(image), TumorRequest(solver="magic"), suv_factor=1)  # type: ignore[arg-type]
 
 
 def test_provenance_says_how_to_make_it_again_and_that_it_is_synthetic(
@@ -432,7 +441,7 @@ def test_provenance_says_how_to_make_it_again_and_that_it_is_synthetic(
 ) -> None:
     image = an_image()
     box = a_box(image)
-    record = generator.insert(image, box, seed=11, steps=STEPS, solver="heun", suv_factor=0.5).provenance
+    record = generator.insert(image, box, TumorRequest(steps=STEPS, solver="heun"), seed=11, suv_factor=0.5).provenance
     files = sorted((tiny_bundle_folder / "models").iterdir())
     hashes = "".join(hashlib.sha256(f.read_bytes()).hexdigest() for f in files)
     assert record.pop("created_utc")
@@ -462,7 +471,7 @@ def test_provenance_says_how_to_make_it_again_and_that_it_is_synthetic(
 
 def test_seconds_of_each_part_are_told(generator: TumorGenerator) -> None:
     image = an_image()
-    seconds = generator.insert(image, a_box(image), steps=1, suv_factor=1).seconds
+    seconds = generator.insert(image, a_box(image), TumorRequest(steps=1), suv_factor=1).seconds
     assert {"sample", "encode", "decode original", "steps", "decode", "refine", "paste"} <= set(seconds)
     assert all(s > 0 for s in seconds.values())
 
@@ -482,14 +491,14 @@ def test_auto_takes_a_device_that_works(tiny_bundle_folder: Path) -> None:
     image = an_image()
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="auto")
     assert generator.device.type in ("cpu", "cuda", "mps")
-    generator.insert(image, a_box(image), steps=1, suv_factor=1)
+    generator.insert(image, a_box(image), TumorRequest(steps=1), suv_factor=1)
 
 
 def test_a_box_past_the_volume_and_off_the_body_is_warned_about(generator: TumorGenerator) -> None:
     image = an_image()
     assert not any("cut off" in w or "body" in w for w in generator.prepare(image, a_box(image), suv_factor=1).warnings)
     corner = image.TransformIndexToPhysicalPoint((0, 0, 0))
-    warnings = generator.insert(image * 0.03, Box(corner, (40, 40, 12)), steps=1, suv_factor=1).warnings
+    warnings = generator.insert(image * 0.03, Box(corner, (40, 40, 12)), TumorRequest(steps=1), suv_factor=1).warnings
     for words in ("past the volume", "outside the body", "12 mm thin"):
         assert any(words in w for w in warnings), words
 
@@ -499,10 +508,10 @@ def test_variants_made_at_once_are_those_made_one_by_one(generator: TumorGenerat
     image = an_image()
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     seeds = (7, 8, 7)
-    results = generator.generate_many(prepared, seeds=seeds, steps=STEPS)
+    results = generator.generate_many(prepared, TumorRequest(steps=STEPS), seeds=seeds)
     assert [result.provenance["seed"] for result in results] == list(seeds)
     for seed, result in zip(seeds, results, strict=True):
-        alone = generator.generate(prepared, seed=seed, steps=STEPS)
+        alone = generator.generate(prepared, TumorRequest(steps=STEPS), seed=seed)
         assert bool(result.warnings) == bool(alone.warnings)
         change, other = (values(r.image).astype(np.float64) - values(image) for r in (result, alone))
         assert np.sqrt(np.mean((change - other) ** 2)) < 0.02 * np.sqrt(np.mean(other**2))
@@ -515,7 +524,7 @@ def test_variants_made_at_once_share_nothing_and_leave_the_input_alone(generator
     image = an_image()
     before = bits(image)
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
-    first, second = generator.generate_many(prepared, seeds=(1, 2), steps=1)
+    first, second = generator.generate_many(prepared, TumorRequest(steps=1), seeds=(1, 2))
     kept = bits(second.image)
     first.image[0, 0, 0] = 99.0
     np.testing.assert_array_equal(bits(second.image), kept)
@@ -526,19 +535,21 @@ def test_progress_and_cancel_count_the_steps_of_all_variants(generator: TumorGen
     image = an_image()
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     told: list[tuple[int, int, str]] = []
-    generator.generate_many(prepared, seeds=(1, 2, 3), steps=2, on_progress=lambda *step: told.append(step))
+    generator.generate_many(
+        prepared, TumorRequest(steps=2), seeds=(1, 2, 3), on_progress=lambda *step: told.append(step)
+    )
     assert told[0] == (0, 6, "sampling")
     assert [done for done, _, doing in told if doing == "sampling"] == [0, 3, 6]
     assert told[-1] == (6, 6, "done")
     asked = iter([False, True])
     with pytest.raises(CancelledError, match="after step 3 of 6"):
-        generator.generate_many(prepared, seeds=(1, 2, 3), steps=2, should_cancel=lambda: next(asked))
+        generator.generate_many(prepared, TumorRequest(steps=2), seeds=(1, 2, 3), should_cancel=lambda: next(asked))
 
 
 def test_the_time_of_a_batch_is_shared_by_its_variants(generator: TumorGenerator) -> None:
     image = an_image()
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
-    results = generator.generate_many(prepared, seeds=(1, 2), steps=1)
+    results = generator.generate_many(prepared, TumorRequest(steps=1), seeds=(1, 2))
     assert results[0].seconds["steps"] == results[1].seconds["steps"] > 0
     assert results[0].seconds["encode"] == prepared.seconds["encode"]
 
@@ -563,7 +574,9 @@ def test_a_bundle_is_sampled_its_own_way_unless_asked_otherwise(tiny_bundle_fold
     assert set(told) == {3}
     assert (own.provenance["steps"], own.provenance["solver"]) == (3, "heun")
     assert own.provenance["time_grid"] == pytest.approx([0, 0.2, 0.5, 1])
-    asked = generator.insert(image, a_box(image), seed=1, steps=2, solver="euler", suv_factor=1).provenance
+    asked = generator.insert(
+        image, a_box(image), TumorRequest(steps=2, solver="euler"), seed=1, suv_factor=1
+    ).provenance
     assert (asked["steps"], asked["solver"]) == (2, "euler")
     assert asked["time_grid"] == pytest.approx([0, 1 / 3, 1])
     generator.bundle.sampling = Sampling(3, "heun")

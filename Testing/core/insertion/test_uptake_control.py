@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
-from TumorGenCore import Box, TumorGenerator
 from TumorGenCore.insertion.uptake_control import MOST_GAIN, TissueChange, UptakeTarget, fit_gain
+
+from TumorGenCore import Box, TumorGenerator, TumorRequest
 
 NATIVE = np.array([1.0, 1.0, 2.0, -0.5])
 CHANGE = TissueChange(np.array([4.0, 2.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0, 0.5]))
@@ -51,12 +51,12 @@ def test_the_engine_obeys_within_five_percent_and_keeps_the_mask(engine, dtype, 
     image.SetSpacing((3.0, 3.0, 3.0))
     box = Box((36.0, 36.0, 36.0), (40.0, 40.0, 40.0))
     prepared = engine.prepare(image, box, suv_factor=factor)
-    plain = engine.generate(prepared, seed=1, steps=2)
+    plain = engine.generate(prepared, TumorRequest(steps=2), seed=1)
     inside = sitk.GetArrayFromImage(plain.mask) > 0
     assert inside.any()
     reached = UptakeTarget(measure, 1.0).of(sitk.GetArrayFromImage(plain.image)[inside] * factor)
     target = UptakeTarget(measure, 1.3 * reached)
-    asked = engine.generate(prepared, seed=1, steps=2, target=target)
+    asked = engine.generate(prepared, TumorRequest(steps=2, TARGET=target), seed=1)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(asked.mask), sitk.GetArrayFromImage(plain.mask))
     assert target.of(sitk.GetArrayFromImage(asked.image)[inside] * factor) == pytest.approx(target.suv, rel=0.05)
     assert asked.provenance["uptake_gain"] > 1
@@ -68,6 +68,6 @@ def test_a_target_below_the_tissue_is_answered_with_a_warning(engine):
     image = sitk.GetImageFromArray(np.full((24, 24, 24), 5.0, np.float32))
     image.SetSpacing((3.0, 3.0, 3.0))
     box = Box((36.0, 36.0, 36.0), (40.0, 40.0, 40.0))
-    result = engine.insert(image, box, seed=1, steps=2, suv_factor=1, target=UptakeTarget("max", 0.5))
+    result = engine.insert(image, box, TumorRequest(steps=2, suv_max=0.5), seed=1, suv_factor=1)
     assert sitk.GetArrayViewFromImage(result.mask).any()
     assert any("0.5 asked for" in line for line in result.warnings)

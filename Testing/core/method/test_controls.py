@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from TumorGenCore import Box, TumorGenerator
+from TumorGenCore import Box, TumorGenerator, TumorRequest
 from TumorGenCore.bundle.laws import SPECK_TRIES, FillLaw
 from TumorGenCore.bundle.model_bundle import ModelBundle, load_bundle
 from TumorGenCore.method.controls import FILL_TRIES, MOST_EDGE, TumorControls, measure_controls, search_fill
@@ -106,9 +106,9 @@ BOX = Box((36.0, 36.0, 36.0), (40.0, 40.0, 40.0))
 def test_a_model_without_controls_refuses_a_fill_and_bad_fills_are_named(tiny_bundle_folder, image):
     engine = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
     with pytest.raises(ValueError, match="cannot be asked for a fill"):
-        engine.insert(image, BOX, steps=1, suv_factor=1, fill=0.2)
+        engine.insert(image, BOX, TumorRequest(steps=1, fill=0.2), suv_factor=1)
     with pytest.raises(ValueError, match=r"fill is 1\.5"):
-        engine.insert(image, BOX, steps=1, suv_factor=1, fill=1.5)
+        engine.insert(image, BOX, TumorRequest(steps=1, fill=1.5), suv_factor=1)
 
 
 def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder, image, monkeypatch):
@@ -120,7 +120,9 @@ def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder
         law = FillLaw(median=median, spread=0.0)
         engine = TumorGenerator(replace(bundle, vector_field=field, fill=law), device="cpu")
         seen: list[int] = []
-        made = engine.insert(image, BOX, seed=2, steps=1, suv_factor=1, on_progress=lambda done, *_: seen.append(done))
+        made = engine.insert(
+            image, BOX, TumorRequest(steps=1), seed=2, suv_factor=1, on_progress=lambda done, *_: seen.append(done)
+        )
         assert max(seen) == 1
         return sitk.GetArrayFromImage(made.mask_probability)
 
@@ -132,6 +134,6 @@ def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder
 def test_the_engine_takes_the_nearest_tumor_and_says_what_it_missed(tiny_bundle_folder, image):
     bundle = load_bundle(tiny_bundle_folder)
     engine = TumorGenerator(replace(bundle, vector_field=field_with_controls(bundle)), device="cpu")
-    result = engine.insert(image, BOX, seed=2, steps=1, suv_factor=1, fill=0.9)
+    result = engine.insert(image, BOX, TumorRequest(steps=1, fill=0.9), seed=2, suv_factor=1)
     assert any("90 % asked for" in line for line in result.warnings)
     assert result.provenance["target_fill"] == 0.9

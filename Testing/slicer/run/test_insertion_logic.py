@@ -30,6 +30,7 @@ from scene_cases import (
     voxelCentersWorld,
     voxels,
 )
+from TumorGenCore.insertion.uptake_control import UptakeTarget
 
 from TumorGenCore.errors import (
     CancelledError,
@@ -37,7 +38,7 @@ from TumorGenCore.errors import (
     ModelBundleError,
     UnsupportedVolumeError,
 )
-from TumorGenCore.insertion.uptake_control import UptakeTarget
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.measures import measure_lesion
 from TumorGenCore.volumes.suv import PetUnits
 from TumorGenSlicerLib.run import insertion as insertionModule
@@ -120,7 +121,11 @@ def test_the_pixel_type_is_kept(scene, logic, tiny, dtype):
 def test_progress_goes_through_all_steps_on_the_callers_thread(scene, logic, tiny):
     seen = []
     logic.insertTumors(
-        aVolume(scene), [aRoi(scene)], seeds=[1, 2], **{**tiny, "steps": 3}, onProgress=lambda p: seen.append(p)
+        aVolume(scene),
+        [aRoi(scene)],
+        seeds=[1, 2],
+        onProgress=lambda p: seen.append(p),
+        **{**tiny, "request": TumorRequest(steps=3)},
     )
     assert [p.stepsInAll for p in seen] == [6] * len(seen)
     assert [p.stepsDone for p in seen] == sorted(p.stepsDone for p in seen)
@@ -136,7 +141,7 @@ def test_slicer_stays_alive_while_the_call_waits(scene, logic, tiny, monkeypatch
             self.processed += 1
 
     monkeypatch.setattr(slicer, "app", App(), raising=False)
-    logic.insertTumor(aVolume(scene), aRoi(scene), **{**tiny, "steps": 40})
+    logic.insertTumor(aVolume(scene), aRoi(scene), **{**tiny, "request": TumorRequest(steps=40)})
     assert slicer.app.processed > 1
 
 
@@ -195,7 +200,11 @@ def test_poor_variants_are_drawn_again_and_say_so(scene, logic, tiny):
     """The untrained networks reach no quality of 1, so every redraw is used up."""
     seen = []
     variants = logic.insertTumors(
-        aVolume(scene), [aRoi(scene)], seeds=[3, 4], leastQuality=1.0, onProgress=seen.append, **tiny
+        aVolume(scene),
+        [aRoi(scene)],
+        seeds=[3, 4],
+        onProgress=seen.append,
+        **{**tiny, "request": TumorRequest(steps=1, least_quality=1.0)},
     )
     assert len(variants) == len(logic.results) == 2
     assert {variant.seed for variant in variants} <= set(range(3, 9))
@@ -210,7 +219,9 @@ def test_without_a_least_quality_every_seed_is_kept(scene, logic, tiny):
     assert variant.seed == 3
     assert not any("poor" in line for line in variant.warnings)
     with pytest.raises(ValueError, match=r"least quality is 60"):
-        logic.insertTumors(aVolume(scene), [aRoi(scene)], leastQuality=60, **tiny)
+        logic.insertTumors(
+            aVolume(scene), [aRoi(scene)], **{**tiny, "request": TumorRequest(steps=1, least_quality=60)}
+        )
     assert len(logic.results) == 1
 
 
@@ -274,7 +285,9 @@ def test_every_tumor_gets_the_suv_that_is_asked_for(scene, logic, tiny):
     volume = aVolume(scene)
     rois = [aRoi(scene, (16, 16, 16), (-18, 0, 0)), aRoi(scene, (16, 16, 16), (18, 0, 0))]
     target = UptakeTarget("max", 14.0)
-    (variant,) = logic.insertTumors(volume, rois, seeds=[1], target=target, **{**tiny, "suvFactor": 2.0})
+    (variant,) = logic.insertTumors(
+        volume, rois, seeds=[1], **{**tiny, "suvFactor": 2.0, "request": TumorRequest(steps=1, TARGET=target)}
+    )
     for n in range(2):
         mask = segmentVoxels(variant.segmentationNode, variant.volumeNode, n)
         assert 2 * voxels(variant.volumeNode)[mask].max() == pytest.approx(14.0, rel=0.05)
@@ -335,7 +348,7 @@ def test_cancel_takes_effect_within_one_step_and_leaves_the_scene_as_it_was(scen
     volume, roi = aVolume(scene), aRoi(scene)
     state = sceneState(scene)
     onStep(3, lambda job: run.cancel())
-    run = logic.startInsertion(volume, [roi], **{**tiny, "steps": 500})
+    run = logic.startInsertion(volume, [roi], **{**tiny, "request": TumorRequest(steps=500)})
     with pytest.raises(CancelledError):
         finish(run)
     assert run.progress.stepsDone == 3
@@ -377,14 +390,14 @@ def test_what_progress_raises_cancels_the_run(scene, logic, tiny):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        logic.insertTumor(volume, roi, **{**tiny, "steps": 100_000}, onProgress=stop)
+        logic.insertTumor(volume, roi, onProgress=stop, **{**tiny, "request": TumorRequest(steps=100000)})
     assert sceneState(scene) == state
     logic.insertTumor(volume, roi, **tiny)  # the worker is free again
 
 
 def test_a_second_run_is_refused_while_one_is_under_way(scene, logic, tiny):
     volume, roi = aVolume(scene), aRoi(scene)
-    run = logic.startInsertion(volume, [roi], **{**tiny, "steps": 100_000})
+    run = logic.startInsertion(volume, [roi], **{**tiny, "request": TumorRequest(steps=100000)})
     for other in (logic, InsertionLogic(scene)):
         with pytest.raises(BusyError, match="under way"):
             other.startInsertion(volume, [roi], **tiny)
@@ -395,7 +408,7 @@ def test_a_second_run_is_refused_while_one_is_under_way(scene, logic, tiny):
 
 
 def test_shutdown_during_a_run_waits_for_its_end(scene, logic, tiny):
-    run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **{**tiny, "steps": 100_000})
+    run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **{**tiny, "request": TumorRequest(steps=100000)})
     logic.shutdown()
     assert run.isFinished
     with pytest.raises(CancelledError):
@@ -445,7 +458,7 @@ def test_whatever_fails_in_making_nodes_all_of_them_are_taken_back(scene, logic,
 
 
 def test_closing_the_scene_stops_the_run_and_nothing_is_added(scene, logic, tiny, onStep):
-    run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **{**tiny, "steps": 100_000})
+    run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **{**tiny, "request": TumorRequest(steps=100000)})
     scene.Clear(0)
     state = set(sceneState(scene))
     assert run.wait(60)  # it would take hours otherwise

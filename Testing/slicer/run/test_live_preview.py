@@ -14,7 +14,7 @@ from scene_cases import addRoi, addVolume, aRoi, aVolume, bits, matrix, noise, s
 
 from TumorGenCore.errors import CancelledError, InvalidBoxError
 from TumorGenCore.insertion.generator import TumorGenerator
-from TumorGenCore.insertion.uptake_control import UptakeTarget
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenSlicerLib.run.live_preview import (
     DRAG_SECONDS,
     LIMIT_SECONDS,
@@ -148,7 +148,7 @@ def test_a_preview_is_the_tumor_that_a_run_with_as_many_steps_makes(scene, logic
     result = logic.startPreview(volume, roi, **arguments).result()
     shown = PreviewNodes(scene)
     shown.show(volume, result, factor)
-    synthetic, segmentation = logic.insertTumor(volume, roi, solver="adams", **arguments)
+    synthetic, segmentation = logic.insertTumor(volume, roi, TumorRequest(solver="adams"), **arguments)
     previewNode = scene.GetFirstNodeByName("Tumor preview")
     # Its patch is read from a part of the volume, whose origin is rounded differently.
     np.testing.assert_allclose(
@@ -188,7 +188,7 @@ def test_a_prepared_box_serves_every_seed_and_no_other_box_or_voxels(scene, logi
     volume, roi = aVolume(scene), aRoi(scene)
     one = logic.startPreview(volume, roi, seed=1, **quick).result()
     two = logic.startPreview(volume, roi, seed=2, **quick).result()
-    hot = logic.startPreview(volume, roi, seed=2, target=UptakeTarget("max", 30.0), **quick).result()
+    hot = logic.startPreview(volume, roi, TumorRequest(suv_max=30.0), seed=2, **quick).result()
     assert len(calls) == 1
     assert not np.array_equal(one.voxels, two.voxels)
     assert not np.array_equal(hot.voxels, two.voxels)
@@ -260,7 +260,7 @@ def test_a_preview_is_cancelled_at_its_next_step(scene, logic, quick, monkeypatc
         return len(asked) > 5
 
     monkeypatch.setattr(Job, "isCancelled", property(isCancelled))
-    preview = logic.startPreview(volume, roi, **{**quick, "steps": 100_000})
+    preview = logic.startPreview(volume, roi, **{**quick, "request": TumorRequest(steps=100000)})
     with pytest.raises(CancelledError):
         preview.result()
 
