@@ -91,9 +91,9 @@ class Engine:
 
     def __init__(self, bundle: ModelBundle, device: torch.device) -> None:
         self.bundle = bundle
-        for network in self._networks():
+        for network in self.networks():
             use_fused(network)
-        self._move(device)
+        self.move(device)
 
     @torch.inference_mode()
     def encode(
@@ -204,7 +204,7 @@ class Engine:
     def _encoded(
         self, x: torch.Tensor, inside: torch.Tensor, box_latent: torch.Tensor, seconds: dict[str, float]
     ) -> EncodedBox:
-        vae, mean, deviation = self.bundle.vae, self._mean, self._deviation
+        vae, mean, deviation = self.bundle.vae, self.latent_mean, self.latent_deviation
         with autocast(self.device):
             with timed(seconds, "encode"):
                 z_1 = vae.encode(x).float()
@@ -243,7 +243,9 @@ class Engine:
         """One tumor of x_1 = [z, m], (1, c + 1, k, j, i)."""
         with autocast(self.device):
             with timed(seconds, "decode"):
-                decoded, features = self.bundle.vae.decode_with_features(x[:, :-1] * self._deviation + self._mean)
+                decoded, features = self.bundle.vae.decode_with_features(
+                    x[:, :-1] * self.latent_deviation + self.latent_mean
+                )
             with timed(seconds, "refine"):
                 refined = self.refine(x[:, -1:].clamp(-1, 1), features)
                 made = (self.bundle.scale.to_suv(decoded.float()), refined)
@@ -289,10 +291,10 @@ class Engine:
         made = None
         if before != CPU:
             try:
-                self._move(CPU)
+                self.move(CPU)
                 made = self._attempt(compute)
             finally:
-                self._move(before)
+                self.move(before)
         if made is None:
             raise InvalidBoxError(
                 "This computer's free memory does not suffice for the box; draw it smaller, or close other programs."
@@ -302,16 +304,18 @@ class Engine:
     def _cpu_notice(self) -> str:
         return f"The memory of {self.device} did not suffice for the box; it was computed on the processor."
 
-    def _move(self, device: torch.device) -> None:
+    def move(self, device: torch.device) -> None:
+        """Let the networks compute on another device."""
         self.device = device
-        for network in self._networks():
+        for network in self.networks():
             # MPS has no such layout.
             (network if device.type == "mps" else channels_last(network)).to(device)
         shape = (1, -1, 1, 1, 1)
-        self._mean = torch.tensor(self.bundle.latent_mean, device=device).reshape(shape)
-        self._deviation = torch.tensor(self.bundle.latent_deviation, device=device).reshape(shape)
+        self.latent_mean = torch.tensor(self.bundle.latent_mean, device=device).reshape(shape)
+        self.latent_deviation = torch.tensor(self.bundle.latent_deviation, device=device).reshape(shape)
 
-    def _networks(self) -> tuple[torch.nn.Module, ...]:
+    def networks(self) -> tuple[torch.nn.Module, ...]:
+        """Those that are moved from device to device."""
         return (self.bundle.vae, self.bundle.vector_field, self.bundle.mask_refiner)
 
 

@@ -1,4 +1,4 @@
-"""Asking for a fill of the box and an uptake: numbers, search, network, and the engine's obedience."""
+"""Asking for a fill of the box and an uptake: numbers, network, and the engine's obedience."""
 
 from dataclasses import replace
 
@@ -8,9 +8,10 @@ import SimpleITK as sitk
 import torch
 
 from TumorGenCore import Box, TumorGenerator, TumorRequest
-from TumorGenCore.bundle.laws import SPECK_TRIES, FillLaw
+from TumorGenCore.bundle.laws import FillLaw
 from TumorGenCore.bundle.model_bundle import ModelBundle, load_bundle
-from TumorGenCore.method.controls import FILL_TRIES, MOST_EDGE, TumorControls, measure_controls, search_fill
+from TumorGenCore.bundle.tuning import Tuning
+from TumorGenCore.method.controls import MOST_EDGE, TumorControls, measure_controls
 from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.method.vector_field import VectorField
 
@@ -35,36 +36,6 @@ def test_a_ball_in_a_box_is_measured():
     assert found.fill == pytest.approx(4 / 3 * np.pi * 10**3 / 24**3, rel=0.02)
     assert found.suv == 7.0
     assert measure_controls(ball * 1.0, np.zeros_like(ball), coverage) == TumorControls()
-
-
-@pytest.mark.parametrize("law", [lambda c: 0.5 * c, lambda c: c**0.7 / 3, lambda c: min(2 * c, 0.4), lambda c: 0.1 * c])
-@pytest.mark.parametrize("fill", [0.02, 0.1, 0.3])
-def test_the_search_finds_what_a_steady_model_can_do(law, fill):
-    calls = []
-
-    def grow(asked):
-        calls.append(asked)
-        return law(asked)
-
-    assert search_fill(grow, float, fill, 0.05) == pytest.approx(fill, rel=0.05)
-    assert len(calls) <= FILL_TRIES
-
-
-def test_the_search_comes_near_where_the_model_cannot():
-    assert search_fill(lambda asked: min(asked, 0.2), float, 0.5, 0.05) == pytest.approx(0.2)
-    assert search_fill(lambda asked: 0.0, float, 0.5, 0.05) == 0.0
-
-
-@pytest.mark.parametrize(("law", "fill"), [(lambda asked: 0.01 * asked, 0.5), (lambda asked: 0.3 + asked, 0.05)])
-def test_the_search_grows_no_tumor_twice(law, fill):
-    calls = []
-
-    def grow(asked):
-        calls.append(asked)
-        return law(asked)
-
-    search_fill(grow, float, fill, 0.05)
-    assert len(set(calls)) == len(calls) < FILL_TRIES
 
 
 def stirred(network: VectorField) -> VectorField:
@@ -111,14 +82,15 @@ def test_a_model_without_controls_refuses_a_fill_and_bad_fills_are_named(tiny_bu
         engine.insert(image, BOX, TumorRequest(steps=1, fill=1.5), suv_factor=1)
 
 
-def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder, image, monkeypatch):
+def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder, image):
     bundle = load_bundle(tiny_bundle_folder)
     field = stirred(field_with_controls(bundle))
 
     def grown(median: float, speck_share: float) -> np.ndarray:
-        monkeypatch.setattr("TumorGenCore.insertion.generator.SPECK_SHARE", speck_share)
         law = FillLaw(median=median, spread=0.0)
-        engine = TumorGenerator(replace(bundle, vector_field=field, fill=law), device="cpu")
+        engine = TumorGenerator(
+            replace(bundle, vector_field=field, fill=law, tuning=Tuning(speck_share=speck_share)), device="cpu"
+        )
         seen: list[int] = []
         made = engine.insert(
             image, BOX, TumorRequest(steps=1), seed=2, suv_factor=1, on_progress=lambda done, *_: seen.append(done)
@@ -126,8 +98,8 @@ def test_a_speck_is_grown_again_of_more_than_was_drawn_for_it(tiny_bundle_folder
         assert max(seen) == 1
         return sitk.GetArrayFromImage(made.mask_probability)
 
-    never, always = 0.0, 1e9
-    np.testing.assert_array_equal(grown(0.04, always), grown(SPECK_TRIES[-1] * 0.04, never))
+    never, always = 1e-9, 1e9
+    np.testing.assert_array_equal(grown(0.04, always), grown(Tuning().speck_tries[-1] * 0.04, never))
     assert not np.array_equal(grown(0.04, never), grown(0.04, always))
 
 
@@ -136,4 +108,4 @@ def test_the_engine_takes_the_nearest_tumor_and_says_what_it_missed(tiny_bundle_
     engine = TumorGenerator(replace(bundle, vector_field=field_with_controls(bundle)), device="cpu")
     result = engine.insert(image, BOX, TumorRequest(steps=1, fill=0.9), seed=2, suv_factor=1)
     assert any("90 % asked for" in line for line in result.warnings)
-    assert result.provenance["target_fill"] == 0.9
+    assert result.provenance["request"]["fill"] == 0.9
