@@ -1,26 +1,35 @@
-"""What command lines of TumorGen have in common: kinds of arguments, each refused with what it should be."""
+"""Options that front ends share, and what the options ask for. Imports neither numpy nor torch: help shall be quick."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from TumorGenCore.bundle.folders import DEFAULT_BUNDLE
+from TumorGenCore.errors import InvalidRequestError
+from TumorGenCore.insertion.request import TumorRequest, check_seeds
 from TumorGenCore.method.solver_names import SOLVERS
 
 if TYPE_CHECKING:
-    from TumorGenCore.insertion.uptake_control import UptakeTarget
+    from TumorGenCore.volumes.geometry import Box
 
 __all__ = [
+    "add_device",
+    "add_insertion_options",
     "add_least_quality",
+    "add_model",
+    "add_report_options",
     "add_sampling",
-    "add_tumor_wishes",
+    "asked_box",
+    "asked_seeds",
     "join_box",
-    "least_quality",
     "positive_number",
     "seed_number",
-    "share",
-    "uptake_target",
+    "tumor_request",
 ]
 
 
@@ -33,18 +42,12 @@ def positive_number(text: str) -> int:
 
 
 def seed_number(text: str) -> int:
-    """A seed of the noise: 0 to 2^63 - 1."""
+    """A seed of the noise."""
     value = int(text)
-    if not 0 <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 2^63 - 1")
-    return value
-
-
-def share(text: str) -> float:
-    """A number between 0 and 1, neither of them."""
-    value = float(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    try:
+        check_seeds([value])
+    except InvalidRequestError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return value
 
 
@@ -59,44 +62,42 @@ def join_box(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def add_tumor_wishes(parser: argparse.ArgumentParser) -> None:
-    """``--suv-max`` or ``--suv-mean``: how hot the tumor shall be; ``--fill``: how much of the box it shall fill."""
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """What every command has: how it reports, and how it refuses a value."""
+    parser.set_defaults(refuse=parser.error)
+    parser.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of what failed")
+
+
+def add_insertion_options(parser: argparse.ArgumentParser) -> None:
+    """Where tumors shall be, how many, of which seeds and kind, and by which model."""
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="center and edge lengths, mm")
+    where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
+    parser.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumor (default: 0)")
+    parser.add_argument(
+        "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
+    )
+    add_sampling(parser)
+    add_least_quality(parser, "0.9 with --variants, none without; 0 takes all")
     uptake = parser.add_mutually_exclusive_group()
     uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumor shall have")
     uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumor shall have")
-    parser.add_argument("--fill", type=share, metavar="SHARE", help="share of the box's volume that shall be tumor")
-
-
-def uptake_target(options: argparse.Namespace) -> UptakeTarget | None:
-    """What the options of ``add_tumor_wishes`` ask for.
-
-    Raises:
-        ValueError: an SUV that is not a positive number.
-    """
-    from TumorGenCore.insertion.uptake_control import UptakeTarget  # here: scipy would slow every command's start
-
-    if options.suv_max is not None:
-        return UptakeTarget("max", options.suv_max)
-    return None if options.suv_mean is None else UptakeTarget("mean", options.suv_mean)
-
-
-def quality_number(text: str) -> float:
-    """A quality: 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
-    return value
+    parser.add_argument("--fill", type=float, metavar="SHARE", help="share of the box's volume that shall be tumor")
+    parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
+    add_model(parser)
+    add_device(parser)
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
     """``--steps`` and ``--solver``, None where the model's own is taken."""
-    parser.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
+    parser.add_argument("--steps", type=int, help="sampling steps (default: the model's own)")
     parser.add_argument("--solver", choices=SOLVERS, help="default: the model's own")
 
 
-def add_least_quality(
-    parser: argparse.ArgumentParser, default: str = "0.9 with --variants, none without; 0 takes all"
-) -> None:
+def add_least_quality(parser: argparse.ArgumentParser, default: str) -> None:
     """``--least-quality``: how good a tumor must be, or it is drawn again.
 
     Args:
@@ -105,20 +106,61 @@ def add_least_quality(
     """
     parser.add_argument(
         "--least-quality",
-        type=quality_number,
+        type=float,
         metavar="Q",
         help=f"draw tumors of a lower quality (0 to 1) again, with other seeds (default: {default})",
     )
 
 
-def least_quality(options: argparse.Namespace) -> float | None:
-    """What ``--least-quality`` asks for; without it, ``GOOD_QUALITY`` where several variants are made.
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """``--model``; the environment's TUMORGEN_MODEL is its default."""
+    bundle = os.environ.get("TUMORGEN_MODEL", DEFAULT_BUNDLE)
+    parser.add_argument("--model", default=bundle, help="bundle name or folder (default: %(default)s)")
 
-    One tumor of one seed is not drawn again unless asked for: the same seed gives the same tumor.
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """``--device``."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
+
+
+def tumor_request(options: argparse.Namespace) -> TumorRequest:
+    """What the options ask of a tumor; a value that cannot be used is wrong usage.
+
+    Without ``--least-quality``, ``GOOD_QUALITY`` is asked for where several variants are made. One tumor of one seed is
+    not drawn again unless asked for: the same seed gives the same tumor.
     """
-    from TumorGenCore.lesions.quality import GOOD_QUALITY  # here: scipy would slow every command's start
+    asked = dict(vars(options))
+    if asked["least_quality"] is None and asked.get("variants", 1) > 1:
+        from TumorGenCore.lesions.quality import GOOD_QUALITY  # here: scipy would slow every command's start
 
-    if options.least_quality is None and options.variants > 1:
-        return GOOD_QUALITY
-    asked: float | None = options.least_quality
-    return asked
+        asked["least_quality"] = GOOD_QUALITY
+    with _wrong_usage(options):
+        return TumorRequest.parse(asked)
+
+
+def asked_seeds(options: argparse.Namespace) -> range:
+    """One seed a variant, from ``--seed`` on; more than there are is wrong usage."""
+    seeds = range(options.seed, options.seed + options.variants)
+    with _wrong_usage(options):
+        check_seeds((seeds.start, seeds.stop - 1))
+    return seeds
+
+
+def asked_box(options: argparse.Namespace) -> Box:
+    """The box of ``--box`` or ``--roi``.
+
+    Raises:
+        InvalidBoxError: neither leads to a box that can be used.
+    """
+    from TumorGenCore.volumes.volume_io import parse_box, read_box
+
+    return read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
+
+
+@contextmanager
+def _wrong_usage(options: argparse.Namespace) -> Iterator[None]:
+    """A refused value ends the program as any other wrong usage does."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        options.refuse(str(error))
