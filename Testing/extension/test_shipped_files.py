@@ -14,7 +14,7 @@ SHIPPED = {"TumorGenCore": "TumorGenCore", "TumorGenSlicer": ".", "Resources/Mod
 
 
 #: Of the core, what the extension goes without: the laboratory, the command line and its work.
-NOT_SHIPPED = {"training", "evaluation", "cohort", "cli", "cli.py"}
+NOT_SHIPPED = {"training", "evaluation", "cohort", "cli"}
 
 
 def files(folder: Path) -> set[Path]:

@@ -1,13 +1,15 @@
-"""Where model bundles live and what they are called. Needs no torch, so that a list of them costs nothing."""
+"""Where model bundles live and what they are called. Needs no torch, and numpy only for ``bundle_sampling``."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from TumorGenCore.errors import ModelBundleError
-from TumorGenCore.method.schedule import Sampling
+
+if TYPE_CHECKING:
+    from TumorGenCore.method.schedule import Sampling
 
 __all__ = [
     "DEFAULT_BUNDLE",
@@ -86,6 +88,8 @@ def bundle_sampling(name_or_path: str | Path) -> Sampling:
     Raises:
         ModelBundleError: there is no such bundle, or its metadata cannot be read.
     """
+    from TumorGenCore.method.schedule import Sampling  # here: command lines, which name the bundle, start quickly
+
     folder = bundle_folder(name_or_path)
     try:
         return Sampling.parse(read_metadata(folder)[0]["tumorgen"].get("sampling", {}))

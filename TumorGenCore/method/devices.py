@@ -9,6 +9,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from TumorGenCore.errors import InvalidRequestError
+
 __all__ = [
     "autocast",
     "channels_last",
@@ -35,16 +37,24 @@ def pick_device(name: str = "auto") -> torch.device:
         name: ``auto`` takes CUDA, else MPS, else the CPU; otherwise PyTorch's name, such as ``cuda:1``.
 
     Raises:
-        ValueError: a device that this machine does not have.
+        InvalidRequestError: a device that this machine does not have.
     """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    kind = name.split(":")[0]
-    if not available.get(kind, False):
+    if not (available.get(name.split(":")[0], False) and _is_here(name)):
         usable = ", ".join(k for k, yes in available.items() if yes)
-        raise ValueError(f"The device {name!r} is not available here; use auto or one of: {usable}.")
+        raise InvalidRequestError(f"The device {name!r} is not available here; use auto or one of: {usable}.")
     return torch.device(name)
+
+
+def _is_here(name: str) -> bool:
+    """Whether a device of a kind that is here is one that is counted: ``cuda:1`` needs two."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:  # The number is none.
+        return False
+    return device.type != "cuda" or (device.index or 0) < torch.cuda.device_count()
 
 
 def computes_bfloat16(device: torch.device) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.method.solver_names import Solver, check_solver
 
 __all__ = ["Sampling", "shifted_times", "time_grid"]
@@ -84,13 +85,16 @@ class Sampling:
         """A copy with the steps and solver that a user wants; None keeps the bundle's own.
 
         Raises:
-            ValueError: steps or solver that cannot be used.
+            InvalidRequestError: steps or solver that cannot be used.
         """
-        return replace(
-            self,
-            steps=self.steps if steps is None else steps,
-            solver=self.solver if solver is None else solver,
-        )
+        try:
+            return replace(
+                self,
+                steps=self.steps if steps is None else steps,
+                solver=self.solver if solver is None else solver,
+            )
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from error
 
     @property
     def is_uniform(self) -> bool:

@@ -172,11 +172,11 @@ def read_config(kind: type[T], path: Path) -> T:
     """Read a run's settings; what the file leaves out keeps its default.
 
     Raises:
-        TrainingDataError: not JSON, a name that no setting has, or a value of the wrong kind.
+        TrainingDataError: not JSON, a name that no setting has, or a value of the wrong kind or that cannot be used.
     """
     try:
         values = json.loads(Path(path).read_text())
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise TrainingDataError(f"The configuration {Path(path).name} cannot be read: {error}.") from error
     if not isinstance(values, dict):
         raise TrainingDataError(f"The configuration {Path(path).name} must be a JSON object of settings.")
@@ -201,4 +201,7 @@ def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
         elif isinstance(value, list) and typing.get_origin(hints[name]) is tuple:
             value = tuple(value)
         arguments[name] = value
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except ValueError as error:
+        raise TrainingDataError(f"The configuration's {where or 'values'} cannot be used: {error}") from error

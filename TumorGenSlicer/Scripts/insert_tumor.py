@@ -16,17 +16,13 @@ Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupte
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -38,107 +34,116 @@ for _folder in Path(__file__).resolve().parents[1:3]:
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))
 
-from TumorGenCore.bundle.folders import DEFAULT_BUNDLE  # noqa: E402
-from TumorGenCore.command_arguments import (  # noqa: E402
-    add_least_quality,
-    add_sampling,
-    add_tumor_wishes,
+from TumorGenCore.console.arguments import (  # noqa: E402
+    add_insertion_options,
+    add_report_options,
+    asked_box,
+    asked_seeds,
     join_box,
-    least_quality,
-    positive_number,
-    seed_number,
-    uptake_target,
+    tumor_request,
 )
-from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy  # noqa: E402
-from TumorGenCore.interrupts import StopRequest, remembered_interrupts  # noqa: E402
-from TumorGenCore.volumes.geometry import Grid, ras_to_lps  # noqa: E402
-from TumorGenCore.volumes.markups import parse_box, read_box  # noqa: E402
-from TumorGenCore.volumes.provenance_file import provenance_path  # noqa: E402
-from TumorGenCore.volumes.read import read_volume  # noqa: E402
-from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES  # noqa: E402
-from TumorGenCore.volumes.volume import PetVolume  # noqa: E402
-from TumorGenCore.volumes.write import write_segmentation, write_volume  # noqa: E402
+from TumorGenCore.console.report import Report  # noqa: E402
+from TumorGenCore.console.running import FACTOR_REMEDY, run_command  # noqa: E402
+from TumorGenCore.console.timing import Timing  # noqa: E402
+from TumorGenCore.console.variants import describe_variant, say_variants  # noqa: E402
+from TumorGenCore.errors import InvalidRequestError  # noqa: E402
+from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps  # noqa: E402
+from TumorGenCore.volumes.volume_io import (  # noqa: E402
+    READABLE_SUFFIXES,
+    PetVolume,
+    provenance_path,
+    read_volume,
+    write_segmentation,
+    write_volume,
+)
 from TumorGenSlicerLib.run.dependencies import ensureDependencies  # noqa: E402
-from TumorGenSlicerLib.run.logic import InsertionLogic, Progress, Variant  # noqa: E402
+from TumorGenSlicerLib.run.logic import InsertionLogic, Variant  # noqa: E402
 from TumorGenSlicerLib.scene.geometry import addBoxNode, addVolumeNode, voxelArray  # noqa: E402
 from TumorGenSlicerLib.scene.result_nodes import tumorMask  # noqa: E402
 from TumorGenSlicerLib.scene.units import setUnits  # noqa: E402
 
-_DONE, _FAILED, _INTERRUPTED = 0, 1, 130
-_FACTOR_REMEDY = "The option is --suv-factor."
+if TYPE_CHECKING:
+    from TumorGenCore.insertion.request import TumorRequest
+
+__all__ = ["main"]
+
+_PROGRAM = "insert_tumor"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; returns the exit status."""
     try:
         options = _parser().parse_args(join_box(arguments))
-    except SystemExit as usage:
+        return run_command(_PROGRAM, options, _insert)
+    except SystemExit as usage:  # Slicer would go on without a window and without a word.
         return int(usage.code or 0)
-    try:
-        with remembered_interrupts() as interrupted:
-            report = _insert(options, interrupted)
-    except (KeyboardInterrupt, CancelledError):
-        return _fail(options, "Interrupted; nothing was written.", _INTERRUPTED)
-    except (TumorGenError, OSError, ValueError) as error:
-        return _fail(options, with_remedy(error, _FACTOR_REMEDY), _FAILED)
-    except Exception as error:  # Slicer would go on without a window and without a word.
-        return _fail(options, f"Unexpected {type(error).__name__}: {error}", _FAILED)
-    if options.json:
-        print(json.dumps(report), flush=True)
-    return _DONE
 
 
-def _insert(options: argparse.Namespace, interrupted: StopRequest) -> dict[str, Any]:
+def _insert(options: argparse.Namespace, report: Report) -> None:
+    request, seeds = tumor_request(options), asked_seeds(options)
     output = options.output.resolve()
     _checkOutput(output, options.input.resolve())
-    box = read_box(options.roi) if options.roi else parse_box(options.box, options.frame)
-    target = uptake_target(options)
+    box = asked_box(options)
     ensureDependencies(prompt=False)
-    seconds: dict[str, float] = {}
-    clock = time.perf_counter()
-    with warnings.catch_warnings():
+    timing = Timing()
+    with timing.part("read"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # What is to be said of the units comes with the results.
         volume = read_volume(options.input, options.suv_factor)
-    seconds["read"] = time.perf_counter() - clock
-    clock = time.perf_counter()
     stem = _stem(options.input)
+    with timing.part("insert"):
+        variants = _drawn(volume, box, stem, seeds, request, options, report)
+    for line in (line for variant in variants for line in variant.warnings):
+        report.warn(line)
+    with timing.part("write"):
+        files = _write(variants, volume, output, stem)
+    report.values = {
+        "seconds": timing.seconds,
+        "variants": [
+            describe_variant(variant.seed, variant.measures, variant.quality, variant.partSeconds, paths)
+            for variant, paths in zip(variants, files, strict=True)
+        ],
+    }
+    say_variants(report)
+
+
+def _drawn(
+    volume: PetVolume,
+    box: Box,
+    name: str,
+    seeds: Sequence[int],
+    request: TumorRequest,
+    options: argparse.Namespace,
+    report: Report,
+) -> list[Variant]:
+    """One variant a seed in the scene, the best first."""
+    from TumorGenCore.insertion.uptake_control import UptakeTarget
+
     scene = _scene()
-    volumeNode = addVolumeNode(scene, stem, volume.image)
+    volumeNode = addVolumeNode(scene, name, volume.image)
     setUnits(volumeNode, volume.units)
     roiNode = addBoxNode(scene, "Box", ras_to_lps(box.center_lps), box.size_mm, ras_to_lps(np.transpose(box.axes)).T)
-    isShown = sys.stderr.isatty() and not options.json
-
-    def follow(progress: Progress) -> None:
-        interrupted.stop()
-        if isShown:
-            _showProgress(progress)
-
     logic = InsertionLogic(scene)
-    logic.factorRemedy = _FACTOR_REMEDY
-    variants = logic.insertTumors(
+    logic.factorRemedy = FACTOR_REMEDY
+    target = request.target
+    return logic.insertTumors(
         volumeNode,
         [roiNode],
-        seeds=range(options.seed, options.seed + options.variants),
-        steps=options.steps,
-        solver=options.solver,
+        seeds=seeds,
+        steps=request.steps,
+        solver=request.solver,
         model=options.model,
         device=options.device,
-        target=target,
-        fill=options.fill,
-        leastQuality=least_quality(options),
-        onProgress=follow,
+        target=None if target is None else UptakeTarget(target.measure, target.suv),
+        fill=request.fill,
+        leastQuality=request.least_quality,
+        onProgress=lambda progress: report.progress(progress.stepsDone, progress.stepsInAll, progress.text),
     )
-    seconds["insert"] = time.perf_counter() - clock
-    clock = time.perf_counter()
-    files = _write(variants, volume, output, stem)
-    seconds["write"] = time.perf_counter() - clock
-    return _report(options, variants, files, seconds)
 
 
 def _checkOutput(output: Path, source: Path) -> None:
     """Refuse before any work a folder that cannot take the results. Their names are never the input's own."""
     if output == source:
-        raise ValueError(f"{output} is the input; give another folder for the results.")
+        raise InvalidRequestError(f"{output} is the input; give another folder for the results.")
     existing = next(folder for folder in (output, *output.parents) if folder.exists())
     if not existing.is_dir():
         raise NotADirectoryError(f"{existing} is a file; give a folder for the results.")
@@ -174,47 +179,6 @@ def _write(variants: Sequence[Variant], volume: PetVolume, output: Path, stem: s
         raise
 
 
-def _report(
-    options: argparse.Namespace, variants: Sequence[Variant], files: Sequence[list[Path]], seconds: dict[str, float]
-) -> dict[str, Any]:
-    """Say what was made; returns it for machines."""
-    remarks = list(dict.fromkeys(line for variant in variants for line in variant.warnings))
-    entries = []
-    for variant, paths in zip(variants, files, strict=True):
-        figures = {
-            key: round(value, 3) if math.isfinite(value) else None for key, value in asdict(variant.measures).items()
-        }
-        quality = variant.quality.as_dict()
-        entries.append({"seed": variant.seed, **figures, "quality": quality, "files": [str(path) for path in paths]})
-        if not options.json:
-            size, hottest = figures["volume_ml"], figures["suv_max"]
-            print(f"Synthetic tumor, seed {variant.seed}: {size} ml, SUVmax {hottest}, quality {quality['total']:.2f}")
-            for line in (*quality["reasons"], *quality["left_out"]):
-                print(f"  {line}")
-            for path in paths:
-                print(f"  {path}")
-    if not options.json:
-        print("Time: " + ", ".join(f"{part} {value:.2f} s" for part, value in seconds.items()))
-        print("Synthetic, not for diagnosis.", flush=True)
-        for line in remarks:
-            print(f"Warning: {line}", file=sys.stderr, flush=True)
-    return {"variants": entries, "seconds": seconds, "warnings": remarks}
-
-
-def _fail(options: argparse.Namespace, message: str, status: int) -> int:
-    line = " ".join(message.split())
-    if options.json:
-        print(json.dumps({"error": line}), flush=True)
-    print(f"insert_tumor: {line}", file=sys.stderr, flush=True)
-    return status
-
-
-def _showProgress(progress: Progress) -> None:
-    done = progress.stepsDone == progress.stepsInAll
-    text = f"{progress.text}, {progress.stepsDone} of {progress.stepsInAll} steps in all"
-    print(f"\r{text:<78}", end="\n" if done else "", file=sys.stderr, flush=True)
-
-
 def _stem(path: Path) -> str:
     name = path.resolve().name
     suffix = next((suffix for suffix in READABLE_SUFFIXES if name.lower().endswith(suffix)), "")
@@ -223,28 +187,15 @@ def _stem(path: Path) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="insert_tumor",
+        prog=_PROGRAM,
         description="Synthetic tumors with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
     )
     parser.add_argument(
         "--input", type=Path, required=True, metavar="PET", help="NIfTI, NRRD, MHA, or the folder of a DICOM PET series"
     )
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
-    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="center and edge lengths, mm")
-    parser.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="made if it does not exist")
-    parser.add_argument(
-        "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
-    )
-    add_least_quality(parser)
-    parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumor (default: 0)")
-    add_sampling(parser)
-    parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle name or folder (default: %(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
-    parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
-    add_tumor_wishes(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
+    add_insertion_options(parser)
+    add_report_options(parser)
     return parser
 
 

@@ -16,6 +16,7 @@ import torch
 from TumorGenCore import ModelBundleError
 from TumorGenCore.bundle.folders import bundle_sampling
 from TumorGenCore.bundle.model_bundle import load_bundle, save_bundle
+from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.method.schedule import Sampling, shifted_times, time_grid
 from TumorGenCore.method.solver import integrate
 
@@ -84,9 +85,9 @@ def test_what_is_not_asked_for_is_the_bundles_own() -> None:
     assert own.asked(6) == Sampling(6, "heun", 2.0)
     assert own.asked(solver="euler") == Sampling(4, "euler", 2.0)
     assert Sampling(4, mask_noise=0.3).asked(6) == Sampling(6, mask_noise=0.3)
-    with pytest.raises(ValueError, match="steps is 0"):
+    with pytest.raises(InvalidRequestError, match="steps is 0"):
         own.asked(0)
-    with pytest.raises(ValueError, match="solver is 'dpm'; use 'euler' or 'heun' or 'adams'"):
+    with pytest.raises(InvalidRequestError, match="solver is 'dpm'; use 'euler' or 'heun' or 'adams'"):
         own.asked(solver="dpm")  # type: ignore[arg-type]
 
 

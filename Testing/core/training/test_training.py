@@ -419,6 +419,7 @@ def test_settings_that_a_file_leaves_out_keep_their_defaults(tmp_path):
         ({"loop": {"stepps": 3}}, r"\['stepps'\] in loop"),
         ({"loop": 3}, "loop is 3"),
         ({"loop": {"steps": "many"}}, "steps is 'many'"),
+        ({"scale": {"knee_suv": -1}}, "scale cannot be used: knee_suv -1"),
         ([1, 2], "must be a JSON object"),
     ],
 )
@@ -427,8 +428,9 @@ def test_settings_that_do_not_exist_or_fit_are_refused(tmp_path, values, named):
         read_config(AutoencoderRun, config(tmp_path, values))
 
 
-def test_file_that_is_no_json_is_refused(tmp_path):
-    (tmp_path / "run.json").write_text("{steps: 3")
+@pytest.mark.parametrize("content", [b"{steps: 3", b"\xff\xfe"])
+def test_file_that_is_no_json_is_refused(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(TrainingDataError, match=r"run\.json cannot be read"):
         read_config(AutoencoderRun, tmp_path / "run.json")
 

@@ -108,7 +108,7 @@ def test_poor_variants_are_drawn_again_and_each_says_how_good_it_is(run):
     assert totals == sorted(totals, reverse=True)
     assert any("4 poorer tumors were dropped" in line for line in report["warnings"])
     status, out, err = run("--seed", "9", "--suv-factor", "1")
-    assert "seed 9" in out and "quality 0." in out
+    assert "seed 9" in out and "Quality 0." in out
     assert "poor" not in err
 
 
@@ -117,7 +117,7 @@ def test_the_tumor_is_as_hot_as_asked(run):
     assert status == 0, err
     assert json.loads(out)["variants"][0]["suv_max"] == pytest.approx(9, rel=0.05)
     status, _, err = run("--suv-mean", "-1")
-    assert status == 1
+    assert status == 2
     assert "SUVmean is -1" in err
 
 
@@ -202,17 +202,39 @@ def test_a_write_that_fails_leaves_no_file_behind(run, script, tmp_path, monkeyp
     assert not (tmp_path / "a").exists()
 
 
-def test_an_unforeseen_error_ends_with_a_line_and_not_with_an_open_slicer(run, script, monkeypatch):
+def test_a_bug_ends_with_a_line_and_not_with_an_open_slicer(run, script, monkeypatch):
     def surprise(*_):
-        raise KeyError("odd")
+        raise ValueError("odd")
 
     monkeypatch.setattr(script, "tumorMask", surprise)
-    status, _, err = run()
+    status, _, err = run("--suv-factor", "1")
     assert status == 1
-    assert "Unexpected KeyError" in err
+    assert "This is a bug in TumorGen (ValueError: odd)." in err
+    assert "Traceback" not in err
+    status, out, err = run("--suv-factor", "1", "--debug", "--json")
+    assert status == 1
+    assert "bug in TumorGen" in json.loads(out)["error"]
+    assert "Traceback" in err and "surprise" in err
 
 
-@pytest.mark.parametrize("arguments", [[], ["--steps", "0"], ["--seed", "-1"], ["--variants", "x"], ["--roi", "r"]])
+def test_a_user_s_error_has_a_traceback_with_debug_only(run):
+    assert "Traceback" not in run(box="1,2,3")[2]
+    assert "Traceback" in run("--debug", box="1,2,3")[2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--steps", "0"],
+        ["--seed", "-1"],
+        ["--variants", "x"],
+        ["--roi", "r"],
+        ["--fill", "1"],
+        ["--least-quality", "2"],
+        ["--seed", str(2**63 - 1), "--variants", "2"],
+    ],
+)
 def test_wrong_usage_is_status_2(script, run, arguments):
     if arguments:
         status, _, err = run(*arguments)

@@ -1,4 +1,4 @@
-"""`tumorgen ...`: what it writes, what it says, and the exit status of every way to fail."""
+"""`tumorgen insert`: what it writes, what it says, and how it refuses."""
 
 from __future__ import annotations
 
@@ -6,63 +6,17 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from command_cases import BOX_RAS, assert_one_line, provenance, voxels
 from dicom_slices import write_slice
 
-from TumorGenCore.cli import main
 from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.markups import write_box
-from TumorGenCore.volumes.provenance_file import provenance_path
-
-BOX_RAS = "-25,20,-40,40,44,48"  # The hot ball of P2, which lies at (25, -20, -40) LPS.
-
-
-@pytest.fixture
-def pet(tiny_cases) -> Path:
-    return tiny_cases / "P2_image.nii.gz"
-
-
-@pytest.fixture
-def out(tmp_path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def insert(pet, tiny_bundle_folder, out):
-    """Runs `tumorgen insert` with all that it needs; options given later overrule."""
-
-    def run(*options: str, box: tuple[str, ...] = ("--box", BOX_RAS), scan: Path = pet) -> int:
-        needed = ["--suv-factor", "1", "--steps", "2", "--device", "cpu", "--model", str(tiny_bundle_folder)]
-        outputs = ["--output-image", str(out / "case.nrrd"), "--output-mask", str(out / "case.seg.nrrd")]
-        return main(["insert", str(scan), *box, *needed, *outputs, *options])
-
-    return run
-
-
-def voxels(path: Path) -> np.ndarray:
-    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-
-
-def provenance(path: Path) -> dict:
-    return json.loads(provenance_path(path).read_text())
-
-
-def assert_one_line(text: str) -> None:
-    assert text.startswith("tumorgen: ")
-    assert text.count("\n") == 1
-    assert "Traceback" not in text
-
-
-# Insertion
+from TumorGenCore.volumes.volume_io import write_box
 
 
 def test_insert_writes_all_outputs_and_changes_nothing_outside_the_box(insert, pet, out, capsys):
@@ -188,9 +142,6 @@ def test_folder_with_a_dicom_series_is_read(insert, out, tmp_path, capsys):
     assert voxels(out / "case.nrrd")[3, 0, 0] == pytest.approx(0.02 * 103)
 
 
-# Refusals
-
-
 @pytest.mark.parametrize(
     ("option", "name", "word"),
     [
@@ -283,43 +234,6 @@ def test_failure_in_json_is_json_too(insert, capsys):
     assert said.err == ""
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["dance"],
-        ["insert"],
-        ["insert", "scan.nii", "--output-image", "a.nrrd", "--output-mask", "b.nrrd"],
-        ["insert", "scan.nii", "--box"],
-        ["insert", "scan.nii", "--box", BOX_RAS, "--output-image", "a.nrrd"],
-        ["insert", "scan.nii", "--box", BOX_RAS, "--roi", "r.json", "--output-image", "a.nrrd", "--output-mask", "b"],
-        ["insert", "scan.nii", "--box", BOX_RAS, "--steps", "0", "--output-image", "a.nrrd", "--output-mask", "b"],
-        ["insert", "scan.nii", "--box", BOX_RAS, "--seed", "-1", "--output-image", "a.nrrd", "--output-mask", "b"],
-        ["insert", "x", "--box", BOX_RAS, "--seed", str(2**70), "--output-image", "a.nrrd", "--output-mask", "b"],
-        ["insert", "scan.nii", "--box", BOX_RAS, "--frame", "xyz", "--output-image", "a.nrrd", "--output-mask", "b"],
-        ["train"],
-        ["train", "autoencoder", "--data", "d"],
-        ["train", "generator", "--data", "d", "--output", "o"],
-        ["models", "--loud"],
-    ],
-)
-def test_wrong_usage_is_status_2(arguments, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 2
-    said = capsys.readouterr()
-    assert "usage: tumorgen" in said.err
-    assert said.out == ""
-
-
-def test_help_is_status_0_and_names_every_command(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["--help"])
-    assert stop.value.code == 0
-    said = capsys.readouterr().out
-    assert all(name in said for name in ("insert", "train", "evaluate", "models", "phantom"))
-
-
 @pytest.mark.usefixtures("interrupts_raise")
 def test_interrupt_while_sampling_is_status_130_and_leaves_nothing(insert, out, capsys):
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -333,76 +247,3 @@ def test_interrupt_that_python_loses_is_answered_at_the_next_step(insert, out, i
     assert insert() == 130
     assert_one_line(capsys.readouterr().err)
     assert not list(out.iterdir())
-
-
-def test_process_returns_the_status(tmp_path):
-    command = [sys.executable, "-m", "TumorGenCore.cli", "insert", "nowhere.nii", "--box", BOX_RAS]
-    outputs = ["--output-image", str(tmp_path / "a.nrrd"), "--output-mask", str(tmp_path / "b.nrrd")]
-    done = subprocess.run([*command, *outputs], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert_one_line(done.stderr)
-    assert "nowhere.nii" in done.stderr
-
-
-def test_missing_training_package_is_named(tiny_cases, tmp_path, monkeypatch, capsys):
-    for name in [name for name in sys.modules if name.startswith("TumorGenCore.training.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "accelerate", None)
-    assert main(["train", "autoencoder", "--data", str(tiny_cases), "--output", str(tmp_path)]) == 1
-    error = capsys.readouterr().err
-    assert_one_line(error)
-    assert "needs accelerate" in error and "tumorgen[train]" in error
-
-
-# Other commands
-
-
-def test_models_are_listed_with_hash_and_card_and_a_damaged_one_is_told(
-    tiny_bundle_folder, tmp_path, monkeypatch, capsys
-):
-    root = tmp_path / "Models"
-    shutil.copytree(tiny_bundle_folder, root / "good")
-    shutil.copytree(tiny_bundle_folder, root / "bad")
-    (root / "bad" / "models" / "vae.safetensors").write_bytes(b"damaged")
-    monkeypatch.setattr("TumorGenCore.bundle.folders.models_root", lambda: root)
-    assert main(["models", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert [entry["name"] for entry in report["models"]] == ["good"]
-    assert len(report["models"][0]["sha256"]) == 64
-    assert report["models"][0]["sampling"] == {"steps": 10, "solver": "euler", "time_grid": "uniform"}
-    assert Path(report["models"][0]["card"]).read_text().startswith("# ")
-    assert "bad" in report["warnings"][0]
-    assert main(["models"]) == 0
-    assert report["models"][0]["sha256"][:16] in capsys.readouterr().out
-
-
-def test_without_models_it_says_how_to_get_one(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("TumorGenCore.bundle.folders.models_root", lambda: tmp_path)
-    assert main(["models"]) == 0
-    assert "tumorgen train" in capsys.readouterr().out
-
-
-def test_phantom_and_its_box_can_be_inserted_in(insert, tmp_path, capsys):
-    scan, roi = tmp_path / "phantom.nii.gz", tmp_path / "roi.mrk.json"
-    assert main(["phantom", str(scan), "--roi", str(roi), "--site", "left thigh", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"phantom": str(scan), "roi": str(roi), "warnings": []}
-    assert insert(box=("--roi", str(roi)), scan=scan) == 0
-
-
-@pytest.mark.parametrize("options", [["--site", "toe", "--roi", "roi.mrk.json"], ["--site", "toe"]])
-def test_phantom_of_an_unknown_site_is_refused_before_any_work(tmp_path, capsys, options):
-    assert main(["phantom", str(tmp_path / "phantom.nii.gz"), *options]) == 1
-    error = capsys.readouterr().err
-    assert_one_line(error)
-    assert "toe" in error and "liver" in error
-    assert not list(tmp_path.iterdir())
-
-
-def test_interrupt_that_python_loses_stops_an_evaluation_after_the_case(
-    tiny_cases, tiny_bundle_folder, interrupted_preparation, tmp_path, capsys
-):
-    command = ["evaluate", "--data", str(tiny_cases), "--output", str(tmp_path / "out"), "--cases", "P2"]
-    quick = ["--seeds", "1", "--steps", "1", "--model", str(tiny_bundle_folder), "--device", "cpu"]
-    assert main([*command, *quick]) == 130
-    assert_one_line(capsys.readouterr().err)
-    assert not (tmp_path / "out" / "report.json").exists()

@@ -1,0 +1,26 @@
+"""`tumorgen phantom`: a scan and a box to try things on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from command_cases import assert_one_line
+
+from TumorGenCore.cli import main
+
+
+def test_phantom_and_its_box_can_be_inserted_in(insert, tmp_path, capsys):
+    scan, roi = tmp_path / "phantom.nii.gz", tmp_path / "roi.mrk.json"
+    assert main(["phantom", str(scan), "--roi", str(roi), "--site", "left thigh", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"phantom": str(scan), "roi": str(roi), "warnings": []}
+    assert insert(box=("--roi", str(roi)), scan=scan) == 0
+
+
+@pytest.mark.parametrize("options", [["--site", "toe", "--roi", "roi.mrk.json"], ["--site", "toe"]])
+def test_phantom_of_an_unknown_site_is_refused_before_any_work(tmp_path, capsys, options):
+    assert main(["phantom", str(tmp_path / "phantom.nii.gz"), *options]) == 1
+    error = capsys.readouterr().err
+    assert_one_line(error)
+    assert "toe" in error and "liver" in error
+    assert not list(tmp_path.iterdir())

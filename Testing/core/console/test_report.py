@@ -1,0 +1,80 @@
+"""What the user sees: which line goes where, and the one object for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from TumorGenCore.console.report import Report
+from TumorGenCore.interrupts import StopRequest
+
+
+def report(quiet: bool = False, as_json: bool = False) -> Report:
+    return Report("program", quiet, as_json, StopRequest())
+
+
+def test_results_go_to_stdout_and_the_rest_to_stderr(capsys):
+    told = report()
+    told.say("made")
+    told.warn("odd")
+    told.fail("broken\n  in two")
+    said = capsys.readouterr()
+    assert said.out == "made\n"
+    assert said.err == "Warning: odd\nprogram: broken in two\n"
+
+
+def test_quiet_leaves_warnings_and_errors(capsys):
+    told = report(quiet=True)
+    told.say("made")
+    told.tell("half")
+    told.warn("odd")
+    told.finish()
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "Warning: odd\n")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_json_is_one_object_and_nothing_else(capsys, fails):
+    told = report(as_json=True)
+    told.values = {"made": 1}
+    told.say("made")
+    told.progress(1, 2, "making")
+    told.warn("odd")
+    if fails:
+        told.fail("broken")
+    else:
+        told.finish()
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"made": 1, "warnings": ["odd"]} | ({"error": "broken"} if fails else {})
+    assert said.err == ""
+
+
+def test_a_warning_is_said_once(capsys):
+    told = report()
+    told.warn("odd")
+    told.warn("odd")
+    assert capsys.readouterr().err == "Warning: odd\n"
+
+
+def test_progress_is_one_line_of_a_terminal_which_the_next_line_takes(capsys, monkeypatch):
+    told = report()
+    told.progress(1, 2, "making")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    told.progress(1, 2, "making")
+    told.progress(2, 2, "making")
+    told.warn("odd")
+    shown = capsys.readouterr().err
+    assert "\n" not in shown[: shown.index("Warning")]
+    assert "making, 2 of 2 steps in all" in shown
+    assert shown.endswith("\rWarning: odd\n")
+
+
+@pytest.mark.parametrize("where", [lambda told: told.tell("x"), lambda told: told.progress(1, 2, "x")])
+def test_the_work_stops_where_it_tells_how_far_it_is(where):
+    told = report()
+    told.interrupted.is_made = True
+    with pytest.raises(KeyboardInterrupt):
+        where(told)

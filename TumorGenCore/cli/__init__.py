@@ -1,0 +1,5 @@
+"""`tumorgen ...`: the command line, a file a command."""
+
+from TumorGenCore.cli.main import main
+
+__all__ = ["main"]

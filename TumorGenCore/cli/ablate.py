@@ -1,0 +1,61 @@
+"""`tumorgen ablate`: short generator runs that differ in one thing each."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from TumorGenCore.cli.options import (
+    Commands,
+    add_autoencoder,
+    add_data,
+    add_segmenter,
+    add_site_seeds,
+    names_of,
+    new_command,
+    run_settings,
+)
+from TumorGenCore.console.arguments import add_device, positive_number
+from TumorGenCore.console.report import Report
+
+__all__ = ["add_command"]
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command to the program's."""
+    summary = "short generator runs that differ in one thing each, trained and compared"
+    parser = new_command(commands, "ablate", summary)
+    add_data(parser)
+    add_autoencoder(parser)
+    add_segmenter(parser)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
+    parser.add_argument("--config", type=Path, help="JSON of a generator's settings (default: Resources/Training)")
+    parser.add_argument("--steps", type=positive_number, help="optimizer steps, overriding the configuration")
+    parser.add_argument("--only", metavar="NAME,...", help="these variants only (see the README)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    add_site_seeds(parser)
+    add_device(parser)
+    parser.set_defaults(run=_ablate, stage="ablation")
+
+
+def _ablate(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.evaluation.studies.ablation import ablate
+    from TumorGenCore.training.config import GeneratorRun, default_config
+    from TumorGenCore.training.stages.segmenter import load_segmenter
+
+    run = run_settings(GeneratorRun, options, default_config(options.stage))
+    result = ablate(
+        options.data,
+        options.autoencoder,
+        load_segmenter(options.segmenter, options.device),
+        options.output,
+        run,
+        names_of(options.only),
+        options.resume,
+        options.seeds,
+        options.device,
+        report.tell,
+        not report.shows_progress,
+    )
+    report.values = {"variants": list(result["variants"]), "report": str(options.output / "report.json")}
+    report.say((options.output / "report.md").read_text())

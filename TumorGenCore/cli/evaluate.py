@@ -1,0 +1,66 @@
+"""`tumorgen evaluate`: figures and pictures on patients the training did not see."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from TumorGenCore.cli.options import Commands, add_data, add_site_seeds, names_of, new_command
+from TumorGenCore.console.arguments import add_device, add_model, positive_number
+from TumorGenCore.console.report import Report
+
+__all__ = ["add_command"]
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command to the program's."""
+    parser = new_command(commands, "evaluate", "figures and pictures on held-out patients")
+    add_data(parser)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the report")
+    parser.add_argument("--cases", metavar="A,B,...", help="cases (default: those the bundle held out)")
+    add_model(parser)
+    add_device(parser)
+    add_site_seeds(parser)
+    parser.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
+    parser.add_argument(
+        "--field-statistics",
+        type=Path,
+        metavar="FILE",
+        help="JSON of lesion quantiles of large data sets, shown beside",
+    )
+    parser.add_argument(
+        "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to judge the masks"
+    )
+    parser.add_argument(
+        "--inception",
+        type=Path,
+        metavar="FILE",
+        help="Inception's weights (TorchScript): a distance of FID's features too",
+    )
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.evaluation.report import evaluate
+    from TumorGenCore.insertion.generator import TumorGenerator
+
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    segmenter = None
+    if options.segmenter:
+        from TumorGenCore.training.stages.segmenter import load_segmenter
+
+        segmenter = load_segmenter(options.segmenter, options.device)
+    result = evaluate(
+        generator,
+        options.data,
+        options.output,
+        names_of(options.cases),
+        options.seeds,
+        options.steps,
+        report.tell,
+        options.field_statistics,
+        segmenter,
+        options.inception,
+    )
+    report.values = result["means"]
+    report.say((options.output / "report.md").read_text())

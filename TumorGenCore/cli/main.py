@@ -1,0 +1,37 @@
+"""The program: its commands, and their start.
+
+Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted. A command imports what it computes
+with only when it runs, so that help is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from TumorGenCore.cli import ablate, compare, evaluate, insert, models, phantom, synthesize, train, usefulness
+from TumorGenCore.console.arguments import join_box
+from TumorGenCore.console.running import run_command
+
+__all__ = ["main"]
+
+_PROGRAM = "tumorgen"
+_COMMANDS = (insert, synthesize, train, evaluate, compare, ablate, usefulness, models, phantom)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    options = _parser().parse_args(join_box(sys.argv[1:] if arguments is None else arguments))
+    return run_command(_PROGRAM, options, options.run)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description="Synthetic tumors with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add_command(commands)
+    return parser

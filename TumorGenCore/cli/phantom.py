@@ -1,0 +1,38 @@
+"""`tumorgen phantom`: a digital whole-body scan to try things on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from TumorGenCore.cli.options import Commands, new_command
+from TumorGenCore.console.arguments import seed_number
+from TumorGenCore.console.report import Report
+
+__all__ = ["add_command"]
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command to the program's."""
+    parser = new_command(commands, "phantom", "make a digital whole-body FDG phantom")
+    parser.add_argument("output", type=Path, metavar="OUT.nii.gz")
+    parser.add_argument("--seed", type=seed_number, default=0)
+    parser.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="also write a box in healthy tissue")
+    parser.add_argument("--site", default="liver", help="where that box goes (default: liver)")
+    parser.set_defaults(run=_phantom)
+
+
+def _phantom(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.phantom.phantom import make_phantom, phantom_box
+    from TumorGenCore.volumes.markups import write_box
+    from TumorGenCore.volumes.write import check_writable, write_volume
+
+    check_writable(options.output)
+    box = phantom_box(options.site)
+    write_volume(make_phantom(options.seed), options.output)
+    report.values = {"phantom": str(options.output)}
+    report.say(f"Digital FDG phantom (synthetic): {options.output}")
+    if options.roi:
+        write_box(box, options.roi)
+        report.values["roi"] = str(options.roi)
+        report.say(f"Box in the {options.site}: {options.roi}")

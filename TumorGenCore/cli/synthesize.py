@@ -1,0 +1,130 @@
+"""`tumorgen synthesize`: a training set from a table of scans."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from TumorGenCore.cli.options import Commands, new_command
+from TumorGenCore.console.arguments import add_device, add_least_quality, add_model, add_sampling, tumor_request
+from TumorGenCore.console.report import Report
+from TumorGenCore.errors import TumorGenError
+
+if TYPE_CHECKING:
+    from TumorGenCore.cohort.manifest import ManifestRow
+    from TumorGenCore.cohort.runner import Outcome
+    from TumorGenCore.insertion.request import TumorRequest
+
+__all__ = ["add_command"]
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command to the program's."""
+    parser = new_command(commands, "synthesize", "make a training set from a table of scans (see the README)")
+    parser.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="a row per scan")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--resume", action="store_true", help="keep what is complete in --output, and go on")
+    add_least_quality(parser, "none")
+    add_sampling(parser)
+    add_model(parser)
+    add_device(parser)
+    parser.set_defaults(run=_synthesize)
+
+
+def _synthesize(options: argparse.Namespace, report: Report) -> None:
+    request = tumor_request(options)
+    from TumorGenCore.cohort.manifest import read_manifest
+    from TumorGenCore.cohort.runner import CASES_FILE, check_output_folder
+
+    rows = read_manifest(options.manifest)
+    check_output_folder(options.output, options.resume)
+    tally = _Tally(report, sum(len(row.seeds) for row in rows))
+    try:
+        _make(rows, options, request, tally.add)
+    finally:
+        tally.close()
+    report.say(
+        f"{report.values['made']} made, {report.values['kept']} kept from before: {options.output / CASES_FILE}. "
+        "Synthetic, not for diagnosis."
+    )
+    if report.values["failed"]:
+        raise TumorGenError(
+            f"{len(report.values['failed'])} of {tally.total} results failed; the warnings say why. Mend the manifest "
+            "or the scans, and go on with --resume."
+        )
+
+
+def _make(
+    rows: Sequence[ManifestRow],
+    options: argparse.Namespace,
+    request: TumorRequest,
+    on_outcome: Callable[[Outcome], None],
+) -> None:
+    """Make what the rows ask for, and what the options ask of all of them."""
+    from TumorGenCore.cohort.runner import synthesize
+    from TumorGenCore.insertion.generator import TumorGenerator
+
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    generator.bundle.sampling = generator.bundle.sampling.asked(request.steps, request.solver)
+    synthesize(
+        generator,
+        rows,
+        options.output,
+        least_quality=request.least_quality,
+        resume=options.resume,
+        on_outcome=on_outcome,
+    )
+
+
+class _Tally:
+    """Counts outcomes in the report's values, and tells each.
+
+    Args:
+        report: where.
+        total: results that are to come.
+    """
+
+    def __init__(self, report: Report, total: int) -> None:
+        self.report, self.total = report, total
+        report.values = {"made": 0, "kept": 0, "failed": []}
+        self._told: set[str] = set()
+        self._bar = _bar(report, total)
+
+    def add(self, outcome: Outcome) -> None:
+        """One more outcome; between two the work can stop."""
+        stems = [f"{outcome.name}_{seed}" for seed in outcome.seeds]
+        values = self.report.values
+        if outcome.record is None:
+            values["failed"] += stems
+            self.report.warn(f"{stems[0]}{f' to {stems[-1]}' * (len(stems) > 1)}: left out. {outcome.reason}")
+        else:
+            values["kept" if outcome.kept else "made"] += 1
+        for line in outcome.warnings:
+            if line not in self._told:  # thousands of scans without units are worth one line; the table has them all
+                self._told.add(line)
+                self.report.warn(f"{stems[0]}: {line}")
+        if self._bar is not None:
+            self._bar.update(len(stems))
+        elif outcome.record is not None:
+            done = values["made"] + values["kept"] + len(values["failed"])
+            made = outcome.record
+            figures = f"{made['volume_ml']} ml, SUVmax {made['suv_max'] or '-'}, quality {made['quality']}"
+            self.report.say(f"{done}/{self.total} {stems[0]}: {'kept' if outcome.kept else figures}")
+        self.report.interrupted.stop()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _bar(report: Report, total: int) -> Any:
+    """A progress bar with the time that is left, or None where nobody would see it move."""
+    if not report.shows_progress or not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    return tqdm(desc="synthesize", total=total, leave=False, unit="case")

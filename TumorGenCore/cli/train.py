@@ -1,0 +1,153 @@
+"""`tumorgen train`: the stages that lead to a bundle of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from TumorGenCore.cli.options import Commands, add_autoencoder, add_data, new_command, run_settings
+from TumorGenCore.console.arguments import positive_number
+from TumorGenCore.console.report import Report
+
+__all__ = ["add_command"]
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser("train", help="train your own bundle")
+    stages = parser.add_subparsers(required=True, metavar="STAGE")
+    for add_stage in (_add_autoencoder, _add_generator, _add_lesions, _add_resolution, _add_segmenter, _add_rival):
+        add_stage(stages)
+
+
+def _new_training(stages: Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    """The parser of a stage that is trained in steps."""
+    parser = new_command(stages, name, summary)
+    add_data(parser)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--config", type=Path, help="JSON with the run's settings; see Resources/Training")
+    parser.add_argument("--steps", type=positive_number, help="optimizer steps, overriding the configuration")
+    parser.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in --output")
+    return parser
+
+
+def _add_latents(parser: argparse.ArgumentParser) -> None:
+    """What stages on latents need."""
+    add_autoencoder(parser)
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="cached latents of a run with the same data, autoencoder and examples"
+    )
+
+
+def _add_autoencoder(stages: Commands) -> None:
+    parser = _new_training(stages, "autoencoder", "first: the 3D VAE")
+    parser.add_argument("--start-from", type=Path, metavar="DIR", help="output folder of an earlier run to go on from")
+    parser.set_defaults(run=_train_autoencoder, stage="autoencoder")
+
+
+def _train_autoencoder(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.training.config import AutoencoderRun
+    from TumorGenCore.training.stages.autoencoder import train_autoencoder
+
+    run = run_settings(AutoencoderRun, options)
+    quiet = not report.shows_progress
+    weights = train_autoencoder(options.data, options.output, run, options.resume, quiet, options.start_from)
+    report.values = {"autoencoder": str(weights)}
+    report.say(f"Trained autoencoder: {weights}")
+
+
+def _add_generator(stages: Commands) -> None:
+    parser = _new_training(stages, "generator", "then: vector field and mask refiner")
+    _add_latents(parser)
+    parser.add_argument("--start-from", metavar="BUNDLE", help="bundle whose networks to go on from")
+    parser.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
+    parser.set_defaults(run=_train_generator, stage="generator")
+
+
+def _train_generator(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.training.config import GeneratorRun
+    from TumorGenCore.training.stages.generator import train_generator
+
+    run = run_settings(GeneratorRun, options)
+    folder = train_generator(
+        options.data,
+        options.autoencoder,
+        options.output,
+        run,
+        options.resume,
+        not report.shows_progress,
+        options.name,
+        options.start_from,
+        options.cache,
+    )
+    report.values = {"bundle": str(folder)}
+    report.say(f"Trained bundle: {folder}")
+
+
+def _add_to_bundle(stages: Commands, name: str, summary: str) -> argparse.ArgumentParser:
+    """The parser of a stage that puts something into a finished bundle."""
+    parser = new_command(stages, name, summary)
+    add_data(parser, "the cases it was trained on")
+    parser.add_argument("--model", required=True, help="bundle name or folder")
+    return parser
+
+
+def _add_lesions(stages: Commands) -> None:
+    summary = "put thumbnails of its training lesions into a bundle that lacks them"
+    _add_to_bundle(stages, "lesions", summary).set_defaults(run=_describe_lesions)
+
+
+def _describe_lesions(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.training.data.lesion_thumbnails import add_lesions_to_bundle
+
+    count = add_lesions_to_bundle(options.model, options.data)
+    report.values = {"lesions": count}
+    report.say(f"Thumbnails of {count} training lesions are in {options.model}.")
+
+
+def _add_resolution(stages: Commands) -> None:
+    summary = "measure what a bundle's VAE blurs of tumors, and let the bundle restore it"
+    _add_to_bundle(stages, "resolution", summary).set_defaults(run=_measure_resolution)
+
+
+def _measure_resolution(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.training.stages.blur import add_recovery_to_bundle
+
+    blur = add_recovery_to_bundle(options.model, options.data)
+    report.values = blur.as_dict()
+    for line in blur.lines():
+        report.say(line)
+
+
+def _add_segmenter(stages: Commands) -> None:
+    parser = _new_training(stages, "segmenter", "the judge of `evaluate`: real tumors only")
+    parser.set_defaults(run=_train_segmenter, stage="segmenter")
+
+
+def _train_segmenter(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.training.config import SegmenterRun
+    from TumorGenCore.training.stages.segmenter import train_segmenter
+
+    run = run_settings(SegmenterRun, options)
+    weights = train_segmenter(options.data, options.output, run, options.resume, not report.shows_progress)
+    report.values = {"segmenter": str(weights)}
+    report.say(f"Trained segmenter: {weights}")
+
+
+def _add_rival(stages: Commands) -> None:
+    parser = _new_training(stages, "rival", "another method on the same backbone, for `compare`")
+    _add_latents(parser)
+    parser.add_argument("--kind", choices=("diffusion", "unconditional"), required=True)
+    parser.set_defaults(run=_train_rival, stage="rival")
+
+
+def _train_rival(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.training.config import RivalRun
+    from TumorGenCore.training.stages.rival import train_rival
+
+    run = dataclasses.replace(run_settings(RivalRun, options), kind=options.kind)
+    quiet = not report.shows_progress
+    weights = train_rival(options.data, options.autoencoder, options.output, run, options.resume, quiet, options.cache)
+    report.values = {"rival": str(weights)}
+    report.say(f"Trained rival: {weights}")

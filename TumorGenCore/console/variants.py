@@ -1,0 +1,69 @@
+"""One description of a tumor that was made, for people and machines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from TumorGenCore.console.report import Report
+
+if TYPE_CHECKING:
+    from TumorGenCore.lesions.measures import LesionMeasures
+    from TumorGenCore.lesions.quality import QualityScore
+
+__all__ = ["describe_variant", "say_variants", "variant_lines"]
+
+
+def describe_variant(
+    seed: int, measures: LesionMeasures, quality: QualityScore, parts: Mapping[str, float], files: Iterable[Path]
+) -> dict[str, Any]:
+    """A variant, ready for JSON; a figure that is not known is None.
+
+    Args:
+        seed: that it was made with.
+        measures: of the tumor.
+        quality: of the tumor.
+        parts: seconds of each part of the work.
+        files: that were written.
+    """
+    figures = {name: round(value, 3) if math.isfinite(value) else None for name, value in asdict(measures).items()}
+    return {
+        "seed": seed,
+        **figures,
+        "quality": quality.as_dict(),
+        "parts": dict(parts),
+        "files": [str(path) for path in files],
+    }
+
+
+def variant_lines(variant: Mapping[str, Any]) -> list[str]:
+    """The lines of a description: figures, quality, times, files."""
+    figures = f"{variant['volume_ml']:.1f} ml"
+    if variant["suv_max"] is not None:
+        figures += (
+            f", SUVmax {variant['suv_max']:.1f}, peak {variant['suv_peak']:.1f}, mean {variant['suv_mean']:.1f}, "
+            f"MTV {variant['mtv_ml']:.1f} ml, TLG {variant['tlg']:.0f} g"
+        )
+    return [
+        f"Synthetic tumor, seed {variant['seed']}: {figures}",
+        f"  {_quality_line(variant['quality'])}",
+        "  " + ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in variant["parts"].items()),
+        *(f"  {path}" for path in variant["files"]),
+    ]
+
+
+def say_variants(report: Report) -> None:
+    """Say what the report's values hold: ``variants``, as described, and ``seconds`` of the command's parts."""
+    for variant in report.values["variants"]:
+        for line in variant_lines(variant):
+            report.say(line)
+    report.say("Time: " + ", ".join(f"{name} {value:.2f} s" for name, value in report.values["seconds"].items()))
+    report.say("Synthetic, not for diagnosis.")
+
+
+def _quality_line(quality: Mapping[str, Any]) -> str:
+    parts = ", ".join(f"{name} {'-' if part is None else f'{part:.2f}'}" for name, part in quality["parts"].items())
+    return " ".join([f"Quality {quality['total']:.2f} ({parts}).", *quality["reasons"], *quality["left_out"]])
