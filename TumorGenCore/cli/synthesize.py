@@ -68,15 +68,7 @@ def _make(
     from TumorGenCore.insertion.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
-    generator.bundle.sampling = generator.bundle.sampling.asked(request.steps, request.solver)
-    synthesize(
-        generator,
-        rows,
-        options.output,
-        least_quality=request.least_quality,
-        resume=options.resume,
-        on_outcome=on_outcome,
-    )
+    synthesize(generator, rows, options.output, usual=request, resume=options.resume, on_outcome=on_outcome)
 
 
 class _Tally:

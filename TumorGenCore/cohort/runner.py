@@ -177,12 +177,7 @@ class _Cohort:
         path = self.output / CASES_FILE
         if not path.is_file():
             return
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            records = list(reader)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise ManifestError(f"{path} is not of this version of TumorGen; give another folder.")
-        for record in records:
+        for record in _read_table(path):
             key = (record["name"], int(record["seed"]))
             if key not in self.requests:
                 raise ManifestError(
@@ -194,7 +189,10 @@ class _Cohort:
                 self.records[key] = record
 
     def _require_same(self, key: Key, provenance: Path) -> None:
-        made = json.loads(provenance.read_text(encoding="utf-8")).get("case")
+        try:
+            made = dict(json.loads(provenance.read_text(encoding="utf-8"))).get("case")
+        except (ValueError, TypeError) as error:
+            raise ManifestError(f"{provenance.name} is damaged ({error}); delete the results of {key[0]}.") from error
         if made is None:
             raise ManifestError(
                 f"{_stem(key)} was made by TumorGen 0.4.1 or before, and its results do not mix with today's; give "
@@ -339,6 +337,23 @@ class _Scan:
         name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
         rng = np.random.default_rng([seed, name])
         return tuple(place_boxes(self.region, self.body, self.grid, rng, self.row.tumors))
+
+
+def _read_table(path: Path) -> list[Record]:
+    """The lines of ``cases.csv``.
+
+    Raises:
+        ManifestError: it is damaged, or of another version.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            records = list(reader)
+        if tuple(reader.fieldnames or ()) == _COLUMNS and all(record["seed"].isdecimal() for record in records):
+            return records
+    except (csv.Error, UnicodeDecodeError, AttributeError, TypeError) as error:
+        raise ManifestError(f"{path} is damaged ({error}); give another folder.") from error
+    raise ManifestError(f"{path} is damaged or not of this version of TumorGen; give another folder.")
 
 
 def _in_suv(image: sitk.Image, factor: float) -> sitk.Image:

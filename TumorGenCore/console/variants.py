@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from TumorGenCore.console.report import Report
 
 if TYPE_CHECKING:
-    from TumorGenCore.lesions.measures import LesionMeasures
-    from TumorGenCore.lesions.quality import QualityScore
+    from TumorGenCore.insertion.summary import VariantSummary
 
 __all__ = ["describe_variant", "say_variants", "variant_lines"]
 
 
-def describe_variant(
-    seed: int, measures: LesionMeasures, quality: QualityScore, parts: Mapping[str, float], files: Iterable[Path]
-) -> dict[str, Any]:
+def describe_variant(summary: VariantSummary, files: Iterable[Path]) -> dict[str, Any]:
     """A variant, ready for JSON; a figure that is not known is None.
 
     Args:
-        seed: that it was made with.
-        measures: of the tumor.
-        quality: of the tumor.
-        parts: seconds of each part of the work.
+        summary: of the variant.
         files: that were written.
     """
-    figures = {name: round(value, 3) if math.isfinite(value) else None for name, value in asdict(measures).items()}
-    return {
-        "seed": seed,
-        **figures,
-        "quality": quality.as_dict(),
-        "parts": dict(parts),
-        "files": [str(path) for path in files],
-    }
+    return {**summary.as_dict(), "files": [str(path) for path in files]}
 
 
 def variant_lines(variant: Mapping[str, Any]) -> list[str]:

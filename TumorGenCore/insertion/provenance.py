@@ -12,6 +12,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,17 +145,16 @@ def _record(tumor: Tumor) -> dict[str, Any]:
 
 
 def _of_today(record: Mapping[str, Any]) -> Provenance:
-    if "synthetic" not in record:
-        raise KeyError("synthetic")
     if "tumours" in record:  # 0.4.1, synthesize: one such record a tumor
         first, *_ = parts = [_of_today(part) for part in record["tumours"]]
         tumors = [tumor for part in parts for tumor in part["tumors"]]
         return {**first, "tumors": tumors, "quality": record.get("quality")}
+    for key in ("synthetic", "bundle_name", "input_sha256"):
+        record[key]
     if "tumors" in record:
-        for tumor in record["tumors"]:
-            if {"seed", "box_center_lps", "box_size_mm", "box_axes"} - set(tumor):
-                raise KeyError("box_center_lps")
-        return dict(record)
+        for tumor, key in product(record["tumors"], ("seed", "box_center_lps", "box_size_mm", "box_axes")):
+            tumor[key]
+        return {**record, "request": dict(record["request"])}
     # 0.4.1: one flat record; several boxes follow each other in the lists
     asked = {"suv_max": "target_suv_max", "suv_mean": "target_suv_mean", "fill": "target_fill"}
     request = {name: record[former] for name, former in asked.items() if former in record}

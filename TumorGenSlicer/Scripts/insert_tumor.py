@@ -48,14 +48,11 @@ from TumorGenCore.console.timing import Timing  # noqa: E402
 from TumorGenCore.console.variants import describe_variant, say_variants  # noqa: E402
 from TumorGenCore.errors import InvalidRequestError  # noqa: E402
 from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps  # noqa: E402
-from TumorGenCore.volumes.volume_io import (  # noqa: E402
-    READABLE_SUFFIXES,
-    PetVolume,
-    provenance_path,
-    read_volume,
-    write_segmentation,
-    write_volume,
-)
+from TumorGenCore.volumes.provenance_file import provenance_path  # noqa: E402
+from TumorGenCore.volumes.read import read_volume  # noqa: E402
+from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES  # noqa: E402
+from TumorGenCore.volumes.volume import PetVolume  # noqa: E402
+from TumorGenCore.volumes.write import write_segmentation, write_volume  # noqa: E402
 from TumorGenSlicerLib.run.dependencies import ensureDependencies  # noqa: E402
 from TumorGenSlicerLib.run.logic import InsertionLogic, Variant  # noqa: E402
 from TumorGenSlicerLib.scene.geometry import addBoxNode, addVolumeNode, voxelArray  # noqa: E402
@@ -98,10 +95,7 @@ def _insert(options: argparse.Namespace, report: Report) -> None:
         files = _write(variants, volume, output, stem)
     report.values = {
         "seconds": timing.seconds,
-        "variants": [
-            describe_variant(variant.seed, variant.measures, variant.quality, variant.partSeconds, paths)
-            for variant, paths in zip(variants, files, strict=True)
-        ],
+        "variants": [describe_variant(variant.summary, paths) for variant, paths in zip(variants, files, strict=True)],
     }
     say_variants(report)
 
@@ -116,26 +110,19 @@ def _drawn(
     report: Report,
 ) -> list[Variant]:
     """One variant a seed in the scene, the best first."""
-    from TumorGenCore.insertion.uptake_control import UptakeTarget
-
     scene = _scene()
     volumeNode = addVolumeNode(scene, name, volume.image)
     setUnits(volumeNode, volume.units)
     roiNode = addBoxNode(scene, "Box", ras_to_lps(box.center_lps), box.size_mm, ras_to_lps(np.transpose(box.axes)).T)
     logic = InsertionLogic(scene)
     logic.factorRemedy = FACTOR_REMEDY
-    target = request.target
     return logic.insertTumors(
         volumeNode,
         [roiNode],
+        request,
         seeds=seeds,
-        steps=request.steps,
-        solver=request.solver,
         model=options.model,
         device=options.device,
-        target=None if target is None else UptakeTarget(target.measure, target.suv),
-        fill=request.fill,
-        leastQuality=request.least_quality,
         onProgress=lambda progress: report.progress(progress.stepsDone, progress.stepsInAll, progress.text),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from TumorGenCore.volumes.volume_io import provenance_path
+from TumorGenCore.volumes.provenance_file import provenance_path
 
 __all__ = ["BOX_RAS", "assert_one_line", "provenance", "voxels"]
 

@@ -16,7 +16,7 @@ from command_cases import BOX_RAS, assert_one_line, provenance, voxels
 from dicom_slices import write_slice
 
 from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.volume_io import write_box
+from TumorGenCore.volumes.markups import write_box
 
 
 def test_insert_writes_all_outputs_and_changes_nothing_outside_the_box(insert, pet, out, capsys):

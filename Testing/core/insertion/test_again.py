@@ -105,7 +105,7 @@ def test_what_0_4_1_wrote_is_still_read(generator, volume, made, tmp_path):
         "seed": 4,
         "box_seeds": [box["seed"] for box in boxes],
         **{key: boxes[0][key] + boxes[1][key] for key in ("box_center_lps", "box_size_mm", "box_axes")},
-        **{key: one[key] for key in ("input_sha256", "suv_factor")},
+        **{key: one[key] for key in ("input_sha256", "suv_factor", "bundle_name")},
     }
     path = tmp_path / "old.provenance.json"
     path.write_text(json.dumps(flat), encoding="utf-8")

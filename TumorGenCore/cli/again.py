@@ -1,0 +1,54 @@
+"""`tumorgen again`: the tumor of a provenance once more, in the same scan."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from TumorGenCore.cli.options import Commands, new_command
+from TumorGenCore.cli.outputs import add_outputs, check_outputs, write_variant
+from TumorGenCore.console.arguments import add_device
+from TumorGenCore.console.report import Report
+from TumorGenCore.console.timing import Timing
+from TumorGenCore.console.variants import say_variants
+
+__all__ = ["add_command"]
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command to the program's."""
+    parser = new_command(commands, "again", "make the tumor of a provenance again, in the same scan")
+    parser.add_argument("record", type=Path, metavar="PROVENANCE.json", help="the file beside a result")
+    parser.add_argument("pet", type=Path, metavar="PET", help="the scan that it was made from")
+    add_outputs(parser)
+    parser.add_argument("--model", help="bundle name or folder (default: the one that made it)")
+    add_device(parser)
+    parser.set_defaults(run=_again)
+
+
+def _again(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.insertion.provenance import read_provenance
+    from TumorGenCore.volumes.read import read_volume
+
+    check_outputs(options.pet, options)
+    record = read_provenance(options.record)
+    timing = Timing()
+    with timing.part("read"):
+        volume = read_volume(options.pet, record.get("suv_factor"))
+    with timing.part("load model"):
+        from TumorGenCore.insertion.again import differences, make_again
+        from TumorGenCore.insertion.generator import TumorGenerator
+
+        generator = TumorGenerator.from_pretrained(options.model or record["bundle_name"], options.device)
+    with timing.part("insert"):
+        made = make_again(record, volume, generator, on_progress=report.progress, should_cancel=report.interrupted)
+    lines = differences(record, made)
+    for line in (*made.warnings, *lines):
+        report.warn(line)
+    paths = (options.output_image, options.output_mask, options.output_probability, options.preview)
+    report.values = {"seconds": timing.seconds, "variants": [], "differences": lines}
+    with timing.part("write"):
+        report.values["variants"].append(write_variant(made, volume, options.pet, paths))
+    say_variants(report)
+    if not lines:
+        report.say("The same tumor, to the last bit.")
