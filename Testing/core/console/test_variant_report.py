@@ -10,6 +10,7 @@ import pytest
 
 from TumorGenCore.console.report import Report
 from TumorGenCore.console.variants import describe_variant, say_variants, variant_lines
+from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.interrupts import StopRequest
 from TumorGenCore.lesions.measures import LesionMeasures
 from TumorGenCore.lesions.quality import QualityScore
@@ -21,9 +22,13 @@ MEASURES = LesionMeasures(volume_ml=3.14159, suv_max=9.0, suv_mean=5.0, suv_peak
 EMPTY = LesionMeasures(volume_ml=0.0, suv_max=math.nan, suv_mean=math.nan, suv_peak=math.nan, mtv_ml=0.0, tlg=0.0)
 
 
+def summary(seed: int, measures: LesionMeasures, parts: dict[str, float]) -> VariantSummary:
+    return VariantSummary(seed, measures, QUALITY, (), 0.1, parts, {})
+
+
 @pytest.fixture
 def variant() -> dict:
-    return describe_variant(7, MEASURES, QUALITY, {"encode": 0.0123}, [Path("image.nrrd")])
+    return describe_variant(summary(7, MEASURES, {"encode": 0.0123}), [Path("image.nrrd")])
 
 
 def test_a_description_is_ready_for_json(variant):
@@ -43,7 +48,7 @@ def test_its_lines_hold_figures_quality_times_and_files(variant):
 
 
 def test_a_tumor_that_did_not_grow_has_no_uptake():
-    variant = describe_variant(0, EMPTY, QUALITY, {}, [])
+    variant = describe_variant(summary(0, EMPTY, {}), [])
     assert variant["suv_max"] is None
     assert variant_lines(variant)[0] == "Synthetic tumor, seed 0: 0.0 ml"
 
