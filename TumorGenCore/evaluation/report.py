@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from TumorGenCore.evaluation.features.field_statistics import read_field_statistics
 from TumorGenCore.evaluation.features.slice_features import load_inception_features
+from TumorGenCore.evaluation.markdown import number, table_lines
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
+from TumorGenCore.evaluation.report_files import Picture, write_report
 from TumorGenCore.evaluation.sites import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
 from TumorGenCore.evaluation.themes.control import control_lines, measure_control
 from TumorGenCore.evaluation.themes.quality_gate import gate_lines, quality_gate
@@ -20,7 +22,6 @@ from TumorGenCore.evaluation.themes.reconstruction import evaluate_reconstructio
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
 from TumorGenCore.training.data.cases import load_cases
-from TumorGenCore.volumes.safe_write import replacing
 
 if TYPE_CHECKING:
     from TumorGenCore.training.stages.segmenter import Segmenter
@@ -99,13 +100,12 @@ def evaluate(
         "quality": gate,
         "control": control,
     }
-    # Before the pictures: one that fails must not cost the figures.
-    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", _markdown(report))):
-        with replacing(output / name) as temporary:
-            temporary.write_text(text)
-    save_statistics(realism, field, output / "lesion_statistics.png")
-    save_memorization(realism["memorization"], samples, output / "memorization.png")
-    save_contact_sheet(_panels(shown), output / "contact_sheet.png", columns=(seeds + 1) * 2)
+    pictures: dict[str, Picture] = {
+        "lesion_statistics.png": partial(save_statistics, realism, field),
+        "memorization.png": partial(save_memorization, realism["memorization"], samples),
+        "contact_sheet.png": partial(save_contact_sheet, _panels(shown), columns=(seeds + 1) * 2),
+    }
+    write_report(output, report, _markdown(report), pictures)
     return report
 
 
@@ -131,25 +131,21 @@ def _means(reconstruction: dict, sites: dict) -> dict:
 
 
 def _markdown(report: dict) -> str:
-    def cell(value: float | None) -> str:
-        return "-" if value is None else f"{value:.2f}"
-
     means = report["means"]
     lines = [
         f"# Evaluation of {report['bundle']}",
         "",
         f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}, {report['steps']} steps.",
         "",
-        f"VAE on them: {means['psnr_db']:.1f} dB (network scale, peak to peak 2); "
-        f"mean error inside tumors {100 * (means['tumor_error'] or 0):.1f} %.",
+        f"VAE on them: {number(means['psnr_db'], 1)} dB (network scale, peak to peak 2); "
+        f"mean error inside tumors {number(100 * (means['tumor_error'] or 0), 1)} %.",
         "",
-        "| site | " + " | ".join(FIGURES) + " |",
-        "| --- " * (len(FIGURES) + 1) + "|",
     ]
     rows = {**report["sites"], **{f"**mean, {group} sites**": means[group] for group in GROUPS}}
-    lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in FIGURES) + " |" for name, row in rows.items()]
+    lines += table_lines(
+        ["site", *FIGURES], [[name, *(number(row[key]) for key in FIGURES)] for name, row in rows.items()]
+    )
     lines += [
-        "",
         "`uptake_dice`: mask against the uptake above 41 % of the way from the surroundings to the tumor's 95th "
         "percentile; `contrast`: chance that a voxel in the mask is hotter than one in the rest of the box; "
         "`seed_dice`: overlap of the masks of different seeds (1 would be no variety).",

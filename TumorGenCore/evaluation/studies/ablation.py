@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.method_distances import every_distance
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.patients import check_unseen
+from TumorGenCore.evaluation.report_files import write_report
 from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text, save_ablation
@@ -31,7 +32,6 @@ from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.generator import train_generator
 from TumorGenCore.training.stages.rival import hash_vae
 from TumorGenCore.training.stages.segmenter import Segmenter
-from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["CONFIG", "FIGURES", "VARIANTS", "Variant", "ablate"]
 
@@ -147,10 +147,7 @@ def ablate(
         shown[name] = _evaluated(generator, sites, range(seeds), segmenter)
         tell(f"{name}: evaluated")
     report = _report(run, shown, sites, segmenter, _largest(held_out), _largest(training))
-    for file, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", ablation_text(report))):
-        with replacing(output / file) as temporary:
-            temporary.write_text(text)
-    save_ablation(report, output / "ablation.png")
+    write_report(output, report, ablation_text(report), {"ablation.png": partial(save_ablation, report)})
     return report
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.method_distances import every_distance
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
+from TumorGenCore.evaluation.report_files import write_report
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
 from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
@@ -26,7 +27,6 @@ from TumorGenCore.training.data.cases import Case, load_cases
 from TumorGenCore.training.stages.rival import TrainedRival
 from TumorGenCore.training.stages.segmenter import Segmenter
 from TumorGenCore.volumes.geometry import Box, Grid
-from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["Made", "compare", "insert_all"]
 
@@ -97,10 +97,8 @@ def compare(
         },
         "seconds": {method: _seconds([m.seconds for m in some]) for method, some in made.items()},
     }
-    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", comparison_text(report))):
-        with replacing(output / name) as temporary:
-            temporary.write_text(text)
-    save_contact_sheet(panels, output / "contact_sheet.png", columns=1 + len(methods))
+    contact_sheet = partial(save_contact_sheet, panels, columns=1 + len(methods))
+    write_report(output, report, comparison_text(report), {"contact_sheet.png": contact_sheet})
     return report
 
 

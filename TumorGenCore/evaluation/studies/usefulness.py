@@ -21,6 +21,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.distributions import quantiles
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names
+from TumorGenCore.evaluation.report_files import write_report, write_text
 from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
 from TumorGenCore.evaluation.rivals.donors import Donors
 from TumorGenCore.evaluation.rivals.host import Rival
@@ -53,7 +55,6 @@ from TumorGenCore.training.data.labeled_scans import LabeledScan, PatchPicker, l
 from TumorGenCore.training.loop.run_folder import open_run_folder
 from TumorGenCore.training.loop.trainer import LoopSettings, train
 from TumorGenCore.training.stages.segmenter import SegmenterStage
-from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["ARMS", "CONFIG", "UsefulnessRun", "usefulness"]
 
@@ -176,10 +177,7 @@ def usefulness(
         "groups": {group: len({row["name"] for row in _of_group(rows[BASE][0], group)}) for group in GROUPS},
         "arms": _summary(rows),
     }
-    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", usefulness_text(report))):
-        with replacing(output / name) as temporary:
-            temporary.write_text(text)
-    save_usefulness(report, output / "usefulness.png")
+    write_report(output, report, usefulness_text(report), {"usefulness.png": partial(save_usefulness, report)})
     return report
 
 
@@ -267,8 +265,7 @@ def _tested(
         rows.append(
             {"name": scan.name, "patient": scan.patient, "kind": scan.kind, "volume_ml": scan.volume_ml, **figures}
         )
-    with replacing(done) as temporary:
-        temporary.write_text(json.dumps(rows) + "\n")
+    write_text(done, json.dumps(rows) + "\n")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return rows
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 
+from TumorGenCore.evaluation.markdown import number, percent, table_lines
 from TumorGenCore.evaluation.sites import Site
-from TumorGenCore.evaluation.themes.realism_text import number, table_lines
 from TumorGenCore.insertion.generator import TARGET_TOLERANCE, InsertionResult, TumorGenerator
 from TumorGenCore.insertion.uptake_control import UptakeTarget
 from TumorGenCore.volumes.geometry import Grid
@@ -52,7 +52,7 @@ def control_lines(found: dict) -> list[str]:
             names[key],
             number(row["asked"]),
             number(row["reached"]),
-            f"{100 * row['within']:.0f} %",
+            percent(row["within"]),
             number(row.get("gain")),
         ]
         for key in names

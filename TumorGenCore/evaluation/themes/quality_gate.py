@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from TumorGenCore.evaluation.markdown import number, percent, spread, table_lines
 from TumorGenCore.evaluation.sites import GROUPS, ROUGH_MARGIN_MM, Shown
-from TumorGenCore.evaluation.themes.realism_text import number, table_lines
 from TumorGenCore.lesions.agreement import ranking
 from TumorGenCore.lesions.quality import LEAST_QUALITY, MARGIN_VOXELS, PARTS, QualityScore, score
 from TumorGenCore.lesions.thumbnails import TrainingLesions
@@ -113,15 +113,15 @@ def gate_lines(found: dict) -> list[str]:
         [
             _LABELS[group],
             str(row["n"]),
-            f"{row['q50']:.2f} ({row['q10']:.2f} to {row['q90']:.2f})",
-            f"{100 * row['passes']:.0f} %",
+            spread(row["q50"], row["q10"], row["q90"]),
+            percent(row["passes"]),
             *[number(row["parts"][name]) for name in PARTS],
         ]
         for group, row in found["groups"].items()
         if row["n"]
     ]
     spoilt = [
-        [SPOILT[way], kind, str(row["n"]), number(row["auc"]), f"{100 * row['passes']:.0f} %"]
+        [SPOILT[way], kind, str(row["n"]), number(row["auc"]), percent(row["passes"])]
         for way, kinds in found["spoilt"].items()
         for kind, row in kinds.items()
         if row["n"]

@@ -11,8 +11,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from TumorGenCore.evaluation.features.distributions import LOGARITHMIC
 from TumorGenCore.evaluation.features.memorization import pair_in_frames
+from TumorGenCore.evaluation.plots import save_plot, tidy
 from TumorGenCore.evaluation.samples import LesionSample
-from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["save_memorization", "save_statistics"]
 
@@ -23,7 +23,6 @@ _STYLES: dict[str, dict] = {
     "healthy": {"color": "#1f77b4", "label": "synthetic, healthy sites"},
 }
 _FIELD_MARKERS = "ox+s^"
-_NOTE = "Synthetic lesions are not for diagnosis"
 _PAIRS = 4
 
 
@@ -59,7 +58,7 @@ def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
     if handles:
         figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=3, fontsize=8)
     figure.supylabel("share of lesions up to this value", fontsize=9)
-    _save(figure, path)
+    save_plot(figure, path)
 
 
 def save_memorization(found: dict, lesions: dict[str, LesionSample], path: Path) -> None:
@@ -88,17 +87,9 @@ def save_memorization(found: dict, lesions: dict[str, LesionSample], path: Path)
             cell.set_title(fill(title, 22), fontsize=7)
         column[1].set_xlabel(f"distance {row['distance']:.3f}", fontsize=7)
     right.suptitle("nearest: synthetic above, training below", fontsize=9)
-    _save(figure, path)
+    save_plot(figure, path)
 
 
 def _tidy(axis: Axes, title: str) -> None:
-    axis.set_title(title, fontsize=9)
+    tidy(axis, title)
     axis.set_ylim(0, 1.02)
-    axis.tick_params(labelsize=7)
-    axis.grid(alpha=0.25)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    figure.supxlabel(_NOTE, fontsize=7, color="0.35")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
