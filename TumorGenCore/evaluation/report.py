@@ -13,6 +13,7 @@ from TumorGenCore.evaluation.markdown import number, table_lines
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
 from TumorGenCore.evaluation.report_files import Picture, write_report
 from TumorGenCore.evaluation.sites import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.statistics import known
 from TumorGenCore.evaluation.themes.control import control_lines, measure_control
 from TumorGenCore.evaluation.themes.quality_gate import gate_lines, quality_gate
 from TumorGenCore.evaluation.themes.realism import measure_realism
@@ -120,8 +121,9 @@ def _panels(shown: Shown) -> list[PreviewCase]:
 
 def _means(reconstruction: dict, sites: dict) -> dict:
     def mean(rows: Sequence[dict], key: str) -> float | None:
-        known = [row[key] for row in rows if row[key] is not None]
-        return sum(known) / len(known) if known else None
+        found = known(row[key] for row in rows)
+        # Summed one by one: NumPy's pairwise sum may differ in the last digit from earlier reports.
+        return sum(found) / len(found) if found else None
 
     means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumor_error")}
     for group in GROUPS:

@@ -18,7 +18,15 @@ from TumorGenCore.training.data.tumor_masks import tumor_mask
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.patch import PatchSettings
 
-__all__ = ["LesionSample", "feature_rows", "real_lesions", "small_lesions", "synthetic_lesion"]
+__all__ = [
+    "LesionSample",
+    "feature_rows",
+    "largest_lesions",
+    "real_lesions",
+    "sample_rows",
+    "small_lesions",
+    "synthetic_lesion",
+]
 
 #: Tissue kept around a lesion, mm: more than the SUVpeak sphere and the edge's profile reach.
 MARGIN_MM = 25.0
@@ -58,6 +66,11 @@ def real_lesions(case: Case) -> list[LesionSample]:
     return samples
 
 
+def largest_lesions(cases: Sequence[Case]) -> list[LesionSample]:
+    """The largest lesion of every case that has one: evaluations draw their boxes over these."""
+    return [real_lesions(case)[0] for case in cases if case.lesions]
+
+
 def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSample]:
     """The tumors of a case made small (``detection.made_small``), on voxels of the size that the case's have."""
     spacing = Grid.from_image(case.image).spacing_mm
@@ -77,9 +90,13 @@ def synthetic_lesion(name: str, patient: str, seed: int, image: sitk.Image, mask
 
 
 def feature_rows(samples: Sequence[LesionSample], features: Callable[[LesionSample], NDArray[np.float64]]) -> Rows:
-    """Features of every lesion, with its patient and seed."""
-    patients, seeds = np.array([s.patient for s in samples]), np.array([s.seed for s in samples])
-    return Rows(patients, seeds, np.stack([features(s) for s in samples]) if samples else np.zeros((0, 1)))
+    """Features of every lesion, (d,) each, with its patient and seed."""
+    return sample_rows(samples, np.stack([features(s) for s in samples]) if samples else np.zeros((0, 1)))
+
+
+def sample_rows(samples: Sequence[LesionSample], values: NDArray) -> Rows:
+    """Values (n, d) of n lesions, with each lesion's patient and seed."""
+    return Rows(np.array([s.patient for s in samples]), np.array([s.seed for s in samples]), values)
 
 
 def _crop(

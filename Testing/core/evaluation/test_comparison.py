@@ -15,8 +15,8 @@ from small_cases import write_case
 from TumorGenCore import TumorGenerator
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.features.left_out import LeftOutError
 from TumorGenCore.evaluation.features.method_distances import distances
-from TumorGenCore.evaluation.features.resampling import LeftOutError
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
 from TumorGenCore.evaluation.samples import LesionSample
 from TumorGenCore.evaluation.studies.comparison import compare

@@ -12,12 +12,13 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.distributions import (
     compare_statistics,
     lesion_statistics,
-    quantiles,
     statistic_rows,
 )
 from TumorGenCore.evaluation.features.field_statistics import read_field_statistics
-from TumorGenCore.evaluation.features.resampling import LeftOutError, Rows, against_floor
+from TumorGenCore.evaluation.features.left_out import LeftOutError
+from TumorGenCore.evaluation.features.resampling import Rows, against_floor
 from TumorGenCore.evaluation.samples import LesionSample
+from TumorGenCore.evaluation.statistics import quantiles
 
 
 def ball_sample(suv: float = 6.0, radius_mm: float = 20.0, patient: str = "P", seed: int = 0) -> LesionSample:

@@ -10,8 +10,9 @@ import torch
 
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.frechet import Projection, frechet_distance, frechet_of_features
+from TumorGenCore.evaluation.features.left_out import LeftOutError
 from TumorGenCore.evaluation.features.radiomics import radiomics
-from TumorGenCore.evaluation.features.resampling import LeftOutError, Rows
+from TumorGenCore.evaluation.features.resampling import Rows
 from TumorGenCore.evaluation.features.slice_features import load_inception_features, load_slice_features
 from TumorGenCore.evaluation.samples import LesionSample
 

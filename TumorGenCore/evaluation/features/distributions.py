@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from TumorGenCore.evaluation.features.left_out import or_reason
 from TumorGenCore.evaluation.features.lesion_shape import edge_fwhm_mm, necrosis_fraction, sphericity
-from TumorGenCore.evaluation.features.resampling import LeftOutError, Rows, against_floor
-from TumorGenCore.evaluation.samples import LesionSample
+from TumorGenCore.evaluation.features.resampling import Rows, against_floor
+from TumorGenCore.evaluation.samples import LesionSample, sample_rows
 from TumorGenCore.lesions.measures import measure_lesion
 
-__all__ = ["LOGARITHMIC", "STATISTICS", "compare_statistics", "lesion_statistics", "quantiles", "statistic_rows"]
+__all__ = ["LOGARITHMIC", "STATISTICS", "compare_statistics", "lesion_statistics", "statistic_rows"]
 
 #: Names in the report, in its order.
 STATISTICS = (
@@ -30,7 +31,6 @@ STATISTICS = (
 )
 #: Compared as natural logarithms: volumes and uptakes spread over decades. The shares are not.
 LOGARITHMIC = (*STATISTICS[:6], "edge_fwhm_mm")
-LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def lesion_statistics(sample: LesionSample) -> dict[str, float]:
@@ -49,7 +49,7 @@ def statistic_rows(samples: Sequence[LesionSample], statistics: Sequence[dict[st
     values = np.array([[row[name]] for row in statistics], dtype=float).reshape(-1, 1)
     if name in LOGARITHMIC:
         values = np.log(np.where(values > 0, values, np.nan))
-    return Rows(np.array([s.patient for s in samples]), np.array([s.seed for s in samples]), values)
+    return sample_rows(samples, values)
 
 
 def compare_statistics(synthetic: Rows, held_out: Rows, training: Rows, draws: int = 200, seed: int = 0) -> dict:
@@ -59,21 +59,12 @@ def compare_statistics(synthetic: Rows, held_out: Rows, training: Rows, draws: i
         ``kolmogorov_smirnov`` and ``wasserstein`` (in the statistic's unit, or natural-logarithm units), or
         ``left_out`` with the reason.
     """
-    try:
-        return {
+    return or_reason(
+        lambda: {
             "kolmogorov_smirnov": against_floor(_kolmogorov_smirnov, synthetic, held_out, training, draws, seed),
             "wasserstein": against_floor(_wasserstein, synthetic, held_out, training, draws, seed),
         }
-    except LeftOutError as reason:
-        return {"left_out": str(reason)}
-
-
-def quantiles(values: Sequence[float]) -> dict:
-    """Number of known values and their quantiles at ``LEVELS``; None where there are none."""
-    known = np.asarray(values, dtype=float)
-    known = known[np.isfinite(known)]
-    found = [float(q) for q in np.quantile(known, LEVELS)] if len(known) else [None] * len(LEVELS)
-    return {"n": len(known), **{f"q{round(100 * level)}": q for level, q in zip(LEVELS, found, strict=True)}}
+    )
 
 
 def _kolmogorov_smirnov(a: NDArray, b: NDArray) -> float:

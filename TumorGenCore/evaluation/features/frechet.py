@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, LeftOutError, Rows, against_floor
+from TumorGenCore.evaluation.features.left_out import LeftOutError
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, Rows, against_floor
 
 __all__ = ["Projection", "frechet_distance", "frechet_of_features", "most_components"]
 

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
 from TumorGenCore.bundle.model_bundle import METADATA, load_bundle
 from TumorGenCore.bundle.resolution import ResolutionRecovery
@@ -19,14 +17,15 @@ from TumorGenCore.evaluation.features.method_distances import every_distance
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.patients import check_unseen
 from TumorGenCore.evaluation.report_files import write_report
-from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
+from TumorGenCore.evaluation.statistics import mean_of_known, patient_means
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text, save_ablation
 from TumorGenCore.evaluation.themes.alignment import alignment
 from TumorGenCore.insertion.generator import Paste, TumorGenerator
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import GeneratorRun
-from TumorGenCore.training.data.cases import Case, load_cases, split_patients
+from TumorGenCore.training.data.cases import load_cases, split_patients
 from TumorGenCore.training.loop.run_folder import open_run_folder
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.generator import train_generator
@@ -146,7 +145,7 @@ def ablate(
         )
         shown[name] = _evaluated(generator, sites, range(seeds), segmenter)
         tell(f"{name}: evaluated")
-    report = _report(run, shown, sites, segmenter, _largest(held_out), _largest(training))
+    report = _report(run, shown, sites, segmenter, largest_lesions(held_out), largest_lesions(training))
     write_report(output, report, ablation_text(report), {"ablation.png": partial(save_ablation, report)})
     return report
 
@@ -171,10 +170,6 @@ def _examples_of(run: GeneratorRun) -> str:
     return hashlib.sha256(repr(decides).encode()).hexdigest()[:12]
 
 
-def _largest(cases: Sequence[Case]) -> list[LesionSample]:
-    return [real_lesions(case)[0] for case in cases if case.lesions]
-
-
 @dataclass(frozen=True)
 class _Shown:
     """What is kept of a variant: a row a site, and the lesions at the sites whose boxes are drawn over tumors."""
@@ -189,7 +184,7 @@ def _evaluated(generator: TumorGenerator, sites: Sequence[Site], seeds: range, s
         figures, results = evaluate_site(generator, site, seeds)
         judged = [alignment(segmenter, result.image, result.mask, site.box) for result in results]
         row: dict = {"site": site.name, "group": site.group, "patient": site.patient}
-        row |= {name: _mean([some[name] for some in judged]) for name in ("dice", "nsd")}
+        row |= {name: mean_of_known(some[name] for some in judged) for name in ("dice", "nsd")}
         empty = sum(some["dice"] is None for some in judged)
         shown.rows.append({**row, "uptake_dice": figures["uptake_dice"], "empty": empty})
         if site.group == "tumor":
@@ -198,11 +193,6 @@ def _evaluated(generator: TumorGenerator, sites: Sequence[Site], seeds: range, s
                 for seed, result in zip(seeds, results, strict=True)
             )
     return shown
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def _report(
@@ -232,7 +222,7 @@ def _report(
     return {
         "steps": run.loop.steps,
         "patients": sorted({site.patient for site in sites}),
-        "ceiling": {name: mean_of_patients(_by_patient(real, name)) for name in ("dice", "nsd")},
+        "ceiling": {name: mean_of_patients(patient_means(real, name)) for name in ("dice", "nsd")},
         "variants": variants,
         "frechet": every_distance(lesions, held_out, training),
     }
@@ -242,23 +232,14 @@ def _of_group(rows: Sequence[dict], group: str) -> list[dict]:
     return [row for row in rows if group in ("all", row["group"])]
 
 
-def _by_patient(rows: Sequence[dict], name: str) -> dict[str, float]:
-    means = {patient: _mean([r[name] for r in rows if r["patient"] == patient]) for patient in _patients(rows)}
-    return {patient: mean for patient, mean in means.items() if mean is not None}
-
-
-def _patients(rows: Sequence[dict]) -> list[str]:
-    return sorted({row["patient"] for row in rows})
-
-
 def _means(rows: Sequence[dict]) -> dict:
-    return {name: mean_of_patients(_by_patient(rows, name)) for name in FIGURES}
+    return {name: mean_of_patients(patient_means(rows, name)) for name in FIGURES}
 
 
 def _differences(rows: Sequence[dict], full: Sequence[dict]) -> dict:
     """Each patient's own difference to ``full``: what patients have in common with it cancels."""
     found = {}
     for name in FIGURES:
-        here, there = _by_patient(rows, name), _by_patient(full, name)
+        here, there = patient_means(rows, name), patient_means(full, name)
         found[name] = mean_of_patients({p: here[p] - there[p] for p in here if p in there})
     return found

@@ -12,21 +12,22 @@ import numpy as np
 import SimpleITK as sitk
 
 from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.crops import crop_around
 from TumorGenCore.evaluation.features.method_distances import every_distance
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
 from TumorGenCore.evaluation.report_files import write_report
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
-from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, sites_of
+from TumorGenCore.evaluation.statistics import median_of_known, quantiles
 from TumorGenCore.evaluation.studies.comparison_text import comparison_text
 from TumorGenCore.evaluation.themes.alignment import Figures, alignment, mean_alignment
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
-from TumorGenCore.training.data.cases import Case, load_cases
+from TumorGenCore.training.data.cases import load_cases
 from TumorGenCore.training.stages.rival import TrainedRival
 from TumorGenCore.training.stages.segmenter import Segmenter
-from TumorGenCore.volumes.geometry import Box, Grid
 
 __all__ = ["Made", "compare", "insert_all"]
 
@@ -83,7 +84,7 @@ def compare(
         raise TrainingDataError(f"{', '.join(names)} have neither a tumor nor healthy tissue to insert at.")
     output.mkdir(parents=True, exist_ok=True)
     made, panels = insert_all(methods, sites, range(seeds), segmenter, tell)
-    real = _largest(held_out), _largest(training)
+    real = largest_lesions(held_out), largest_lesions(training)
     tumor = {method: [m.lesion for m in some if m.site.group == "tumor"] for method, some in made.items()}
     report = {
         "bundle": generator.bundle.name,
@@ -133,11 +134,6 @@ def insert_all(
     return made, panels
 
 
-def _largest(cases: Sequence[Case]) -> list[LesionSample]:
-    """The largest lesion of every case, which the boxes are drawn over."""
-    return [real_lesions(case)[0] for case in cases if case.lesions]
-
-
 def _alignment(made: Sequence[Made]) -> dict:
     groups = {}
     for group in ("tumor", "healthy"):
@@ -149,8 +145,9 @@ def _alignment(made: Sequence[Made]) -> dict:
 
 def _median_ml(lesions: Sequence[LesionSample]) -> float | None:
     """Median volume of the masks that are not empty, None without any: the larger a tumor, the higher its DSC."""
-    volumes = [lesion.mask.sum() * np.prod(lesion.spacing_mm) / 1000 for lesion in lesions if lesion.mask.any()]
-    return float(np.median(volumes)) if volumes else None
+    return median_of_known(
+        lesion.mask.sum() * np.prod(lesion.spacing_mm) / 1000 for lesion in lesions if lesion.mask.any()
+    )
 
 
 def _ceiling(made: Sequence[Made], segmenter: Segmenter) -> dict:
@@ -161,16 +158,11 @@ def _ceiling(made: Sequence[Made], segmenter: Segmenter) -> dict:
 
 
 def _seconds(values: Sequence[float]) -> dict:
-    low, median, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
-    return {"median": median, "quartiles": [low, high], "n": len(values)}
+    found = quantiles(values)
+    return {"median": found["q50"], "quartiles": [found["q25"], found["q75"]], "n": found["n"]}
 
 
 def _panel(title: str, site: Site, image: sitk.Image, mask: sitk.Image | None) -> PreviewCase:
-    return PreviewCase(title, _around(image, site.box), None if mask is None else _around(mask, site.box), site.box)
-
-
-def _around(image: sitk.Image, box: Box) -> sitk.Image:
-    """What the contact sheet shows of an image: a whole body for every panel would not fit the memory."""
-    grid = Grid.from_image(image)
-    start, stop = box.index_bounds(grid, int(np.ceil(_SHOWN_MM / min(grid.spacing_mm))))
-    return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())
+    # Cropped: a whole body for every panel would not fit the memory.
+    marked = None if mask is None else crop_around(mask, site.box, _SHOWN_MM)
+    return PreviewCase(title, crop_around(image, site.box, _SHOWN_MM), marked, site.box)

@@ -27,7 +27,6 @@ from pathlib import Path
 import numpy as np
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.features.distributions import quantiles
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names
 from TumorGenCore.evaluation.report_files import write_report, write_text
@@ -36,6 +35,7 @@ from TumorGenCore.evaluation.rivals.donors import Donors
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
+from TumorGenCore.evaluation.statistics import mean_of_known, patient_means, quantiles
 from TumorGenCore.evaluation.studies.synthetic_scans import SyntheticSite, healthy_sites, with_tumors
 from TumorGenCore.evaluation.studies.usefulness_text import save_usefulness, usefulness_text
 from TumorGenCore.evaluation.themes.detection import (
@@ -292,7 +292,7 @@ def _summary(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
                 seeds = [_by_patient({seed: some}, group, figure) for seed, some in by_seed.items()]
                 groups[group][figure] = {
                     **mean_of_patients(here),
-                    "seeds": [float(np.mean(list(values.values()))) if values else None for values in seeds],
+                    "seeds": [mean_of_known(values.values()) for values in seeds],
                     "over_real": mean_of_patients({p: here[p] - base[p] for p in here}) if arm != BASE else None,
                 }
         summary[arm] = {"label": ARMS[arm], "groups": groups, "rows": {str(s): some for s, some in by_seed.items()}}
@@ -301,11 +301,7 @@ def _summary(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
 
 def _by_patient(by_seed: Mapping[int, list[dict]], group: str, figure: str) -> dict[str, float]:
     """Means over a patient's scans and the seeds."""
-    chosen = [row for rows in by_seed.values() for row in _of_group(rows, group)]
-    return {
-        patient: float(np.mean([row[figure] for row in chosen if row["patient"] == patient]))
-        for patient in sorted({row["patient"] for row in chosen})
-    }
+    return patient_means([row for rows in by_seed.values() for row in _of_group(rows, group)], figure)
 
 
 def _about(scans: Sequence[LabeledScan], empty: int) -> dict:

@@ -10,6 +10,7 @@ from monai.inferers import SlidingWindowInferer
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.method.devices import autocast
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import SegmenterRun
@@ -131,10 +132,8 @@ def detection_figures(found: NDArray[np.bool_], scan: SearchedScan) -> dict[str,
     volumes = np.bincount(lesions.ravel(), minlength=many + 1)
     shares = np.bincount(lesions.ravel(), found.ravel(), many + 1)[1:] / np.maximum(volumes[1:], 1)
     counted = shares[volumes[1:] * scan.voxel_ml >= LEAST_TRUE_ML]
-    kept = found & ~scan.ignored
-    total = kept.sum() + scan.truth.sum()
     return {
-        "dice": float(2 * (kept & scan.truth).sum() / max(total, 1)),
+        "dice": dice(found & ~scan.ignored, scan.truth),
         "sensitivity": float((counted >= FOUND_SHARE).mean()) if len(counted) else 0.0,
         "false_positives": float(len(false)),
     }

@@ -12,16 +12,17 @@ from TumorGenCore.evaluation.features.distributions import (
     STATISTICS,
     compare_statistics,
     lesion_statistics,
-    quantiles,
     statistic_rows,
 )
 from TumorGenCore.evaluation.features.frechet import frechet_of_features
+from TumorGenCore.evaluation.features.left_out import LeftOutError, or_reason
 from TumorGenCore.evaluation.features.memorization import memorization
 from TumorGenCore.evaluation.features.radiomics import load_radiomics
-from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, LeftOutError
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS
 from TumorGenCore.evaluation.features.slice_features import PLANES, SliceFeatures, load_slice_features
 from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, small_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Shown
+from TumorGenCore.evaluation.statistics import quantiles
 from TumorGenCore.evaluation.themes.alignment import measure_alignment
 from TumorGenCore.evaluation.themes.diversity import diversity
 from TumorGenCore.evaluation.themes.seams import seams
@@ -93,27 +94,20 @@ def measure_realism(
     figures["diversity"] = diversity(shown, figures["lesions"])
     tell("variety: done")
     small = [lesion for case in held_out for lesion in small_lesions(case, patch, SMALL_LESIONS)]
-    figures["memorization"] = _or_reason(lambda: memorization(synthetic, every["held_out"], every["training"], small))
+    figures["memorization"] = or_reason(lambda: memorization(synthetic, every["held_out"], every["training"], small))
     tell("memorization: done")
     figures["frechet"] = {
-        "radiomics": _or_reason(lambda: _frechet(groups, load_radiomics())),
-        "efflite0": _or_reason(lambda: _of_slices(groups, load_slice_features())),
+        "radiomics": or_reason(lambda: _frechet(groups, load_radiomics())),
+        "efflite0": or_reason(lambda: _of_slices(groups, load_slice_features())),
     }
     if inception is not None:
-        figures["frechet"]["inception"] = _or_reason(lambda: _of_slices(groups, inception))
+        figures["frechet"]["inception"] = or_reason(lambda: _of_slices(groups, inception))
     tell("Frechet distances: done")
     return figures, {sample.name: sample for sample in [*synthetic, *every["held_out"], *every["training"], *small]}
 
 
 def _by_case(cases: Sequence[Case]) -> list[list[LesionSample]]:
     return [lesions for case in cases if (lesions := real_lesions(case))]
-
-
-def _or_reason(measure: Callable[[], dict]) -> dict:
-    try:
-        return measure()
-    except LeftOutError as reason:
-        return {"left_out": str(reason)}
 
 
 def _statistics(groups: Groups) -> dict:
