@@ -165,13 +165,3 @@ def test_distances_are_shown_with_their_floor_and_reasons_are_named() -> None:
     assert "| TumorGen | 1.50 (1.00 to 2.00) | 0.80 (0.10 to 1.20) | - | - | 0.50 | 0.50 | 0.50 | 1 |" in text
     assert "| real, held out | 0.70 | - |" in text
     assert "left out for full: too few." in text
-
-
-def test_every_patient_counts_once_and_a_constant_has_no_width() -> None:
-    assert mean_of_patients({"A": 1.0, "B": 2.0}) == {"mean": 1.5, "interval": None, "patients": 2}
-    assert mean_of_patients({name: 0.25 for name in "ABCDE"})["interval"] == [0.25, 0.25]
-    spread = mean_of_patients({name: float(value) for value, name in enumerate("ABCDEFGHI")})
-    assert spread["mean"] == 4.0
-    # The mean of nine: deviation 2.58 / 3.
-    assert spread["interval"] == pytest.approx([4 - 1.96 * 0.86, 4 + 1.96 * 0.86], abs=0.15)
-    assert mean_of_patients({})["mean"] is None
