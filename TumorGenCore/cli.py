@@ -395,7 +395,7 @@ def _run_settings(kind: type, options: argparse.Namespace, default: Path | None 
 
 
 def _evaluate(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.evaluation.report import evaluate
+    from TumorGenCore.evaluation.report import EvaluationPlan, evaluate
     from TumorGenCore.insertion.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
@@ -405,18 +405,16 @@ def _evaluate(options: argparse.Namespace, report: _Report) -> None:
 
         segmenter = load_segmenter(options.segmenter, options.device)
     names = options.cases.split(",") if options.cases else None
-    result = evaluate(
-        generator,
+    plan = EvaluationPlan(
         options.data,
         options.output,
         names,
         options.seeds,
         options.steps,
-        report.tell,
         options.field_statistics,
-        segmenter,
         options.inception,
     )
+    result = evaluate(generator, plan, segmenter, report.tell)
     report.values = result["means"]
     report.say((options.output / "report.md").read_text())
 
@@ -437,24 +435,15 @@ def _compare(options: argparse.Namespace, report: _Report) -> None:
 
 
 def _ablate(options: argparse.Namespace, report: _Report) -> None:
-    from TumorGenCore.evaluation.studies.ablation import ablate
+    from TumorGenCore.evaluation.studies.ablation import AblationPlan, ablate
     from TumorGenCore.training.config import GeneratorRun, default_config
     from TumorGenCore.training.stages.segmenter import load_segmenter
 
     run = _run_settings(GeneratorRun, options, default_config(options.stage))
-    result = ablate(
-        options.data,
-        options.autoencoder,
-        load_segmenter(options.segmenter, options.device),
-        options.output,
-        run,
-        options.only.split(",") if options.only else None,
-        options.resume,
-        options.seeds,
-        options.device,
-        report.tell,
-        not report.shows_progress,
-    )
+    only = options.only.split(",") if options.only else None
+    plan = AblationPlan(options.data, options.autoencoder, options.output, run, only, options.seeds)
+    segmenter = load_segmenter(options.segmenter, options.device)
+    result = ablate(plan, segmenter, options.resume, options.device, report.tell, not report.shows_progress)
     report.values = {"variants": list(result["variants"]), "report": str(options.output / "report.json")}
     report.say((options.output / "report.md").read_text())
 

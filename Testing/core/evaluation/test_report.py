@@ -10,7 +10,7 @@ from small_cases import write_case
 
 from TumorGenCore import TumorGenerator
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.report import evaluate
+from TumorGenCore.evaluation.report import EvaluationPlan, evaluate
 from TumorGenCore.phantom.phantom import PHANTOM_SITES
 
 
@@ -23,7 +23,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_report_has_figures_and_a_picture(data: Path, tiny_bundle_folder: Path, tmp_path: Path) -> None:
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
-    report = evaluate(generator, data, tmp_path / "report", ["A"], seeds=2, steps=1)
+    report = evaluate(generator, EvaluationPlan(data, tmp_path / "report", ["A"], seeds=2, steps=1))
     assert report["means"]["psnr_db"] == report["reconstruction"]["A"]["psnr_db"]
     assert {"A tumor", "A healthy 1", "phantom liver"} < set(report["sites"])
     volumes = [figures["volume_ml"] for figures in report["sites"].values() if figures["group"] == "phantom"]
@@ -37,6 +37,6 @@ def test_figures_on_training_patients_are_refused(data: Path, tiny_bundle_folder
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
     generator.bundle.notes["cases"] = {"training": ["A"], "validation": []}
     with pytest.raises(TrainingDataError, match="trained on A"):
-        evaluate(generator, data, tmp_path, ["A"])
+        evaluate(generator, EvaluationPlan(data, tmp_path, ["A"]))
     with pytest.raises(TrainingDataError, match="names no held-out cases"):
-        evaluate(generator, data, tmp_path)
+        evaluate(generator, EvaluationPlan(data, tmp_path))

@@ -32,7 +32,7 @@ from TumorGenCore.training.stages.generator import train_generator
 from TumorGenCore.training.stages.rival import hash_vae
 from TumorGenCore.training.stages.segmenter import Segmenter
 
-__all__ = ["CONFIG", "FIGURES", "VARIANTS", "Variant", "ablate"]
+__all__ = ["CONFIG", "FIGURES", "VARIANTS", "AblationPlan", "Variant", "ablate"]
 
 CONFIG = "ablation.json"
 FULL = "full"
@@ -81,15 +81,32 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+@dataclass(frozen=True)
+class AblationPlan:
+    """What is trained and compared, and where the report goes.
+
+    Args:
+        data: folder of cases.
+        autoencoder: output folder of the VAE's run.
+        output: folder of the run. It has a folder a variant, and the cached latents, which variants share where their
+            examples are the same.
+        run: settings of ``full``.
+        only: names in ``VARIANTS``; all by default.
+        seeds: 0, 1, ... per site.
+    """
+
+    data: Path
+    autoencoder: Path
+    output: Path
+    run: GeneratorRun
+    only: Sequence[str] | None = None
+    seeds: int = 3
+
+
 def ablate(
-    data: Path,
-    autoencoder: Path,
+    plan: AblationPlan,
     segmenter: Segmenter,
-    output: Path,
-    run: GeneratorRun,
-    only: Sequence[str] | None = None,
     resume: bool = False,
-    seeds: int = 3,
     device: str = "auto",
     on_progress: Callable[[str], None] | None = None,
     quiet: bool = True,
@@ -100,24 +117,22 @@ def ablate(
     the same seeds in the same boxes: rough ones on the held-out patients' largest tumors, and healthy sites.
 
     Args:
-        data: folder of cases.
-        autoencoder: output folder of the VAE's run.
+        plan: what is trained and compared.
         segmenter: the judge of masks.
-        output: folder of the run; a folder a variant, and cached latents, which variants share where their examples are
-            the same.
-        run: settings of ``full``.
-        only: names in ``VARIANTS``; all by default.
-        resume: go on with the run in ``output``; a variant that is finished is not trained again.
-        seeds: 0, 1, ... per site.
+        resume: go on with the run in the plan's output folder; a variant that is finished is not trained again.
         device: of the evaluation.
         on_progress: called with a line per variant.
         quiet: no progress bars.
+
+    Returns:
+        The figures, as in ``report.json``.
 
     Raises:
         TrainingDataError: an unknown name, a segmenter that knows a held-out patient, no held-out patient with a
             tumor, or an output folder with another run.
     """
-    names = _checked(only)
+    data, autoencoder, output, run = plan.data, plan.autoencoder, plan.output, plan.run
+    names = _checked(plan.only)
     tell = on_progress or (lambda line: None)
     vae, vae_run = load_autoencoder(autoencoder)
     cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
@@ -143,7 +158,7 @@ def ablate(
         generator = TumorGenerator(
             bundle, device, paste=variant.paste, refine=variant.refine, fit_mask=variant.fit_mask
         )
-        shown[name] = _evaluated(generator, sites, range(seeds), segmenter)
+        shown[name] = _evaluated(generator, sites, range(plan.seeds), segmenter)
         tell(f"{name}: evaluated")
     report = _report(run, shown, sites, segmenter, largest_lesions(held_out), largest_lesions(training))
     write_report(output, report, ablation_text(report), {"ablation.png": partial(save_ablation, report)})

@@ -12,7 +12,7 @@ from small_cases import write_case
 
 from TumorGenCore import TumorGenerator
 from TumorGenCore.evaluation.features.distributions import STATISTICS
-from TumorGenCore.evaluation.report import evaluate
+from TumorGenCore.evaluation.report import EvaluationPlan, evaluate
 
 HELD_OUT = [f"H{n}" for n in range(5)]
 TRAINING = [f"T{n}" for n in range(6)]
@@ -46,8 +46,8 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     field.write_text(json.dumps({"large set": {"quantile_levels": [0.1, 0.5, 0.9], "suvmax": [3.0, 8.0, 20.0]}}))
     segmenter = hot_finder(4.0, tuple(TRAINING))
     torch.jit.script(Brightness()).save(str(tmp_path / "inception.pt"))
-    options = {"field_statistics": field, "segmenter": segmenter, "inception": tmp_path / "inception.pt"}
-    evaluate(generator, folder, tmp_path / "out", seeds=2, steps=1, **options)
+    options = {"field_statistics": field, "inception": tmp_path / "inception.pt"}
+    evaluate(generator, EvaluationPlan(folder, tmp_path / "out", seeds=2, steps=1, **options), segmenter)
     report = strict((tmp_path / "out" / "report.json").read_text())
     realism = report["realism"]
     assert {kind: len(rows) for kind, rows in realism["lesions"].items()} == {
@@ -96,7 +96,7 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
 def test_without_training_cases_figures_are_left_out_with_the_reason(folder, tiny_bundle_folder, tmp_path):
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
     generator.bundle.notes.pop("cases", None)
-    evaluate(generator, folder, tmp_path / "out", ["H0"], seeds=1, steps=1)
+    evaluate(generator, EvaluationPlan(folder, tmp_path / "out", ["H0"], seeds=1, steps=1))
     realism = strict((tmp_path / "out" / "report.json").read_text())["realism"]
     assert "lesions" in realism["statistics"]["tlg"]["left_out"]
     assert "0 training lesions" in realism["memorization"]["left_out"]
