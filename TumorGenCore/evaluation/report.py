@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from TumorGenCore.bundle.model_bundle import ModelBundle
 from TumorGenCore.evaluation.features.field_statistics import read_field_statistics
 from TumorGenCore.evaluation.features.slice_features import load_inception_features
 from TumorGenCore.evaluation.markdown import number, table_lines
@@ -80,9 +81,7 @@ def evaluate(
     """
     features = None if plan.inception is None else load_inception_features(plan.inception)
     field = read_field_statistics(plan.field_statistics) if plan.field_statistics else {}
-    names = held_out_names(generator.bundle, plan.names)
-    if segmenter is not None:
-        check_unseen("segmenter", segmenter.training_cases, names, segmenter.run.data.patient_pattern)
+    names = _unseen_names(generator.bundle, plan.names, segmenter)
     plan.output.mkdir(parents=True, exist_ok=True)
     tell = on_progress or (lambda line: None)
     cases = load_cases(plan.data, names)
@@ -117,6 +116,14 @@ def evaluate(
     }
     write_report(plan.output, report, _markdown(report), pictures)
     return report
+
+
+def _unseen_names(bundle: ModelBundle, names: Sequence[str] | None, segmenter: Segmenter | None) -> list[str]:
+    """The cases to evaluate, from whose patients neither bundle nor segmenter has learned."""
+    chosen = held_out_names(bundle, names)
+    if segmenter is not None:
+        check_unseen("segmenter", segmenter.training_cases, chosen, segmenter.run.data.patient_pattern)
+    return chosen
 
 
 def _at_sites(

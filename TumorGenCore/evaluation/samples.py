@@ -72,7 +72,13 @@ def largest_lesions(cases: Sequence[Case]) -> list[LesionSample]:
 
 
 def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSample]:
-    """The tumors of a case made small (``detection.made_small``), on voxels of the size that the case's have."""
+    """The tumors of a case made small (``detection.made_small``), on voxels of the case's own size.
+
+    Args:
+        case: with tumors and healthy tissue; without either, nothing is made.
+        patch: the bundle's working patch; its spacing is used.
+        count: how many are tried; where a lesion fits nowhere there are fewer.
+    """
     spacing = Grid.from_image(case.image).spacing_mm
     samples = []
     for scan in made_small(case, patch, BoxOffsets(), _SMALL_PATCH, count, seed=0):
@@ -84,7 +90,15 @@ def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSa
 
 
 def synthetic_lesion(name: str, patient: str, seed: int, image: sitk.Image, mask: sitk.Image) -> LesionSample:
-    """The tumor that was inserted at a site, all its parts; ``image`` in SUV with its ``mask``."""
+    """The tumor that was inserted at a site, all its parts.
+
+    Args:
+        name: of the site.
+        patient: whose scan it is.
+        seed: of the tumor.
+        image: synthetic, SUV.
+        mask: above 0 inside the tumor, on the image's grid; empty where none grew.
+    """
     suv, inside = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(mask) > 0
     return _crop(f"{name} seed {seed}", patient, seed, suv, inside, Grid.from_image(image).spacing_mm)
 

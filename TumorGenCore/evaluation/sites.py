@@ -60,7 +60,14 @@ GROUPS: tuple[Group, ...] = ("tumor", "healthy", "phantom")
 
 
 def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:
-    """A rough box around the whole of the case's largest tumor, and ``healthy`` boxes at random healthy places."""
+    """A rough box around the whole of the case's largest tumor, and boxes at random healthy places.
+
+    Args:
+        case: without tumors, or without healthy tissue, it has no such sites.
+        healthy: how many healthy places.
+        edge_mm: of the boxes there.
+        seed: decides the places.
+    """
     sites = []
     if case.lesions:
         lesion = max(case.lesions, key=lambda item: item.volume_ml)
@@ -87,7 +94,11 @@ def rough_box(lesion: Lesion, voxel_mm: float, axes: NDArray | None = None) -> B
 
 
 def phantom_sites(seed: int = 0) -> list[Site]:
-    """Every named site of one digital phantom: organs and trunk, which patients' crops may lack."""
+    """Every named site of one digital phantom, in organs and trunk: patients' crops may lack these.
+
+    Args:
+        seed: of the phantom.
+    """
     image = make_phantom(seed)
     return [Site(f"phantom {name}", "phantom", image, phantom_box(name)) for name in PHANTOM_SITES]
 
@@ -97,12 +108,20 @@ def evaluate_site(
 ) -> tuple[dict, list[InsertionResult]]:
     """Insert with every seed and measure.
 
-    Returns:
-        The results, and before them means over the seeds of
+    Args:
+        generator: the bundle on its device.
+        site: where.
+        seeds: a tumor each.
+        steps: of the sampler; None takes the bundle's own.
 
-        - ``uptake_dice`` and ``contrast`` of the mask, see ``mask_agreement``;
-        - ``volume_ml`` and its ``volume_variation`` (deviation over mean), ``suv_max``;
-        - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
+    Returns:
+        A result a seed, and before them figures, None where no tumor grew. Means over the seeds are
+
+        - ``uptake_dice`` and ``contrast`` of the mask, see ``lesions.agreement``;
+        - ``volume_ml`` and ``suv_max``.
+
+        Of all seeds together are ``volume_variation``, the volumes' deviation over their mean, and ``seed_dice``,
+        overlap of the masks of different seeds; 1 is no variety.
     """
     prepared = generator.prepare(site.image, site.box, suv_factor=1)
     results = generator.generate_many(prepared, seeds=seeds, steps=steps)

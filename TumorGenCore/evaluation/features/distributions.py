@@ -45,7 +45,13 @@ def lesion_statistics(sample: LesionSample) -> dict[str, float]:
 
 
 def statistic_rows(samples: Sequence[LesionSample], statistics: Sequence[dict[str, float]], name: str) -> Rows:
-    """One statistic of many lesions, as it is compared: its logarithm where that is the custom."""
+    """One statistic of n lesions, (n, 1), as it is compared: as its logarithm where it is one of ``LOGARITHMIC``.
+
+    Args:
+        samples: the lesions.
+        statistics: of each, as ``lesion_statistics`` gives them.
+        name: of the statistic.
+    """
     values = np.array([[row[name]] for row in statistics], dtype=float).reshape(-1, 1)
     if name in LOGARITHMIC:
         values = np.log(np.where(values > 0, values, np.nan))
@@ -54,6 +60,13 @@ def statistic_rows(samples: Sequence[LesionSample], statistics: Sequence[dict[st
 
 def compare_statistics(synthetic: Rows, held_out: Rows, training: Rows, draws: int = 200, seed: int = 0) -> dict:
     """Kolmogorov-Smirnov and Wasserstein distances of one statistic to the training lesions; see ``against_floor``.
+
+    Args:
+        synthetic: ``statistic_rows``, (n, 1).
+        held_out: the same of real lesions that the training did not see.
+        training: the same of real lesions that it saw.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
 
     Returns:
         ``kolmogorov_smirnov`` and ``wasserstein`` (in the statistic's unit, or natural-logarithm units), or

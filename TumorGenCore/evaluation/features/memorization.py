@@ -20,9 +20,13 @@ PERCENTILE = 5.0
 
 
 def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample]) -> NDArray[np.float64]:
-    """Distances (n, m): 1 - the highest likeness over the frame's 48 rotations and mirrors (``lesion_likeness``).
+    """Distances of lesions to references, (n, m): 1 - the highest likeness over the frame's 48 turns and mirrors.
 
-    A lesion and a reference of one patient are infinitely far apart, so that none is compared with itself.
+    A lesion and a reference of one patient are infinitely far apart: none is compared with itself.
+
+    Args:
+        lesions: n, none with an empty mask. For the likeness see ``lesions.likeness``.
+        references: m, none with an empty mask.
     """
     alike = likeness(unit_vectors(_frames(lesions)), unit_vectors(_frames(references)))
     same = np.array([s.patient for s in lesions])[:, None] == np.array([s.patient for s in references])
@@ -30,7 +34,10 @@ def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample])
 
 
 def pair_in_frames(lesion: LesionSample, reference: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The lesion in its frame, turned and mirrored to resemble the reference most, and the reference in its own."""
+    """The lesion, turned and mirrored to resemble the reference most, and the reference, each in its own frame.
+
+    Both are cubes (k, j, i) of one size, see ``lesions.likeness.in_lesion_frame``.
+    """
     frame, onto = _frames([lesion, reference])
     return turned_onto(frame, onto), onto
 
@@ -51,7 +58,9 @@ def memorization(
     where the real ones are large, only what is made of them says how near two small ones come by chance.
 
     Args:
-        synthetic, held_out, training: lesions; those whose mask is empty are left out.
+        synthetic: lesions; those whose mask is empty are left out.
+        held_out: real lesions that the training did not see.
+        training: real lesions that it saw.
         made_small: held-out lesions made small, which count as real.
         draws: of the bootstrap over patients.
         seed: of the bootstrap.

@@ -23,7 +23,13 @@ def every_distance(
     held_out: Sequence[LesionSample],
     training: Sequence[LesionSample],
 ) -> dict:
-    """``distances`` of all kinds of features that need nothing of the user's: ``radiomics`` and ``efflite0``."""
+    """``distances`` by the features that need no file of the user's: ``radiomics`` and ``efflite0``.
+
+    Args:
+        synthetic: lesions of each method, by its name.
+        held_out: real lesions that the training did not see.
+        training: real lesions that it saw.
+    """
     return {
         "radiomics": distances(synthetic, held_out, training, load_radiomics, ("all",)),
         "efflite0": distances(synthetic, held_out, training, load_slice_features, PLANES, common_unit=True),
@@ -41,15 +47,16 @@ def distances(
     """Frechet distances of every method's lesions to the training lesions, on the same principal components.
 
     Args:
-        synthetic: lesions of each method.
-        held_out, training: real lesions.
+        synthetic: lesions of each method, by its name.
+        held_out: real lesions that the training did not see.
+        training: real lesions that it saw.
         load: makes the function from a lesion to its features.
         blocks: names of the equal parts that the features consist of.
         common_unit: see ``Projection.fitted``.
 
     Returns:
         ``methods``: per method what ``frechet_of_features`` gives, averaged over the blocks, and in ``blocks`` for
-        each alone; or ``left_out`` with the reason. ``left_out`` alone where no distance can be had.
+        each alone; or ``left_out`` with the reason. Only ``left_out`` where there is no distance at all.
     """
 
     def measured() -> dict:

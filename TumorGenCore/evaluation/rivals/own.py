@@ -35,6 +35,7 @@ class Own:
         self.generator, self.steps, self.solver, self.least_quality = generator, steps, solver, least_quality
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
         prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
         if self.least_quality is None:  # What nobody asks the quality of is not scored, which would be in its time.
             result = self.generator.generate(prepared, seed=seed, steps=self.steps, solver=self.solver)

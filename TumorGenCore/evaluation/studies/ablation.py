@@ -25,7 +25,7 @@ from TumorGenCore.evaluation.themes.alignment import alignment
 from TumorGenCore.insertion.generator import Paste, TumorGenerator
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import GeneratorRun
-from TumorGenCore.training.data.cases import load_cases, split_patients
+from TumorGenCore.training.data.cases import Case, load_cases, split_patients
 from TumorGenCore.training.loop.run_folder import open_run_folder
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.generator import train_generator
@@ -137,11 +137,7 @@ def ablate(
     vae, vae_run = load_autoencoder(autoencoder)
     cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, held_out = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
-    sites = [site for case in held_out for site in sites_of(case)]
-    if not any(site.real for site in sites):
-        raise TrainingDataError(
-            "The configuration holds out no patient with a tumor; raise data.validation_share or add cases."
-        )
+    sites = _sites(held_out)
     check_unseen("segmenter", segmenter.training_cases, [c.name for c in held_out], run.data.patient_pattern)
     open_run_folder(output, run, CONFIG, resume, autoencoder=hash_vae(vae))
     shown = {}
@@ -170,6 +166,15 @@ def _checked(only: Sequence[str] | None) -> list[str]:
     if unknown:
         raise TrainingDataError(f"There are no variants {unknown}; there are {', '.join(VARIANTS)}.")
     return [name for name in VARIANTS if only is None or name in only]
+
+
+def _sites(held_out: Sequence[Case]) -> list[Site]:
+    sites = [site for case in held_out for site in sites_of(case)]
+    if not any(site.real for site in sites):
+        raise TrainingDataError(
+            "The configuration holds out no patient with a tumor; raise data.validation_share or add cases."
+        )
+    return sites
 
 
 def _varied(run: GeneratorRun, variant: Variant, voxel_mm: float) -> GeneratorRun:

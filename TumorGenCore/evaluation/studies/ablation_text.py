@@ -100,7 +100,11 @@ def _cells(means: dict) -> list[str]:
 
 
 def save_ablation(report: dict, path: Path) -> None:
-    """A panel a figure, a row a variant, with intervals over patients; the dotted line is TumorGen's."""
+    """Write a PNG: a panel a figure, a row a variant, with intervals over patients; the dotted line is TumorGen's.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     variants = list(report["variants"].items())[::-1]
     figure = Figure(figsize=(13, 0.8 + 0.45 * (len(variants) + 1)), layout="constrained")
     panels = [(key, title, True) for key, title in _FRECHET.items()]

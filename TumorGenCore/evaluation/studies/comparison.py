@@ -37,7 +37,14 @@ _SHOWN_MM = 60.0
 
 @dataclass(frozen=True)
 class Made:
-    """What is measured of one insertion."""
+    """What is measured of one insertion.
+
+    Args:
+        site: where.
+        lesion: the tumor.
+        figures: its alignment.
+        seconds: from scan and box to image and mask.
+    """
 
     site: Site
     lesion: LesionSample
@@ -64,6 +71,9 @@ def compare(
         trained: rivals that were trained, of any kind.
         seeds: 0, 1, ... per site.
         on_progress: called with a line per site.
+
+    Returns:
+        The figures, as in ``report.json``.
 
     Raises:
         TrainingDataError: a network learned from an evaluated patient, a rival has another VAE than the bundle, no
@@ -113,7 +123,14 @@ def insert_all(
     """Every method at every site with every seed, and a row a site for the contact sheet, of the first seed.
 
     A method's first insertion is made twice, and timed the second time, when its networks are warm. Methods take turns
-    at each site, so that what else the machine does disturbs all of them alike.
+    at each site: what else the machine does disturbs all of them alike.
+
+    Args:
+        methods: by name.
+        sites: where.
+        seeds: a tumor each.
+        segmenter: the judge of masks.
+        tell: called with a line per site.
     """
     made: dict[str, list[Made]] = {method: [] for method in methods}
     panels = []

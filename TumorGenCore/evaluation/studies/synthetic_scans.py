@@ -77,7 +77,12 @@ def healthy_sites(pairs: Sequence[tuple[Case, LabeledScan]], count: int, seed: i
 
 
 def with_tumors(method: Rival, sites: Sequence[SyntheticSite]) -> tuple[list[LabeledScan], int]:
-    """The scans with a tumor of the method each, and at how many sites none grew."""
+    """The scans with a tumor of the method each, and the number of sites where none grew.
+
+    Args:
+        method: makes the tumors; where none grows, the next of five seeds is tried.
+        sites: a scan each.
+    """
     made = []
     for place in sites:
         for seed in range(_SEEDS):

@@ -83,7 +83,11 @@ def _group(report: dict, group: str) -> list[str]:
 
 
 def save_usefulness(report: dict, path: Path) -> None:
-    """A panel a figure and group, a row an arm: mean and interval over patients, and a small dot a seed."""
+    """Write a PNG: a panel a figure and group, a row an arm: mean and interval over patients, and a dot a seed.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     arms = list(report["arms"].values())[::-1]
     figure = Figure(figsize=(11, 5.2), layout="constrained")
     axes = figure.subplots(len(_PLOTTED), len(_TITLES), sharey=True, squeeze=False)

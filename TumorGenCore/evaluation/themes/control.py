@@ -24,6 +24,11 @@ SUVS = (5.0, 10.0, 20.0)
 def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int = 0) -> dict:
     """Ask for each of ``FILLS`` and ``SUVS`` at each site.
 
+    Args:
+        generator: the bundle on its device.
+        sites: that the training did not see.
+        seed: of every tumor.
+
     Returns:
         ``fill`` and ``suv_max``, each a list of rows: what was ``asked``, the median that was ``reached``, the share of
         sites ``within`` 5 %, and, for SUVmax, the median ``gain`` by which the tumor had to be scaled: 1 is a tumor
@@ -45,7 +50,7 @@ def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int 
 
 
 def control_lines(found: dict) -> list[str]:
-    """The section of the report, Markdown."""
+    """The section of the report, Markdown; ``found`` as ``measure_control`` gives it."""
     names = {"fill": "fill of the box", "suv_max": "SUVmax"}
     rows = [
         [

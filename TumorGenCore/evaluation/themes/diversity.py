@@ -31,14 +31,18 @@ def in_box(image: sitk.Image, box: Box) -> NDArray[np.float32]:
 
 
 def pair_correlation(changes: Sequence[NDArray]) -> float | None:
-    """Mean Pearson correlation of all pairs of changes (synthetic - scan); 1: all the same. None without a pair."""
+    """Mean Pearson correlation of all pairs of changes (synthetic - scan); 1: all the same. None without a pair.
+
+    Args:
+        changes: of one shape. One that does not vary is left out.
+    """
     centered = [change.ravel() - change.mean() for change in changes]
     units = [change / norm for change in centered if (norm := np.linalg.norm(change)) > 0]
     return mean_of_known([float(a @ b) for a, b in combinations(units, 2)])
 
 
 def pair_dice(masks: Sequence[NDArray]) -> float | None:
-    """Mean Dice coefficient of all pairs of masks; 1: all the same. None without a pair of tumors."""
+    """Mean Dice coefficient of all pairs of masks of one shape; 1: all the same. None without a pair of tumors."""
     grown = [mask for mask in masks if mask.any()]
     return mean_of_known([dice(a, b) for a, b in combinations(grown, 2)])
 

@@ -62,7 +62,7 @@ def quality_gate(
 ) -> dict:
     """Scores of real, synthetic and spoiled tumors.
 
-    Real lesions are the PET-avid parts of their contours, in a rough box; having been pasted nowhere they show no seam.
+    Real lesions are the PET-avid parts of their contours, in a rough box. They were pasted nowhere and show no seam.
     A training lesion is pasted back at its own size, turned at random, into a held-out patient's healthy tissue.
 
     Args:
@@ -107,7 +107,7 @@ def quality_gate(
 
 
 def gate_lines(found: dict) -> list[str]:
-    """The gate's section of the report, Markdown."""
+    """The section of the report, Markdown; ``found`` as ``quality_gate`` gives it."""
     rows = [
         [
             _LABELS[group],

@@ -27,7 +27,16 @@ _PAIRS = 4
 
 
 def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
-    """Cumulative distributions of every lesion statistic, real and synthetic; ``field`` as quantile points beside."""
+    """Write a PNG with the cumulative distributions of every lesion statistic, real and synthetic.
+
+    Args:
+        realism: as ``measure_realism`` gives it.
+        field: quantiles of large data sets, shown as points; as ``read_field_statistics`` gives them.
+        path: of the file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     names = list(realism["statistics"])
     figure = Figure(figsize=(11, 9.5), layout="constrained")
     for axis, name in zip(figure.subplots(3, 3).flat, names, strict=True):
@@ -62,9 +71,17 @@ def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
 
 
 def save_memorization(found: dict, lesions: dict[str, LesionSample], path: Path) -> None:
-    """Distances to the nearest training lesion, and the nearest pairs: middle slices in the lesions' own frames.
+    """Write a PNG with the distances to the nearest training lesion, and the nearest pairs.
 
-    Nothing is written where memorization was left out.
+    Pairs are middle slices in the lesions' own frames. Nothing is written where memorization was left out.
+
+    Args:
+        found: as ``memorization`` gives it.
+        lesions: by their names.
+        path: of the file.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     if "left_out" in found:
         return
