@@ -39,23 +39,13 @@ def add_command(commands: Commands) -> None:
 
 
 def _ablate(options: argparse.Namespace, report: Report) -> None:
-    from TumorGenCore.evaluation.studies.ablation import ablate
+    from TumorGenCore.evaluation.studies.ablation import AblationPlan, ablate
     from TumorGenCore.training.config import GeneratorRun, default_config
     from TumorGenCore.training.stages.segmenter import load_segmenter
 
     run = run_settings(GeneratorRun, options, default_config(options.stage))
-    result = ablate(
-        options.data,
-        options.autoencoder,
-        load_segmenter(options.segmenter, options.device),
-        options.output,
-        run,
-        names_of(options.only),
-        options.resume,
-        options.seeds,
-        options.device,
-        report.tell,
-        not report.shows_progress,
-    )
+    plan = AblationPlan(options.data, options.autoencoder, options.output, run, names_of(options.only), options.seeds)
+    segmenter = load_segmenter(options.segmenter, options.device)
+    result = ablate(plan, segmenter, options.resume, options.device, report.tell, not report.shows_progress)
     report.values = {"variants": list(result["variants"]), "report": str(options.output / "report.json")}
     report.say((options.output / "report.md").read_text())

@@ -41,7 +41,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace, report: Report) -> None:
-    from TumorGenCore.evaluation.report import evaluate
+    from TumorGenCore.evaluation.report import EvaluationPlan, evaluate
     from TumorGenCore.insertion.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
@@ -50,17 +50,15 @@ def _evaluate(options: argparse.Namespace, report: Report) -> None:
         from TumorGenCore.training.stages.segmenter import load_segmenter
 
         segmenter = load_segmenter(options.segmenter, options.device)
-    result = evaluate(
-        generator,
+    plan = EvaluationPlan(
         options.data,
         options.output,
         names_of(options.cases),
         options.seeds,
         options.steps,
-        report.tell,
         options.field_statistics,
-        segmenter,
         options.inception,
     )
+    result = evaluate(generator, plan, segmenter, report.tell)
     report.values = result["means"]
     report.say((options.output / "report.md").read_text())

@@ -14,7 +14,11 @@ __all__ = ["check_unseen", "held_out_names", "load_training_cases"]
 
 
 def held_out_names(bundle: ModelBundle, names: Sequence[str] | None) -> list[str]:
-    """``names``, or the cases that the bundle's metadata names as held out.
+    """The cases to evaluate.
+
+    Args:
+        bundle: its metadata name the cases that it was trained on and those that it held out.
+        names: cases; None takes those that the bundle held out.
 
     Raises:
         TrainingDataError: the bundle was trained on one of them, or names none.
@@ -30,7 +34,16 @@ def held_out_names(bundle: ModelBundle, names: Sequence[str] | None) -> list[str
 
 
 def load_training_cases(bundle: ModelBundle, data: Path, patient_pattern: str = r"^(.+)$") -> list[Case]:
-    """Those of the cases the bundle was trained on that are below ``data``; there may be none."""
+    """The cases that the bundle was trained on, as far as they lie below ``data``; there may be none.
+
+    Args:
+        bundle: its metadata name them.
+        data: folder, searched with its subfolders.
+        patient_pattern: regular expression whose first group, matched on a case's name, is the patient.
+
+    Raises:
+        TrainingDataError: a case cannot be read.
+    """
     here = sorted(case_files(data, bundle.notes.get("cases", {}).get("training", ())))
     return load_cases(data, here, patient_pattern=patient_pattern) if here else []
 
@@ -45,7 +58,7 @@ def check_unseen(network: str, learned_from: Iterable[str], names: Iterable[str]
         patient_pattern: of its own settings; says whom a case belongs to.
 
     Raises:
-        TrainingDataError
+        TrainingDataError: the network learned from one of them.
     """
     learned = {_patient(name, patient_pattern) for name in learned_from}
     seen = sorted(name for name in names if _patient(name, patient_pattern) in learned)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from TumorGenCore.bundle.model_bundle import ModelBundle
 from TumorGenCore.evaluation.features.field_statistics import read_field_statistics
 from TumorGenCore.evaluation.features.slice_features import load_inception_features
+from TumorGenCore.evaluation.markdown import number, table_lines
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
-from TumorGenCore.evaluation.sites import GROUPS, Shown, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.report_files import Picture, write_report
+from TumorGenCore.evaluation.sites import GROUPS, Shown, Site, evaluate_site, phantom_sites, sites_of
+from TumorGenCore.evaluation.statistics import known
 from TumorGenCore.evaluation.themes.control import control_lines, measure_control
 from TumorGenCore.evaluation.themes.quality_gate import gate_lines, quality_gate
 from TumorGenCore.evaluation.themes.realism import measure_realism
@@ -19,68 +24,74 @@ from TumorGenCore.evaluation.themes.realism_text import realism_lines
 from TumorGenCore.evaluation.themes.reconstruction import evaluate_reconstruction
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
-from TumorGenCore.training.data.cases import load_cases
-from TumorGenCore.volumes.safe_write import replacing
+from TumorGenCore.insertion.tumor import Tumor
+from TumorGenCore.training.data.cases import Case, load_cases
 
 if TYPE_CHECKING:
     from TumorGenCore.training.stages.segmenter import Segmenter
 
-__all__ = ["FIGURES", "evaluate"]
+__all__ = ["FIGURES", "EvaluationPlan", "evaluate"]
 
 #: Of a site, means over its seeds; see ``evaluate_site``.
 FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
 
 
-def evaluate(
-    generator: TumorGenerator,
-    data: Path,
-    output: Path,
-    names: Sequence[str] | None = None,
-    seeds: int = 3,
-    steps: int | None = None,
-    on_progress: Callable[[str], None] | None = None,
-    field_statistics: Path | None = None,
-    segmenter: Segmenter | None = None,
-    inception: Path | None = None,
-) -> dict:
-    """Evaluate a bundle on held-out patients; writes ``report.json``, ``report.md`` and pictures.
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What is evaluated, and where the report goes.
 
     Args:
-        generator: the bundle on its device.
         data: folder with ``*_image.nii.gz`` / ``*_mask.nii.gz``.
         output: folder of the report.
         names: cases; by default those the bundle's metadata names as held out.
         seeds: 0, 1, ... per site.
         steps: of the sampler; None takes the bundle's own.
-        on_progress: called with a line per case.
-        field_statistics: quantiles of large data sets to show beside; see ``read_field_statistics``.
+        field_statistics: file with quantiles of large data sets to show beside; see ``read_field_statistics``.
+        inception: file with the weights of FID's network; see ``load_inception_features``.
+    """
+
+    data: Path
+    output: Path
+    names: Sequence[str] | None = None
+    seeds: int = 3
+    steps: int | None = None
+    field_statistics: Path | None = None
+    inception: Path | None = None
+
+
+def evaluate(
+    generator: TumorGenerator,
+    plan: EvaluationPlan,
+    segmenter: Segmenter | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> dict:
+    """Evaluate a bundle on held-out patients, and write ``report.json``, ``report.md`` and pictures.
+
+    Args:
+        generator: the bundle on its device.
+        plan: what is evaluated.
         segmenter: the judge of masks; without one, alignment is left out.
-        inception: weights of FID's network; see ``load_inception_features``.
+        on_progress: called with a line per case, site and theme.
+
+    Returns:
+        The figures, as in ``report.json``.
 
     Raises:
         TrainingDataError: the bundle does not say what it held out, bundle or segmenter was trained on a case, or
             ``field_statistics`` or ``inception`` is no such file.
     """
-    features = None if inception is None else load_inception_features(inception)
-    field = read_field_statistics(field_statistics) if field_statistics else {}
-    names = held_out_names(generator.bundle, names)
-    if segmenter is not None:
-        check_unseen("segmenter", segmenter.training_cases, names, segmenter.run.data.patient_pattern)
-    output.mkdir(parents=True, exist_ok=True)
+    features = None if plan.inception is None else load_inception_features(plan.inception)
+    field = read_field_statistics(plan.field_statistics) if plan.field_statistics else {}
+    names = _unseen_names(generator.bundle, plan.names, segmenter)
+    plan.output.mkdir(parents=True, exist_ok=True)
     tell = on_progress or (lambda line: None)
-    reconstruction, sites, shown = {}, {}, []
-    places = phantom_sites()
-    cases = load_cases(data, names)
+    cases = load_cases(plan.data, names)
+    reconstruction = {}
     for case in cases:
         reconstruction[case.name] = evaluate_reconstruction(generator.bundle, case)
         tell(f"{case.name}: {reconstruction[case.name]['psnr_db']:.1f} dB")
-        places += sites_of(case)
-    for site in sorted(places, key=lambda place: GROUPS.index(place.group)):
-        figures, results = evaluate_site(generator, site, range(seeds), steps)
-        sites[site.name] = {"group": site.group, "patient": site.patient, **figures}
-        shown.append((site, results))
-        tell(f"{site.name}: done")
-    training = load_training_cases(generator.bundle, data)
+    sites, shown = _at_sites(generator, cases, plan, tell)
+    training = load_training_cases(generator.bundle, plan.data)
     realism, samples = measure_realism(cases, training, shown, generator.bundle.patch, tell, segmenter, features)
     gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
     tell("quality gate: done")
@@ -90,8 +101,8 @@ def evaluate(
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
         "cases": sorted(reconstruction),
-        "seeds": list(range(seeds)),
-        **generator.bundle.sampling.asked(steps).as_dict(),
+        "seeds": list(range(plan.seeds)),
+        **generator.bundle.sampling.asked(plan.steps).as_dict(),
         "reconstruction": reconstruction,
         "sites": sites,
         "means": _means(reconstruction, sites),
@@ -99,14 +110,35 @@ def evaluate(
         "quality": gate,
         "control": control,
     }
-    # Before the pictures: one that fails must not cost the figures.
-    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", _markdown(report))):
-        with replacing(output / name) as temporary:
-            temporary.write_text(text)
-    save_statistics(realism, field, output / "lesion_statistics.png")
-    save_memorization(realism["memorization"], samples, output / "memorization.png")
-    save_contact_sheet(_panels(shown), output / "contact_sheet.png", columns=(seeds + 1) * 2)
+    pictures: dict[str, Picture] = {
+        "lesion_statistics.png": partial(save_statistics, realism, field),
+        "memorization.png": partial(save_memorization, realism["memorization"], samples),
+        "contact_sheet.png": partial(save_contact_sheet, _panels(shown), columns=(plan.seeds + 1) * 2),
+    }
+    write_report(plan.output, report, _markdown(report), pictures)
     return report
+
+
+def _unseen_names(bundle: ModelBundle, names: Sequence[str] | None, segmenter: Segmenter | None) -> list[str]:
+    """The cases to evaluate, from whose patients neither bundle nor segmenter has learned."""
+    chosen = held_out_names(bundle, names)
+    if segmenter is not None:
+        check_unseen("segmenter", segmenter.training_cases, chosen, segmenter.run.data.patient_pattern)
+    return chosen
+
+
+def _at_sites(
+    generator: TumorGenerator, cases: Sequence[Case], plan: EvaluationPlan, tell: Callable[[str], None]
+) -> tuple[dict, list[tuple[Site, list[Tumor]]]]:
+    """The figures of every site by its name, and what was inserted there, in the order of the groups."""
+    sites, shown = {}, []
+    places = phantom_sites() + [site for case in cases for site in sites_of(case)]
+    for site in sorted(places, key=lambda place: GROUPS.index(place.group)):
+        figures, results = evaluate_site(generator, site, range(plan.seeds), plan.steps)
+        sites[site.name] = {"group": site.group, "patient": site.patient, **figures}
+        shown.append((site, results))
+        tell(f"{site.name}: done")
+    return sites, shown
 
 
 def _panels(shown: Shown) -> list[PreviewCase]:
@@ -120,8 +152,9 @@ def _panels(shown: Shown) -> list[PreviewCase]:
 
 def _means(reconstruction: dict, sites: dict) -> dict:
     def mean(rows: Sequence[dict], key: str) -> float | None:
-        known = [row[key] for row in rows if row[key] is not None]
-        return sum(known) / len(known) if known else None
+        found = known(row[key] for row in rows)
+        # Summed one by one: NumPy's pairwise sum may differ in the last digit from earlier reports.
+        return sum(found) / len(found) if found else None
 
     means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumor_error")}
     for group in GROUPS:
@@ -131,25 +164,21 @@ def _means(reconstruction: dict, sites: dict) -> dict:
 
 
 def _markdown(report: dict) -> str:
-    def cell(value: float | None) -> str:
-        return "-" if value is None else f"{value:.2f}"
-
     means = report["means"]
     lines = [
         f"# Evaluation of {report['bundle']}",
         "",
         f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}, {report['steps']} steps.",
         "",
-        f"VAE on them: {means['psnr_db']:.1f} dB (network scale, peak to peak 2); "
-        f"mean error inside tumors {100 * (means['tumor_error'] or 0):.1f} %.",
+        f"VAE on them: {number(means['psnr_db'], 1)} dB (network scale, peak to peak 2); "
+        f"mean error inside tumors {number(100 * (means['tumor_error'] or 0), 1)} %.",
         "",
-        "| site | " + " | ".join(FIGURES) + " |",
-        "| --- " * (len(FIGURES) + 1) + "|",
     ]
     rows = {**report["sites"], **{f"**mean, {group} sites**": means[group] for group in GROUPS}}
-    lines += [f"| {name} | " + " | ".join(cell(row[key]) for key in FIGURES) + " |" for name, row in rows.items()]
+    lines += table_lines(
+        ["site", *FIGURES], [[name, *(number(row[key]) for key in FIGURES)] for name, row in rows.items()]
+    )
     lines += [
-        "",
         "`uptake_dice`: mask against the uptake above 41 % of the way from the surroundings to the tumor's 95th "
         "percentile; `contrast`: chance that a voxel in the mask is hotter than one in the rest of the box; "
         "`seed_dice`: overlap of the masks of different seeds (1 would be no variety).",

@@ -18,7 +18,15 @@ from TumorGenCore.training.data.tumor_masks import tumor_mask
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.patch import PatchSettings
 
-__all__ = ["LesionSample", "feature_rows", "real_lesions", "small_lesions", "synthetic_lesion"]
+__all__ = [
+    "LesionSample",
+    "feature_rows",
+    "largest_lesions",
+    "real_lesions",
+    "sample_rows",
+    "small_lesions",
+    "synthetic_lesion",
+]
 
 #: Tissue kept around a lesion, mm: more than the SUVpeak sphere and the edge's profile reach.
 MARGIN_MM = 25.0
@@ -58,8 +66,19 @@ def real_lesions(case: Case) -> list[LesionSample]:
     return samples
 
 
+def largest_lesions(cases: Sequence[Case]) -> list[LesionSample]:
+    """The largest lesion of every case that has one: evaluations draw their boxes over these."""
+    return [real_lesions(case)[0] for case in cases if case.lesions]
+
+
 def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSample]:
-    """The tumors of a case made small (``detection.made_small``), on voxels of the size that the case's have."""
+    """The tumors of a case made small (``detection.made_small``), on voxels of the case's own size.
+
+    Args:
+        case: with tumors and healthy tissue; without either, nothing is made.
+        patch: the bundle's working patch; its spacing is used.
+        count: how many are tried; where a lesion fits nowhere there are fewer.
+    """
     spacing = Grid.from_image(case.image).spacing_mm
     samples = []
     for scan in made_small(case, patch, BoxOffsets(), _SMALL_PATCH, count, seed=0):
@@ -71,15 +90,27 @@ def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSa
 
 
 def synthetic_lesion(name: str, patient: str, seed: int, image: sitk.Image, mask: sitk.Image) -> LesionSample:
-    """The tumor that was inserted at a site, all its parts; ``image`` in SUV with its ``mask``."""
+    """The tumor that was inserted at a site, all its parts.
+
+    Args:
+        name: of the site.
+        patient: whose scan it is.
+        seed: of the tumor.
+        image: synthetic, SUV.
+        mask: above 0 inside the tumor, on the image's grid; empty where none grew.
+    """
     suv, inside = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(mask) > 0
     return _crop(f"{name} seed {seed}", patient, seed, suv, inside, Grid.from_image(image).spacing_mm)
 
 
 def feature_rows(samples: Sequence[LesionSample], features: Callable[[LesionSample], NDArray[np.float64]]) -> Rows:
-    """Features of every lesion, with its patient and seed."""
-    patients, seeds = np.array([s.patient for s in samples]), np.array([s.seed for s in samples])
-    return Rows(patients, seeds, np.stack([features(s) for s in samples]) if samples else np.zeros((0, 1)))
+    """Features of every lesion, (d,) each, with its patient and seed."""
+    return sample_rows(samples, np.stack([features(s) for s in samples]) if samples else np.zeros((0, 1)))
+
+
+def sample_rows(samples: Sequence[LesionSample], values: NDArray) -> Rows:
+    """Values (n, d) of n lesions, with each lesion's patient and seed."""
+    return Rows(np.array([s.patient for s in samples]), np.array([s.seed for s in samples]), values)
 
 
 def _crop(

@@ -11,17 +11,19 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from TumorGenCore.evaluation.crops import block_around
+from TumorGenCore.evaluation.statistics import mean_of_known
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.lesions.agreement import contrast, dice, uptake_dice
 from TumorGenCore.method.pseudo_mask import tight_box
 from TumorGenCore.phantom.phantom import PHANTOM_SITES, make_phantom, phantom_box
-from TumorGenCore.training.data.cases import Case
+from TumorGenCore.training.data.cases import Case, Lesion
 from TumorGenCore.training.data.tumor_masks import case_tumors
 from TumorGenCore.volumes.geometry import Box, Grid
 
-__all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "sites_of"]
+__all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "rough_box", "sites_of"]
 
 #: Margin of the evaluation's boxes around a real tumor, mm per face.
 ROUGH_MARGIN_MM = 10.0
@@ -60,13 +62,18 @@ GROUPS: tuple[Group, ...] = ("tumor", "healthy", "phantom")
 
 
 def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:
-    """A rough box around the whole of the case's largest tumor, and ``healthy`` boxes at random healthy places."""
+    """A rough box around the whole of the case's largest tumor, and boxes at random healthy places.
+
+    Args:
+        case: without tumors, or without healthy tissue, it has no such sites.
+        healthy: how many healthy places.
+        edge_mm: of the boxes there.
+        seed: decides the places.
+    """
     sites = []
     if case.lesions:
         lesion = max(case.lesions, key=lambda item: item.volume_ml)
-        tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
-        i, j, k = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
-        box = Box(tight.center_lps, (i, j, k))
+        box = rough_box(lesion, float(np.mean(case.image.GetSpacing())))
         sites.append(Site(f"{case.name} tumor", "tumor", case.image, box, case_tumors(case), case.patient))
     rng = np.random.default_rng([seed, len(case.healthy_lps)])
     for n in range(healthy if len(case.healthy_lps) else 0):
@@ -75,8 +82,25 @@ def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0)
     return sites
 
 
+def rough_box(lesion: Lesion, voxel_mm: float, axes: NDArray | None = None) -> Box:
+    """A box as a user draws it around a tumor: the tightest one and 10 mm more at each face.
+
+    Args:
+        lesion: all of it lies inside.
+        voxel_mm: edge of its voxels.
+        axes: 3x3, columns are the box's axes in LPS; by default the patient's.
+    """
+    tight = tight_box(lesion.points_lps, np.eye(3) if axes is None else axes, voxel_mm)
+    x, y, z = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
+    return Box(tight.center_lps, (x, y, z), tight.axes)
+
+
 def phantom_sites(seed: int = 0) -> list[Site]:
-    """Every named site of one digital phantom: organs and trunk, which patients' crops may lack."""
+    """Every named site of one digital phantom, in organs and trunk: patients' crops may lack these.
+
+    Args:
+        seed: of the phantom.
+    """
     image = make_phantom(seed)
     return [Site(f"phantom {name}", "phantom", image, phantom_box(name)) for name in PHANTOM_SITES]
 
@@ -86,27 +110,34 @@ def evaluate_site(
 ) -> tuple[dict, list[Tumor]]:
     """Insert with every seed and measure.
 
-    Returns:
-        The results, and before them means over the seeds of
+    Args:
+        generator: the bundle on its device.
+        site: where.
+        seeds: a tumor each.
+        steps: of the sampler; None takes the bundle's own.
 
-        - ``uptake_dice`` and ``contrast`` of the mask, see ``mask_agreement``;
-        - ``volume_ml`` and its ``volume_variation`` (deviation over mean), ``suv_max``;
-        - ``seed_dice``: overlap of the masks of different seeds; 1 is no variety.
+    Returns:
+        A result a seed, and before them figures, None where no tumor grew. Means over the seeds are
+
+        - ``uptake_dice`` and ``contrast`` of the mask, see ``lesions.agreement``;
+        - ``volume_ml`` and ``suv_max``.
+
+        Of all seeds together are ``volume_variation``, the volumes' deviation over their mean, and ``seed_dice``,
+        overlap of the masks of different seeds; 1 is no variety.
     """
     prepared = generator.prepare(site.image, site.box, suv_factor=1)
     results = generator.generate_many(prepared, TumorRequest(steps=steps), seeds=seeds)
     grid = Grid.from_image(site.image)
-    start, stop = site.box.index_bounds(grid, _MARGIN_VOXELS)
-    around = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
+    around, _ = block_around(site.box, grid, _MARGIN_VOXELS)
     masks = [sitk.GetArrayViewFromImage(r.mask)[around] > 0 for r in results]
     box = site.box.mask(grid)[around]
     images = [sitk.GetArrayViewFromImage(r.image)[around] for r in results]
     measured = [_measure(image, mask, box) for image, mask in zip(images, masks, strict=True)]
-    figures = {key: _mean([m[key] for m in measured]) for key in ("uptake_dice", "contrast", "suv_max")}
+    figures = {key: mean_of_known([m[key] for m in measured]) for key in ("uptake_dice", "contrast", "suv_max")}
     volumes = [float(m.sum() * np.prod(site.image.GetSpacing())) / 1000 for m in masks]
-    figures["volume_ml"] = _mean(volumes)
+    figures["volume_ml"] = mean_of_known(volumes)
     figures["volume_variation"] = float(np.std(volumes) / np.mean(volumes)) if max(volumes) > 0 else None
-    figures["seed_dice"] = _mean([dice(a, b) for a, b in combinations(masks, 2)])
+    figures["seed_dice"] = mean_of_known([dice(a, b) for a, b in combinations(masks, 2)])
     return figures, results
 
 
@@ -118,11 +149,6 @@ def _measure(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> d
         "contrast": contrast(suv, mask, box),
         "suv_max": float(suv[mask].max()),
     }
-
-
-def _mean(values: list) -> float | None:
-    known = [v for v in values if v is not None]
-    return float(np.mean(known)) if known else None
 
 
 def _healthy_box(case: Case, edge_mm: float, rng: np.random.Generator) -> Box:

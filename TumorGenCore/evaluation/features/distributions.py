@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from TumorGenCore.evaluation.features.left_out import or_reason
 from TumorGenCore.evaluation.features.lesion_shape import edge_fwhm_mm, necrosis_fraction, sphericity
-from TumorGenCore.evaluation.features.resampling import LeftOutError, Rows, against_floor
-from TumorGenCore.evaluation.samples import LesionSample
+from TumorGenCore.evaluation.features.resampling import Rows, against_floor
+from TumorGenCore.evaluation.samples import LesionSample, sample_rows
 from TumorGenCore.lesions.measures import measure_lesion
 
-__all__ = ["LOGARITHMIC", "STATISTICS", "compare_statistics", "lesion_statistics", "quantiles", "statistic_rows"]
+__all__ = ["LOGARITHMIC", "STATISTICS", "compare_statistics", "lesion_statistics", "statistic_rows"]
 
 #: Names in the report, in its order.
 STATISTICS = (
@@ -30,7 +31,6 @@ STATISTICS = (
 )
 #: Compared as natural logarithms: volumes and uptakes spread over decades. The shares are not.
 LOGARITHMIC = (*STATISTICS[:6], "edge_fwhm_mm")
-LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def lesion_statistics(sample: LesionSample) -> dict[str, float]:
@@ -45,35 +45,39 @@ def lesion_statistics(sample: LesionSample) -> dict[str, float]:
 
 
 def statistic_rows(samples: Sequence[LesionSample], statistics: Sequence[dict[str, float]], name: str) -> Rows:
-    """One statistic of many lesions, as it is compared: its logarithm where that is the custom."""
+    """One statistic of n lesions, (n, 1), as it is compared: as its logarithm where it is one of ``LOGARITHMIC``.
+
+    Args:
+        samples: the lesions.
+        statistics: of each, as ``lesion_statistics`` gives them.
+        name: of the statistic.
+    """
     values = np.array([[row[name]] for row in statistics], dtype=float).reshape(-1, 1)
     if name in LOGARITHMIC:
         values = np.log(np.where(values > 0, values, np.nan))
-    return Rows(np.array([s.patient for s in samples]), np.array([s.seed for s in samples]), values)
+    return sample_rows(samples, values)
 
 
 def compare_statistics(synthetic: Rows, held_out: Rows, training: Rows, draws: int = 200, seed: int = 0) -> dict:
     """Kolmogorov-Smirnov and Wasserstein distances of one statistic to the training lesions; see ``against_floor``.
 
+    Args:
+        synthetic: ``statistic_rows``, (n, 1).
+        held_out: the same of real lesions that the training did not see.
+        training: the same of real lesions that it saw.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+
     Returns:
         ``kolmogorov_smirnov`` and ``wasserstein`` (in the statistic's unit, or natural-logarithm units), or
         ``left_out`` with the reason.
     """
-    try:
-        return {
+    return or_reason(
+        lambda: {
             "kolmogorov_smirnov": against_floor(_kolmogorov_smirnov, synthetic, held_out, training, draws, seed),
             "wasserstein": against_floor(_wasserstein, synthetic, held_out, training, draws, seed),
         }
-    except LeftOutError as reason:
-        return {"left_out": str(reason)}
-
-
-def quantiles(values: Sequence[float]) -> dict:
-    """Number of known values and their quantiles at ``LEVELS``; None where there are none."""
-    known = np.asarray(values, dtype=float)
-    known = known[np.isfinite(known)]
-    found = [float(q) for q in np.quantile(known, LEVELS)] if len(known) else [None] * len(LEVELS)
-    return {"n": len(known), **{f"q{round(100 * level)}": q for level, q in zip(LEVELS, found, strict=True)}}
+    )
 
 
 def _kolmogorov_smirnov(a: NDArray, b: NDArray) -> float:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, LeftOutError, Rows, against_floor
+from TumorGenCore.evaluation.features.left_out import LeftOutError
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, Rows, against_floor
 
 __all__ = ["Projection", "frechet_distance", "frechet_of_features", "most_components"]
 
@@ -16,9 +17,13 @@ MOST_COMPONENTS = 8
 
 
 def frechet_distance(a: NDArray, b: NDArray) -> float:
-    """|mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) of two samples (n, d) and (m, d), taken as Gaussians.
+    """|mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)): distance of two samples, each taken as a Gaussian.
 
     (Dowson and Landau, J. Multivar. Anal. 1982, 12, 450; Heusel et al., NeurIPS 2017.)
+
+    Args:
+        a: (n, d).
+        b: (m, d).
     """
     cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
     # S_a S_b has the eigenvalues of the symmetric S_a^1/2 S_b S_a^1/2, which stay real and non-negative.
@@ -33,8 +38,13 @@ def frechet_distance(a: NDArray, b: NDArray) -> float:
 class Projection:
     """Features less the training lesions' mean, on their first principal components.
 
-    The components' total variance over the training lesions is 1, so that a Frechet distance of 1 is a shift as large
-    as their whole spread.
+    The components' total variance over the training lesions is 1: a Frechet distance of 1 is a shift as large as their
+    whole spread.
+
+    Args:
+        mean: of the training lesions' features, (d,).
+        weights: from features to components, (d, c).
+        explained: share of the training lesions' variance that the components keep.
     """
 
     mean: NDArray
@@ -43,15 +53,15 @@ class Projection:
 
     @classmethod
     def fitted(cls, training: NDArray, components: int, common_unit: bool = False) -> Projection:
-        """Fixed on the training lesions' features, (n, d).
+        """The projection on the first principal components of the training lesions.
 
         Args:
-            training: features of the training lesions.
-            components: kept at most.
+            training: their features, (n, d).
+            components: how many are kept at most.
             common_unit: the features are of one kind, as a network's activations are, and are taken as they come.
-                Otherwise each is divided by its deviation first, and left out where it does not vary. A network has
-                features that are next to silent in the training lesions: divided so, one lesion in which one of them
-                speaks would be farther away than all others.
+                Otherwise each is divided by its deviation, and left out where it does not vary. Some features of a
+                network are next to silent in the training lesions. Divided by so small a deviation, one of them would
+                put the one lesion in which it speaks farther away than all others.
 
         Raises:
             LeftOutError: the lesions do not differ.
@@ -68,11 +78,18 @@ class Projection:
         return cls(mean, scale[:, None] * axes[:components].T / unit, kept / total)
 
     def __call__(self, features: NDArray) -> NDArray:
+        """Components (n, c) of features (n, d)."""
         return (features - self.mean) @ self.weights
 
 
 def most_components(synthetic: Rows, held_out: Rows, training: Rows, parts: int = 1) -> int:
-    """So few components that the smallest group has two lesions for each: its covariance has full rank.
+    """Number of components of which each has two lesions in the smallest group, whose covariance then has full rank.
+
+    Args:
+        synthetic: features, (n, d); its groups are the seeds.
+        held_out: features of real lesions that the training did not see.
+        training: features of real lesions that it saw.
+        parts: the features are so many blocks of one length.
 
     Raises:
         LeftOutError: too few lesions.
@@ -100,11 +117,18 @@ def frechet_of_features(
     The features are projected on a few principal components, fixed on the training lesions.
 
     Args:
-        synthetic, held_out, training: features.
+        synthetic: features, (n, d); rows with a NaN are dropped, here and below.
+        held_out: features of real lesions that the training did not see.
+        training: features of real lesions that it saw.
         parts: the features are so many blocks of one length, whose distances are averaged.
-        draws, seed: of the bootstrap.
-        components: at most ``most_components``, which None takes; distances are comparable at one number only.
+        draws: of the bootstrap.
+        seed: of the bootstrap.
+        components: at most ``most_components``, which None takes. Only distances with one number can be compared.
         common_unit: see ``Projection.fitted``.
+
+    Returns:
+        What ``against_floor`` returns; ``features``, their number in a block; ``components``, their number; and
+        ``explained``, the share of the variance that the components keep.
 
     Raises:
         LeftOutError: too few lesions, or features that do not vary.

@@ -58,8 +58,12 @@ def surface_mm2(mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
 def sphericity(mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
     """Surface of the ball of the mask's volume over the mask's surface: 1 for a ball; NaN where the mask is empty.
 
-    Both are taken of the mask interpolated to a third of its voxels: of a dozen large voxels the surface comes out too
+    The mask is interpolated to voxels of a third of the edge first: the surface of a dozen large voxels comes out too
     small. Balls of any size come out between 0.96 and 1.01 on average.
+
+    Args:
+        mask: (k, j, i).
+        spacing_mm: voxel edges along i, j, k.
     """
     if not mask.any():
         return math.nan
@@ -76,6 +80,11 @@ def necrosis_fraction(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: Spacing
     """Share of the mask that is cold (below 41 % of its 95th percentile) and over 6 mm from its surface.
 
     The blurred edge is cold too and is not counted. NaN where the mask is empty.
+
+    Args:
+        suv: (k, j, i).
+        mask: (k, j, i).
+        spacing_mm: voxel edges along i, j, k.
     """
     if not mask.any():
         return math.nan

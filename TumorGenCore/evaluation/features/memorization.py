@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from TumorGenCore.evaluation.features.resampling import LeftOutError
+from TumorGenCore.evaluation.features.left_out import LeftOutError
+from TumorGenCore.evaluation.features.resampling import Rows, bootstrap_intervals
 from TumorGenCore.evaluation.samples import LesionSample
 from TumorGenCore.lesions.likeness import in_lesion_frame, likeness, turned_onto, unit_vectors
 
@@ -19,9 +20,13 @@ PERCENTILE = 5.0
 
 
 def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample]) -> NDArray[np.float64]:
-    """Distances (n, m): 1 - the highest likeness over the frame's 48 rotations and mirrors (``lesion_likeness``).
+    """Distances of lesions to references, (n, m): 1 - the highest likeness over the frame's 48 turns and mirrors.
 
-    A lesion and a reference of one patient are infinitely far apart, so that none is compared with itself.
+    A lesion and a reference of one patient are infinitely far apart: none is compared with itself.
+
+    Args:
+        lesions: n, none with an empty mask. For the likeness see ``lesions.likeness``.
+        references: m, none with an empty mask.
     """
     alike = likeness(unit_vectors(_frames(lesions)), unit_vectors(_frames(references)))
     same = np.array([s.patient for s in lesions])[:, None] == np.array([s.patient for s in references])
@@ -29,7 +34,10 @@ def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample])
 
 
 def pair_in_frames(lesion: LesionSample, reference: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The lesion in its frame, turned and mirrored to resemble the reference most, and the reference in its own."""
+    """The lesion, turned and mirrored to resemble the reference most, and the reference, each in its own frame.
+
+    Both are cubes (k, j, i) of one size, see ``lesions.likeness.in_lesion_frame``.
+    """
     frame, onto = _frames([lesion, reference])
     return turned_onto(frame, onto), onto
 
@@ -50,7 +58,9 @@ def memorization(
     where the real ones are large, only what is made of them says how near two small ones come by chance.
 
     Args:
-        synthetic, held_out, training: lesions; those whose mask is empty are left out.
+        synthetic: lesions; those whose mask is empty are left out.
+        held_out: real lesions that the training did not see.
+        training: real lesions that it saw.
         made_small: held-out lesions made small, which count as real.
         draws: of the bootstrap over patients.
         seed: of the bootstrap.
@@ -72,16 +82,21 @@ def memorization(
         )
     rows_real, rows_grown = _neighbors([*held_out, *made_small, *training], training), _neighbors(grown, training)
     least = {key: min(row[key] for row in rows_real) for key in ("distance", "ratio")}
-    limit, share = _near([row["distance"] for row in rows_real], [row["distance"] for row in rows_grown])
-    rng = np.random.default_rng(seed)
-    shares = [_near(_drawn(rows_real, rng), _drawn(rows_grown, rng))[1] for _ in range(draws)]
+    far_real, far_grown = _distances(rows_real), _distances(rows_grown)
+    (interval,) = bootstrap_intervals(
+        lambda these, those: _near_share(far_real.drawn(these), far_grown.drawn(those)),
+        far_real.people,
+        far_grown.people,
+        draws=draws,
+        seed=seed,
+    )
     return {
         "real": rows_real,
         "made_small": len(made_small),
         "synthetic": rows_grown,
-        "limit": limit,
-        "near_share": share,
-        "near_share_interval": [float(bound) for bound in np.percentile(shares, [2.5, 97.5])],
+        "limit": _limit(far_real),
+        "near_share": _near_share(far_real, far_grown),
+        "near_share_interval": interval,
         "copies": [row["name"] for row in rows_grown if all(row[key] < least[key] for key in least)],
     }
 
@@ -90,17 +105,19 @@ def _frames(samples: Sequence[LesionSample]) -> NDArray[np.float32]:
     return np.stack([in_lesion_frame(sample.suv, sample.mask, sample.spacing_mm) for sample in samples])
 
 
-def _near(real: Sequence[float], synthetic: Sequence[float]) -> tuple[float, float]:
-    """The 5th percentile of the real distances, and the share of the synthetic ones under it."""
-    limit = float(np.percentile(real, PERCENTILE))
-    return limit, float(np.mean(np.asarray(synthetic) < limit))
+def _distances(rows: Sequence[dict]) -> Rows:
+    """The distances alone, (n, 1)."""
+    patients = np.array([row["patient"] for row in rows])
+    return Rows(patients, np.zeros(len(rows), int), np.array([[row["distance"]] for row in rows]))
 
 
-def _drawn(rows: Sequence[dict], rng: np.random.Generator) -> list[float]:
-    """Distances of patients drawn with replacement."""
-    patients = sorted({row["patient"] for row in rows})
-    drawn = rng.choice(patients, len(patients))
-    return [row["distance"] for patient in drawn for row in rows if row["patient"] == patient]
+def _limit(real: Rows) -> float:
+    return float(np.percentile(real.values, PERCENTILE))
+
+
+def _near_share(real: Rows, synthetic: Rows) -> float:
+    """Share of the synthetic distances under the 5th percentile of the real ones."""
+    return float(np.mean(synthetic.values < _limit(real)))
 
 
 def _neighbors(lesions: Sequence[LesionSample], training: Sequence[LesionSample]) -> list[dict]:

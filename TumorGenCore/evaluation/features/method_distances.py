@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.features.frechet import frechet_of_features, most_components
+from TumorGenCore.evaluation.features.left_out import LeftOutError, or_reason
 from TumorGenCore.evaluation.features.radiomics import load_radiomics
-from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, LeftOutError, Rows
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, Rows
 from TumorGenCore.evaluation.features.slice_features import PLANES, load_slice_features
 from TumorGenCore.evaluation.samples import LesionSample, feature_rows
 
@@ -22,7 +23,13 @@ def every_distance(
     held_out: Sequence[LesionSample],
     training: Sequence[LesionSample],
 ) -> dict:
-    """``distances`` of all kinds of features that need nothing of the user's: ``radiomics`` and ``efflite0``."""
+    """``distances`` by the features that need no file of the user's: ``radiomics`` and ``efflite0``.
+
+    Args:
+        synthetic: lesions of each method, by its name.
+        held_out: real lesions that the training did not see.
+        training: real lesions that it saw.
+    """
     return {
         "radiomics": distances(synthetic, held_out, training, load_radiomics, ("all",)),
         "efflite0": distances(synthetic, held_out, training, load_slice_features, PLANES, common_unit=True),
@@ -40,35 +47,45 @@ def distances(
     """Frechet distances of every method's lesions to the training lesions, on the same principal components.
 
     Args:
-        synthetic: lesions of each method.
-        held_out, training: real lesions.
+        synthetic: lesions of each method, by its name.
+        held_out: real lesions that the training did not see.
+        training: real lesions that it saw.
         load: makes the function from a lesion to its features.
         blocks: names of the equal parts that the features consist of.
         common_unit: see ``Projection.fitted``.
 
     Returns:
         ``methods``: per method what ``frechet_of_features`` gives, averaged over the blocks, and in ``blocks`` for
-        each alone; or ``left_out`` with the reason. ``left_out`` alone where no distance can be had.
+        each alone; or ``left_out`` with the reason. Only ``left_out`` where there is no distance at all.
     """
-    least = min(len(held_out), len(training))
-    if least < LEAST_LESIONS:  # Features take seconds.
-        return {"left_out": f"{least} real lesions on a side; {LEAST_LESIONS} are needed."}
-    try:
+
+    def measured() -> dict:
+        least = min(len(held_out), len(training))
+        if least < LEAST_LESIONS:  # Before the features, which take seconds.
+            raise LeftOutError(f"{least} real lesions on a side; {LEAST_LESIONS} are needed.")
         features = load()
-    except LeftOutError as reason:
-        return {"left_out": str(reason)}
-    real = feature_rows(held_out, features), feature_rows(training, features)
-    rows = {method: feature_rows(lesions, features) for method, lesions in synthetic.items()}
+        real = feature_rows(held_out, features), feature_rows(training, features)
+        rows = {method: feature_rows(lesions, features) for method, lesions in synthetic.items()}
+        return {"methods": _of_methods(rows, *real, blocks, common_unit)}
+
+    return or_reason(measured)
+
+
+def _of_methods(
+    synthetic: Mapping[str, Rows], held_out: Rows, training: Rows, blocks: Sequence[str], common_unit: bool
+) -> dict:
     reasons, most = {}, {}
-    for method, some in rows.items():
+    for method, rows in synthetic.items():
         try:
-            most[method] = most_components(some, *real, len(blocks))
+            most[method] = most_components(rows, held_out, training, len(blocks))
         except LeftOutError as reason:
             reasons[method] = {"left_out": str(reason)}
     # Distances on more components are longer: the poorest method sets the number for all.
     components = min(most.values(), default=0)
-    found = {method: _of_method(rows[method], *real, blocks, components, common_unit) for method in most}
-    return {"methods": {method: found.get(method) or reasons[method] for method in synthetic}}
+    return {
+        method: reasons.get(method) or _of_method(rows, held_out, training, blocks, components, common_unit)
+        for method, rows in synthetic.items()
+    }
 
 
 def _of_method(

@@ -11,8 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from TumorGenCore.evaluation.features.left_out import LeftOutError
 from TumorGenCore.evaluation.features.lesion_shape import sphericity
-from TumorGenCore.evaluation.features.resampling import LeftOutError
 from TumorGenCore.evaluation.samples import LesionSample
 
 __all__ = ["load_radiomics", "radiomics"]

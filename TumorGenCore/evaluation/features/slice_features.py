@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.features.resampling import LeftOutError
+from TumorGenCore.evaluation.features.left_out import LeftOutError
 from TumorGenCore.evaluation.samples import LesionSample
 
 __all__ = ["PLANES", "SliceFeatures", "load_inception_features", "load_slice_features"]

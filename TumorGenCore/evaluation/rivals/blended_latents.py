@@ -32,6 +32,7 @@ class _Unconditional(nn.Module):
     def forward(
         self, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor, *_: object
     ) -> torch.Tensor:
+        """Velocity of the state, whatever is asked for. For the arguments see ``without_condition``."""
         return without_condition(self.network, x_t, z_m, box, t)
 
 
@@ -54,5 +55,6 @@ class BlendedLatents:
         self.generator = Unfitted(bundle, str(generator.device))
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
         result = self.generator.insert(site.image, site.box, seed=seed, suv_factor=1)
         return result.image, result.mask

@@ -25,6 +25,11 @@ class CopyPaste:
         self.donors, self.settings = donors, settings
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid.
+
+        Raises:
+            TrainingDataError: no donor fits the box.
+        """
         host = host_of(site, self.settings)
         patch = host.placed.patch
         donor, mask = self.donors.fitted(random_of(site, seed), patch)

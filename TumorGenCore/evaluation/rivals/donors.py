@@ -82,7 +82,7 @@ class Donors:
         raise TrainingDataError(f"No tumor of the training cases fits a box of {patch.box.size_mm} mm.")
 
     def shape(self, rng: np.random.Generator, patch: WorkingPatch) -> NDArray[np.bool_]:
-        """The mask alone."""
+        """The mask alone; see ``fitted``."""
         return self.fitted(rng, patch)[1]
 
     def uptake(self) -> tuple[float, float]:

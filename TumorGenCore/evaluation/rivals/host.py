@@ -50,7 +50,15 @@ class Host:
 
 
 def host_of(site: Site, settings: PatchSettings) -> Host:
-    """The patch of a site, with the real tumor taken out: a paste would not hide it as a generator does."""
+    """The patch of a site, with the real tumor taken out: a paste would not hide it as a generator does.
+
+    Args:
+        site: where.
+        settings: of the working patch.
+
+    Raises:
+        InvalidBoxError: the box does not fit the scan.
+    """
     placed = place_box(site.image, site.box, settings, suv_factor=1)
     patch = placed.patch
     suv = patch.sample(placed.image)
@@ -85,7 +93,7 @@ def paste_patch(
 
 
 def random_of(site: Site, seed: int) -> np.random.Generator:
-    """One seed shall not give the same tumor at every site."""
+    """Random numbers of a seed at a site: one seed shall not give the same tumor at every site."""
     return np.random.default_rng([seed, zlib.crc32(site.name.encode())])
 
 
@@ -96,7 +104,13 @@ def room_mm(patch: WorkingPatch) -> NDArray[np.float64]:
 
 
 def blurred(volume: NDArray, fwhm_mm: float, patch: WorkingPatch) -> NDArray[np.float32]:
-    """A patch (k, j, i) as a scanner of this resolution would show it."""
+    """A patch as a scanner of this resolution would show it.
+
+    Args:
+        volume: (k, j, i) on the patch.
+        fwhm_mm: full width at half maximum of the blur.
+        patch: gives the spacing.
+    """
     sigma = fwhm_mm / (2 * np.sqrt(2 * np.log(2))) / patch.grid.spacing_mm[0]
     smooth: NDArray[np.float32] = ndimage.gaussian_filter(volume.astype(np.float32), sigma, mode="nearest")
     return smooth

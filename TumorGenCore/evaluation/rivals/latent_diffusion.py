@@ -47,6 +47,7 @@ class LatentDiffusion:
 
     @torch.inference_mode()
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
         prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
         box = prepared.encoded
         bundle, device, rng = self.generator.bundle, self.generator.device, random_of(site, seed)

@@ -27,6 +27,7 @@ class Own:
         self.generator, self.request = generator, request or TumorRequest()
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
         prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
         start = _REDRAW_SEEDS * (seed + 1)
         redraw_seeds = range(start, start + _REDRAW_SEEDS)

@@ -40,6 +40,7 @@ class RuleBased:
         self.uptake, self.settings = uptake, settings
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
+        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
         host, rng = host_of(site, self.settings), random_of(site, seed)
         patch = host.placed.patch
         mask = bent_ellipsoid(rng, patch)

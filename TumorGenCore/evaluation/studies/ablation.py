@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
 from TumorGenCore.bundle.model_bundle import METADATA, load_bundle
@@ -18,8 +16,10 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.method_distances import every_distance
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.patients import check_unseen
-from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.report_files import write_report
+from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
+from TumorGenCore.evaluation.statistics import mean_of_known, patient_means
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text, save_ablation
 from TumorGenCore.evaluation.studies.insertion_switches import Replacing, Unfitted, Unrefined
 from TumorGenCore.evaluation.themes.alignment import alignment
@@ -32,9 +32,8 @@ from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.generator import train_generator
 from TumorGenCore.training.stages.rival import hash_vae
 from TumorGenCore.training.stages.segmenter import Segmenter
-from TumorGenCore.volumes.safe_write import replacing
 
-__all__ = ["CONFIG", "FIGURES", "VARIANTS", "Variant", "ablate"]
+__all__ = ["CONFIG", "FIGURES", "VARIANTS", "AblationPlan", "Variant", "ablate"]
 
 CONFIG = "ablation.json"
 FULL = "full"
@@ -81,15 +80,32 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+@dataclass(frozen=True)
+class AblationPlan:
+    """What is trained and compared, and where the report goes.
+
+    Args:
+        data: folder of cases.
+        autoencoder: output folder of the VAE's run.
+        output: folder of the run. It has a folder a variant, and the cached latents, which variants share where their
+            examples are the same.
+        run: settings of ``full``.
+        only: names in ``VARIANTS``; all by default.
+        seeds: 0, 1, ... per site.
+    """
+
+    data: Path
+    autoencoder: Path
+    output: Path
+    run: GeneratorRun
+    only: Sequence[str] | None = None
+    seeds: int = 3
+
+
 def ablate(
-    data: Path,
-    autoencoder: Path,
+    plan: AblationPlan,
     segmenter: Segmenter,
-    output: Path,
-    run: GeneratorRun,
-    only: Sequence[str] | None = None,
     resume: bool = False,
-    seeds: int = 3,
     device: str = "auto",
     on_progress: Callable[[str], None] | None = None,
     quiet: bool = True,
@@ -100,33 +116,27 @@ def ablate(
     the same seeds in the same boxes: rough ones on the held-out patients' largest tumors, and healthy sites.
 
     Args:
-        data: folder of cases.
-        autoencoder: output folder of the VAE's run.
+        plan: what is trained and compared.
         segmenter: the judge of masks.
-        output: folder of the run; a folder a variant, and cached latents, which variants share where their examples are
-            the same.
-        run: settings of ``full``.
-        only: names in ``VARIANTS``; all by default.
-        resume: go on with the run in ``output``; a variant that is finished is not trained again.
-        seeds: 0, 1, ... per site.
+        resume: go on with the run in the plan's output folder; a variant that is finished is not trained again.
         device: of the evaluation.
         on_progress: called with a line per variant.
         quiet: no progress bars.
+
+    Returns:
+        The figures, as in ``report.json``.
 
     Raises:
         TrainingDataError: an unknown name, a segmenter that knows a held-out patient, no held-out patient with a
             tumor, or an output folder with another run.
     """
-    names = _checked(only)
+    data, autoencoder, output, run = plan.data, plan.autoencoder, plan.output, plan.run
+    names = _checked(plan.only)
     tell = on_progress or (lambda line: None)
     vae, vae_run = load_autoencoder(autoencoder)
     cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
     training, held_out = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
-    sites = [site for case in held_out for site in sites_of(case)]
-    if not any(site.real for site in sites):
-        raise TrainingDataError(
-            "The configuration holds out no patient with a tumor; raise data.validation_share or add cases."
-        )
+    sites = _sites(held_out)
     check_unseen("segmenter", segmenter.training_cases, [c.name for c in held_out], run.data.patient_pattern)
     open_run_folder(output, run, CONFIG, resume, autoencoder=hash_vae(vae))
     shown = {}
@@ -141,13 +151,10 @@ def ablate(
         bundle = replace(load_bundle(folder / _BUNDLE), **variant.bundle)
         bundle.sampling = replace(bundle.sampling, **variant.sampling)
         generator = variant.generator(bundle, device)
-        shown[name] = _evaluated(generator, sites, range(seeds), segmenter)
+        shown[name] = _evaluated(generator, sites, range(plan.seeds), segmenter)
         tell(f"{name}: evaluated")
-    report = _report(run, shown, sites, segmenter, _largest(held_out), _largest(training))
-    for file, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", ablation_text(report))):
-        with replacing(output / file) as temporary:
-            temporary.write_text(text)
-    save_ablation(report, output / "ablation.png")
+    report = _report(run, shown, sites, segmenter, largest_lesions(held_out), largest_lesions(training))
+    write_report(output, report, ablation_text(report), {"ablation.png": partial(save_ablation, report)})
     return report
 
 
@@ -156,6 +163,15 @@ def _checked(only: Sequence[str] | None) -> list[str]:
     if unknown:
         raise TrainingDataError(f"There are no variants {unknown}; there are {', '.join(VARIANTS)}.")
     return [name for name in VARIANTS if only is None or name in only]
+
+
+def _sites(held_out: Sequence[Case]) -> list[Site]:
+    sites = [site for case in held_out for site in sites_of(case)]
+    if not any(site.real for site in sites):
+        raise TrainingDataError(
+            "The configuration holds out no patient with a tumor; raise data.validation_share or add cases."
+        )
+    return sites
 
 
 def _varied(run: GeneratorRun, variant: Variant, voxel_mm: float) -> GeneratorRun:
@@ -169,10 +185,6 @@ def _examples_of(run: GeneratorRun) -> str:
     """A name for the latents of a run: runs with one name make the same ones. What is read is checked once more."""
     decides = (run.data, run.offsets, run.examples, run.buckets, run.validation_examples, run.condition, run.loop.seed)
     return hashlib.sha256(repr(decides).encode()).hexdigest()[:12]
-
-
-def _largest(cases: Sequence[Case]) -> list[LesionSample]:
-    return [real_lesions(case)[0] for case in cases if case.lesions]
 
 
 @dataclass(frozen=True)
@@ -189,7 +201,7 @@ def _evaluated(generator: TumorGenerator, sites: Sequence[Site], seeds: range, s
         figures, results = evaluate_site(generator, site, seeds)
         judged = [alignment(segmenter, result.image, result.mask, site.box) for result in results]
         row: dict = {"site": site.name, "group": site.group, "patient": site.patient}
-        row |= {name: _mean([some[name] for some in judged]) for name in ("dice", "nsd")}
+        row |= {name: mean_of_known(some[name] for some in judged) for name in ("dice", "nsd")}
         empty = sum(some["dice"] is None for some in judged)
         shown.rows.append({**row, "uptake_dice": figures["uptake_dice"], "empty": empty})
         if site.group == "tumor":
@@ -198,11 +210,6 @@ def _evaluated(generator: TumorGenerator, sites: Sequence[Site], seeds: range, s
                 for seed, result in zip(seeds, results, strict=True)
             )
     return shown
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def _report(
@@ -232,7 +239,7 @@ def _report(
     return {
         "steps": run.loop.steps,
         "patients": sorted({site.patient for site in sites}),
-        "ceiling": {name: mean_of_patients(_by_patient(real, name)) for name in ("dice", "nsd")},
+        "ceiling": {name: mean_of_patients(patient_means(real, name)) for name in ("dice", "nsd")},
         "variants": variants,
         "frechet": every_distance(lesions, held_out, training),
     }
@@ -242,23 +249,14 @@ def _of_group(rows: Sequence[dict], group: str) -> list[dict]:
     return [row for row in rows if group in ("all", row["group"])]
 
 
-def _by_patient(rows: Sequence[dict], name: str) -> dict[str, float]:
-    means = {patient: _mean([r[name] for r in rows if r["patient"] == patient]) for patient in _patients(rows)}
-    return {patient: mean for patient, mean in means.items() if mean is not None}
-
-
-def _patients(rows: Sequence[dict]) -> list[str]:
-    return sorted({row["patient"] for row in rows})
-
-
 def _means(rows: Sequence[dict]) -> dict:
-    return {name: mean_of_patients(_by_patient(rows, name)) for name in FIGURES}
+    return {name: mean_of_patients(patient_means(rows, name)) for name in FIGURES}
 
 
 def _differences(rows: Sequence[dict], full: Sequence[dict]) -> dict:
     """Each patient's own difference to ``full``: what patients have in common with it cancels."""
     found = {}
     for name in FIGURES:
-        here, there = _by_patient(rows, name), _by_patient(full, name)
+        here, there = patient_means(rows, name), patient_means(full, name)
         found[name] = mean_of_patients({p: here[p] - there[p] for p in here if p in there})
     return found

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from TumorGenCore.evaluation.themes.realism_text import distance_cells, interval_text, number, table_lines
-from TumorGenCore.volumes.safe_write import replacing
+from TumorGenCore.evaluation.markdown import distance_cells, mean_cell, table_lines
+from TumorGenCore.evaluation.plots import draw_estimate, save_plot, tidy
 
 __all__ = ["ablation_text", "save_ablation"]
 
@@ -75,7 +75,7 @@ def _real_row(report: dict) -> list[str]:
     for key in _FRECHET:
         known = [row for row in report["frechet"][key].get("methods", {}).values() if "value" in row]
         cells += [distance_cells(known[0])[1] if known else "-", "-"]
-    ceiling = [_cell(report["ceiling"][name]) for name in ("dice", "nsd")]
+    ceiling = [mean_cell(report["ceiling"][name]) for name in ("dice", "nsd")]
     return ["real, held out", *cells, *ceiling, "-", "-"]
 
 
@@ -96,15 +96,15 @@ def _differences(report: dict) -> list[str]:
 
 
 def _cells(means: dict) -> list[str]:
-    return [_cell(means[name]) for name in _TITLES]
-
-
-def _cell(found: dict) -> str:
-    return number(found["mean"]) + interval_text(found["interval"])
+    return [mean_cell(means[name]) for name in _TITLES]
 
 
 def save_ablation(report: dict, path: Path) -> None:
-    """A panel a figure, a row a variant, with intervals over patients; the dotted line is TumorGen's."""
+    """Write a PNG: a panel a figure, a row a variant, with intervals over patients; the dotted line is TumorGen's.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     variants = list(report["variants"].items())[::-1]
     figure = Figure(figsize=(13, 0.8 + 0.45 * (len(variants) + 1)), layout="constrained")
     panels = [(key, title, True) for key, title in _FRECHET.items()]
@@ -115,17 +115,9 @@ def save_ablation(report: dict, path: Path) -> None:
             found = report["frechet"][key].get("methods", {}).get(name, {}) if is_distance else variant["all"][key]
             value = found.get("value" if is_distance else "mean")
             bounds = found.get("value_interval" if is_distance else "interval")
-            if value is None:
-                continue
-            if bounds is not None:
-                axis.plot(bounds, [row, row], color="0.6", linewidth=2)
-            axis.plot([value], [row], "o", color="black", markersize=4)
-            if name == "full":
+            draw_estimate(axis, row, value, bounds)
+            if name == "full" and value is not None:
                 axis.axvline(value, color="#1f77b4", linestyle=":", linewidth=1)
-        axis.set_title(title, fontsize=8)
-        axis.tick_params(labelsize=7)
-        axis.grid(alpha=0.25)
+        tidy(axis, title, 8)
     axes[0].set_yticks(range(len(variants)), [variant["label"] for _, variant in variants], fontsize=7)
-    figure.supxlabel("Synthetic lesions are not for diagnosis", fontsize=7, color="0.35")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
+    save_plot(figure, path)

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.evaluation.crops import crop_around
 from TumorGenCore.evaluation.features.method_distances import every_distance
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
+from TumorGenCore.evaluation.report_files import write_report
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
-from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
+from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, sites_of
+from TumorGenCore.evaluation.statistics import median_of_known, quantiles
 from TumorGenCore.evaluation.studies.comparison_text import comparison_text
 from TumorGenCore.evaluation.themes.alignment import Figures, alignment, mean_alignment
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
-from TumorGenCore.training.data.cases import Case, load_cases
+from TumorGenCore.training.data.cases import load_cases
 from TumorGenCore.training.stages.rival import TrainedRival
 from TumorGenCore.training.stages.segmenter import Segmenter
-from TumorGenCore.volumes.geometry import Box, Grid
-from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["Made", "compare", "insert_all"]
 
@@ -36,7 +37,14 @@ _SHOWN_MM = 60.0
 
 @dataclass(frozen=True)
 class Made:
-    """What is measured of one insertion."""
+    """What is measured of one insertion.
+
+    Args:
+        site: where.
+        lesion: the tumor.
+        figures: its alignment.
+        seconds: from scan and box to image and mask.
+    """
 
     site: Site
     lesion: LesionSample
@@ -64,6 +72,9 @@ def compare(
         seeds: 0, 1, ... per site.
         on_progress: called with a line per site.
 
+    Returns:
+        The figures, as in ``report.json``.
+
     Raises:
         TrainingDataError: a network learned from an evaluated patient, a rival has another VAE than the bundle, no
             training case has a tumor, or there is no place to insert at.
@@ -83,7 +94,7 @@ def compare(
         raise TrainingDataError(f"{', '.join(names)} have neither a tumor nor healthy tissue to insert at.")
     output.mkdir(parents=True, exist_ok=True)
     made, panels = insert_all(methods, sites, range(seeds), segmenter, tell)
-    real = _largest(held_out), _largest(training)
+    real = largest_lesions(held_out), largest_lesions(training)
     tumor = {method: [m.lesion for m in some if m.site.group == "tumor"] for method, some in made.items()}
     report = {
         "bundle": generator.bundle.name,
@@ -97,10 +108,8 @@ def compare(
         },
         "seconds": {method: _seconds([m.seconds for m in some]) for method, some in made.items()},
     }
-    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", comparison_text(report))):
-        with replacing(output / name) as temporary:
-            temporary.write_text(text)
-    save_contact_sheet(panels, output / "contact_sheet.png", columns=1 + len(methods))
+    contact_sheet = partial(save_contact_sheet, panels, columns=1 + len(methods))
+    write_report(output, report, comparison_text(report), {"contact_sheet.png": contact_sheet})
     return report
 
 
@@ -114,7 +123,14 @@ def insert_all(
     """Every method at every site with every seed, and a row a site for the contact sheet, of the first seed.
 
     A method's first insertion is made twice, and timed the second time, when its networks are warm. Methods take turns
-    at each site, so that what else the machine does disturbs all of them alike.
+    at each site: what else the machine does disturbs all of them alike.
+
+    Args:
+        methods: by name.
+        sites: where.
+        seeds: a tumor each.
+        segmenter: the judge of masks.
+        tell: called with a line per site.
     """
     made: dict[str, list[Made]] = {method: [] for method in methods}
     panels = []
@@ -135,11 +151,6 @@ def insert_all(
     return made, panels
 
 
-def _largest(cases: Sequence[Case]) -> list[LesionSample]:
-    """The largest lesion of every case, which the boxes are drawn over."""
-    return [real_lesions(case)[0] for case in cases if case.lesions]
-
-
 def _alignment(made: Sequence[Made]) -> dict:
     groups = {}
     for group in ("tumor", "healthy"):
@@ -151,8 +162,9 @@ def _alignment(made: Sequence[Made]) -> dict:
 
 def _median_ml(lesions: Sequence[LesionSample]) -> float | None:
     """Median volume of the masks that are not empty, None without any: the larger a tumor, the higher its DSC."""
-    volumes = [lesion.mask.sum() * np.prod(lesion.spacing_mm) / 1000 for lesion in lesions if lesion.mask.any()]
-    return float(np.median(volumes)) if volumes else None
+    return median_of_known(
+        lesion.mask.sum() * np.prod(lesion.spacing_mm) / 1000 for lesion in lesions if lesion.mask.any()
+    )
 
 
 def _ceiling(made: Sequence[Made], segmenter: Segmenter) -> dict:
@@ -163,16 +175,11 @@ def _ceiling(made: Sequence[Made], segmenter: Segmenter) -> dict:
 
 
 def _seconds(values: Sequence[float]) -> dict:
-    low, median, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
-    return {"median": median, "quartiles": [low, high], "n": len(values)}
+    found = quantiles(values)
+    return {"median": found["q50"], "quartiles": [found["q25"], found["q75"]], "n": found["n"]}
 
 
 def _panel(title: str, site: Site, image: sitk.Image, mask: sitk.Image | None) -> PreviewCase:
-    return PreviewCase(title, _around(image, site.box), None if mask is None else _around(mask, site.box), site.box)
-
-
-def _around(image: sitk.Image, box: Box) -> sitk.Image:
-    """What the contact sheet shows of an image: a whole body for every panel would not fit the memory."""
-    grid = Grid.from_image(image)
-    start, stop = box.index_bounds(grid, int(np.ceil(_SHOWN_MM / min(grid.spacing_mm))))
-    return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())
+    # Cropped: a whole body for every panel would not fit the memory.
+    marked = None if mask is None else crop_around(mask, site.box, _SHOWN_MM)
+    return PreviewCase(title, crop_around(image, site.box, _SHOWN_MM), marked, site.box)

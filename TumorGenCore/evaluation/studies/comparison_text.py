@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from TumorGenCore.evaluation.themes.realism_text import (
-    ALIGNMENT_HEADER,
-    alignment_cells,
-    alignment_note,
-    distance_cells,
-    number,
-    table_lines,
-)
+from functools import partial
+
+from TumorGenCore.evaluation.markdown import distance_cells, number, percent, spread, table_lines
+from TumorGenCore.evaluation.themes.alignment_text import ALIGNMENT_HEADER, ALIGNMENT_NOTE, alignment_cells
 
 __all__ = ["comparison_text"]
-
 
 _METHODS = [
     "- *Copy-paste*: a tumor of one of the bundle's training patients, turned, scaled to fit and blended in.",
@@ -86,14 +81,14 @@ def _distances(found: dict) -> list[str]:
     for method, row in known.items():
         value, _, excess = distance_cells(row)
         rows.append([method, *[number(row["blocks"][plane]["value"]) for plane in planes], value, excess])
-    size = f"{first['features']} features, {first['components']} components ({100 * first['explained']:.0f} %)"
+    size = f"{first['features']} features, {first['components']} components ({percent(first['explained'])})"
     head = ["", *planes, "average" if planes else "distance", "excess"]
     return [f"{size}.", "", *table_lines(head, rows), *lines]
 
 
 def _alignment(found: dict) -> list[str]:
     note = "*Median ml*: of the masks; the larger a tumor, the higher its DSC for the same error of its border."
-    lines = ["# Alignment", "", f"{alignment_note()} {note}", ""]
+    lines = ["# Alignment", "", f"{ALIGNMENT_NOTE} {note}", ""]
     titles = {"tumor": "Boxes over real tumors", "healthy": "Boxes in healthy tissue"}
     for group, title in titles.items():
         rows = [["real, held out", *_cells(found["ceiling"])]]
@@ -114,7 +109,7 @@ def _time(report: dict) -> list[str]:
             distance = report["frechet"][key].get("methods", {}).get(method, {})
             cells.append(number(distance.get("value")))
         low, high = row["quartiles"]
-        rows.append([method, *cells, f"{row['median']:.3f} ({low:.3f} to {high:.3f})"])
+        rows.append([method, *cells, spread(row["median"], low, high, partial(number, digits=3))])
     return [
         "# Time",
         "",

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from TumorGenCore.errors import InvalidBoxError, TrainingDataError
+from TumorGenCore.evaluation.crops import crop_around
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.sites import Site
 from TumorGenCore.lesions.placement import place_boxes
@@ -76,7 +77,12 @@ def healthy_sites(pairs: Sequence[tuple[Case, LabeledScan]], count: int, seed: i
 
 
 def with_tumors(method: Rival, sites: Sequence[SyntheticSite]) -> tuple[list[LabeledScan], int]:
-    """The scans with a tumor of the method each, and at how many sites none grew."""
+    """The scans with a tumor of the method each, and the number of sites where none grew.
+
+    Args:
+        method: makes the tumors; where none grows, the next of five seeds is tried.
+        sites: a scan each.
+    """
     made = []
     for place in sites:
         for seed in range(_SEEDS):
@@ -108,18 +114,7 @@ def _region(case: Case, scan: LabeledScan) -> np.ndarray:
 
 
 def _site(name: str, case: Case, scan: LabeledScan, box: Box) -> SyntheticSite:
-    grid = Grid.from_image(case.image)
-    start, stop = box.index_bounds(grid, int(np.ceil(AROUND_MM / min(grid.spacing_mm))))
-
-    def crop(image: sitk.Image) -> sitk.Image:
-        return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())
-
-    cut = LabeledScan(
-        name,
-        crop(scan.image),
-        crop(scan.tumors),
-        np.empty((0, 3)),
-        np.empty((0, 3)),
-        None if scan.avoid is None else crop(scan.avoid),
-    )
+    image, tumors = (crop_around(some, box, AROUND_MM) for some in (scan.image, scan.tumors))
+    avoid = None if scan.avoid is None else crop_around(scan.avoid, box, AROUND_MM)
+    cut = LabeledScan(name, image, tumors, np.empty((0, 3)), np.empty((0, 3)), avoid)
     return SyntheticSite(Site(name, "healthy", cut.image, box, None, case.patient), cut)

@@ -21,19 +21,22 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from TumorGenCore.bundle.model_bundle import ModelBundle
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.features.distributions import quantiles
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.patients import check_unseen, held_out_names
+from TumorGenCore.evaluation.report_files import write_report, write_text
 from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
 from TumorGenCore.evaluation.rivals.donors import Donors
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
+from TumorGenCore.evaluation.statistics import mean_of_known, patient_means, quantiles
 from TumorGenCore.evaluation.studies.synthetic_scans import SyntheticSite, healthy_sites, with_tumors
 from TumorGenCore.evaluation.studies.usefulness_text import save_usefulness, usefulness_text
 from TumorGenCore.evaluation.themes.detection import (
@@ -54,7 +57,6 @@ from TumorGenCore.training.data.labeled_scans import LabeledScan, PatchPicker, l
 from TumorGenCore.training.loop.run_folder import open_run_folder
 from TumorGenCore.training.loop.trainer import LoopSettings, train
 from TumorGenCore.training.stages.segmenter import SegmenterStage
-from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["ARMS", "CONFIG", "UsefulnessRun", "usefulness"]
 
@@ -108,6 +110,21 @@ class _Patients:
     held_out: list[Case]
 
 
+@dataclass(frozen=True)
+class _Lessons:
+    """Scans that the arms learn from: real ones of few and of all patients, tissue for all, and each method's."""
+
+    few: list[LabeledScan]
+    every: list[LabeledScan]
+    tissue: list[LabeledScan]
+    synthetic: dict[str, list[LabeledScan]]
+
+    def picker(self, arm: str, spacing_mm: float, seed: int) -> PatchPicker:
+        """The patches of an arm."""
+        real = self.every if arm == "all-real" else self.few
+        return PatchPicker(real, self.synthetic.get(arm, []), [*real, *self.tissue], spacing_mm, seed)
+
+
 def usefulness(
     generator: TumorGenerator,
     data: Path,
@@ -128,6 +145,9 @@ def usefulness(
         on_progress: called with a line per step of the work.
         quiet: no progress bars.
 
+    Returns:
+        The figures, as in ``report.json``.
+
     Raises:
         TrainingDataError: too few patients or healthy places, no held-out tumor, or another run's output folder.
     """
@@ -147,56 +167,34 @@ def usefulness(
     _save_examples(synthetic, sites, output / "synthetic.png")
     searched = _searched(patients.held_out, run)
     tell(f"{len(searched)} scans to search")
-    shown = [scan for _, scan in few]
-    everyone = [labeled(case) for case in patients.every]
+    every = [labeled(case) for case in patients.every]
+    lessons = _Lessons([scan for _, scan in few], every, [scan for _, scan in tissue], synthetic)
     rows: dict[str, dict[int, list[dict]]] = {arm: {} for arm in ARMS}
     for seed in range(run.seeds):
         for arm in ARMS:
-            real = everyone if arm == "all-real" else shown
-            picker = PatchPicker(
-                real,
-                synthetic.get(arm, []),
-                [*real, *(scan for _, scan in tissue)],
-                run.segmenter.patch.spacing_mm,
-                seed,
-            )
+            picker = lessons.picker(arm, run.segmenter.patch.spacing_mm, seed)
             folder = output / "runs" / f"{arm}-{seed}"
             rows[arm][seed] = _tested(folder, replace(run.segmenter, loop=_of_seed(run, seed)), picker, searched, quiet)
             tell(f"{arm}, seed {seed}: done")
-    report = {
-        "bundle": generator.bundle.name,
-        "weights_sha256": generator.bundle.weights_hash,
-        "few": [case.name for case in patients.few],
-        "all": [case.name for case in patients.every],
-        "healthy_only": [case.name for case in patients.tissue],
-        "held_out": [case.name for case in patients.held_out],
-        "seeds": list(range(run.seeds)),
-        "steps": run.segmenter.loop.steps,
-        "patches": run.segmenter.loop.steps * run.segmenter.batch_size,
-        "synthetic": {name: _about(scans, empty[name]) for name, scans in synthetic.items()},
-        "groups": {group: len({row["name"] for row in _of_group(rows[BASE][0], group)}) for group in GROUPS},
-        "arms": _summary(rows),
-    }
-    for name, text in (("report.json", json.dumps(report, indent=2) + "\n"), ("report.md", usefulness_text(report))):
-        with replacing(output / name) as temporary:
-            temporary.write_text(text)
-    save_usefulness(report, output / "usefulness.png")
+    made = {name: _about(scans, empty[name]) for name, scans in synthetic.items()}
+    report = {**_setting(generator.bundle, patients, run), "synthetic": made, **_results(rows)}
+    write_report(output, report, usefulness_text(report), {"usefulness.png": partial(save_usefulness, report)})
     return report
 
 
 def _patients(generator: TumorGenerator, data: Path, run: UsefulnessRun) -> _Patients:
-    held_out_names_ = held_out_names(generator.bundle, None)
+    unseen = held_out_names(generator.bundle, None)
     training_names = sorted(case_files(data, generator.bundle.notes["cases"].get("training", ())))
     settings = run.segmenter.data
-    check_unseen("bundle", training_names, held_out_names_, settings.patient_pattern)
+    check_unseen("bundle", training_names, unseen, settings.patient_pattern)
     strange = sorted(set(run.healthy_only) - set(training_names))
     if strange:
         raise TrainingDataError(
             f"healthy_only names {', '.join(strange)}, not among the bundle's training cases in the data folder."
         )
-    names = [*training_names, *held_out_names_]
+    names = [*training_names, *unseen]
     cases = load_cases(data, names, _known(settings.exclude_lps_mm, names), settings.patient_pattern)
-    held_out = [case for case in cases if case.name in held_out_names_ and case.lesions]
+    held_out = [case for case in cases if case.name in unseen and case.lesions]
     tissue = [case for case in cases if case.name in run.healthy_only]
     every = [case for case in cases if case.name in training_names and case not in tissue and case.lesions]
     ranked = sorted({case.patient for case in every}, key=lambda patient: _rank(run.patient_seed, patient))
@@ -252,6 +250,21 @@ def _of_seed(run: UsefulnessRun, seed: int) -> LoopSettings:
     return replace(loop, seed=seed, validate_steps=loop.steps)
 
 
+def _setting(bundle: ModelBundle, patients: _Patients, run: UsefulnessRun) -> dict:
+    """Whose scans are used for what, and how long is trained."""
+    return {
+        "bundle": bundle.name,
+        "weights_sha256": bundle.weights_hash,
+        "few": [case.name for case in patients.few],
+        "all": [case.name for case in patients.every],
+        "healthy_only": [case.name for case in patients.tissue],
+        "held_out": [case.name for case in patients.held_out],
+        "seeds": list(range(run.seeds)),
+        "steps": run.segmenter.loop.steps,
+        "patches": run.segmenter.loop.steps * run.segmenter.batch_size,
+    }
+
+
 def _tested(
     folder: Path, run: SegmenterRun, picker: PatchPicker, searched: Sequence[SearchedScan], quiet: bool
 ) -> list[dict]:
@@ -268,8 +281,7 @@ def _tested(
         rows.append(
             {"name": scan.name, "patient": scan.patient, "kind": scan.kind, "volume_ml": scan.volume_ml, **figures}
         )
-    with replacing(done) as temporary:
-        temporary.write_text(json.dumps(rows) + "\n")
+    write_text(done, json.dumps(rows) + "\n")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return rows
 
@@ -284,6 +296,16 @@ def _groups_of(row: dict) -> tuple[str, ...]:
     return GROUPS[1], GROUPS[2 + int(np.digitize(row["volume_ml"], SIZES_ML))]
 
 
+def _results(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
+    """Figures of every arm, and the number of scans of every group.
+
+    Args:
+        rows: of each arm and seed, a row a scan.
+    """
+    scans = {group: len({row["name"] for row in _of_group(rows[BASE][0], group)}) for group in GROUPS}
+    return {"groups": scans, "arms": _summary(rows)}
+
+
 def _summary(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
     summary: dict = {}
     for arm, by_seed in rows.items():
@@ -296,7 +318,7 @@ def _summary(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
                 seeds = [_by_patient({seed: some}, group, figure) for seed, some in by_seed.items()]
                 groups[group][figure] = {
                     **mean_of_patients(here),
-                    "seeds": [float(np.mean(list(values.values()))) if values else None for values in seeds],
+                    "seeds": [mean_of_known(values.values()) for values in seeds],
                     "over_real": mean_of_patients({p: here[p] - base[p] for p in here}) if arm != BASE else None,
                 }
         summary[arm] = {"label": ARMS[arm], "groups": groups, "rows": {str(s): some for s, some in by_seed.items()}}
@@ -305,11 +327,7 @@ def _summary(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
 
 def _by_patient(by_seed: Mapping[int, list[dict]], group: str, figure: str) -> dict[str, float]:
     """Means over a patient's scans and the seeds."""
-    chosen = [row for rows in by_seed.values() for row in _of_group(rows, group)]
-    return {
-        patient: float(np.mean([row[figure] for row in chosen if row["patient"] == patient]))
-        for patient in sorted({row["patient"] for row in chosen})
-    }
+    return patient_means([row for rows in by_seed.values() for row in _of_group(rows, group)], figure)
 
 
 def _about(scans: Sequence[LabeledScan], empty: int) -> dict:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from TumorGenCore.evaluation.themes.realism_text import interval_text, number, table_lines
+from TumorGenCore.evaluation.markdown import mean_cell, number, spread, table_lines
+from TumorGenCore.evaluation.plots import draw_estimate, save_plot, tidy
 from TumorGenCore.lesions.quality import GOOD_QUALITY
-from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["save_usefulness", "usefulness_text"]
 
@@ -54,7 +54,7 @@ def _made(report: dict) -> list[str]:
     rows = []
     for arm, about in report["synthetic"].items():
         volume = about["volume_ml"]
-        cell = f"{number(volume['q50'])} ({number(volume['q10'])} to {number(volume['q90'])})"
+        cell = spread(volume["q50"], volume["q10"], volume["q90"])
         rows.append([report["arms"][arm]["label"], str(about["tumors"]), str(about["empty"]), cell])
     return table_lines(["synthetic tumors", "made", "none grew", "volume, ml: median (10 % to 90 %)"], rows)
 
@@ -66,12 +66,11 @@ def _group(report: dict, group: str) -> list[str]:
         cells: list[str] = []
         for figure in found:
             seeds = [seed for seed in figure["seeds"] if seed is not None]
-            spread = f"{number(min(seeds))} to {number(max(seeds))}" if seeds else "-"
-            cells += [number(figure["mean"]) + interval_text(figure["interval"]), spread]
+            cells += [mean_cell(figure), f"{number(min(seeds))} to {number(max(seeds))}" if seeds else "-"]
         rows.append([arm["label"], *cells])
         if found[0]["over_real"] is not None:
             over = [figure["over_real"] for figure in found]
-            differences.append([arm["label"], *[number(o["mean"]) + interval_text(o["interval"]) for o in over]])
+            differences.append([arm["label"], *[mean_cell(some) for some in over]])
     head = [""]
     for title in _TITLES.values():
         head += [title, "seeds"]
@@ -84,7 +83,11 @@ def _group(report: dict, group: str) -> list[str]:
 
 
 def save_usefulness(report: dict, path: Path) -> None:
-    """A panel a figure and group, a row an arm: mean and interval over patients, and a small dot a seed."""
+    """Write a PNG: a panel a figure and group, a row an arm: mean and interval over patients, and a dot a seed.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     arms = list(report["arms"].values())[::-1]
     figure = Figure(figsize=(11, 5.2), layout="constrained")
     axes = figure.subplots(len(_PLOTTED), len(_TITLES), sharey=True, squeeze=False)
@@ -92,17 +95,9 @@ def save_usefulness(report: dict, path: Path) -> None:
         for axis, (key, title) in zip(line, _TITLES.items(), strict=True):
             for row, arm in enumerate(arms):
                 found = arm["groups"][group][key]
-                if found["mean"] is None:
-                    continue
-                if found["interval"] is not None:
-                    axis.plot(found["interval"], [row, row], color="0.6", linewidth=2)
-                axis.plot([found["mean"]], [row], "o", color="black", markersize=5)
+                draw_estimate(axis, row, found["mean"], found["interval"], 5)
                 seeds = [seed for seed in found["seeds"] if seed is not None]
                 axis.plot(seeds, [row + 0.22] * len(seeds), ".", color="#d62728", markersize=4)
-            axis.set_title(f"{title}, {group}", fontsize=9)
-            axis.tick_params(labelsize=7)
-            axis.grid(alpha=0.25)
+            tidy(axis, f"{title}, {group}")
         line[0].set_yticks(range(len(arms)), [arm["label"] for arm in arms], fontsize=8)
-    figure.supxlabel("bars: 95 % over patients; red dots: seeds", fontsize=8, color="0.35")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
+    save_plot(figure, path, "bars: 95 % over patients; red dots: seeds", 8)

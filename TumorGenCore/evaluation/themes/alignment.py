@@ -14,7 +14,7 @@ import torch
 from monai.metrics import compute_dice, compute_surface_dice
 from numpy.typing import NDArray
 
-from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, Rows
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, Rows, bootstrap_intervals
 from TumorGenCore.evaluation.sites import GROUPS, Shown
 from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.volumes.geometry import Box, Grid
@@ -143,18 +143,15 @@ def mean_alignment(patients: Sequence[str], figures: Sequence[Figures], draws: i
     known = [(patient, row) for patient, row in zip(patients, figures, strict=True) if row["dice"] is not None]
     values = np.array([[row[name] for name in ALIGNMENT_FIGURES] for _, row in known], dtype=np.float64)
     rows = Rows(np.array([patient for patient, _ in known]), np.zeros(len(known), int), values)
-    people = np.unique(rows.patients)
-    rng = np.random.default_rng(seed)
-    drawn = []
-    if len(people) >= LEAST_LESIONS:
-        drawn = [rows.drawn(rng.choice(people, len(people))).values.mean(axis=0) for _ in range(draws)]
+    intervals: Sequence[list[float] | None] = [None] * len(ALIGNMENT_FIGURES)
+    if len(rows.people) >= LEAST_LESIONS:
+        intervals = bootstrap_intervals(
+            lambda drawn: rows.drawn(drawn).values.mean(axis=0), rows.people, draws=draws, seed=seed
+        )
     found: dict = {"empty": len(figures) - len(known)}
-    for column, name in enumerate(ALIGNMENT_FIGURES):
-        found[name] = {
-            "mean": float(values[:, column].mean()) if len(known) else None,
-            "interval": np.percentile(np.array(drawn)[:, column], [2.5, 97.5]).tolist() if drawn else None,
-            "lesions": len(known),
-        }
+    for column, (name, interval) in enumerate(zip(ALIGNMENT_FIGURES, intervals, strict=True)):
+        mean = float(values[:, column].mean()) if len(known) else None
+        found[name] = {"mean": mean, "interval": interval, "lesions": len(known)}
     return found
 
 

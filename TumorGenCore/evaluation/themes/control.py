@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import SimpleITK as sitk
 
+from TumorGenCore.evaluation.markdown import number, percent, table_lines
 from TumorGenCore.evaluation.sites import Site
-from TumorGenCore.evaluation.themes.realism_text import number, table_lines
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.targets import TARGET_TOLERANCE
@@ -25,6 +25,11 @@ SUVS = (5.0, 10.0, 20.0)
 
 def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int = 0) -> dict:
     """Ask for each of ``FILLS`` and ``SUVS`` at each site.
+
+    Args:
+        generator: the bundle on its device.
+        sites: that the training did not see.
+        seed: of every tumor.
 
     Returns:
         ``fill`` and ``suv_max``, each a list of rows: what was ``asked``, the median that was ``reached``, the share of
@@ -47,14 +52,14 @@ def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int 
 
 
 def control_lines(found: dict) -> list[str]:
-    """The section of the report, Markdown."""
+    """The section of the report, Markdown; ``found`` as ``measure_control`` gives it."""
     names = {"fill": "fill of the box", "suv_max": "SUVmax"}
     rows = [
         [
             names[key],
             number(row["asked"]),
             number(row["reached"]),
-            f"{100 * row['within']:.0f} %",
+            percent(row["within"]),
             number(row.get("gain")),
         ]
         for key in names

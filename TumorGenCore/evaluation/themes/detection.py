@@ -10,6 +10,7 @@ from monai.inferers import SlidingWindowInferer
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.method.devices import autocast
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import SegmenterRun
@@ -34,7 +35,7 @@ SMALLEST_MM = 10.0
 
 @dataclass(frozen=True)
 class SearchedScan:
-    """Arrays (k, j, i) on an isotropic grid.
+    """A scan to search; arrays (k, j, i) on an isotropic grid.
 
     Args:
         name: of the scan.
@@ -56,12 +57,17 @@ class SearchedScan:
 
     @property
     def volume_ml(self) -> float:
-        """Of the tumors."""
+        """Volume of the tumors."""
         return float(self.truth.sum() * self.voxel_ml)
 
 
 def own_size(case: Case, spacing_mm: float) -> SearchedScan:
-    """The whole scan of a case. Of its contours, what takes up no tracer is ignored."""
+    """The whole scan of a case. The parts of its contours that take up no tracer are ignored.
+
+    Args:
+        case: one scan.
+        spacing_mm: of the isotropic grid.
+    """
     grid = Grid.from_image(case.image)
     middle = grid.index_to_lps((np.asarray(grid.size_ijk) - 1) / 2)
     size_mm = np.asarray(grid.size_ijk) * grid.spacing_mm
@@ -106,7 +112,13 @@ def made_small(
 
 @torch.inference_mode()
 def find_tumors(network: torch.nn.Module, run: SegmenterRun, suv: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """What a segmenter finds in a scan, (k, j, i), in overlapping windows of its training's patch size."""
+    """What a segmenter finds in a scan, in overlapping windows of its training's patch size.
+
+    Args:
+        network: the segmenter's, on its device.
+        run: settings of its training.
+        suv: (k, j, i), at the spacing that it was trained at.
+    """
     device = next(network.parameters()).device
     x = run.scale.to_network(torch.from_numpy(suv)[None, None]).to(device)
     windows = SlidingWindowInferer((run.patch_size,) * 3, sw_batch_size=4, overlap=0.5, mode="gaussian")
@@ -118,6 +130,10 @@ def find_tumors(network: torch.nn.Module, run: SegmenterRun, suv: NDArray[np.flo
 
 def detection_figures(found: NDArray[np.bool_], scan: SearchedScan) -> dict[str, float]:
     """How well a scan was searched.
+
+    Args:
+        found: by the segmenter, (k, j, i) on the scan's grid.
+        scan: with its tumors.
 
     Returns:
         ``dice`` of all tumors, ``sensitivity`` (share of lesions that are found) and ``false_positives``, pieces that
@@ -131,10 +147,8 @@ def detection_figures(found: NDArray[np.bool_], scan: SearchedScan) -> dict[str,
     volumes = np.bincount(lesions.ravel(), minlength=many + 1)
     shares = np.bincount(lesions.ravel(), found.ravel(), many + 1)[1:] / np.maximum(volumes[1:], 1)
     counted = shares[volumes[1:] * scan.voxel_ml >= LEAST_TRUE_ML]
-    kept = found & ~scan.ignored
-    total = kept.sum() + scan.truth.sum()
     return {
-        "dice": float(2 * (kept & scan.truth).sum() / max(total, 1)),
+        "dice": dice(found & ~scan.ignored, scan.truth),
         "sensitivity": float((counted >= FOUND_SHARE).mean()) if len(counted) else 0.0,
         "false_positives": float(len(false)),
     }

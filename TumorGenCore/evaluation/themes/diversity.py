@@ -10,7 +10,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.sites import GROUPS, Shown, Site
+from TumorGenCore.evaluation.statistics import mean_of_known
 from TumorGenCore.insertion.tumor import Tumor
+from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import WorkingPatch
 
@@ -29,16 +31,20 @@ def in_box(image: sitk.Image, box: Box) -> NDArray[np.float32]:
 
 
 def pair_correlation(changes: Sequence[NDArray]) -> float | None:
-    """Mean Pearson correlation of all pairs of changes (synthetic - scan); 1: all the same. None without a pair."""
+    """Mean Pearson correlation of all pairs of changes (synthetic - scan); 1: all the same. None without a pair.
+
+    Args:
+        changes: of one shape. One that does not vary is left out.
+    """
     centered = [change.ravel() - change.mean() for change in changes]
     units = [change / norm for change in centered if (norm := np.linalg.norm(change)) > 0]
-    return _mean([float(a @ b) for a, b in combinations(units, 2)])
+    return mean_of_known([float(a @ b) for a, b in combinations(units, 2)])
 
 
 def pair_dice(masks: Sequence[NDArray]) -> float | None:
-    """Mean Dice coefficient of all pairs of masks; 1: all the same. None without a pair of tumors."""
+    """Mean Dice coefficient of all pairs of masks of one shape; 1: all the same. None without a pair of tumors."""
     grown = [mask for mask in masks if mask.any()]
-    return _mean([float(2 * (a & b).sum() / (a.sum() + b.sum())) for a, b in combinations(grown, 2)])
+    return mean_of_known([dice(a, b) for a, b in combinations(grown, 2)])
 
 
 def variation(values: Sequence[float]) -> float | None:
@@ -92,16 +98,11 @@ def _likeness(changes: Sequence, masks: Sequence, rows: Sequence[list[dict]]) ->
     """Means over sets of results of what each set has in common."""
 
     def varied(key: str) -> float | None:
-        return _mean([variation([row[key] for row in some if row[key] is not None]) for some in rows])
+        return mean_of_known([variation([row[key] for row in some if row[key] is not None]) for some in rows])
 
     return {
-        "correlation": _mean([pair_correlation(some) for some in changes]),
-        "dice": _mean([pair_dice(some) for some in masks]),
+        "correlation": mean_of_known([pair_correlation(some) for some in changes]),
+        "dice": mean_of_known([pair_dice(some) for some in masks]),
         "volume_ml_variation": varied("volume_ml"),
         "suv_max_variation": varied("suv_max"),
     }
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None

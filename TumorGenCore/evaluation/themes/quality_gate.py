@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from TumorGenCore.evaluation.sites import GROUPS, ROUGH_MARGIN_MM, Shown
-from TumorGenCore.evaluation.themes.realism_text import number, table_lines
+from TumorGenCore.evaluation.crops import block_around
+from TumorGenCore.evaluation.markdown import number, percent, spread, table_lines
+from TumorGenCore.evaluation.sites import GROUPS, Shown, rough_box
+from TumorGenCore.evaluation.statistics import median_of_known, quantiles
 from TumorGenCore.lesions.agreement import ranking
 from TumorGenCore.lesions.quality import LEAST_QUALITY, MARGIN_VOXELS, PARTS, Expected, QualityScore, score
 from TumorGenCore.lesions.thumbnails import TrainingLesions
-from TumorGenCore.method.pseudo_mask import tight_box
 from TumorGenCore.training.data.cases import Case, Lesion
 from TumorGenCore.training.data.tumor_masks import tumor_mask
 from TumorGenCore.volumes.geometry import Box, Grid
@@ -61,7 +62,7 @@ def quality_gate(
 ) -> dict:
     """Scores of real, synthetic and spoiled tumors.
 
-    Real lesions are the PET-avid parts of their contours, in a rough box; having been pasted nowhere they show no seam.
+    Real lesions are the PET-avid parts of their contours, in a rough box. They were pasted nowhere and show no seam.
     A training lesion is pasted back at its own size, turned at random, into a held-out patient's healthy tissue.
 
     Args:
@@ -82,9 +83,7 @@ def quality_gate(
     for group in GROUPS:
         groups[group] = [result.quality for site, results in shown if site.group == group for result in results]
     synthetic = [
-        _Tumor(*_around(site.box, site.image, result.image, result.mask), site.box)
-        for site, results in shown
-        for result in results
+        _tumor(site.box, site.image, result.image, result.mask) for site, results in shown for result in results
     ]
     kinds = {"real": real, "synthetic": [tumor for tumor in synthetic if tumor.mask.any()]}
     unspoilt = {"real": groups["real"], "synthetic": [found for group in GROUPS for found in groups[group]]}
@@ -108,20 +107,20 @@ def quality_gate(
 
 
 def gate_lines(found: dict) -> list[str]:
-    """The gate's section of the report, Markdown."""
+    """The section of the report, Markdown; ``found`` as ``quality_gate`` gives it."""
     rows = [
         [
             _LABELS[group],
             str(row["n"]),
-            f"{row['q50']:.2f} ({row['q10']:.2f} to {row['q90']:.2f})",
-            f"{100 * row['passes']:.0f} %",
+            spread(row["q50"], row["q10"], row["q90"]),
+            percent(row["passes"]),
             *[number(row["parts"][name]) for name in PARTS],
         ]
         for group, row in found["groups"].items()
         if row["n"]
     ]
     spoilt = [
-        [SPOILT[way], kind, str(row["n"]), number(row["auc"]), f"{100 * row['passes']:.0f} %"]
+        [SPOILT[way], kind, str(row["n"]), number(row["auc"]), percent(row["passes"])]
         for way, kinds in found["spoilt"].items()
         for kind, row in kinds.items()
         if row["n"]
@@ -147,13 +146,10 @@ def _score(tumor: _Tumor, lesions: TrainingLesions | None) -> QualityScore:
 def _summary(found: Sequence[QualityScore]) -> dict:
     if not found:
         return {"n": 0}
-    totals = [one.total for one in found]
-    parts = {name: [part for one in found if (part := one.parts[name]) is not None] for name in PARTS}
     return {
-        "n": len(found),
-        **{f"q{level}": float(np.percentile(totals, level)) for level in (10, 50, 90)},
+        **quantiles([one.total for one in found], (0.1, 0.5, 0.9)),
         "passes": float(np.mean([one.passes for one in found])),
-        "parts": {name: float(np.median(values)) if values else None for name, values in parts.items()},
+        "parts": {name: median_of_known(one.parts[name] for one in found) for name in PARTS},
     }
 
 
@@ -168,13 +164,11 @@ def _against(good: Sequence[QualityScore], spoilt: Sequence[QualityScore]) -> di
     }
 
 
-def _around(box: Box, *images: sitk.Image) -> tuple[NDArray, NDArray, NDArray[np.bool_], Grid]:
-    """Scan, synthetic image and mask around the box, and their grid."""
-    grid = Grid.from_image(images[0])
-    start, stop = box.index_bounds(grid, MARGIN_VOXELS)
-    where = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
+def _tumor(box: Box, *images: sitk.Image) -> _Tumor:
+    """From scan, synthetic image and mask on one grid."""
+    where, grid = block_around(box, Grid.from_image(images[0]), MARGIN_VOXELS)
     before, after, mask = (sitk.GetArrayViewFromImage(image)[where] for image in images)
-    return before.astype(np.float32), after.astype(np.float32), mask > 0, grid.region(start, stop - start)
+    return _Tumor(before.astype(np.float32), after.astype(np.float32), mask > 0, grid, box)
 
 
 def _avid_mask(case: Case, lesion: Lesion) -> sitk.Image:
@@ -182,10 +176,8 @@ def _avid_mask(case: Case, lesion: Lesion) -> sitk.Image:
 
 
 def _real(case: Case, lesion: Lesion) -> _Tumor:
-    tight = tight_box(lesion.points_lps, np.eye(3), float(np.mean(case.image.GetSpacing())))
-    x, y, z = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
-    box = Box(tight.center_lps, (x, y, z))
-    return _Tumor(*_around(box, case.image, case.image, _avid_mask(case, lesion)), box)
+    box = rough_box(lesion, float(np.mean(case.image.GetSpacing())))
+    return _tumor(box, case.image, case.image, _avid_mask(case, lesion))
 
 
 def _shifted(tumor: _Tumor, rng: np.random.Generator) -> _Tumor:
@@ -235,9 +227,7 @@ def _copies(training: Sequence[Case], hosts: Sequence[Case], rng: np.random.Gene
 
 def _copy(case: Case, lesion: Lesion, host: Case, rng: np.random.Generator) -> _Tumor:
     spacing_mm = float(np.mean(host.image.GetSpacing()))
-    tight = tight_box(lesion.points_lps, Rotation.random(rng=rng).as_matrix(), spacing_mm)
-    x, y, z = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
-    there = Box(tight.center_lps, (x, y, z), tight.axes)
+    there = rough_box(lesion, spacing_mm, Rotation.random(rng=rng).as_matrix())
     here = Box(tuple(host.healthy_lps[rng.integers(len(host.healthy_lps))]), there.size_mm)
     i, j, k = (int(np.ceil(edge / spacing_mm)) + 2 * MARGIN_VOXELS for edge in there.size_mm)
     donor, patch = (WorkingPatch.of_size(box, (i, j, k), spacing_mm) for box in (there, here))

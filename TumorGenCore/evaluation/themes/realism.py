@@ -12,16 +12,17 @@ from TumorGenCore.evaluation.features.distributions import (
     STATISTICS,
     compare_statistics,
     lesion_statistics,
-    quantiles,
     statistic_rows,
 )
 from TumorGenCore.evaluation.features.frechet import frechet_of_features
+from TumorGenCore.evaluation.features.left_out import LeftOutError, or_reason
 from TumorGenCore.evaluation.features.memorization import memorization
 from TumorGenCore.evaluation.features.radiomics import load_radiomics
-from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, LeftOutError
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS
 from TumorGenCore.evaluation.features.slice_features import PLANES, SliceFeatures, load_slice_features
 from TumorGenCore.evaluation.samples import LesionSample, feature_rows, real_lesions, small_lesions, synthetic_lesion
-from TumorGenCore.evaluation.sites import Shown
+from TumorGenCore.evaluation.sites import GROUPS, Shown
+from TumorGenCore.evaluation.statistics import quantiles
 from TumorGenCore.evaluation.themes.alignment import measure_alignment
 from TumorGenCore.evaluation.themes.diversity import diversity
 from TumorGenCore.evaluation.themes.seams import seams
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "measure_realism"]
 
 #: Kinds of lesions that are listed: the largest of every real case, and the synthetic ones by their site's group.
-KINDS = ("training", "held_out", "tumor", "healthy", "phantom")
-
+KINDS = ("training", "held_out", *GROUPS)
 #: Made of each held-out case's, where they fit: most synthetic lesions are small, and most real ones here are not.
 SMALL_LESIONS = 5
 
@@ -70,16 +70,11 @@ def measure_realism(
         The figures, ready for JSON, each theme with ``left_out`` and the reason where it cannot be computed; and all
         lesions by name, for pictures.
     """
-    real = {"held_out": _by_case(held_out), "training": _by_case(training)}
-    groups: Groups = {kind: [] for kind in KINDS}
-    for kind, by_case in real.items():
-        groups[kind] = [lesions[0] for lesions in by_case]
-    for site, results in shown:
-        groups[site.group] += [
-            synthetic_lesion(site.name, site.patient, int(str(r.provenance["seed"])), r.image, r.mask) for r in results
-        ]
-    synthetic = [sample for kind in ("tumor", "healthy", "phantom") for sample in groups[kind]]
-    every = {kind: [lesion for lesions in by_case for lesion in lesions] for kind, by_case in real.items()}
+    real = {"training": _by_case(training), "held_out": _by_case(held_out)}
+    synthetic = _by_group(shown)
+    groups: Groups = {**{kind: [lesions[0] for lesions in real[kind]] for kind in real}, **synthetic}
+    every = {kind: [lesion for lesions in real[kind] for lesion in lesions] for kind in real}
+    made = [lesion for lesions in synthetic.values() for lesion in lesions]
     figures = _statistics(groups)
     tell("lesion statistics: done")
     figures["seams"] = seams(shown)
@@ -93,27 +88,25 @@ def measure_realism(
     figures["diversity"] = diversity(shown, figures["lesions"])
     tell("variety: done")
     small = [lesion for case in held_out for lesion in small_lesions(case, patch, SMALL_LESIONS)]
-    figures["memorization"] = _or_reason(lambda: memorization(synthetic, every["held_out"], every["training"], small))
+    figures["memorization"] = or_reason(lambda: memorization(made, every["held_out"], every["training"], small))
     tell("memorization: done")
-    figures["frechet"] = {
-        "radiomics": _or_reason(lambda: _frechet(groups, load_radiomics())),
-        "efflite0": _or_reason(lambda: _of_slices(groups, load_slice_features())),
-    }
-    if inception is not None:
-        figures["frechet"]["inception"] = _or_reason(lambda: _of_slices(groups, inception))
+    figures["frechet"] = _frechet_distances(groups, inception)
     tell("Frechet distances: done")
-    return figures, {sample.name: sample for sample in [*synthetic, *every["held_out"], *every["training"], *small]}
+    return figures, {sample.name: sample for sample in [*made, *every["held_out"], *every["training"], *small]}
+
+
+def _by_group(shown: Shown) -> Groups:
+    """What was inserted, by the site's group in the report's order."""
+    groups: Groups = {group: [] for group in GROUPS}
+    for site, results in shown:
+        groups[site.group] += [
+            synthetic_lesion(site.name, site.patient, int(str(r.provenance["seed"])), r.image, r.mask) for r in results
+        ]
+    return groups
 
 
 def _by_case(cases: Sequence[Case]) -> list[list[LesionSample]]:
     return [lesions for case in cases if (lesions := real_lesions(case))]
-
-
-def _or_reason(measure: Callable[[], dict]) -> dict:
-    try:
-        return measure()
-    except LeftOutError as reason:
-        return {"left_out": str(reason)}
 
 
 def _statistics(groups: Groups) -> dict:
@@ -140,6 +133,16 @@ def _known(row: dict[str, float]) -> dict[str, float | None]:
     return {key: value if math.isfinite(value) else None for key, value in row.items()}
 
 
+def _frechet_distances(groups: Groups, inception: SliceFeatures | None) -> dict:
+    found = {
+        "radiomics": or_reason(lambda: _frechet(groups, load_radiomics())),
+        "efflite0": or_reason(lambda: _of_slices(groups, load_slice_features())),
+    }
+    if inception is not None:
+        found["inception"] = or_reason(lambda: _of_slices(groups, inception))
+    return found
+
+
 def _of_slices(groups: Groups, features: SliceFeatures) -> dict:
     return _frechet(groups, features, parts=len(PLANES), common_unit=True)
 
@@ -151,6 +154,5 @@ def _frechet(
     for kind in ("tumor", "held_out", "training"):
         if len(groups[kind]) < LEAST_LESIONS:
             raise LeftOutError(f"{len(groups[kind])} {kind.replace('_', '-')} lesions; {LEAST_LESIONS} are needed.")
-
     rows = {kind: feature_rows(groups[kind], features) for kind in ("tumor", "held_out", "training")}
     return frechet_of_features(rows["tumor"], rows["held_out"], rows["training"], parts, common_unit=common_unit)

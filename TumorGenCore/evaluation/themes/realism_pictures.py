@@ -11,8 +11,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from TumorGenCore.evaluation.features.distributions import LOGARITHMIC
 from TumorGenCore.evaluation.features.memorization import pair_in_frames
+from TumorGenCore.evaluation.plots import save_plot, tidy
 from TumorGenCore.evaluation.samples import LesionSample
-from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["save_memorization", "save_statistics"]
 
@@ -23,12 +23,20 @@ _STYLES: dict[str, dict] = {
     "healthy": {"color": "#1f77b4", "label": "synthetic, healthy sites"},
 }
 _FIELD_MARKERS = "ox+s^"
-_NOTE = "Synthetic lesions are not for diagnosis"
 _PAIRS = 4
 
 
 def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
-    """Cumulative distributions of every lesion statistic, real and synthetic; ``field`` as quantile points beside."""
+    """Write a PNG with the cumulative distributions of every lesion statistic, real and synthetic.
+
+    Args:
+        realism: as ``measure_realism`` gives it.
+        field: quantiles of large data sets, shown as points; as ``read_field_statistics`` gives them.
+        path: of the file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     names = list(realism["statistics"])
     figure = Figure(figsize=(11, 9.5), layout="constrained")
     for axis, name in zip(figure.subplots(3, 3).flat, names, strict=True):
@@ -59,13 +67,21 @@ def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
     if handles:
         figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=3, fontsize=8)
     figure.supylabel("share of lesions up to this value", fontsize=9)
-    _save(figure, path)
+    save_plot(figure, path)
 
 
 def save_memorization(found: dict, lesions: dict[str, LesionSample], path: Path) -> None:
-    """Distances to the nearest training lesion, and the nearest pairs: middle slices in the lesions' own frames.
+    """Write a PNG with the distances to the nearest training lesion, and the nearest pairs.
 
-    Nothing is written where memorization was left out.
+    Pairs are middle slices in the lesions' own frames. Nothing is written where memorization was left out.
+
+    Args:
+        found: as ``memorization`` gives it.
+        lesions: by their names.
+        path: of the file.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     if "left_out" in found:
         return
@@ -88,17 +104,9 @@ def save_memorization(found: dict, lesions: dict[str, LesionSample], path: Path)
             cell.set_title(fill(title, 22), fontsize=7)
         column[1].set_xlabel(f"distance {row['distance']:.3f}", fontsize=7)
     right.suptitle("nearest: synthetic above, training below", fontsize=9)
-    _save(figure, path)
+    save_plot(figure, path)
 
 
 def _tidy(axis: Axes, title: str) -> None:
-    axis.set_title(title, fontsize=9)
+    tidy(axis, title)
     axis.set_ylim(0, 1.02)
-    axis.tick_params(labelsize=7)
-    axis.grid(alpha=0.25)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    figure.supxlabel(_NOTE, fontsize=7, color="0.35")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)

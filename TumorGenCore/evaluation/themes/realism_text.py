@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from TumorGenCore.evaluation.markdown import distance_cells, number, percent, short, spread, table_lines
+from TumorGenCore.evaluation.themes.alignment_text import ALIGNMENT_HEADER, ALIGNMENT_NOTE, alignment_cells
 
-from TumorGenCore.evaluation.themes.alignment import ALIGNMENT_FIGURES
-
-__all__ = [
-    "ALIGNMENT_HEADER",
-    "alignment_cells",
-    "alignment_note",
-    "distance_cells",
-    "interval_text",
-    "number",
-    "realism_lines",
-    "table_lines",
-]
+__all__ = ["realism_lines"]
 
 _SITES = {"tumor": "tumor sites", "healthy": "healthy sites", "phantom": "phantom", "patients": "all on patients"}
 _LABELS = {
@@ -54,7 +44,7 @@ def _statistics(realism: dict) -> list[str]:
     lines = ["## Lesion statistics", "", "Median, and the 10 % and 90 % quantiles.", ""]
     lines += table_lines(
         ["", *[f"{_LABELS[kind]} ({len(realism['lesions'][kind])})" for kind in kinds]],
-        [[f"`{name}`", *[_quantiles(row["quantiles"][kind]) for kind in kinds]] for name, row in table.items()],
+        [[f"`{name}`", *[_quantile_cell(row["quantiles"][kind]) for kind in kinds]] for name, row in table.items()],
     )
     lines += [
         "`mtv_ml` is the part of the mask above 41 % of SUVmax, `tlg` its volume times its mean SUV. "
@@ -110,7 +100,7 @@ def _alignment(found: dict) -> list[str]:
         rows += [[f"{_ROWS[kind]}, {_SITES[group]}", *alignment_cells(row)] for group, row in found[kind].items()]
     return [
         *lines,
-        alignment_note(),
+        ALIGNMENT_NOTE,
         "*All on patients*: tumor and healthy sites. *Passed the quality gate*: see below. "
         "*M' as a probability*: its border where the probability is one half, which may lie between voxels as the "
         "segmenter's does (`--output-probability`). *The scan's voxels*: the segmenter's own finding, brought to the "
@@ -121,25 +111,6 @@ def _alignment(found: dict) -> list[str]:
 
 
 _ROWS = {"passing": "passed the quality gate", "probability": "M' as a probability", "voxels": "the scan's voxels"}
-#: Of a table with a row of ``alignment_cells`` after each name.
-ALIGNMENT_HEADER = ["", "lesions", "DSC", "NSD 2 mm", "NSD one voxel", "DSC on voxels", "empty"]
-
-
-def alignment_note() -> str:
-    """How to read figures of alignment."""
-    return (
-        "What a segmenter finds that was trained on other, real patients only, against the mask, inside the box: Dice "
-        "coefficient and normalized surface distance, on a grid finer than the scan's. *DSC on voxels*: on the scan's "
-        "own grid, to which the segmenter's finding is brought. The real tumors' row is the ceiling: what it reaches "
-        "where nothing is synthetic. Intervals are 95 %, over patients; none for fewer than five. *Empty*: no tumor "
-        "grew; these do not count."
-    )
-
-
-def alignment_cells(row: dict) -> list[str]:
-    """Lesions, the figures with their intervals, and empty masks, as ``mean_alignment`` gives them."""
-    means = [number(row[name]["mean"]) + interval_text(row[name]["interval"]) for name in ALIGNMENT_FIGURES]
-    return [str(row["dice"]["lesions"]), *means, str(row["empty"])]
 
 
 def _diversity(diversity: dict) -> list[str]:
@@ -169,8 +140,8 @@ def _memorization(found: dict) -> list[str]:
     lines += [
         "Distance of each lesion to the nearest training lesion of another patient, each turned along its own axes and "
         "scaled to one size and uptake: half by shape, half by the pattern of the uptake; 0 is the same lesion. "
-        f"Of the {len(found['synthetic'])} synthetic lesions **{100 * found['near_share']:.0f} %** "
-        f"({100 * low:.0f} to {100 * high:.0f} %) are nearer than {found['limit']:.3f}, which 5 % of the "
+        f"Of the {len(found['synthetic'])} synthetic lesions **{percent(found['near_share'])}** "
+        f"({number(100 * low, 0)} to {percent(high)}) are nearer than {number(found['limit'], 3)}, which 5 % of the "
         f"{len(found['real'])} real ones are ({found['made_small']} of these are held-out tumors made small, since "
         "most synthetic ones are). A plain, round tumor is near to many; a copy is much nearer to one "
         "training lesion than to the next patient's (`ratio` near 0).",
@@ -181,7 +152,7 @@ def _memorization(found: dict) -> list[str]:
         "",
     ]
     nearest = sorted(found["synthetic"], key=lambda row: row["distance"])[:5]
-    rows = [[r["name"], r["nearest"], f"{r['distance']:.3f}", f"{r['ratio']:.2f}"] for r in nearest]
+    rows = [[r["name"], r["nearest"], number(r["distance"], 3), number(r["ratio"])] for r in nearest]
     return [
         *lines,
         *table_lines(["synthetic", "nearest training lesion", "distance", "ratio"], rows),
@@ -201,7 +172,7 @@ def _frechet(frechet: dict) -> list[str]:
         if "left_out" in found:
             notes += [f"{names[key]} is left out: {found['left_out']}", ""]
             continue
-        size = f"{found['features']} features, {found['components']} components ({100 * found['explained']:.0f} %)"
+        size = f"{found['features']} features, {found['components']} components ({percent(found['explained'])})"
         rows.append([names[key], size, *distance_cells(found)])
     lines = [
         "## Frechet distances",
@@ -218,31 +189,5 @@ def _frechet(frechet: dict) -> list[str]:
     return [*lines, *(table_lines(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]
 
 
-def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table and an empty line."""
-    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
-    return [*lines, *[f"| {' | '.join(row)} |" for row in rows], ""]
-
-
-def distance_cells(found: dict) -> list[str]:
-    """Value, floor, and excess, with intervals."""
-    return [number(found[key]) + interval_text(found[f"{key}_interval"]) for key in ("value", "floor", "excess")]
-
-
-def interval_text(bounds: Sequence[float] | None) -> str:
-    """In brackets after a figure; nothing where there is none."""
-    return "" if bounds is None else f" ({bounds[0]:.2f} to {bounds[1]:.2f})"
-
-
-def _quantiles(row: dict) -> str:
-    return "-" if row["q50"] is None else f"{_short(row['q50'])} ({_short(row['q10'])} to {_short(row['q90'])})"
-
-
-def _short(value: float) -> str:
-    """Two decimals below 10, none from 100 on."""
-    return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
-
-
-def number(value: float | None) -> str:
-    """Two decimals, or a dash."""
-    return "-" if value is None else f"{value:.2f}"
+def _quantile_cell(row: dict) -> str:
+    return "-" if row["q50"] is None else spread(row["q50"], row["q10"], row["q90"], short)

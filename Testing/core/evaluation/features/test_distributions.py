@@ -1,22 +1,18 @@
-"""Distances between distributions, their floor and their intervals, against closed forms."""
+"""Lesion statistics and the distances between their distributions, against closed forms."""
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
 import pytest
 
-from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.distributions import (
     compare_statistics,
     lesion_statistics,
-    quantiles,
     statistic_rows,
 )
-from TumorGenCore.evaluation.features.field_statistics import read_field_statistics
-from TumorGenCore.evaluation.features.resampling import LeftOutError, Rows, against_floor
+from TumorGenCore.evaluation.features.resampling import Rows
 from TumorGenCore.evaluation.samples import LesionSample
 
 
@@ -76,14 +72,6 @@ def test_distributions_apart_have_a_ks_distance_of_one_and_an_interval_away_from
     assert low < 0 < high
 
 
-def test_seeds_are_averaged_and_not_pooled():
-    held_out, training = rows(np.arange(10.0)), rows(np.arange(10.0), "T")
-    synthetic = rows(np.concatenate([np.arange(10.0) - 3, np.arange(10.0) + 3]), seeds=[0] * 10 + [1] * 10)
-    mean = against_floor(lambda a, b: float(abs(a.mean() - b.mean())), synthetic, held_out, training, draws=5)
-    assert mean["value"] == pytest.approx(3)  # pooled, the two seeds would cancel
-    assert mean["lesions"] == {"synthetic": 10, "held_out": 10, "training": 10}
-
-
 def test_intervals_follow_their_seed():
     rng = np.random.default_rng(2)
     groups = rows(rng.normal(size=20)), rows(rng.normal(size=20)), rows(rng.normal(size=30), "T")
@@ -91,28 +79,6 @@ def test_intervals_follow_their_seed():
     assert compare_statistics(*groups, draws=20, seed=3) != compare_statistics(*groups, draws=20, seed=4)
 
 
-def test_too_few_lesions_are_left_out_with_the_reason():
-    with pytest.raises(LeftOutError, match="4 training lesions"):
-        against_floor(lambda a, b: 0.0, rows(np.arange(9)), rows(np.arange(9)), rows(np.arange(4), "T"))
+def test_what_was_not_measured_is_left_out_with_the_reason():
     unknown = rows([math.nan] * 9)
     assert "0 synthetic lesions" in compare_statistics(unknown, rows(np.arange(9)), rows(np.arange(9), "T"))["left_out"]
-
-
-def test_quantiles_leave_out_what_was_not_measured():
-    assert quantiles([1.0, 2.0, 3.0, math.nan]) | {"n": 3, "q50": 2.0} == quantiles([1.0, 2.0, 3.0])
-    assert quantiles([])["q50"] is None
-
-
-def test_field_statistics_are_read_by_our_names_and_a_foreign_file_is_refused(tmp_path):
-    file = tmp_path / "field.json"
-    file.write_text(json.dumps({"set": {"quantile_levels": [0.5], "suvmax": [9.0], "sphericity": [0.5]}}))
-    assert read_field_statistics(file) == {"set": {"levels": [0.5], "quantiles": {"suv_max": [9.0]}}}
-    for text in (
-        '{"set": {"suvmax": [9.0]}}',
-        '{"set": {"quantile_levels": [0.1, 0.5], "suvmax": [9.0]}}',
-        "[1]",
-        "no",
-    ):
-        file.write_text(text)
-        with pytest.raises(TrainingDataError, match=r"field\.json holds no lesion quantiles"):
-            read_field_statistics(file)

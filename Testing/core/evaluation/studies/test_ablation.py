@@ -16,7 +16,7 @@ from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.sites import evaluate_site
-from TumorGenCore.evaluation.studies.ablation import FIGURES, VARIANTS, ablate
+from TumorGenCore.evaluation.studies.ablation import FIGURES, VARIANTS, AblationPlan, ablate
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.schedule import Sampling
@@ -49,7 +49,7 @@ def segmenter():
 @pytest.fixture(scope="module")
 def output(tiny_cases, tiny_autoencoder, segmenter, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("ablation") / "out"
-    ablate(tiny_cases, tiny_autoencoder, segmenter, folder, RUN, NAMES, seeds=2)
+    ablate(AblationPlan(tiny_cases, tiny_autoencoder, folder, RUN, NAMES, seeds=2), segmenter)
     return folder
 
 
@@ -101,14 +101,15 @@ def test_the_report_has_a_row_a_variant_at_the_same_sites(output) -> None:
 def test_a_finished_variant_is_not_trained_again(output, tiny_cases, tiny_autoencoder, segmenter) -> None:
     weights = output / "full" / "bundle" / "models" / "vector_field.safetensors"
     before = weights.stat().st_mtime_ns
-    report = ablate(tiny_cases, tiny_autoencoder, segmenter, output, RUN, ["full", "no-coarse"], True, seeds=1)
+    plan = AblationPlan(tiny_cases, tiny_autoencoder, output, RUN, ["full", "no-coarse"], seeds=1)
+    report = ablate(plan, segmenter, resume=True)
     assert weights.stat().st_mtime_ns == before
     assert list(report["variants"]) == ["full", "no-coarse"]
     assert (output / "no-coarse" / "bundle").is_dir()
     with pytest.raises(TrainingDataError, match="--resume"):
-        ablate(tiny_cases, tiny_autoencoder, segmenter, output, RUN)
+        ablate(plan, segmenter)
     with pytest.raises(TrainingDataError, match="begun with other settings"):
-        ablate(tiny_cases, tiny_autoencoder, segmenter, output, GeneratorRun(data=RUN.data), resume=True)
+        ablate(replace(plan, run=GeneratorRun(data=RUN.data)), segmenter, resume=True)
 
 
 def test_a_variant_is_sampled_as_it_says(
@@ -121,19 +122,20 @@ def test_a_variant_is_sampled_as_it_says(
         return evaluate_site(generator, *others)
 
     monkeypatch.setattr("TumorGenCore.evaluation.studies.ablation.evaluate_site", seen)
-    ablate(tiny_cases, tiny_autoencoder, segmenter, output, RUN, ["full", "mask-noise"], True, seeds=1)
+    plan = AblationPlan(tiny_cases, tiny_autoencoder, output, RUN, ["full", "mask-noise"], seeds=1)
+    ablate(plan, segmenter, resume=True)
     assert set(used) == {RUN.sampling, replace(RUN.sampling, mask_noise=1.0)}
 
 
 def test_bad_input_is_refused_before_any_output(tiny_cases, tiny_autoencoder, segmenter, tmp_path, capsys) -> None:
-    needed = [tiny_cases, tiny_autoencoder]
+    plan = AblationPlan(tiny_cases, tiny_autoencoder, tmp_path / "out", RUN)
     with pytest.raises(TrainingDataError, match=r"no variants \['no-luck'\]"):
-        ablate(*needed, segmenter, tmp_path / "out", RUN, ["full", "no-luck"])
+        ablate(replace(plan, only=["full", "no-luck"]), segmenter)
     with pytest.raises(TrainingDataError, match="segmenter was trained on the patients"):
-        ablate(*needed, hot_finder(2.0, ("P1-a", "P2", "P3"), PATTERN), tmp_path / "out", RUN)
+        ablate(plan, hot_finder(2.0, ("P1-a", "P2", "P3"), PATTERN))
     none = GeneratorRun(data=DataSettings(patient_pattern=PATTERN, validation_share=0.0))
     with pytest.raises(TrainingDataError, match="holds out no patient"):
-        ablate(*needed, segmenter, tmp_path / "out", none)
+        ablate(replace(plan, run=none), segmenter)
     options = ["--data", str(tiny_cases), "--autoencoder", str(tiny_autoencoder), "--output", str(tmp_path / "out")]
     assert main(["ablate", *options, "--segmenter", str(tmp_path)]) == 1
     assert "train segmenter" in capsys.readouterr().err
@@ -165,13 +167,3 @@ def test_distances_are_shown_with_their_floor_and_reasons_are_named() -> None:
     assert "| TumorGen | 1.50 (1.00 to 2.00) | 0.80 (0.10 to 1.20) | - | - | 0.50 | 0.50 | 0.50 | 1 |" in text
     assert "| real, held out | 0.70 | - |" in text
     assert "left out for full: too few." in text
-
-
-def test_every_patient_counts_once_and_a_constant_has_no_width() -> None:
-    assert mean_of_patients({"A": 1.0, "B": 2.0}) == {"mean": 1.5, "interval": None, "patients": 2}
-    assert mean_of_patients({name: 0.25 for name in "ABCDE"})["interval"] == [0.25, 0.25]
-    spread = mean_of_patients({name: float(value) for value, name in enumerate("ABCDEFGHI")})
-    assert spread["mean"] == 4.0
-    # The mean of nine: deviation 2.58 / 3.
-    assert spread["interval"] == pytest.approx([4 - 1.96 * 0.86, 4 + 1.96 * 0.86], abs=0.15)
-    assert mean_of_patients({})["mean"] is None
