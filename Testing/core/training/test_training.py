@@ -21,7 +21,7 @@ import torch
 from matplotlib.image import imread
 from safetensors.torch import load_file
 
-from TumorGenCore import Box, TumorGenerator
+from TumorGenCore import Box, TumorGenerator, TumorRequest
 from TumorGenCore.bundle.model_bundle import load_bundle
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
@@ -173,7 +173,7 @@ def test_generator_writes_a_bundle_that_inserts(generator_run, tiny_cases):
     assert sorted(cases["training"] + cases["validation"]) == ["P1-a", "P1-b", "P2", "P3", "P4"]
     assert not {name[:2] for name in cases["training"]} & {name[:2] for name in cases["validation"]}
     image = sitk.ReadImage(str(tiny_cases / "more" / "P4_image.nii.gz"))
-    result = generator.insert(image, Box((0, 0, 0), (40, 40, 40)), seed=1, steps=2, suv_factor=1.0)
+    result = generator.insert(image, Box((0, 0, 0), (40, 40, 40)), TumorRequest(steps=2), seed=1, suv_factor=1.0)
     before, after = sitk.GetArrayFromImage(image), sitk.GetArrayFromImage(result.image)
     assert result.provenance["bundle_name"] == "tiny"
     changed = np.argwhere(before != after)

@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 from small_cases import write_case
 
-from TumorGenCore import TumorGenerator
+from TumorGenCore import TumorGenerator, TumorRequest
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.rivals.blended_latents import BlendedLatents
 from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
@@ -66,8 +66,8 @@ def rivals(donors: Donors, tiny_bundle_folder: Path) -> dict[str, Rival]:
         "DDPM": LatentDiffusion(generator, untrained("diffusion"), donors.shape, "ddpm"),
         "DDIM": LatentDiffusion(generator, untrained("diffusion"), donors.shape, "ddim"),
         "blended": BlendedLatents(generator, untrained("unconditional")),
-        "own": Own(generator, 2, "heun"),
-        "redrawn": Own(generator, least_quality=1.0),
+        "own": Own(generator, TumorRequest(2, "heun")),
+        "redrawn": Own(generator, TumorRequest(least_quality=1.0)),
     }
 
 

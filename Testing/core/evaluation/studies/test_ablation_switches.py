@@ -9,9 +9,11 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from TumorGenCore import Box, TumorGenerator
-from TumorGenCore.insertion.generator import FAINT_SUV, _change
-from TumorGenCore.method.mask_refiner import plain_mask
+from TumorGenCore import Box, TumorGenerator, TumorRequest
+from TumorGenCore.bundle.model_bundle import load_bundle
+from TumorGenCore.evaluation.studies.insertion_switches import Replacing, Unrefined, plain_mask
+from TumorGenCore.insertion.change import FAINT_SUV, tissue_change
+from TumorGenCore.insertion.engine import Grown
 from TumorGenCore.method.vector_field import VectorField
 
 BOX = Box((57.5, 57.5, 57.5), (60.0, 60.0, 60.0))
@@ -24,30 +26,30 @@ def image() -> sitk.Image:
     return image
 
 
-def test_a_replacement_is_what_the_decoder_says_and_a_change_keeps_the_tissue_under_it() -> None:
+def test_a_replacement_is_what_the_decoder_says_and_a_change_keeps_the_tissue_under_it(tiny_bundle_folder) -> None:
     tissue, original, synthetic = (np.array(v, np.float32) for v in ([5.0, 5.0], [4.0, 4.0], [6.0, 2.0]))
-    changed = _change(synthetic, original, "change").on(tissue)
+    changed = tissue_change(synthetic, original).on(tissue)
     np.testing.assert_allclose(changed, [7.0, 5 * (2 + FAINT_SUV) / (4 + FAINT_SUV)], rtol=1e-6)
-    np.testing.assert_allclose(_change(synthetic, original, "replace").on(tissue), synthetic)
+    replacing = Replacing(load_bundle(tiny_bundle_folder), "cpu")
+    replaced = replacing.change(Grown(synthetic, synthetic), None)  # type: ignore[arg-type]
+    np.testing.assert_allclose(replaced.on(tissue), synthetic)
 
 
-def test_an_engine_that_replaces_says_so_and_leaves_what_is_outside(tiny_bundle_folder: Path, image) -> None:
+def test_an_engine_that_replaces_leaves_what_is_outside(tiny_bundle_folder: Path, image) -> None:
     engine = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
-    other = TumorGenerator(engine.bundle, "cpu", paste="replace")
-    changed, replaced = (e.insert(image, BOX, seed=1, steps=1, suv_factor=1) for e in (engine, other))
+    other = Replacing(engine.bundle, "cpu")
+    changed, replaced = (e.insert(image, BOX, TumorRequest(steps=1), seed=1, suv_factor=1) for e in (engine, other))
     before, a, b = (sitk.GetArrayFromImage(i) for i in (image, changed.image, replaced.image))
     assert not np.array_equal(a, b)
     np.testing.assert_array_equal(b[:6], before[:6])  # below the box
-    assert replaced.provenance["paste"] == "replace" and "paste" not in changed.provenance
 
 
 def test_without_the_refiner_the_mask_is_the_latent_one_and_the_image_stays(tiny_bundle_folder: Path, image) -> None:
     engine = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
-    plain = TumorGenerator(engine.bundle, "cpu", refine=False)
-    a, b = (e.insert(image, BOX, seed=1, steps=2, suv_factor=1) for e in (engine, plain))
+    plain = Unrefined(engine.bundle, "cpu")
+    a, b = (e.insert(image, BOX, TumorRequest(steps=2), seed=1, suv_factor=1) for e in (engine, plain))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(a.image), sitk.GetArrayFromImage(b.image))
     assert not np.array_equal(sitk.GetArrayFromImage(a.mask_probability), sitk.GetArrayFromImage(b.mask_probability))
-    assert b.provenance["refined"] == "no" and "refined" not in a.provenance
 
 
 def test_a_plain_mask_is_the_share_of_tumor_between_the_cells() -> None:
