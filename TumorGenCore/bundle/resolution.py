@@ -41,7 +41,7 @@ class ResolutionRecovery(MetadataNumbers):
             raise ValueError(f"sigma is {self.sigma}; it must be positive.")
 
     def detail(self, values: NDArray) -> NDArray[np.float32]:
-        """f - G f: what the Gaussian takes away, (k, j, i)."""
+        """F - G f: what the Gaussian takes away, (k, j, i)."""
         smooth = ndimage.gaussian_filter(values, self.sigma, mode="nearest", truncate=_TRUNCATE)
         lost: NDArray[np.float32] = (values - smooth).astype(np.float32)
         return lost

@@ -67,7 +67,8 @@ class Tuning:
 
     def p95_suv(self, measure: str, suv: float) -> float:
         """The 95th percentile that a tumor of a SUVmax (``max``) or SUVmean (``mean``) usually has: what the model is
-        told."""
+        told.
+        """
         return suv / {"max": self.suv_max_over_p95, "mean": self.suv_mean_over_p95}[measure]
 
     def as_dict(self) -> dict[str, Any]:

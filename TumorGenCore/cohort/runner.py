@@ -271,7 +271,8 @@ class _Cohort:
 @dataclass(frozen=True)
 class _Case:
     """One result: image in SUV, the union of its tumors' masks, their boxes and provenance, the poorest one's quality
-    and how many were drawn again."""
+    and how many were drawn again.
+    """
 
     image: sitk.Image
     mask: sitk.Image

@@ -1,5 +1,6 @@
 """A tumor of a provenance made again: from the record and the scan, the same to the last bit where machine and software
-are the same."""
+are the same.
+"""
 
 from __future__ import annotations
 

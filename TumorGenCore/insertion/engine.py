@@ -222,7 +222,8 @@ class Engine:
         on_step: Callable[[int], None],
     ) -> torch.Tensor:
         """Latents and masks x_1 = [z, m], (n, c + 1, k, j, i), under the inpainting constraint: outside the box z is
-        known, m is -1."""
+        known, m is -1.
+        """
         z, count = box.z_1, len(tumors)
         drawn = torch.cat([_noise(seed, z) for seed, _ in tumors])
         drawn[:, -1:] *= sampling.mask_noise

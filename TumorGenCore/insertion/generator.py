@@ -215,8 +215,10 @@ class TumorGenerator:
 
         Args:
             prepared: the same box in the same scan.
-            request, growth: of the tumor.
-            on_progress, should_cancel: see ``insert``.
+            request: of the tumor.
+            growth: of the tumor.
+            on_progress: called after each sampling step.
+            should_cancel: asked between steps.
         """
         sampling = self.check(request, (growth.seed,))
         place, size = growth.batch

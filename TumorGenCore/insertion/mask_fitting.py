@@ -88,7 +88,8 @@ def grown(
         suv: with the tumor, (k, j, i).
         brought: SUV that the tumor adds to the tissue, (k, j, i).
         spacing_mm: edge of the voxels of all three.
-        tissue_suv, share: see ``trimmed``.
+        tissue_suv: of the tissue around.
+        share: see ``trimmed``.
 
     Returns:
         As ``probability``, more than one half in the voxels that are added, in proportion to their uptake.

@@ -56,7 +56,10 @@ def save_preview(
         before: the volume without the tumor; 3D, any geometry.
         after: the volume with the tumor.
         mask: the tumor, non-zero inside. When it is empty the planes pass through the center of the box.
+        box: drawn in every plane.
+        path: of the PNG.
         suv_factor: multiplies voxel values into SUV.
+        title: above the picture.
         margin_mm: what is shown around the box on each side, as far as the volume reaches.
 
     Raises:
@@ -94,7 +97,11 @@ def save_contact_sheet(
     """Write a PNG with one plane of each case, the tumor's contour and the box on it.
 
     Args:
+        cases: one panel each.
+        path: of the PNG.
+        columns: panels in a row.
         suv_max: upper end of the gray scale for all panels; None chooses and prints one for each.
+        margin_mm: what is shown around the box on each side.
 
     Raises:
         ValueError: no cases.

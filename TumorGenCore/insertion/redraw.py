@@ -76,6 +76,7 @@ class FillSearch:
         return self._wanted**3
 
     def next_told(self, reached: float) -> float | None:
+        """See ``FillRule``."""
         self._reached.append(float(np.cbrt(reached)))
         if not misses(reached, self.fill) or len(self._reached) == FILL_TRIES:
             return None
@@ -89,6 +90,7 @@ class FillSearch:
 
     @property
     def best(self) -> int:
+        """See ``FillRule``."""
         return int(np.argmin(np.abs(np.subtract(self._reached, self._wanted))))
 
     def _slope(self) -> float:
@@ -111,6 +113,7 @@ class SpeckRule:
         self._tries = 0
 
     def next_told(self, reached: float) -> float | None:
+        """See ``FillRule``."""
         self._tries += 1
         if self.drawn is None or reached >= self.tuning.speck_share * self.drawn:
             return None
@@ -119,6 +122,7 @@ class SpeckRule:
 
     @property
     def best(self) -> int:
+        """See ``FillRule``."""
         return self._tries - 1
 
 
@@ -153,6 +157,7 @@ def next_seeds(seeds: Sequence[int]) -> Iterable[int]:
 
 def other_seeds(seed: int) -> Iterator[int]:
     """Seeds that belong to no neighbor of ``seed``: those next to it may be other results', which would get the same
-    tumor."""
+    tumor.
+    """
     for attempt in count(1):
         yield int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0] >> 1)

@@ -35,7 +35,8 @@ def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: flo
 
 def noise_seed(seed: int, box: Box) -> int:
     """The seed of the noise at a site: one seed shall not give the same tumor at every site, nor another one with every
-    millimeter a box is moved."""
+    millimeter a box is moved.
+    """
     # A third off, so that round coordinates, which most boxes have, do not lie on a cell's face.
     cell = np.floor(np.asarray(box.center_lps) / SITE_MM + 1 / 3).astype(np.int64) % 2**32
     return int(np.random.SeedSequence([seed, *cell.tolist()]).generate_state(1, np.uint64)[0] >> 1)

@@ -38,7 +38,8 @@ class TumorControls:
 
     def encode(self, scale: NetworkScale, most_edge: float = MOST_EDGE) -> torch.Tensor:
         """(1, 2), each 0 (left to the model) or more: the cube root of the fill, 0.01 to ``most_edge``; the SUV on the
-        network scale, 0.01 to 1."""
+        network scale, 0.01 to 1.
+        """
         values = [0.0, 0.0]
         if self.fill is not None:
             values[0] = float(np.clip(np.cbrt(self.fill), LEAST_TOLD, most_edge))

@@ -30,7 +30,7 @@ def add_noise(data: torch.Tensor, noise: torch.Tensor, level: torch.Tensor) -> t
 
 
 def diffusion_velocity(data: torch.Tensor, noise: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-    """v of data and noise, of any shape (n, ...), at levels (n,): what a network learns to estimate."""
+    """V of data and noise, of any shape (n, ...), at levels (n,): what a network learns to estimate."""
     velocity: torch.Tensor = DDPMScheduler(**_SCHEDULE).get_velocity(data, noise, level)  # type: ignore[arg-type]
     return velocity
 
