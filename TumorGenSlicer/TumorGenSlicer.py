@@ -22,15 +22,13 @@ from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_sampling
 from TumorGenCore.errors import CancelledError, ModelBundleError
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenSlicerLib.panel.box_placing import BoxPlacing
+from TumorGenSlicerLib.panel.input_watch import InputWatch
 from TumorGenSlicerLib.panel.parameters import Parameters, Solver, Uptake, runOptions, tumorRequest
 from TumorGenSlicerLib.panel.preview_panel import LivePreview
 from TumorGenSlicerLib.panel.results_panel import ResultsPanel
 from TumorGenSlicerLib.panel.run_monitor import RunMonitor
 from TumorGenSlicerLib.run.logic import Insertion, InsertionLogic
 from TumorGenSlicerLib.scene.sample_data import addPhantom, registerSampleData
-
-#: Changes of volume and box are looked at once they pause this long, ms.
-SETTLE_MS = 150
 
 
 class TumorGenSlicer(ScriptedLoadableModule):
@@ -56,13 +54,20 @@ class TumorGenSlicer(ScriptedLoadableModule):
 
 
 class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The module's panel."""
+    """The module's panel.
+
+    Attributes:
+        logic: what the panel calls; None before ``setup``.
+        parameterNode: the scene's parameters; None while the panel shows none.
+        runMonitor: looks after the run under way.
+        livePreview: makes quick tumors while the box is moved.
+    """
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self._parameterNode: Parameters | None = None
+        self.parameterNode: Parameters | None = None
         self._parameterNodeGuiTag: int | None = None
 
     # Set up and take down
@@ -80,25 +85,21 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = TumorGenSlicerLogic()
         self.logic.factorRemedy = _("Its place is Advanced > SUV per unit.")
         self.ui.modelComboBox.addItems(self.logic.modelNames())
-        self._boxPlacing = BoxPlacing(self._onBoxPlaced, self._onPlacingEnded)
-        self._runMonitor = RunMonitor(self._showProgress, self._onRunFinished, self._onRunEnded)
+        self._boxPlacing = BoxPlacing(self.onBoxPlaced, self._onPlacingEnded)
+        self.runMonitor: RunMonitor[Insertion] = RunMonitor(self._showProgress, self._onRunFinished, self._onRunEnded)
         self._results = ResultsPanel(self.ui, self.logic, self._onResultShown)
-        self._livePreview = LivePreview(
+        self.livePreview = LivePreview(
             self.ui.livePreviewCheckBox,
             self.logic,
-            lambda: self._parameterNode,
-            lambda: self._isStarting or self._runMonitor.isActive,
+            lambda: self.parameterNode,
+            lambda: self._isStarting or self.runMonitor.isActive,
             self._results.stopComparing,
             self._say,
         )
         self._isStarting = False
-        self._inputOfRun, self._stepsOfRun = None, 0
+        self._stepsOfRun = 0
         self._status = ""
-        self._watched: list[slicer.vtkMRMLNode] = []
-        self._settleTimer = qt.QTimer()
-        self._settleTimer.setInterval(SETTLE_MS)
-        self._settleTimer.setSingleShot(True)
-        self._settleTimer.connect("timeout()", self._checkCanApply)
+        self._inputWatch = InputWatch(self.livePreview.changed, self._checkCanApply)
 
         self.ui.placeBoxButton.connect("toggled(bool)", self.onPlaceBoxToggled)
         self.ui.diceButton.connect("clicked()", self.onDiceButton)
@@ -113,15 +114,14 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self):
         """Slicer closes, or reloads the module: a run under way is dropped."""
-        self._settleTimer.stop()
-        self._livePreview.withdraw()
+        self.livePreview.withdraw()
         self._boxPlacing.stop()
-        self._runMonitor.stop()
+        self.runMonitor.stop()
+        self.logic.shutdown()
         self._results.cleanup()
         self.setParameterNode(None)
-        self._settleTimer.stop()
+        self._inputWatch.stop()
         self.removeObservers()
-        self.logic.shutdown()
 
     def enter(self):
         """The user opens the module."""
@@ -129,81 +129,66 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self):
         """The user opens another module: a run goes on, and its results are added when it is done."""
-        self._livePreview.withdraw()
+        self.livePreview.withdraw()
         self._boxPlacing.stop()
         self._results.stopComparing()
         self.setParameterNode(None)
 
     def onSceneStartClose(self, _caller, _event):
         """A run under way belongs to a scene that is going."""
-        self._livePreview.withdraw()
+        self.livePreview.withdraw()
         self._boxPlacing.stop()
-        self._runMonitor.drop()
+        self.runMonitor.drop()
         self._results.stopComparing()
         self._status = ""
         self.setParameterNode(None)
 
     def onSceneEndClose(self, _caller, _event):
         """Start anew in the empty scene, if the panel is open."""
-        self._results.refresh()
+        self._results.dropRun()
         if self.parent.isEntered:
             self.initializeParameterNode()
 
     def onSceneStartSave(self, _caller, _event):
         """What is saved of the views must not be a preview, which is not saved itself."""
-        self._livePreview.withdraw()
+        self.livePreview.withdraw()
 
     def onSceneEndSave(self, _caller, _event):
         """The preview comes back."""
-        self._livePreview.changed()
+        self.livePreview.changed()
 
     # Parameters
 
     def initializeParameterNode(self):
         """Show the scene's parameters, made where it has none."""
         self.setParameterNode(self.logic.getParameterNode())
-        if not self._parameterNode.inputVolume:
-            self._parameterNode.inputVolume = _shownVolume()
+        if not self.parameterNode.inputVolume:
+            self.parameterNode.inputVolume = _shownVolume()
         # It depends on the computer: what a scene from another one says does not count.
-        self._parameterNode.livePreview = self._livePreview.isOnByDefault
+        self.parameterNode.livePreview = self.livePreview.isOnByDefault
 
     def setParameterNode(self, parameterNode: Parameters | None):
         """Bind the widgets to other parameters, or to none."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
-        self._parameterNode = parameterNode
-        if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
+        if self.parameterNode:
+            self.parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
+        self.parameterNode = parameterNode
+        if self.parameterNode:
+            self._parameterNodeGuiTag = self.parameterNode.connectGui(self.ui)
+            self.addObserver(self.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
         self._onParametersChanged()
 
     def _onParametersChanged(self, _caller=None, _event=None):
-        parameters = self._parameterNode
+        parameters = self.parameterNode
         if parameters:
-            if parameters.box and parameters.box not in self._watched:
+            if parameters.box and parameters.box not in self._inputWatch.nodes:
                 parameters.box.SetDisplayVisibility(True)  # one that was chosen from the list may be hidden
             _showText(self.ui.modelComboBox, parameters.model or DEFAULT_BUNDLE)
             self.ui.uptakeSuvSpinBox.enabled = parameters.uptake is not Uptake.MODEL
-        self._watch([node for node in (parameters.inputVolume, parameters.box) if node] if parameters else [])
-        self._livePreview.changed()
+        nodes = (parameters.inputVolume, parameters.box) if parameters else ()
+        self._inputWatch.follow([node for node in nodes if node])
+        self.livePreview.changed()
         self._checkCanApply()
-
-    def _watch(self, nodes: list[slicer.vtkMRMLNode]):
-        """Notice when the volume or the box is changed, moved or transformed."""
-        if nodes == self._watched:
-            return
-        for node in self._watched:
-            for event in _changeEvents(node):
-                self.removeObserver(node, event, self._onInputChanged)
-        self._watched = nodes
-        for node in nodes:
-            for event in _changeEvents(node):
-                self.addObserver(node, event, self._onInputChanged)
-
-    def _onInputChanged(self, _caller, _event):
-        self._settleTimer.start()
-        self._livePreview.changed()
 
     # Box, seed and model
 
@@ -215,10 +200,11 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._boxPlacing.stop()
         self._checkCanApply()
 
-    def _onBoxPlaced(self, centerRas: Sequence[float]):
+    def onBoxPlaced(self, centerRas: Sequence[float]):
+        """Put a box around a point that the user clicked (world RAS, mm), and show it there."""
         with slicer.util.tryWithErrorDisplay(_("The box could not be placed.")):
-            before = self._parameterNode.box
-            self._parameterNode.box = self.logic.placeDefaultBox(self._parameterNode.inputVolume, centerRas)
+            before = self.parameterNode.box
+            self.parameterNode.box = self.logic.placeDefaultBox(self.parameterNode.inputVolume, centerRas)
             if before:
                 before.SetDisplayVisibility(False)
             jump = slicer.vtkMRMLSliceNode.OffsetJumpSlice
@@ -229,11 +215,11 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onDiceButton(self):
         """Draw a seed."""
-        self._parameterNode.seed = random.randrange(1_000_000)
+        self.parameterNode.seed = random.randrange(1_000_000)
 
     def onModelChosen(self, name: str):
         """The user chose an installed model."""
-        if self._parameterNode and name and name != (self._parameterNode.model or DEFAULT_BUNDLE):
+        if self.parameterNode and name and name != (self.parameterNode.model or DEFAULT_BUNDLE):
             self._chooseModel(name)
 
     def onModelFolderButton(self):
@@ -244,17 +230,17 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _chooseModel(self, model: str):
         """Take a model, and what it is sampled with; one that cannot be read says so in the status line."""
-        self._parameterNode.model = model
+        self.parameterNode.model = model
         with contextlib.suppress(ModelBundleError):
             sampling = bundle_sampling(model)
-            self._parameterNode.steps, self._parameterNode.solver = sampling.steps, Solver(sampling.solver)
+            self.parameterNode.steps, self.parameterNode.solver = sampling.steps, Solver(sampling.solver)
 
     # Runs
 
     def onApplyButton(self):
         """Start a run, or cancel the one under way."""
-        if self._runMonitor.isActive:
-            self._runMonitor.cancel()
+        if self.runMonitor.isActive:
+            self.runMonitor.cancel()
             self._checkCanApply()
         elif not self._isStarting:
             with slicer.util.tryWithErrorDisplay(_("The tumor could not be inserted.")):
@@ -266,32 +252,31 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._status = _("Getting ready ...")
         self._results.stopComparing()
         self._checkCanApply()
-        parameters = self._parameterNode
-        self._inputOfRun, self._stepsOfRun = parameters.inputVolume, parameters.steps
-        saidBeforeRun = self.logic.warnings(parameters.inputVolume, [parameters.box])
+        parameters = self.parameterNode
+        inputVolume, self._stepsOfRun = parameters.inputVolume, parameters.steps
+        saidBeforeRun = self.logic.warnings(inputVolume, [parameters.box])
         try:
             insertion = self.logic.startInsertion(
-                self._inputOfRun,
+                inputVolume,
                 [parameters.box],
                 tumorRequest(parameters),
                 seeds=range(parameters.seed, parameters.seed + parameters.variants),
                 **runOptions(parameters),
             )
-            self._results.beginRun(self._inputOfRun, saidBeforeRun)
-            self._runMonitor.watch(insertion)
+            self._results.beginRun(inputVolume, saidBeforeRun)
+            self.runMonitor.watch(insertion)
         finally:
             self._isStarting = False
             self._status = ""
             self._checkCanApply()
 
-    def _showProgress(self):
-        progress = self._runMonitor.progress
+    def _showProgress(self, insertion: Insertion):
+        progress = insertion.progress
         self.ui.progressBar.maximum = progress.stepsInAll
         self.ui.progressBar.value = progress.stepsDone
-        doing = _("Cancelling") if self._runMonitor.isCancelled else progress.text.capitalize()
+        doing = _("Cancelling") if self.runMonitor.isCancelled else progress.text.capitalize()
         self._status = _("{doing}, {seconds:.1f} s").format(doing=doing, seconds=progress.secondsElapsed)
-        with slicer.util.tryWithErrorDisplay(_("A tumor could not be shown.")):
-            self._results.addVariants(self._runMonitor.ready())
+        self._results.addVariants(insertion.addReady())
         self._checkCanApply()
 
     def _onRunFinished(self, insertion: Insertion):
@@ -300,19 +285,22 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             try:
                 self._results.addVariants(insertion.addReady())
                 variants = insertion.addResults()
-            except CancelledError:
+            except Exception as error:
+                self._results.dropRun()
+                if not isinstance(error, CancelledError):
+                    raise
                 self._status = _("Cancelled; the scene is as it was.")
                 return
             self._results.endRun(variants)
             done = _("Done in {seconds:.1f} s.").format(seconds=insertion.progress.secondsElapsed)
-            self._status = f"{done} {self._livePreview.learn(variants, self._stepsOfRun)}".strip()
+            self._status = f"{done} {self.livePreview.learn(variants, self._stepsOfRun)}".strip()
 
     def _onRunEnded(self):
-        self._livePreview.changed()  # For what was changed meanwhile.
+        self.livePreview.changed()  # For what was changed meanwhile.
         self._checkCanApply()
 
     def _onResultShown(self):
-        self._livePreview.settle()
+        self.livePreview.settle()
 
     def _say(self, text: str):
         self._status = text
@@ -320,19 +308,18 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _checkCanApply(self):
         """Say what can be pressed, and why not."""
-        self._settleTimer.stop()
-        parameters = self._parameterNode
-        isBusy = self._isStarting or self._runMonitor.isActive
+        parameters = self.parameterNode
+        isBusy = self._isStarting or self.runMonitor.isActive
         problem, warnings = "", []
         if parameters and not isBusy:
             boxes = [parameters.box] if parameters.box else []
             problem = self.logic.problem(parameters.inputVolume, boxes, parameters.model or DEFAULT_BUNDLE)
             warnings = self.logic.warnings(parameters.inputVolume, boxes) if not problem else []
-        canCancel = self._runMonitor.isActive and not self._runMonitor.isCancelled
-        self.ui.applyButton.text = _("Cancel") if self._runMonitor.isActive else _("Apply")
+        canCancel = self.runMonitor.isActive and not self.runMonitor.isCancelled
+        self.ui.applyButton.text = _("Cancel") if self.runMonitor.isActive else _("Apply")
         self.ui.applyButton.enabled = canCancel or (parameters is not None and not isBusy and not problem)
         self.ui.placeBoxButton.enabled = parameters is not None and parameters.inputVolume is not None
-        self.ui.progressBar.visible = self._runMonitor.isActive
+        self.ui.progressBar.visible = self.runMonitor.isActive
         if self._boxPlacing.isActive:
             problem = _("Click in a slice view where the tumor shall be.")
         _showMessage(self.ui.statusLabel, problem or self._status)
@@ -351,13 +338,6 @@ def _showText(comboBox: qt.QComboBox, text: str):
         comboBox.addItem(text)
     comboBox.setCurrentIndex(comboBox.findText(text))
     comboBox.blockSignals(wasBlocked)
-
-
-def _changeEvents(node: slicer.vtkMRMLNode) -> list[int]:
-    events = [vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent]
-    if node.IsA("vtkMRMLMarkupsNode"):
-        events.append(slicer.vtkMRMLMarkupsNode.PointModifiedEvent)
-    return events
 
 
 def _shownVolume() -> slicer.vtkMRMLScalarVolumeNode | None:

@@ -76,10 +76,10 @@ def pet(scene: Any) -> Any:
 @pytest.fixture
 def ready(panel: Any, pet: Any, tiny_bundle_folder: Path) -> Any:
     """A panel with a volume, a box and quick networks: Apply is all that is left to do."""
-    parameters = panel._parameterNode
+    parameters = panel.parameterNode
     parameters.inputVolume = pet
     parameters.model = str(tiny_bundle_folder)
     parameters.steps = 2
     parameters.suvFactor = 1.0
-    panel._onBoxPlaced([0.0, 0.0, 0.0])
+    panel.onBoxPlaced([0.0, 0.0, 0.0])
     return SimpleNamespace(panel=panel, ui=panel.ui, parameters=parameters, pet=pet, logic=panel.logic)

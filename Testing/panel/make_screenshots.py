@@ -42,18 +42,18 @@ def main(folder: Path) -> None:
     add_slice_views()
     panel = open_panel()
     phantom = addPhantom()
-    panel._parameterNode.inputVolume = phantom
-    panel._parameterNode.variants = 3
-    panel._parameterNode.seed = 1
-    panel._onBoxPlaced(CENTER)
+    panel.parameterNode.inputVolume = phantom
+    panel.parameterNode.variants = 3
+    panel.parameterNode.seed = 1
+    panel.onBoxPlaced(CENTER)
     window = panel.parent.window
     window.resize(*PANEL_SIZE)
     window.show()
     states = [grab(app, window)]
     panel.ui.applyButton.click()
-    while panel._runMonitor.isActive:
+    while panel.runMonitor.isActive:
         app.processEvents()
-        if len(states) == 1 and panel._runMonitor.progress.stepsDone >= 8:
+        if len(states) == 1 and panel.ui.progressBar.value >= 8:
             app.processEvents()
             states.append(grab(app, window))
         time.sleep(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -46,17 +47,23 @@ def live(app: Any, scene: Any, ready: Any) -> Any:
     return ready
 
 
+def idle(app: Any, seconds: float = 0.3) -> None:
+    """Let Qt handle events for longer than a box has to rest."""
+    end = time.monotonic() + seconds
+    wait_until(app, lambda: time.monotonic() > end)
+
+
 def move(app: Any, ready: Any, center: tuple[float, float, float]) -> None:
     """Move the box, and wait for its preview."""
-    before = ready.panel._livePreview._shown
+    before = ready.panel.livePreview.shown
     ready.parameters.box.SetCenterWorld(*center)
-    wait_until(app, lambda: ready.panel._livePreview._shown not in (before, None))
+    wait_until(app, lambda: ready.panel.livePreview.shown not in (before, None))
 
 
 def test_it_is_off_until_the_user_or_a_measurement_turns_it_on(app: Any, scene: Any, ready: Any) -> None:
     assert not ready.ui.livePreviewCheckBox.checked
     ready.parameters.box.SetCenterWorld(8.0, 0.0, 0.0)
-    wait_until(app, lambda: not ready.panel._settleTimer.isActive())
+    idle(app)
     assert preview(scene) is None
     run(app, ready)
     assert ready.ui.livePreviewCheckBox.checked
@@ -194,9 +201,7 @@ def test_apply_replaces_it_and_it_comes_back_with_the_next_move(app: Any, scene:
     assert preview(scene) is None
     assert shown_volume(scene) is variant.volumeNode
     assert variant.segmentationNode.GetDisplayVisibility()
-    for _ in range(60):  # longer than the box has to rest
-        app.processEvents()
-        threading.Event().wait(0.005)
+    idle(app)
     assert preview(scene) is None
     move(app, live, (10.0, 0.0, 0.0))
     assert shown_volume(scene) is preview(scene)
@@ -210,7 +215,7 @@ def test_apply_replaces_it_and_it_comes_back_with_the_next_move(app: Any, scene:
 
 def test_apply_at_once_does_not_wait_for_a_preview(app: Any, scene: Any, live: Any) -> None:
     live.parameters.box.SetCenterWorld(12.0, 0.0, 0.0)
-    wait_until(app, lambda: live.panel._livePreview._underWay is not None)
+    wait_until(app, lambda: live.panel.livePreview.isUnderWay)
     run(app, live)
     assert len(live.logic.results) == 1
     assert shown_volume(scene) is live.logic.results[0].volumeNode
@@ -243,27 +248,25 @@ def test_what_fails_is_said_in_the_status_line_and_opens_no_window(
 
 def test_a_quick_computer_shows_previews_during_the_drag(app: Any, scene: Any, live: Any, limits: Any) -> None:
     limits(drag=1e6)
-    monitor = live.panel._livePreview
-    monitor._seconds = 0.01  # as measured on a quick one
-    first, positions = monitor._shown, iter(np.linspace(-10, 10, 100_000))
+    first, positions = live.panel.livePreview.shown, iter(np.linspace(-10, 10, 100_000))
 
     def dragged() -> bool:
         live.parameters.box.SetCenterWorld(float(next(positions)), 0.0, 0.0)
-        return monitor._shown not in (first, None)
+        return live.panel.livePreview.shown not in (first, None)
 
     wait_until(app, dragged)
 
 
 def test_a_slow_one_waits_until_the_box_rests(app: Any, scene: Any, live: Any, limits: Any) -> None:
-    monitor, positions = live.panel._livePreview, iter(np.linspace(-10, 10, 60))
-    first = monitor._shown
+    monitor, positions = live.panel.livePreview, iter(np.linspace(-10, 10, 60))
+    first = monitor.shown
     for position in positions:
         live.parameters.box.SetCenterWorld(float(position), 0.0, 0.0)
         app.processEvents()
         threading.Event().wait(0.004)
-        assert monitor._shown == first
-    wait_until(app, lambda: monitor._shown != first)
-    assert tuple(monitor._shown[3].center_lps) == pytest.approx((-10.0, 0.0, 0.0))
+        assert monitor.shown == first
+    wait_until(app, lambda: monitor.shown != first)
+    assert tuple(monitor.shown.box.center_lps) == pytest.approx((-10.0, 0.0, 0.0))
 
 
 # A target for the uptake
@@ -278,7 +281,7 @@ def test_a_target_reaches_the_engine_and_a_missed_one_is_said_under_the_table(ap
     ready.ui.uptakeSuvSpinBox.value = 6.0
     run(app, ready)
     first = ready.logic.results[0]
-    assert first.provenance["target_suv_max"] == 6.0
+    assert first.provenance["request"]["suv_max"] == 6.0
     assert first.measures.suv_max == pytest.approx(6.0, rel=0.05)
     assert ready.ui.resultWarningsLabel.text == ""
     ready.ui.uptakeComboBox.currentIndex = list(Uptake).index(Uptake.MEAN)
@@ -301,8 +304,7 @@ def test_the_panel_says_where_it_takes_the_factor_to_suv(
     ready.pet.SetVoxelValueUnits(units)
     ready.pet.Modified()
     ready.parameters.suvFactor = 0.0
-    ready.panel._checkCanApply()
-    assert "Advanced > SUV per unit" in ready.ui.warningsLabel.text
+    wait_until(app, lambda: "Advanced > SUV per unit" in ready.ui.warningsLabel.text)
     ready.ui.applyButton.click()
     assert "Advanced > SUV per unit" in shown[0]
     assert "suv-factor" not in shown[0]

@@ -40,14 +40,14 @@ from open_panel import add_slice_views, open_panel
 add_slice_views()
 slicer.util.addVolumeFromArray(np.ones((30, 30, 30), np.float32), np.diag([4.0, 4.0, 4.0, 1.0]), "PET")
 panel = open_panel()
-panel._onBoxPlaced([58.0, 58.0, 58.0])
+panel.onBoxPlaced([58.0, 58.0, 58.0])
 assert panel.ui.applyButton.enabled, panel.ui.statusLabel.text
 assert not attempts, attempts
 shown = []
 slicer.util.errorDisplay = lambda text, **_: shown.append(text)
 sys.excepthook = lambda *_: None
 panel.ui.applyButton.click()
-assert not panel._runMonitor.isActive
+assert not panel.runMonitor.isActive
 assert panel.ui.applyButton.enabled
 assert panel.logic.results == []
 panel.cleanup()

@@ -24,8 +24,8 @@ def wait_until(app: Any, condition: Any, seconds: float = 60.0) -> None:
 def run(app: Any, ready: Any) -> None:
     """Press Apply and wait for the end."""
     ready.ui.applyButton.click()
-    assert ready.panel._runMonitor.isActive
-    wait_until(app, lambda: not ready.panel._runMonitor.isActive)
+    assert ready.panel.runMonitor.isActive
+    wait_until(app, lambda: not ready.panel.runMonitor.isActive)
 
 
 def node_ids(scene: Any) -> set[str]:
@@ -47,25 +47,23 @@ def rows(ready: Any) -> list[list[str]]:
 
 
 def test_what_is_missing_is_said_beside_the_button(panel: Any, pet: Any) -> None:
-    panel._parameterNode.inputVolume = None
-    panel._checkCanApply()
+    panel.parameterNode.inputVolume = None
     assert not panel.ui.applyButton.enabled
     assert "volume" in panel.ui.statusLabel.text
-    panel._parameterNode.inputVolume = pet
-    panel._checkCanApply()
+    panel.parameterNode.inputVolume = pet
     assert not panel.ui.applyButton.enabled
     assert "box" in panel.ui.statusLabel.text
 
 
 def test_one_click_places_a_box_of_40_mm_there(app: Any, scene: Any, panel: Any, pet: Any) -> None:
-    panel._parameterNode.inputVolume = pet
+    panel.parameterNode.inputVolume = pet
     panel.ui.placeBoxButton.click()
     interaction = app.applicationLogic().GetInteractionNode()
     assert interaction.GetCurrentInteractionMode() == interaction.Place
     point = scene.GetNodeByID(app.applicationLogic().GetSelectionNode().GetActivePlaceNodeID())
     point.AddControlPointWorld(10.0, -5.0, 3.0)
-    wait_until(app, lambda: panel._parameterNode.box is not None)
-    box = panel._parameterNode.box
+    wait_until(app, lambda: panel.parameterNode.box is not None)
+    box = panel.parameterNode.box
     assert tuple(box.GetSize()) == pytest.approx((40, 40, 40))
     assert tuple(box.GetCenterWorld()) == pytest.approx((10, -5, 3))
     assert not panel.ui.placeBoxButton.checked
@@ -75,14 +73,14 @@ def test_one_click_places_a_box_of_40_mm_there(app: Any, scene: Any, panel: Any,
 
 
 def test_placing_can_be_given_up_and_leaves_nothing(app: Any, scene: Any, panel: Any, pet: Any) -> None:
-    panel._parameterNode.inputVolume = pet
+    panel.parameterNode.inputVolume = pet
     before = node_ids(scene)
     panel.ui.placeBoxButton.click()
     assert "Click in a slice view" in panel.ui.statusLabel.text
     panel.ui.placeBoxButton.click()
     app.processEvents()
     assert node_ids(scene) == before
-    assert panel._parameterNode.box is None
+    assert panel.parameterNode.box is None
 
 
 def test_a_box_off_the_volume_says_why_and_a_box_in_air_only_warns(app: Any, ready: Any) -> None:
@@ -96,7 +94,7 @@ def test_a_box_off_the_volume_says_why_and_a_box_in_air_only_warns(app: Any, rea
 
 def test_one_box_is_shown_at_a_time(ready: Any) -> None:
     first = ready.parameters.box
-    ready.panel._onBoxPlaced([8.0, 0.0, 0.0])
+    ready.panel.onBoxPlaced([8.0, 0.0, 0.0])
     second = ready.parameters.box
     assert [bool(box.GetDisplayVisibility()) for box in (first, second)] == [False, True]
     ready.ui.boxSelector.setCurrentNode(first)
@@ -104,7 +102,7 @@ def test_one_box_is_shown_at_a_time(ready: Any) -> None:
 
 
 def test_the_slice_views_go_to_a_placed_box(scene: Any, ready: Any) -> None:
-    ready.panel._onBoxPlaced([8.0, -4.0, 12.0])
+    ready.panel.onBoxPlaced([8.0, -4.0, 12.0])
     # As the views of this scene are: all axial.
     offsets = [scene.GetNthNodeByClass(n, "vtkMRMLSliceNode").GetSliceOffset() for n in range(3)]
     assert offsets == pytest.approx([12.0] * 3)
@@ -195,7 +193,7 @@ def test_progress_is_told_and_apply_is_cancel_meanwhile(app: Any, ready: Any) ->
 
     def finished() -> bool:
         seen.add(ready.ui.progressBar.value)
-        return not ready.panel._runMonitor.isActive
+        return not ready.panel.runMonitor.isActive
 
     wait_until(app, finished)
     assert ready.ui.progressBar.maximum == 12
@@ -233,9 +231,9 @@ def test_settings_reach_the_engine(app: Any, ready: Any) -> None:
     assert {variant.seed for variant in ready.logic.results} == {5, 6}
     for variant in ready.logic.results:
         assert variant.softMaskNode is not None
-        assert variant.provenance["solver"] == "heun"
         assert variant.provenance["device"] == "cpu"
-        assert variant.provenance["steps"] == 2
+        request = variant.provenance["request"]
+        assert (request["solver"], request["steps"]) == ("heun", 2)
 
 
 def test_cancel_leaves_the_scene_as_it_was(app: Any, scene: Any, ready: Any) -> None:
@@ -246,7 +244,7 @@ def test_cancel_leaves_the_scene_as_it_was(app: Any, scene: Any, ready: Any) -> 
     wait_until(app, lambda: ready.ui.progressBar.value > 0)
     ready.ui.applyButton.click()
     assert not ready.ui.applyButton.enabled
-    wait_until(app, lambda: not ready.panel._runMonitor.isActive)
+    wait_until(app, lambda: not ready.panel.runMonitor.isActive)
     assert node_ids(scene) == before
     assert "Cancelled" in ready.ui.statusLabel.text
     assert ready.ui.applyButton.enabled
@@ -277,7 +275,7 @@ def test_closing_the_scene_during_a_run_drops_it(app: Any, scene: Any, ready: An
     ready.ui.applyButton.click()
     wait_until(app, lambda: ready.ui.progressBar.value > 0)
     scene.Clear(0)
-    wait_until(app, lambda: not ready.panel._runMonitor.isActive)
+    wait_until(app, lambda: not ready.panel.runMonitor.isActive)
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
     assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
     assert ready.logic.results == []
@@ -287,7 +285,7 @@ def test_closing_the_scene_during_a_run_drops_it(app: Any, scene: Any, ready: An
 def test_leaving_the_module_during_a_run_keeps_its_result(app: Any, ready: Any) -> None:
     ready.ui.applyButton.click()
     ready.panel.exit()
-    wait_until(app, lambda: not ready.panel._runMonitor.isActive)
+    wait_until(app, lambda: not ready.panel.runMonitor.isActive)
     ready.panel.enter()
     assert len(ready.logic.results) == 1
     assert ready.ui.applyButton.enabled

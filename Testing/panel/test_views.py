@@ -25,12 +25,12 @@ def axial(app: Any, scene: Any, pet: Any) -> Iterator[Any]:
 
 
 def test_a_click_places_a_box_where_it_is_seen(app: Any, scene: Any, panel: Any, pet: Any, axial: Any) -> None:
-    panel._parameterNode.inputVolume = pet
+    panel.parameterNode.inputVolume = pet
     panel.ui.placeBoxButton.click()
     axial.click(120, 80)
-    wait_until(app, lambda: panel._parameterNode.box is not None, 5.0)
+    wait_until(app, lambda: panel.parameterNode.box is not None, 5.0)
     seen = axial.node.GetXYToRAS().MultiplyPoint((120.0, 80.0, 0.0, 1.0))[:3]
-    assert tuple(panel._parameterNode.box.GetCenterWorld()) == pytest.approx(seen, abs=1e-6)
+    assert tuple(panel.parameterNode.box.GetCenterWorld()) == pytest.approx(seen, abs=1e-6)
     assert not panel.ui.placeBoxButton.checked
     axial.click(60, 60)  # one click is one box
     app.processEvents()
@@ -39,12 +39,12 @@ def test_a_click_places_a_box_where_it_is_seen(app: Any, scene: Any, panel: Any,
 
 
 def test_a_right_click_gives_placing_up(app: Any, scene: Any, panel: Any, pet: Any, axial: Any) -> None:
-    panel._parameterNode.inputVolume = pet
+    panel.parameterNode.inputVolume = pet
     panel.ui.placeBoxButton.click()
     assert panel.ui.placeBoxButton.checked
     axial.click(120, 80, button="Right")
     wait_until(app, lambda: not panel.ui.placeBoxButton.checked, 5.0)
-    assert panel._parameterNode.box is None
+    assert panel.parameterNode.box is None
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsFiducialNode") == 0
 
 

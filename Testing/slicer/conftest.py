@@ -33,6 +33,33 @@ def logic(scene: Any) -> Iterator[Any]:
     logic.shutdown()
 
 
+@pytest.fixture
+def hierarchy(scene: Any) -> Iterator[Any]:
+    """The subject hierarchy. Slicer's plug-ins make and remove its items; here observers in their place."""
+    import slicer
+    import vtk
+
+    node = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def makeItem(caller: Any, event: str, added: Any) -> None:
+        if added.IsA("vtkMRMLDisplayableNode"):
+            node.CreateItem(node.GetSceneItemID(), added)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def removeItem(caller: Any, event: str, removed: Any) -> None:
+        if node.GetItemByDataNode(removed):
+            node.RemoveItem(node.GetItemByDataNode(removed), False, False)
+
+    tags = [
+        scene.AddObserver(scene.NodeAddedEvent, makeItem),
+        scene.AddObserver(scene.NodeAboutToBeRemovedEvent, removeItem),
+    ]
+    yield node
+    for tag in tags:
+        scene.RemoveObserver(tag)
+
+
 @pytest.fixture(scope="session")
 def tiny(tiny_bundle_folder: Path) -> dict[str, Any]:
     """Arguments of a quick run: small untrained networks, which change every voxel they may change."""

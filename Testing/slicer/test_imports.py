@@ -1,4 +1,5 @@
-"""What the module's start may import: the standard library and what Slicer brings. torch and monai wait for a run."""
+"""Who may import whom in the library, and what the module's start may import: the standard library and what Slicer
+brings. torch and monai wait for a run."""
 
 from __future__ import annotations
 
@@ -12,16 +13,24 @@ import pytest
 MODULE = Path(__file__).resolve().parents[2] / "TumorGenSlicer"
 CORE = MODULE.parent / "TumorGenCore"
 ALLOWED = {"slicer", "vtk", "numpy", "scipy", "SimpleITK", "qt", "ctk", "SampleData"}
+#: Package of the library -> the packages whose modules may be imported in it.
+DIRECTIONS = {
+    "scene": {"scene"},
+    "run": {"scene", "run"},
+    "panel": {"scene", "run", "panel"},
+}
 WITHOUT_QT = [
     "run.dependencies",
     "run.insertion",
     "run.live_preview",
     "run.logic",
     "run.preview_run",
+    "run.under_way",
     "run.worker",
     "scene.geometry",
     "scene.preview_nodes",
     "scene.result_nodes",
+    "scene.results",
     "scene.units",
 ]
 
@@ -62,6 +71,44 @@ def importedFrom(start: Path) -> set[str]:
             package = CORE if root == "TumorGenCore" else MODULE / root
             pending += [p for p in (package / "__init__.py", package.joinpath(*rest).with_suffix(".py")) if p.is_file()]
     return outside
+
+
+def importedAnywhere(path: Path) -> set[str]:
+    """Modules that a file imports, also inside functions and for type checkers only."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports by a relative name"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("package", DIRECTIONS)
+def test_imports_inside_the_library_go_one_way(package):
+    files = sorted((MODULE / "TumorGenSlicerLib" / package).rglob("*.py"))
+    assert files
+    for path in files:
+        names = [name.split(".") for name in importedAnywhere(path)]
+        assert not [name for name in names if name[0] == "TumorGenSlicer"], path.name
+        packages = {name[1] for name in names if name[0] == "TumorGenSlicerLib"}
+        assert packages <= DIRECTIONS[package], path.name
+
+
+def test_every_package_of_the_library_has_its_direction():
+    library = MODULE / "TumorGenSlicerLib"
+    assert {path.relative_to(library).parts[0] for path in library.rglob("*.py")} == {*DIRECTIONS, "__init__.py"}
+    assert importedAnywhere(library / "__init__.py") == set()
+
+
+def test_the_directions_count_imports_in_functions_and_for_type_checkers(tmp_path):
+    guilty = tmp_path / "guilty.py"
+    guilty.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from TumorGenSlicerLib.panel import parameters\n"
+        "def run():\n    import TumorGenSlicerLib.run.logic\n"
+    )
+    assert {"TumorGenSlicerLib.panel.parameters", "TumorGenSlicerLib.run.logic"} <= importedAnywhere(guilty)
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ from TumorGenCore.insertion.paste import FitMask, paste
 from TumorGenCore.insertion.prepared import PreparedBox, place_box, tissue_suv
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import hash_volume
-from TumorGenCore.insertion.redraw import FILL_TRIES, FillRule, FillSearch, SpeckRule
-from TumorGenCore.insertion.request import TumorRequest, check_seeds
+from TumorGenCore.insertion.redraw import FillRule, FillSearch, SpeckRule
+from TumorGenCore.insertion.request import FILL_TRIES, TumorRequest, check_seeds
 from TumorGenCore.insertion.told import noise_seed, told
 from TumorGenCore.insertion.tumor import Growth, Maker, Tumor
 from TumorGenCore.method.controls import TumorControls

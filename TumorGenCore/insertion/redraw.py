@@ -17,12 +17,11 @@ from typing import Protocol
 import numpy as np
 
 from TumorGenCore.bundle.tuning import Tuning
-from TumorGenCore.insertion.request import MOST_SEED
+from TumorGenCore.insertion.request import FILL_TRIES, MOST_SEED
 from TumorGenCore.insertion.targets import misses
 from TumorGenCore.method.controls import LEAST_TOLD
 
 __all__ = [
-    "FILL_TRIES",
     "REDRAWS_EACH",
     "FillRule",
     "FillSearch",
@@ -32,8 +31,6 @@ __all__ = [
     "other_seeds",
 ]
 
-#: Tumors grown at most until one fills the box as far as asked.
-FILL_TRIES = 7
 #: Tumors drawn again at most because of their quality, for each that is wanted.
 REDRAWS_EACH = 2
 

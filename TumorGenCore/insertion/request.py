@@ -17,8 +17,10 @@ from TumorGenCore.method.solver_names import SOLVERS, Solver
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MOST_SEED", "TumorRequest", "UptakeTarget", "check_seeds"]
+__all__ = ["FILL_TRIES", "MOST_SEED", "TumorRequest", "UptakeTarget", "check_seeds"]
 
+#: Tumors grown at most until one fills the box as far as asked.
+FILL_TRIES = 7
 #: The largest seed: noise is drawn from 63-bit numbers.
 MOST_SEED = 2**63 - 1
 

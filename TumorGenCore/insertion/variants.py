@@ -26,8 +26,8 @@ from TumorGenCore.insertion.paste import BoxRegion
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import Provenance, make_provenance
-from TumorGenCore.insertion.redraw import FILL_TRIES, QualityRule, other_seeds
-from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.redraw import QualityRule, other_seeds
+from TumorGenCore.insertion.request import FILL_TRIES, TumorRequest
 from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.insertion.told import box_seed

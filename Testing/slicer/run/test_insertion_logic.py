@@ -30,7 +30,6 @@ from scene_cases import (
     voxelCentersWorld,
     voxels,
 )
-from TumorGenCore.insertion.uptake_control import UptakeTarget
 
 from TumorGenCore.errors import (
     CancelledError,
@@ -38,11 +37,13 @@ from TumorGenCore.errors import (
     ModelBundleError,
     UnsupportedVolumeError,
 )
+from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.told import box_seed
 from TumorGenCore.lesions.measures import measure_lesion
 from TumorGenCore.volumes.suv import PetUnits
 from TumorGenSlicerLib.run import insertion as insertionModule
-from TumorGenSlicerLib.run.insertion import InsertionRequest, boxSeed
+from TumorGenSlicerLib.run.insertion import RunInput
 from TumorGenSlicerLib.run.logic import BusyError, InsertionLogic
 from TumorGenSlicerLib.run.worker import Job
 from TumorGenSlicerLib.scene import result_nodes
@@ -62,8 +63,8 @@ def onStep(monkeypatch):
     def install(step, act):
         report = Job.report
 
-        def reportAndAct(job, done, text, *inAll):
-            report(job, done, text, *inAll)
+        def reportAndAct(job, done, text):
+            report(job, done, text)
             if done == step and "step" in text:
                 act(job)
 
@@ -130,7 +131,8 @@ def test_progress_goes_through_all_steps_on_the_callers_thread(scene, logic, tin
     assert [p.stepsInAll for p in seen] == [6] * len(seen)
     assert [p.stepsDone for p in seen] == sorted(p.stepsDone for p in seen)
     assert seen[-1].stepsDone == 6
-    assert seen[-1].text == "tumor 2 of 2, done"
+    assert seen[-1].text == "done"
+    assert any(p.text == f"sampling, step {p.stepsDone} of 6" for p in seen)
 
 
 def test_slicer_stays_alive_while_the_call_waits(scene, logic, tiny, monkeypatch):
@@ -179,8 +181,9 @@ def test_every_seed_is_a_volume_and_every_box_a_segment(scene, logic, tiny):
             assert (after != voxels(volume))[inside].any()
             assert not segmentVoxels(variant.segmentationNode, variant.volumeNode, n)[~inside].any()
         assert not voxels(variant.softMaskNode)[outside].any()
-        assert variant.provenance["box_seeds"] == [boxSeed(variant.seed, 0), boxSeed(variant.seed, 1)]
-        assert len(variant.provenance["box_center_lps"]) == 6
+        tumors = variant.provenance["tumors"]
+        assert [tumor["seed"] for tumor in tumors] == [box_seed(variant.seed, 0), box_seed(variant.seed, 1)]
+        assert [len(tumor["box_center_lps"]) for tumor in tumors] == [3, 3]
     assert not np.array_equal(voxels(variants[0].volumeNode), voxels(variants[1].volumeNode))
 
 
@@ -191,8 +194,8 @@ def test_variants_come_best_first_and_a_variant_is_as_good_as_its_poorest_tumor(
     totals = [variant.quality.total for variant in variants]
     assert totals == sorted(totals, reverse=True)
     for variant in variants[:2]:
-        alone = [logic.insertTumors(volume, rois[:1], seeds=[boxSeed(variant.seed, 0)], **tiny)[0]]
-        alone += logic.insertTumors(alone[0].volumeNode, rois[1:], seeds=[boxSeed(variant.seed, 1)], **tiny)
+        alone = [logic.insertTumors(volume, rois[:1], seeds=[box_seed(variant.seed, 0)], **tiny)[0]]
+        alone += logic.insertTumors(alone[0].volumeNode, rois[1:], seeds=[box_seed(variant.seed, 1)], **tiny)
         assert variant.quality.total == pytest.approx(min(one.quality.total for one in alone))
 
 
@@ -208,10 +211,11 @@ def test_poor_variants_are_drawn_again_and_say_so(scene, logic, tiny):
     )
     assert len(variants) == len(logic.results) == 2
     assert {variant.seed for variant in variants} <= set(range(3, 9))
-    assert seen[-1].stepsDone == seen[-1].stepsInAll == 6
+    assert seen[-1].stepsDone == seen[-1].stepsInAll == 2
+    assert any("drawn again" in p.text for p in seen)
     for variant in variants:
-        assert "4 poorer tumors were dropped and others drawn" in variant.warnings[-2]
-        assert f"seed {variant.seed} has a quality of" in variant.warnings[-1]
+        assert f"seed {variant.seed} has a quality of" in variant.warnings[-2]
+        assert "4 poorer tumors were dropped and others drawn" in variant.warnings[-1]
 
 
 def test_without_a_least_quality_every_seed_is_kept(scene, logic, tiny):
@@ -231,7 +235,7 @@ def test_later_boxes_see_earlier_tumors_and_win_where_they_overlap(scene, logic,
     (both,) = logic.insertTumors(volume, [first, second], seeds=[2], softMask=True, **tiny)
     # The same, by hand: one after the other.
     one, oneMask = logic.insertTumor(volume, first, seed=2, **tiny)
-    two, twoMask = logic.insertTumor(one, second, seed=boxSeed(2, 1), **tiny)
+    two, twoMask = logic.insertTumor(one, second, seed=box_seed(2, 1), **tiny)
     np.testing.assert_array_equal(voxels(both.volumeNode), voxels(two))
     a, b = (segmentVoxels(both.segmentationNode, both.volumeNode, n) for n in range(2))
     alone = segmentVoxels(oneMask, volume)
@@ -247,9 +251,9 @@ def test_later_boxes_see_earlier_tumors_and_win_where_they_overlap(scene, logic,
 
 
 def test_boxes_of_one_size_do_not_grow_the_same_tumor():
-    assert boxSeed(7, 0) == 7
-    assert len({boxSeed(seed, box) for seed in range(20) for box in range(20)}) == 400
-    assert all(0 <= boxSeed(2**62, box) < 2**63 for box in range(5))
+    assert box_seed(7, 0) == 7
+    assert len({box_seed(seed, box) for seed in range(20) for box in range(20)}) == 400
+    assert all(0 <= box_seed(2**62, box) < 2**63 for box in range(5))
 
 
 def test_measures_are_those_of_all_tumors_on_the_synthetic_volume(scene, logic, tiny):
@@ -284,10 +288,8 @@ def test_volumes_are_right_under_a_shearing_transform(scene, logic, tiny):
 def test_every_tumor_gets_the_suv_that_is_asked_for(scene, logic, tiny):
     volume = aVolume(scene)
     rois = [aRoi(scene, (16, 16, 16), (-18, 0, 0)), aRoi(scene, (16, 16, 16), (18, 0, 0))]
-    target = UptakeTarget("max", 14.0)
-    (variant,) = logic.insertTumors(
-        volume, rois, seeds=[1], **{**tiny, "suvFactor": 2.0, "request": TumorRequest(steps=1, TARGET=target)}
-    )
+    request = TumorRequest(steps=1, suv_max=14.0)
+    (variant,) = logic.insertTumors(volume, rois, seeds=[1], **{**tiny, "suvFactor": 2.0, "request": request})
     for n in range(2):
         mask = segmentVoxels(variant.segmentationNode, variant.volumeNode, n)
         assert 2 * voxels(variant.volumeNode)[mask].max() == pytest.approx(14.0, rel=0.05)
@@ -310,27 +312,25 @@ def test_each_front_end_says_where_it_takes_the_factor_to_suv(scene, logic, tiny
 # What the worker's thread is given
 
 
-def test_a_request_holds_plain_values_only(scene):
+def test_a_runs_input_holds_plain_values_only(scene):
     volume, roi = aVolume(scene), aRoi(scene)
-    request = InsertionRequest(
+    source = RunInput(
         image=volumeImage(volume),
         units=PetUnits("SUV", 1.0, "given"),
         boxes=(roiBox(roi),),
         seeds=(1,),
-        steps=1,
-        solver="euler",
+        request=TumorRequest(steps=1, solver="euler"),
         model="m",
         device="cpu",
-        softMask=False,
     )
-    assert pickle.loads(pickle.dumps(request)).boxes == request.boxes  # no node, no VTK object could be pickled
+    assert pickle.loads(pickle.dumps(source)).boxes == source.boxes  # no node, no VTK object could be pickled
 
 
 def test_the_model_stays_loaded_until_another_choice_replaces_it(scene, tiny, tiny_bundle_folder, tmp_path):
     other = shutil.copytree(tiny_bundle_folder, tmp_path / "other")
     volume, roi = aVolume(scene), aRoi(scene)
     insertionModule.forgetModel()
-    cache = insertionModule._generator.cache_info
+    cache = insertionModule.modelCache.cache_info
     for _ in range(2):  # also over logics: the console makes a new one for every call
         InsertionLogic(scene).insertTumor(volume, roi, **tiny)
     assert (cache().hits, cache().misses, cache().currsize) == (1, 1, 1)
@@ -365,7 +365,7 @@ def test_cancel_while_the_model_is_loaded(scene, logic, tiny, monkeypatch):
         return load(model, device)
 
     monkeypatch.setattr(insertionModule, "loadedGenerator", loadAndCancel)
-    monkeypatch.setattr(insertionModule._Run, "__init__", None)  # nothing after loading may be begun
+    monkeypatch.setattr(TumorGenerator, "prepare", None)  # nothing after loading may be begun
     run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **tiny)
     with pytest.raises(CancelledError, match="nothing was changed"):
         finish(run)
@@ -417,13 +417,13 @@ def test_shutdown_during_a_run_waits_for_its_end(scene, logic, tiny):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"device": "abacus"}, {"steps": 0}, {"solver": "abacus"}, {"seeds": [-1]}],
-    ids=lambda arguments: next(iter(arguments)),
+    [{"device": "abacus"}, {"seeds": [-1]}, {"seeds": []}],
+    ids=["device", "seed", "no seed"],
 )
 def test_a_failed_run_leaves_the_scene_as_it_was(scene, logic, tiny, arguments):
     volume, roi = aVolume(scene), aRoi(scene)
     state = sceneState(scene)
-    with pytest.raises(ValueError, match=r"abacus|0|-1"):
+    with pytest.raises(ValueError, match=r"abacus|-1|no seed"):
         logic.insertTumors(volume, [roi], **{**tiny, **arguments})
     assert sceneState(scene) == state
 
@@ -437,7 +437,7 @@ def test_voxels_that_are_no_numbers_fail_in_the_run(scene, logic, tiny):
     assert sceneState(scene) == state
 
 
-@pytest.mark.parametrize("step", ["copyDisplay", "_addSegmentation", "newSegment", "_addSoftMask", "_placeBeside"])
+@pytest.mark.parametrize("step", ["copyDisplay", "newSegment", "setVoxels", "uniqueName"])
 def test_whatever_fails_in_making_nodes_all_of_them_are_taken_back(scene, logic, tiny, monkeypatch, step):
     volume, roi = aVolume(scene), aRoi(scene)
     logic.insertTumor(volume, roi, **tiny)  # what one run makes once for all, such as the subject hierarchy

@@ -111,7 +111,7 @@ def test_only_quick_previews_are_made_during_a_drag_and_leave_the_mouse_its_shar
 @pytest.fixture
 def quick(tiny):
     """Arguments of a preview by small untrained networks."""
-    yield {key: tiny[key] for key in ("model", "device", "suvFactor")} | {"steps": 2}
+    yield {**tiny, "request": TumorRequest(steps=2, solver="adams")}
     forgetPreparedBox()
 
 
@@ -148,7 +148,7 @@ def test_a_preview_is_the_tumor_that_a_run_with_as_many_steps_makes(scene, logic
     result = logic.startPreview(volume, roi, **arguments).result()
     shown = PreviewNodes(scene)
     shown.show(volume, result, factor)
-    synthetic, segmentation = logic.insertTumor(volume, roi, TumorRequest(solver="adams"), **arguments)
+    synthetic, segmentation = logic.insertTumor(volume, roi, **arguments)
     previewNode = scene.GetFirstNodeByName("Tumor preview")
     # Its patch is read from a part of the volume, whose origin is rounded differently.
     np.testing.assert_allclose(
@@ -188,7 +188,8 @@ def test_a_prepared_box_serves_every_seed_and_no_other_box_or_voxels(scene, logi
     volume, roi = aVolume(scene), aRoi(scene)
     one = logic.startPreview(volume, roi, seed=1, **quick).result()
     two = logic.startPreview(volume, roi, seed=2, **quick).result()
-    hot = logic.startPreview(volume, roi, TumorRequest(suv_max=30.0), seed=2, **quick).result()
+    request = TumorRequest(steps=2, solver="adams", suv_max=30.0)
+    hot = logic.startPreview(volume, roi, seed=2, **{**quick, "request": request}).result()
     assert len(calls) == 1
     assert not np.array_equal(one.voxels, two.voxels)
     assert not np.array_equal(hot.voxels, two.voxels)
@@ -214,10 +215,10 @@ def held(monkeypatch):
 
     held = Held()
 
-    def hold(request, job):
+    def hold(source, startIjk, job):
         held.begun.set()
         assert held.go.wait(60)
-        return runPreview(request, job)
+        return runPreview(source, startIjk, job)
 
     monkeypatch.setattr("TumorGenSlicerLib.run.logic.runPreview", hold)
     yield held
@@ -312,7 +313,7 @@ def test_previews_share_one_volume_and_one_mask_and_write_their_own_voxels_only(
         roi.SetCenterWorld(*center)
         result = make()
         nodes.show(volume, result, 1.0)
-        i, j, k = result.segment.startIjk
+        i, j, k = result.segment.start_ijk
         expected = before.copy()
         expected[tuple(slice(a, a + n) for a, n in zip((k, j, i), result.voxels.shape, strict=True))] = result.voxels
         np.testing.assert_array_equal(voxels(scene.GetFirstNodeByName("Tumor preview")), expected)

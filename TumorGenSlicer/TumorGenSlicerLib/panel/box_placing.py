@@ -1,6 +1,7 @@
 """One click in a view says where the box goes."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import qt
 import slicer
@@ -23,7 +24,7 @@ class BoxPlacing(VTKObservationMixin):
     def __init__(self, onPlaced: Callable[[Sequence[float]], None], onEnded: Callable[[], None]) -> None:
         VTKObservationMixin.__init__(self)
         self._onPlaced, self._onEnded = onPlaced, onEnded
-        self._pointNode = None
+        self._pointNode: Any = None
 
     @property
     def isActive(self) -> bool:

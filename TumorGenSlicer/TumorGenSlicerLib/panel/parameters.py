@@ -117,8 +117,9 @@ def tumorRequest(parameters: Parameters) -> TumorRequest:
 
 
 def previewRequest(parameters: Parameters) -> TumorRequest:
-    """The same in few steps, of the solver that needs the fewest."""
-    return replace(tumorRequest(parameters), steps=min(PREVIEW_STEPS, parameters.steps), solver="adams")
+    """The same in few steps, of the solver that needs the fewest; nothing is drawn again."""
+    steps = min(PREVIEW_STEPS, parameters.steps)
+    return replace(tumorRequest(parameters), steps=steps, solver="adams", least_quality=None)
 
 
 def runOptions(parameters: Parameters) -> RunOptions:

@@ -1,14 +1,16 @@
 """The panel's live preview: when one is made, when it is shown, and when it goes."""
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from TumorGenCore.bundle.folders import DEFAULT_BUNDLE
 from TumorGenCore.errors import CancelledError
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenSlicerLib.panel.parameters import Parameters, previewRequest, runOptions
 from TumorGenSlicerLib.panel.run_monitor import RunMonitor
 from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS, REST_MS, LivePreviewDecision, pauseMs, secondsOfPreview
@@ -16,9 +18,35 @@ from TumorGenSlicerLib.run.logic import InsertionLogic, Preview, Variant
 from TumorGenSlicerLib.scene.geometry import roiBox, volumeGrid
 from TumorGenSlicerLib.scene.preview_nodes import PreviewNodes
 
-__all__ = ["LivePreview"]
+__all__ = ["LivePreview", "PreviewSource"]
 
 _SETTING = "TumorGen/LivePreview"
+
+
+class PreviewSource(NamedTuple):
+    """All that a preview is made from: where two are equal, so are their previews.
+
+    Args:
+        volumeId: of the volume's node.
+        voxelsChanged: when its voxels were changed last, as VTK counts.
+        grid: of the volume, in the world.
+        box: in the world.
+        request: of the preview.
+        seed: of the tumor.
+        model: bundle name or folder.
+        device: that the networks compute on.
+        suvFactor: given by the user; None where the volume tells.
+    """
+
+    volumeId: str
+    voxelsChanged: int
+    grid: Grid
+    box: Box
+    request: TumorRequest
+    seed: int
+    model: str
+    device: str
+    suvFactor: float | None
 
 
 class LivePreview:
@@ -46,11 +74,11 @@ class LivePreview:
         self._beforeShowing, self._tell = beforeShowing, tell
         self._decision = LivePreviewDecision(str(qt.QSettings().value(_SETTING, "")))
         self._nodes = PreviewNodes(slicer.mrmlScene)
-        self._monitor = RunMonitor(lambda: None, self._onFinished, lambda: None)
+        self._monitor: RunMonitor[Preview] = RunMonitor(lambda _: None, self._onFinished, lambda: None)
         #: What a preview was made from: the one shown, the one under way, and the one not to be made (again).
-        self._shown: Hashable = None
-        self._underWay: Hashable = None
-        self._settled: Hashable = None
+        self._shown: PreviewSource | None = None
+        self._underWay: PreviewSource | None = None
+        self._settled: PreviewSource | None = None
         self._seconds: float | None = None
         self._begun = 0.0
         self._isPending = False
@@ -63,6 +91,16 @@ class LivePreview:
     def isOnByDefault(self) -> bool:
         """Whether previews are on, by the measurement or by the user's word."""
         return self._decision.isOn
+
+    @property
+    def shown(self) -> PreviewSource | None:
+        """What the preview in the views was made from; None where there is none."""
+        return self._shown
+
+    @property
+    def isUnderWay(self) -> bool:
+        """Whether a preview is being made."""
+        return self._underWay is not None
 
     def changed(self) -> None:
         """Something was changed that a preview may depend on; cheap, for every step of a dragged handle."""
@@ -93,6 +131,8 @@ class LivePreview:
 
     def learn(self, variants: Sequence[Variant], steps: int) -> str:
         """Take note of how long a run took; a sentence for the user if that turns previews on or off, else empty."""
+        if not variants:
+            return ""
         # The quickest: the first of a session also warms the networks up.
         return self._measure(min(secondsOfPreview(variant.summary.part_seconds, steps) for variant in variants))
 
@@ -102,19 +142,25 @@ class LivePreview:
             return False
         return not self._nodes.isShown or self._nodes.source is parameters.inputVolume
 
-    def _state(self) -> Hashable:
-        """All that a preview depends on; None where there can be none."""
+    def _state(self) -> PreviewSource | None:
+        """What a preview would be made from now; None where there can be none."""
         parameters = self._parameters()
         if parameters is None:
             return None
-        model = parameters.model or DEFAULT_BUNDLE
+        options = runOptions(parameters)
         volumeNode, boxNode = parameters.inputVolume, parameters.box
-        if self._logic.problem(volumeNode, [boxNode], model):
+        if self._logic.problem(volumeNode, [boxNode], options["model"]):
             return None
-        return (
-            *(volumeNode.GetID(), volumeNode.GetImageData().GetMTime(), volumeGrid(volumeNode), roiBox(boxNode)),
-            *(parameters.seed, parameters.steps, model, parameters.device),
-            *(parameters.suvFactor, parameters.uptake, parameters.uptakeSuv, parameters.fillPercent),
+        return PreviewSource(
+            volumeNode.GetID(),
+            volumeNode.GetImageData().GetMTime(),
+            volumeGrid(volumeNode),
+            roiBox(boxNode),
+            previewRequest(parameters),
+            parameters.seed,
+            options["model"],
+            options["device"],
+            options["suvFactor"],
         )
 
     def _update(self) -> None:
@@ -139,7 +185,7 @@ class LivePreview:
             preview = self._logic.startPreview(
                 parameters.inputVolume,
                 parameters.box,
-                previewRequest(parameters),
+                state.request,
                 seed=parameters.seed,
                 **runOptions(parameters),
             )

@@ -1,6 +1,7 @@
 """The panel's lower half: the tumors made, shown one at a time, compared, kept or removed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import qt
@@ -9,14 +10,32 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from TumorGenSlicerLib.panel.variant_table import VariantTable
-from TumorGenSlicerLib.panel.variant_views import Comparison, showVariant
+from TumorGenSlicerLib.panel.variant_views import Comparison, ShownBefore, showVariant
 from TumorGenSlicerLib.run.logic import InsertionLogic, Variant
 
 __all__ = ["ResultsPanel"]
 
 
+@dataclass(eq=False)
+class _Run:
+    """What a variant does not know of its run.
+
+    Args:
+        inputVolume: that the variants were made from.
+        saidBefore: warnings that the user read before the run.
+        variants: those that are still there.
+    """
+
+    inputVolume: slicer.vtkMRMLScalarVolumeNode
+    saidBefore: Sequence[str]
+    variants: list[Variant] = field(default_factory=list)
+
+
 class ResultsPanel(VTKObservationMixin):
     """Keeps table, buttons and views in step with the logic's results.
+
+    While a run goes on its first variant is shown, when it has ended its best one; what the user selects meanwhile
+    stays selected.
 
     Args:
         ui: holds the widgets by their names in the .ui file.
@@ -27,11 +46,14 @@ class ResultsPanel(VTKObservationMixin):
     def __init__(self, ui: Any, logic: InsertionLogic, beforeShowing: Callable[[], None]) -> None:
         VTKObservationMixin.__init__(self)
         self._ui, self._logic, self._beforeShowing = ui, logic, beforeShowing
-        #: of each run, the input, the variants and what was said before it; a variant does not know them
-        self._runs: list[tuple[slicer.vtkMRMLScalarVolumeNode, list[Variant], Sequence[str]]] = []
-        self._shownByItself: Variant | None = None
+        self._runs: list[_Run] = []
+        self._shown: Variant | None = None
+        #: The run under way, what was shown before its first variant, and whether the user has chosen a variant since.
+        self._current: _Run | None = None
+        self._shownBefore: ShownBefore | None = None
+        self._hasChosen = False
         self._comparison = Comparison(self._onComparisonStopped)
-        self._table = VariantTable(ui.variantsTable, self._showSelected)
+        self._table = VariantTable(ui.variantsTable, self._onSelected)
         self._settleTimer = qt.QTimer()
         self._settleTimer.setInterval(0)
         self._settleTimer.setSingleShot(True)
@@ -51,46 +73,61 @@ class ResultsPanel(VTKObservationMixin):
             inputVolume: of the run.
             saidBefore: warnings that the user read before the run; those of the variants are not to repeat them.
         """
-        self._runs.append((inputVolume, [], saidBefore))
-        self._shownByItself = None
+        self._current = _Run(inputVolume, saidBefore)
+        self._runs.append(self._current)
+        self._shownBefore, self._hasChosen = None, False
 
     def addVariants(self, variants: Sequence[Variant]) -> None:
-        """List more variants of the newest run; the first of them is shown."""
-        if not variants:
+        """List more variants of the run under way; the first of them is shown."""
+        if not variants or self._current is None:
             return
-        _inputVolume, run, _said = self._runs[-1]
-        isFirst = not run
-        run += variants
-        self._table.show(self._logic.results, variants[0] if isFirst else self._table.selected)
+        self._current.variants += variants
+        isFirst = self._shownBefore is None and not self._hasChosen
+        selected = variants[0] if isFirst else self._table.selected
+        for variant in variants:
+            variant.segmentationNode.SetDisplayVisibility(variant is selected)
+        self._table.show(self._logic.results, selected)
         if isFirst:
-            self._shownByItself = variants[0]
             self._showSelected()
         self._updateButtons()
 
     def endRun(self, variants: Sequence[Variant]) -> None:
-        """The newest run has ended well: show its best variant, unless the user has chosen another one meanwhile.
+        """The run has ended well: show its best variant, unless the user has chosen another one meanwhile.
 
         Args:
             variants: of the run, the best first.
         """
-        if variants and self._table.selected in (self._shownByItself, None):
-            isShown = variants[0] is self._shownByItself
+        self._current = self._shownBefore = None
+        if variants and not self._hasChosen and self._table.selected is not variants[0]:
             self._table.show(self._logic.results, variants[0])
-            if not isShown:
-                self._showSelected()
+            self._showSelected()
+        self.refresh()
+
+    def dropRun(self) -> None:
+        """The run was cancelled or has failed, and its variants are gone: show what was shown before them."""
+        before, self._current, self._shownBefore = self._shownBefore, None, None
+        if before is not None and self._table.selected not in self._logic.results:
+            self.stopComparing()
+            results = self._logic.results
+            self._table.show(results, before.variant if before.variant in results else None)
+            before.bringBack()
         self.refresh()
 
     def refresh(self) -> None:
         """Follow results that went; the views change only if the selected one did."""
-        results, selected = list(self._logic.results), self._table.selected
+        results, selected = self._logic.results, self._table.selected
+        run = self._runOf(selected)
+        for known in self._runs:
+            known.variants = [variant for variant in known.variants if variant in results]
+        self._runs = [known for known in self._runs if known.variants or known is self._current]
         if selected in results:
             self._table.show(results, selected)
         else:
-            inputVolume = self._inputOf(selected)
+            self._hasChosen = False
             self._table.show(results, results[-1] if results else None)
             self._showSelected()
-            if not results and _isInScene(inputVolume):
-                slicer.util.setSliceViewerLayers(background=inputVolume)
+            if not results and run is not None and _isInScene(run.inputVolume):
+                slicer.util.setSliceViewerLayers(background=run.inputVolume)
         self._updateButtons()
 
     def stopComparing(self) -> None:
@@ -98,8 +135,9 @@ class ResultsPanel(VTKObservationMixin):
         self._comparison.stop()
 
     def cleanup(self) -> None:
-        """Leave the scene and the views alone from now on."""
+        """Leave the scene and the views alone from now on, as they were before a run that was dropped."""
         self.stopComparing()
+        self.dropRun()
         self._settleTimer.stop()
         self.removeObservers()
 
@@ -107,16 +145,26 @@ class ResultsPanel(VTKObservationMixin):
         if self._table.variants:
             self._settleTimer.start()  # once, after all that are removed together
 
+    def _onSelected(self) -> None:
+        self._hasChosen = True
+        self._showSelected()
+
     def _showSelected(self) -> None:
         self.stopComparing()
-        if self._table.selected:
+        selected = self._table.selected
+        if selected is not None:
             self._beforeShowing()
-            showVariant(self._table.selected, self._table.variants)
+            if self._current is not None and self._shownBefore is None and selected in self._current.variants:
+                others = [variant for variant in self._table.variants if variant not in self._current.variants]
+                self._shownBefore = ShownBefore(self._shown, others)
+            showVariant(selected, self._table.variants)
+        self._shown = selected
         self._updateButtons()
 
     def _updateButtons(self) -> None:
         selected = self._table.selected
-        self._ui.compareButton.enabled = _isInScene(self._inputOf(selected))
+        run = self._runOf(selected)
+        self._ui.compareButton.enabled = run is not None and _isInScene(run.inputVolume)
         self._ui.keepButton.enabled = bool(self._siblings(selected))
         self._ui.removeButton.enabled = selected is not None
         self._ui.removeLastButton.enabled = bool(self._table.variants)
@@ -124,24 +172,29 @@ class ResultsPanel(VTKObservationMixin):
         self._ui.resultWarningsLabel.text = "\n".join(f"\u2022 {line}" for line in warnings)
         self._ui.resultWarningsLabel.visible = bool(warnings)
 
-    def _inputOf(self, variant: Variant | None) -> slicer.vtkMRMLScalarVolumeNode | None:
-        return next((inputVolume for inputVolume, variants, _said in self._runs if variant in variants), None)
+    def _runOf(self, variant: Variant | None) -> _Run | None:
+        return next((run for run in self._runs if variant in run.variants), None)
 
     def _warningsOf(self, variant: Variant | None) -> list[str]:
         """What the run brought to light of a variant, such as an SUV that it did not reach."""
-        said = next((said for _input, variants, said in self._runs if variant in variants), ())
-        return [line for line in variant.warnings if line not in said] if variant else []
+        run = self._runOf(variant)
+        if variant is None or run is None:
+            return []
+        return [line for line in variant.warnings if line not in run.saidBefore]
 
     def _siblings(self, variant: Variant | None) -> list[Variant]:
         """The other variants of the same run that are still there."""
-        run = next((variants for _input, variants, _said in self._runs if variant in variants), [])
-        return [other for other in self._table.variants if other in run and other is not variant]
+        run = self._runOf(variant)
+        here = run.variants if run is not None else []
+        return [other for other in self._table.variants if other in here and other is not variant]
 
     def _onCompareToggled(self, checked: bool) -> None:
         selected = self._table.selected
-        if checked:
+        run = self._runOf(selected)
+        if checked and selected is not None and run is not None:
+            self._hasChosen = True
             self._beforeShowing()
-            self._comparison.start(self._inputOf(selected), selected, self._ui.outlineCheckBox.checked)
+            self._comparison.start(run.inputVolume, selected, self._ui.outlineCheckBox.checked)
         else:
             self._comparison.stop()
 
@@ -149,6 +202,7 @@ class ResultsPanel(VTKObservationMixin):
         self._ui.compareButton.checked = False
 
     def _onKeep(self) -> None:
+        self._hasChosen = True
         self._remove(self._siblings(self._table.selected))
 
     def _onRemove(self) -> None:
@@ -160,11 +214,12 @@ class ResultsPanel(VTKObservationMixin):
             self._logic.removeLastResult()
         self.refresh()
 
-    def _remove(self, variants: Sequence[Variant]) -> None:
+    def _remove(self, variants: Sequence[Variant | None]) -> None:
         self.stopComparing()
         with slicer.util.tryWithErrorDisplay(_("The tumor could not be removed.")):
             for variant in variants:
-                self._logic.removeVariant(variant)
+                if variant is not None:
+                    self._logic.removeVariant(variant)
         self.refresh()
 
 

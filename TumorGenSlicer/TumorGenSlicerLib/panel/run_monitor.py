@@ -1,11 +1,9 @@
 """Looks after a run under way, from a timer on the main thread."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 import qt
-
-from TumorGenSlicerLib.run.logic import Insertion, Preview, Progress, Variant
 
 __all__ = ["RunMonitor"]
 
@@ -16,20 +14,33 @@ POLL_MS = 40
 YIELD_SECONDS = 0.03
 
 
-class RunMonitor:
-    """Holds at most one run: tells how far it is, and when it is done.
+class _Run(Protocol):
+    def cancel(self) -> None: ...
+
+    def wait(self, timeoutSeconds: float | None = None) -> bool: ...
+
+
+_AnyRun = TypeVar("_AnyRun", bound=_Run)
+
+
+class RunMonitor(Generic[_AnyRun]):
+    """Holds at most one run, an insertion or a preview: tells that it goes on, and when it is done.
 
     Args:
-        onProgress: called every now and then while the run goes on.
+        onProgress: called with the run every now and then while it goes on.
         onFinished: called once with the run, when nothing is under way any more; not for a dropped run.
         onEnded: called after that, and also for a dropped run.
     """
 
     def __init__(
-        self, onProgress: Callable[[], None], onFinished: Callable[[Any], None], onEnded: Callable[[], None]
+        self,
+        onProgress: Callable[[_AnyRun], None],
+        onFinished: Callable[[_AnyRun], None],
+        onEnded: Callable[[], None],
     ) -> None:
         self._onProgress, self._onFinished, self._onEnded = onProgress, onFinished, onEnded
-        self._insertion: Insertion | Preview | None = None
+        #: The run under way; None where there is none.
+        self.run: _AnyRun | None = None
         self._isDropped = False
         self.isCancelled = False
         self._timer = qt.QTimer()
@@ -39,28 +50,18 @@ class RunMonitor:
     @property
     def isActive(self) -> bool:
         """Whether a run is under way; a cancelled one is until its step is done."""
-        return self._insertion is not None
+        return self.run is not None
 
-    @property
-    def progress(self) -> Progress:
-        """Of the run under way."""
-        return self._insertion.progress
-
-    def ready(self) -> list[Variant]:
-        """Variants of the run under way that are done since the last call, their nodes in the scene."""
-        insertion = self._insertion
-        return insertion.addReady() if isinstance(insertion, Insertion) and not self._isDropped else []
-
-    def watch(self, insertion: Insertion | Preview) -> None:
+    def watch(self, run: _AnyRun) -> None:
         """Look after a run that was just started, and no longer after the one before."""
-        self._insertion, self._isDropped, self.isCancelled = insertion, False, False
+        self.run, self._isDropped, self.isCancelled = run, False, False
         self._timer.start()
 
     def cancel(self) -> None:
         """Cancel the run; it ends within one sampling step."""
-        if self.isActive:
+        if self.run is not None:
             self.isCancelled = True
-            self._insertion.cancel()
+            self.run.cancel()
 
     def drop(self) -> None:
         """Cancel the run and want no results of it: its scene is going."""
@@ -71,16 +72,19 @@ class RunMonitor:
         """Cancel the run and look at it no more."""
         self.drop()
         self._timer.stop()
-        self._insertion = None
+        self.run = None
 
     def _poll(self) -> None:
-        if not self._insertion.wait(YIELD_SECONDS):
-            self._onProgress()
+        run = self.run
+        if run is None:
+            return
+        if not run.wait(YIELD_SECONDS):
+            self._onProgress(run)
             return
         self._timer.stop()
-        insertion, self._insertion = self._insertion, None
+        self.run = None
         try:
             if not self._isDropped:
-                self._onFinished(insertion)
+                self._onFinished(run)
         finally:
             self._onEnded()

@@ -7,7 +7,7 @@ import slicer
 
 from TumorGenSlicerLib.run.logic import Variant
 
-__all__ = ["Comparison", "showVariant"]
+__all__ = ["Comparison", "ShownBefore", "showVariant"]
 
 #: Before and after take turns this often, ms: there and back 1.5 times in a second.
 TURN_MS = 333
@@ -18,6 +18,31 @@ def showVariant(variant: Variant, variants: Sequence[Variant]) -> None:
     for other in variants:
         other.segmentationNode.SetDisplayVisibility(other is variant)
     slicer.util.setSliceViewerLayers(background=variant.volumeNode)
+
+
+class ShownBefore:
+    """What the views show now, to be brought back where results that take its place go again.
+
+    Args:
+        variant: that is shown, if one is.
+        variants: whose masks may be visible.
+    """
+
+    def __init__(self, variant: Variant | None, variants: Sequence[Variant]) -> None:
+        self.variant = variant
+        views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+        self._backgrounds = [(view, view.GetBackgroundVolumeID()) for view in views]
+        masks = [other.segmentationNode for other in variants]
+        self._masks = [mask for mask in masks if mask.GetDisplayVisibility()]
+
+    def bringBack(self) -> None:
+        """Show it again, as far as it is still there; what was put in a view since then stays."""
+        for view, before in self._backgrounds:
+            if slicer.mrmlScene.IsNodePresent(view) and not _isThere(view.GetBackgroundVolumeID()):
+                view.SetBackgroundVolumeID(before if _isThere(before) else None)
+        for mask in self._masks:
+            if slicer.mrmlScene.IsNodePresent(mask):
+                mask.SetDisplayVisibility(True)
 
 
 class Comparison:
@@ -32,7 +57,8 @@ class Comparison:
         self._timer = qt.QTimer()
         self._timer.setInterval(TURN_MS)
         self._timer.connect("timeout()", self._turn)
-        self._before = self._variant = None
+        self._before: slicer.vtkMRMLScalarVolumeNode | None = None
+        self._variant: Variant | None = None
         self._showsBefore = self._wasFilled = False
 
     @property
@@ -59,15 +85,16 @@ class Comparison:
 
     def setOutlineVisible(self, visible: bool) -> None:
         """Show or hide the outline, if volumes take turns."""
-        if self.isActive:
+        if self._variant is not None:
             self._variant.segmentationNode.SetDisplayVisibility(visible)
 
     def stop(self) -> None:
         """End on the synthetic volume with its mask, as far as they are still in the scene."""
-        if not self.isActive:
+        variant = self._variant
+        if variant is None:
             return
         self._timer.stop()
-        variant, self._variant, self._before = self._variant, None, None
+        self._variant = self._before = None
         displayNode = variant.segmentationNode.GetDisplayNode()
         if displayNode:
             displayNode.SetVisibility2DFill(self._wasFilled)
@@ -77,9 +104,16 @@ class Comparison:
         self._onStopped()
 
     def _turn(self) -> None:
-        nodes = (self._before, self._variant.volumeNode, self._variant.segmentationNode)
+        variant = self._variant
+        if variant is None:
+            return
+        nodes = (self._before, variant.volumeNode, variant.segmentationNode)
         if not all(slicer.mrmlScene.IsNodePresent(node) for node in nodes):
             self.stop()
             return
         self._showsBefore = not self._showsBefore
-        slicer.util.setSliceViewerLayers(background=self._before if self._showsBefore else self._variant.volumeNode)
+        slicer.util.setSliceViewerLayers(background=self._before if self._showsBefore else variant.volumeNode)
+
+
+def _isThere(nodeId: str | None) -> bool:
+    return bool(nodeId) and slicer.mrmlScene.GetNodeByID(nodeId) is not None

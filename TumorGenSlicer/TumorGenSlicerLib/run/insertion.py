@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
 
+from TumorGenCore.bundle.folders import bundle_sampling
 from TumorGenCore.errors import CancelledError
-from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.request import FILL_TRIES, TumorRequest
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.suv import PetUnits
 from TumorGenSlicerLib.run.worker import Job
@@ -45,6 +46,18 @@ class RunInput:
     request: TumorRequest
     model: str
     device: str
+
+    @property
+    def plannedSteps(self) -> int:
+        """Sampling steps of all boxes and seeds; drawing again because of the quality is not planned.
+
+        Raises:
+            ModelBundleError: the bundle cannot be read.
+        """
+        request = self.request
+        each = bundle_sampling(self.model).asked(request.steps, request.solver).steps
+        tries = 1 if request.fill is None else FILL_TRIES
+        return each * tries * len(self.boxes) * len(self.seeds)
 
 
 def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:
@@ -88,7 +101,7 @@ def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:
 
 def _reporting(job: Job) -> Callable[[int, int, str], None]:
     def report(done: int, inAll: int, doing: str) -> None:
-        job.report(done, f"{doing}, step {done} of {inAll}" if doing.endswith("sampling") else doing, inAll)
+        job.report(done, f"{doing}, step {done} of {inAll}" if doing.endswith("sampling") else doing)
 
     return report
 

@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 from numpy.typing import NDArray
 
-from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_folder, bundle_sampling, installed_bundles, read_metadata
+from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_folder, installed_bundles, read_metadata
 from TumorGenCore.errors import (
     InvalidBoxError,
     ModelBundleError,
@@ -168,9 +168,7 @@ class InsertionLogic:
         warnings = (*remarks, *implausibleUnits(image, units, self.factorRemedy))
         boxes = tuple(roiBox(node) for node in roiNodes)
         source = self._input(image, units, boxes, seeds, request, settings)
-        steps = bundle_sampling(settings["model"]).asked(request.steps, request.solver).steps
-        work = functools.partial(runInsertion, source, settings["softMask"])
-        job = self._worker.start(work, steps * len(boxes) * len(seeds))
+        job = self._worker.start(functools.partial(runInsertion, source, settings["softMask"]), source.plannedSteps)
         snapshot = InputSnapshot.of(volumeNode, roiNodes, warnings)
         self._current = Insertion(self._results, job, snapshot, settings["softMask"])
         self._observeScene()
@@ -206,8 +204,7 @@ class InsertionLogic:
         image = grid.region(startIjk, voxels.shape[::-1]).image_from_array(voxels)
         units = self._units(volumeNode, settings["suvFactor"])
         source = self._input(image, units, (box,), (seed,), request, settings)
-        steps = bundle_sampling(settings["model"]).asked(request.steps, request.solver).steps
-        job = self._worker.start(functools.partial(runPreview, source, startIjk), steps, givesWay=True)
+        job = self._worker.start(functools.partial(runPreview, source, startIjk), source.plannedSteps, givesWay=True)
         return Preview(job, volumeNode, units)
 
     def cancelAll(self) -> None:
@@ -218,7 +215,7 @@ class InsertionLogic:
     def shutdown(self) -> None:
         """Cancel, wait for the worker and let the model go. The logic may be used again afterwards."""
         if self._current is not None:
-            self._current.cancel()
+            self._current.drop()
             self._current.wait()
             self._current = None
         if not self._worker.isBusy:  # Another logic of this process may be at work.

@@ -32,6 +32,7 @@ class Insertion:
     def __init__(self, results: Results, job: Job, source: InputSnapshot, softMask: bool) -> None:
         self._results, self._job, self._source, self._softMask = results, job, source, softMask
         self._run: list[Variant] = []
+        self._failure: BaseException | None = None
         self._isTaken = False
 
     @property
@@ -48,6 +49,12 @@ class Insertion:
         """Stop within one sampling step; ``addResults`` then raises ``CancelledError``."""
         self._job.cancel()
 
+    def drop(self) -> None:
+        """Cancel, and take out of the scene at once what was added; does nothing once the results were taken."""
+        if not self._isTaken:
+            self.cancel()
+            self._removeAdded()
+
     def wait(self, timeoutSeconds: float | None = None) -> bool:
         """Block until the run is finished, at most so long; whether it is.
 
@@ -60,15 +67,20 @@ class Insertion:
         """Add the nodes of the variants that were done since the last call; may be called while the run goes on.
 
         They stay if the run ends well. ``addResults`` takes them out of the scene again if it was cancelled or failed.
-        Where an input is gone from the scene nothing is added.
+        Where an input is gone from the scene nothing is added. Where nodes cannot be made the run is cancelled, and
+        ``addResults`` says why.
         """
-        made = self._job.takeParts()
+        made, added = self._job.takeParts(), []
         if self._job.isCancelled or not self._hasInputs():
             return []
-        return [
-            self._results.add(self._run, addVariant(self._results.scene, self._source, one, self._softMask))
-            for one in made
-        ]
+        try:
+            for one in made:
+                added.append(addVariant(self._results.scene, self._source, one, self._softMask))
+                self._results.add(self._run, added[-1])
+        except Exception as error:
+            self._failure = error
+            self.cancel()
+        return added
 
     def addResults(self) -> list[Variant]:
         """The variants of the run, the best first, with the nodes of all of them in the scene, or of none; once, after
@@ -77,7 +89,7 @@ class Insertion:
         Raises:
             CancelledError: the run was cancelled, also when it was too late to stop it.
             UnsupportedVolumeError, InvalidBoxError: the volume or a box was removed from the scene during the run.
-            TumorGenError: what stopped the run.
+            TumorGenError: what stopped the run; likewise what kept nodes from being made.
             RuntimeError: not finished yet, or asked a second time.
         """
         if not self.isFinished:
@@ -87,13 +99,15 @@ class Insertion:
         self._isTaken = True
         try:
             self._requireInputs()
-            remark: str = self._job.result()
-            if self._job.isCancelled:
-                raise CancelledError("Cancelled; nothing was changed.")
-            self.addReady()
+            if self._failure is None:
+                remark: str = self._job.result()
+                if self._job.isCancelled:
+                    raise CancelledError("Cancelled; nothing was changed.")
+                self.addReady()
+            if self._failure is not None:
+                raise self._failure
         except BaseException:
-            for variant in list(self._run):
-                self._results.remove(variant)
+            self._removeAdded()
             raise
         return self._results.finish(self._run, remark)
 
@@ -101,6 +115,10 @@ class Insertion:
         """Stop where the volume or a box was removed from the scene."""
         if not self._hasInputs():
             self.cancel()
+
+    def _removeAdded(self) -> None:
+        for variant in list(self._run):
+            self._results.remove(variant)
 
     def _hasInputs(self) -> bool:
         isPresent = self._results.scene.IsNodePresent

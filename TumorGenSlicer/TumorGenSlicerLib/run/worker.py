@@ -45,7 +45,7 @@ class Job:
     Args:
         work: called with this job on the worker's thread. It calls ``report`` as it goes on, and raises
             ``CancelledError`` soon after ``isCancelled``.
-        stepsInAll: of its progress.
+        stepsInAll: of its progress; stays as it is.
         givesWay: whether the worker cancels it for any other job that comes.
     """
 
@@ -77,10 +77,8 @@ class Job:
         """Whether the work has ended: ok, failed or cancelled."""
         return self._future.done()
 
-    def report(self, stepsDone: int, text: str, stepsInAll: int | None = None) -> None:
-        """Say how far the work is, and how much it is where that has changed."""
-        if stepsInAll is not None:
-            self._stepsInAll = stepsInAll
+    def report(self, stepsDone: int, text: str) -> None:
+        """Say how far the work is."""
         self._state = (stepsDone, text)
 
     def handOver(self, part: Any) -> None:

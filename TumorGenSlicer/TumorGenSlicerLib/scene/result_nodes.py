@@ -43,7 +43,7 @@ _PET_COLORS = ("vtkMRMLPETProceduralColorNodePET-DICOM", "vtkMRMLColorTableNodeI
 _PET_WINDOW_SUV = 6.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Variant:
     """One synthetic volume in the scene.
 

@@ -26,12 +26,11 @@ class Results:
         self.forgetRemovedNodes()
         return [variant for run in self._runs for variant in run]
 
-    def add(self, run: list[Variant], variant: Variant) -> Variant:
-        """Take in a variant of a run, which is the newest one; returns it."""
+    def add(self, run: list[Variant], variant: Variant) -> None:
+        """Take in a variant of a run, which is the newest one."""
         if not any(known is run for known in self._runs):
             self._runs.append(run)
         run.append(variant)
-        return variant
 
     def finish(self, run: list[Variant], remark: str) -> list[Variant]:
         """The variants of a run that has ended, the best first; each says what drawing again had to say."""
