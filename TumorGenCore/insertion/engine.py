@@ -161,6 +161,22 @@ class Engine:
             grown += shown
         return grown, tuple(notices)
 
+    def condition(
+        self, x: torch.Tensor, inside: torch.Tensor, z_1: torch.Tensor, box_latent: torch.Tensor
+    ) -> torch.Tensor:
+        """z^m, what the vector field knows of the surroundings; see ``pseudo_mask.latent_condition``.
+
+        Args:
+            x: the patch on the network scale, (1, 1, k, j, i).
+            inside: share of each voxel inside the box, same shape.
+            z_1: the patch's latents, (1, c, k/4, j/4, i/4).
+            box_latent: share of each latent cell inside the box, (1, 1, k/4, j/4, i/4).
+
+        Returns:
+            z^m, of z_1's shape.
+        """
+        return latent_condition(self.bundle.vae.encode, x, inside)
+
     def _encoded(
         self, x: torch.Tensor, inside: torch.Tensor, box_latent: torch.Tensor, seconds: dict[str, float]
     ) -> EncodedBox:
@@ -168,7 +184,7 @@ class Engine:
         with autocast(self.device):
             with timed(seconds, "encode"):
                 z_1 = vae.encode(x).float()
-                z_m = latent_condition(vae.encode, x, inside, z_1, box_latent, self.bundle.condition).float()
+                z_m = self.condition(x, inside, z_1, box_latent).float()
             with timed(seconds, "decode original"):
                 original = vae.decode(z_1).float()
         suv = self.bundle.scale.to_suv(original)

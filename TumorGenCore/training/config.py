@@ -33,6 +33,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+#: Settings of a generator that versions to 0.4.1 had, and the only value of each that is still trained.
+_FORMER_SWITCHES: dict[str, Any] = {"box_channel": True, "condition": "before", "time_sampling": "logit-normal"}
 _PLAIN: dict[Any, Any] = {int: int, float: (int, float), str: str}
 
 
@@ -104,16 +106,12 @@ class GeneratorRun:
     mask_error_cells: float = 0.0
     #: train the mask refiner only, on whole batches, and leave the vector field as it is (give ``--start-from``)
     refiner_only: bool = False
-    time_sampling: str = "logit-normal"
-    condition: str = "before"
     lambda_1: float = 1.0
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
     #: added in the tumor, which is a small part of most boxes
     tumor_weight: float = 0.0
-    #: the network sees the box B; False is there to be compared with
-    box_channel: bool = True
     #: the tumor may be asked to fill the box so far and to be so hot (``tumor_controls``)
     controlled: bool = True
     #: share of examples without any control, and share of each control left out of the others
@@ -186,6 +184,8 @@ def read_config(kind: type[T], path: Path) -> T:
 def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
     hints = typing.get_type_hints(kind)
     values = with_present_names(values)
+    if issubclass(kind, GeneratorRun):
+        values = _without_switches(values)
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise TrainingDataError(f"The configuration has unknown settings {unknown} in {where or 'its top level'}.")
@@ -202,3 +202,14 @@ def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
             value = tuple(value)
         arguments[name] = value
     return kind(**arguments)
+
+
+def _without_switches(values: dict[str, Any]) -> dict[str, Any]:
+    """A generator's settings without ``_FORMER_SWITCHES``, which a file may still name."""
+    for name, only in _FORMER_SWITCHES.items():
+        if values.get(name, only) != only:
+            raise TrainingDataError(
+                f"The configuration's {name} is {values[name]!r}; this version trains with {only!r} only. Remove the "
+                "setting; `tumorgen ablate` compares what it did."
+            )
+    return {name: value for name, value in values.items() if name not in _FORMER_SWITCHES}

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from TumorGenCore.bundle.folders import METADATA
 from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
-from TumorGenCore.bundle.model_bundle import METADATA, load_bundle
 from TumorGenCore.bundle.resolution import ResolutionRecovery
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.method_distances import every_distance
@@ -21,6 +21,7 @@ from TumorGenCore.evaluation.patients import check_unseen
 from TumorGenCore.evaluation.samples import LesionSample, real_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text, save_ablation
+from TumorGenCore.evaluation.studies.switches import BLIND_FIELD, MASKED_AFTER, UNIFORM_TIMES, Switch
 from TumorGenCore.evaluation.themes.alignment import alignment
 from TumorGenCore.insertion.generator import Paste, TumorGenerator
 from TumorGenCore.method.pseudo_mask import BoxOffsets
@@ -48,7 +49,8 @@ class Variant:
 
     Args:
         label: in the report.
-        changes: of the run's settings; without any, the networks of ``full`` are used.
+        changes: of the run's settings.
+        switch: what is exchanged inside the product; without it and without changes, the networks of ``full`` are used.
         bundle: what of the bundle's metadata differs.
         sampling: what of its sampling differs.
         paste, refine, fit_mask: of the generator.
@@ -56,11 +58,17 @@ class Variant:
 
     label: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    switch: Switch = field(default_factory=Switch)
     bundle: Mapping[str, Any] = field(default_factory=dict)
     sampling: Mapping[str, Any] = field(default_factory=dict)
     paste: Paste = "change"
     refine: bool = True
     fit_mask: bool = True
+
+    @property
+    def has_own_networks(self) -> bool:
+        """Whether it is trained."""
+        return bool(self.changes) or self.switch != Switch()
 
 
 #: By the name on the command line. The refiner learns from estimates that are cut off from the vector field's gradient,
@@ -75,9 +83,9 @@ VARIANTS: dict[str, Variant] = {
     "not-drawn": Variant("uptake and size left to the model", bundle={"uptake": UptakeLaw(), "fill": FillLaw()}),
     "no-recovery": Variant("resolution not restored", bundle={"resolution": ResolutionRecovery()}),
     "mask-noise": Variant("masks start from training's noise", sampling={"mask_noise": 1.0}),
-    "mask-after": Variant("condition masked after encoding", {"condition": "after"}),
-    "no-box-channel": Variant("without the box channel", {"box_channel": False}),
-    "uniform-time": Variant("time drawn uniformly", {"time_sampling": "uniform"}),
+    "mask-after": Variant("condition masked after encoding", switch=MASKED_AFTER),
+    "no-box-channel": Variant("without the box channel", switch=BLIND_FIELD),
+    "uniform-time": Variant("time drawn uniformly", switch=UNIFORM_TIMES),
     "replace": Variant("paste by replacement", paste="replace"),
 }
 
@@ -133,15 +141,18 @@ def ablate(
     shown = {}
     for name in names:
         variant = VARIANTS[name]
-        folder = output / (name if variant.changes else FULL)
+        folder = output / (name if variant.has_own_networks else FULL)
         if not (folder / _BUNDLE / METADATA).is_file():
             varied = _varied(run, variant, vae_run.patch.spacing_mm)
-            cache = output / "cache" / _examples_of(varied)
-            train_generator(data, autoencoder, folder, varied, True, quiet, _BUNDLE, cache=cache, cases=cases)
+            cache = output / "cache" / _examples_of(varied, variant.switch)
+            train_generator(
+                data, autoencoder, folder, varied, True, quiet, _BUNDLE,
+                cache=cache, cases=cases, stage_kind=variant.switch.stage,
+            )  # fmt: skip
             tell(f"{name}: trained")
-        bundle = replace(load_bundle(folder / _BUNDLE), **variant.bundle)
+        bundle = replace(variant.switch.load(folder / _BUNDLE), **variant.bundle)
         bundle.sampling = replace(bundle.sampling, **variant.sampling)
-        generator = TumorGenerator(
+        generator = variant.switch.generator(
             bundle, device, paste=variant.paste, refine=variant.refine, fit_mask=variant.fit_mask
         )
         shown[name] = _evaluated(generator, sites, range(seeds), segmenter)
@@ -168,9 +179,10 @@ def _varied(run: GeneratorRun, variant: Variant, voxel_mm: float) -> GeneratorRu
     return varied
 
 
-def _examples_of(run: GeneratorRun) -> str:
+def _examples_of(run: GeneratorRun, switch: Switch) -> str:
     """A name for the latents of a run: runs with one name make the same ones. What is read is checked once more."""
-    decides = (run.data, run.offsets, run.examples, run.buckets, run.validation_examples, run.condition, run.loop.seed)
+    condition = switch.stage.encoder_kind.condition_name
+    decides = (run.data, run.offsets, run.examples, run.buckets, run.validation_examples, condition, run.loop.seed)
     return hashlib.sha256(repr(decides).encode()).hexdigest()[:12]
 
 

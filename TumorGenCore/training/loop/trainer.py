@@ -27,7 +27,10 @@ from TumorGenCore.method.devices import computes_bfloat16, pick_device
 from TumorGenCore.training.loop.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from TumorGenCore.training.loop.pictures import save_curves
 
-__all__ = ["LoopSettings", "Stage", "train"]
+__all__ = ["Batch", "LoopSettings", "Stage", "train"]
+
+#: A stage's examples of one step, by name; n of them along the first axis.
+Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)

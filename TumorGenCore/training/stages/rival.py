@@ -32,17 +32,15 @@ from TumorGenCore.training.config import RivalRun, read_config, write_config
 from TumorGenCore.training.data.cases import load_cases, split_patients
 from TumorGenCore.training.loop.checkpoint import refuse_to_mix
 from TumorGenCore.training.loop.pictures import save_slices
-from TumorGenCore.training.loop.trainer import train
+from TumorGenCore.training.loop.trainer import Batch, train
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.diffusion import LEVELS, add_noise, denoise, diffusion_velocity
-from TumorGenCore.training.stages.generator import GeneratorStage
+from TumorGenCore.training.stages.generator_stage import VALIDATION_TIMES, GeneratorStage, draw_noise
 from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["STAGES", "TrainedRival", "estimate_velocity", "hash_vae", "load_rival", "train_rival", "without_condition"]
 
 _CONFIG, _WEIGHTS = "rival.json", "rival.safetensors"
-
-Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,8 @@ def without_condition(
 class _RivalStage(GeneratorStage):
     """The generator's stage, with its vector field alone and one error in the place of Eq. 7."""
 
-    def __init__(self, *arguments, **settings) -> None:
-        super().__init__(*arguments, **settings)
-        self.network = self.network.vector_field  # type: ignore[assignment]
+    def build_network(self) -> nn.Module:
+        return self.field_kind(**self.arguments["vector_field"])
 
     def error(self, network: nn.Module, batch: Batch, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """Mean squared error at times t, (n,), between 0 and 1."""
@@ -124,23 +121,23 @@ class _RivalStage(GeneratorStage):
     def loss(
         self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        noise = torch.randn(batch["x_1"].shape, generator=generator).to(batch["x_1"].device)
-        return self.error(network, batch, noise, self._times(len(noise), generator).to(noise.device)), {}
+        noise = draw_noise(batch["x_1"], generator)
+        return self.error(network, batch, noise, self.draw_times(len(noise), generator).to(noise.device)), {}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         if self.held_out is None:
             return {}
-        batch = self._normalized(self.held_out, list(range(len(self.held_out))))
-        noise = torch.randn(batch["x_1"].shape, generator=torch.Generator().manual_seed(0))
-        errors = [self.error(network, batch, noise, torch.full((len(noise),), t)) for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
+        batch = self.normalized(self.held_out, list(range(len(self.held_out))))
+        noise = draw_noise(batch["x_1"], torch.Generator().manual_seed(0))
+        errors = [self.error(network, batch, noise, torch.full((len(noise),), t)) for t in VALIDATION_TIMES]
         return {"error": float(torch.stack(errors).mean())}
 
     def picture(self, network: nn.Module, path: Path) -> None:
         if self.held_out is None:
             return
-        batch = self._normalized(self.held_out, list(range(min(10, len(self.held_out)))))
+        batch = self.normalized(self.held_out, list(range(min(10, len(self.held_out)))))
         made = [self.sample(network, batch, torch.Generator().manual_seed(seed)) for seed in range(2)]
-        rows = [self.scale.to_suv(self._decode(x)[0]) for x in (batch["x_1"], *made)]
+        rows = [self.scale.to_suv(self.decode(x)[0]) for x in (batch["x_1"], *made)]
         masks = [nn.functional.interpolate(x[:, -1:], scale_factor=self.vae.factor) / 2 + 0.5 for x in made]
         save_slices(rows, ["scan, contour", "seed 0", "seed 1"], path, [batch["mask"], *masks])
 
@@ -148,7 +145,7 @@ class _RivalStage(GeneratorStage):
 class DiffusionStage(_RivalStage):
     """z at one of fifty noise levels; errors inside the box cost more, as the generator's do."""
 
-    def _times(self, count: int, generator: torch.Generator) -> torch.Tensor:
+    def draw_times(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Every level as often as any other, as these models are trained."""
         return torch.rand(count, generator=generator)
 
