@@ -312,14 +312,19 @@ def _synthesize(options: argparse.Namespace, report: _Report) -> None:
         )
 
 
+def _training_job(options: argparse.Namespace, report: _Report) -> Any:
+    from TumorGenCore.training.loop.job import TrainingJob
+
+    stages_own = {name: getattr(options, name) for name in ("start_from", "cache") if hasattr(options, name)}
+    return TrainingJob(options.data, options.output, options.resume, not report.shows_progress, **stages_own)
+
+
 def _train_autoencoder(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.config import AutoencoderRun
     from TumorGenCore.training.stages.autoencoder import train_autoencoder
 
     run = _run_settings(AutoencoderRun, options)
-    weights = train_autoencoder(
-        options.data, options.output, run, options.resume, not report.shows_progress, options.start_from
-    )
+    weights = train_autoencoder(_training_job(options, report), run)
     report.values = {"autoencoder": str(weights)}
     report.say(f"Trained autoencoder: {weights}")
 
@@ -329,17 +334,7 @@ def _train_generator(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.stages.generator import train_generator
 
     run = _run_settings(GeneratorRun, options)
-    folder = train_generator(
-        options.data,
-        options.autoencoder,
-        options.output,
-        run,
-        options.resume,
-        not report.shows_progress,
-        options.name,
-        options.start_from,
-        options.cache,
-    )
+    folder = train_generator(_training_job(options, report), options.autoencoder, run, options.name)
     report.values = {"bundle": str(folder)}
     report.say(f"Trained bundle: {folder}")
 
@@ -366,7 +361,7 @@ def _train_segmenter(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.stages.segmenter import train_segmenter
 
     run = _run_settings(SegmenterRun, options)
-    weights = train_segmenter(options.data, options.output, run, options.resume, not report.shows_progress)
+    weights = train_segmenter(_training_job(options, report), run)
     report.values = {"segmenter": str(weights)}
     report.say(f"Trained segmenter: {weights}")
 
@@ -376,8 +371,7 @@ def _train_rival(options: argparse.Namespace, report: _Report) -> None:
     from TumorGenCore.training.stages.rival import train_rival
 
     run = dataclasses.replace(_run_settings(RivalRun, options), kind=options.kind)
-    quiet = not report.shows_progress
-    weights = train_rival(options.data, options.autoencoder, options.output, run, options.resume, quiet, options.cache)
+    weights = train_rival(_training_job(options, report), options.autoencoder, run)
     report.values = {"rival": str(weights)}
     report.say(f"Trained rival: {weights}")
 

@@ -17,10 +17,11 @@ from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.data.examples import ExampleSettings
-from TumorGenCore.training.loop.trainer import LoopSettings
+from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
 
 __all__ = [
+    "AnyRun",
     "AutoencoderRun",
     "DataSettings",
     "GeneratorRun",
@@ -153,6 +154,10 @@ class SegmenterRun:
     own_size_share: float = 0.0
     #: patch edges that are shown as often as ``patch_size``: small ones show small tumors, large ones whole large ones
     other_sizes: list[int] = field(default_factory=list)
+
+
+#: A stage's settings.
+AnyRun = AutoencoderRun | GeneratorRun | SegmenterRun
 
 
 def default_config(name: str) -> Path:

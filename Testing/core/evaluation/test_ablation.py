@@ -21,7 +21,7 @@ from TumorGenCore.evaluation.studies.ablation_text import ablation_text
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.config import DataSettings, GeneratorRun, default_config, read_config
-from TumorGenCore.training.loop.trainer import LoopSettings
+from TumorGenCore.training.loop.settings import LoopSettings
 
 PATTERN = r"^(P\d)"
 RUN = GeneratorRun(

@@ -15,7 +15,8 @@ from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.training.config import RivalRun
 from TumorGenCore.training.data.cases import load_cases
-from TumorGenCore.training.loop.trainer import LoopSettings, train
+from TumorGenCore.training.loop.settings import LoopSettings
+from TumorGenCore.training.loop.trainer import train
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.diffusion import LEVELS, add_noise, diffusion_velocity
 from TumorGenCore.training.stages.rival import STAGES, load_rival

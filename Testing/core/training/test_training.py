@@ -34,7 +34,7 @@ from TumorGenCore.training.data.examples_ahead import examples_ahead
 from TumorGenCore.training.data.latent_encoder import LatentEncoder
 from TumorGenCore.training.data.latents import LatentCache, occupancy
 from TumorGenCore.training.loop.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
-from TumorGenCore.training.loop.trainer import LoopSettings
+from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.training.stages.autoencoder import load_autoencoder, vae_arguments
 from TumorGenCore.training.stages.rival import hash_vae
 

@@ -26,7 +26,9 @@ from TumorGenCore.evaluation.themes.alignment import alignment
 from TumorGenCore.insertion.generator import Paste, TumorGenerator
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import GeneratorRun
-from TumorGenCore.training.data.cases import Case, load_cases, split_patients
+from TumorGenCore.training.data.cases import Case
+from TumorGenCore.training.data.chosen_cases import load_chosen, split_chosen
+from TumorGenCore.training.loop.job import TrainingJob
 from TumorGenCore.training.loop.run_folder import open_run_folder
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.generator import train_generator
@@ -129,8 +131,8 @@ def ablate(
     names = _checked(only)
     tell = on_progress or (lambda line: None)
     vae, vae_run = load_autoencoder(autoencoder)
-    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
-    training, held_out = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
+    cases = load_chosen(data, run.data)
+    training, held_out = split_chosen(cases, run.data)
     sites = [site for case in held_out for site in sites_of(case)]
     if not any(site.real for site in sites):
         raise TrainingDataError(
@@ -145,10 +147,8 @@ def ablate(
         if not (folder / _BUNDLE / METADATA).is_file():
             varied = _varied(run, variant, vae_run.patch.spacing_mm)
             cache = output / "cache" / _examples_of(varied, variant.switch)
-            train_generator(
-                data, autoencoder, folder, varied, True, quiet, _BUNDLE,
-                cache=cache, cases=cases, stage_kind=variant.switch.stage,
-            )  # fmt: skip
+            job = TrainingJob(data, folder, resume=True, quiet=quiet, cache=cache, cases=cases)
+            train_generator(job, autoencoder, varied, _BUNDLE, variant.switch.stage)
             tell(f"{name}: trained")
         bundle = replace(variant.switch.load(folder / _BUNDLE), **variant.bundle)
         bundle.sampling = replace(bundle.sampling, **variant.sampling)

@@ -88,7 +88,8 @@ class LatentCache:
 
         Args:
             indices: of the examples, n of them.
-            mean, deviation: of the latents, (1, c, 1, 1, 1).
+            mean: of the latents, (1, c, 1, 1, 1).
+            deviation: of the latents, same shape.
             factor: voxels along each axis of a latent cell.
 
         Returns:

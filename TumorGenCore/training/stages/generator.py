@@ -2,79 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from accelerate import PartialState
 
 from TumorGenCore.bundle.model_bundle import load_bundle, save_bundle
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.training.config import GeneratorRun, write_config
-from TumorGenCore.training.data.cases import Case, load_cases, split_patients
+from TumorGenCore.training.config import GeneratorRun
 from TumorGenCore.training.data.lesion_thumbnails import describe_training_lesions
-from TumorGenCore.training.loop.checkpoint import refuse_to_mix
-from TumorGenCore.training.loop.trainer import train
+from TumorGenCore.training.loop.job import TrainingJob
+from TumorGenCore.training.loop.run_files import RunFiles
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.blur import measure_blur
 from TumorGenCore.training.stages.generator_stage import GeneratorStage
 
-__all__ = ["train_generator"]
+__all__ = ["begin_on_latents", "train_generator"]
 
-_CONFIG = "generator.json"
+_FILES = RunFiles("generator")
+
+AnyStage = TypeVar("AnyStage", bound=GeneratorStage)
+
+
+def begin_on_latents(
+    kind: type[AnyStage], job: TrainingJob, autoencoder: Path, run: GeneratorRun, files: RunFiles
+) -> AnyStage:
+    """A stage that is ready to be trained on the latents of a frozen VAE, which are read or made.
+
+    Args:
+        kind: of the stage.
+        job: the run.
+        autoencoder: output folder of the VAE's run, or a model bundle.
+        run: settings.
+        files: the names of the stage's files.
+
+    Raises:
+        TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
+        ModelBundleError: the autoencoder is a damaged bundle.
+    """
+    vae, vae_run = load_autoencoder(autoencoder)
+    vae.requires_grad_(False)
+    training, validation = job.begin(run, files)
+    with PartialState().main_process_first():  # One process makes the cache, the others read it.
+        return kind(run, vae, vae_run, training, validation, job.latents, job.quiet)
 
 
 def train_generator(
-    data: Path,
+    job: TrainingJob,
     autoencoder: Path,
-    output: Path,
     run: GeneratorRun,
-    resume: bool = False,
-    quiet: bool = False,
     name: str = "my-bundle",
-    start_from: str | Path | None = None,
-    cache: Path | None = None,
-    cases: Sequence[Case] | None = None,
     stage_kind: type[GeneratorStage] = GeneratorStage,
 ) -> Path:
-    """Train SC-VFE and VMR; writes the model bundle ``output/NAME``.
+    """Train SC-VFE and VMR; writes a model bundle into the job's output.
 
     Args:
-        data: folder of cases.
+        job: starts from a bundle's vector field and mask refiner. Its VAE should be the one that this run's was trained
+            on from, or the latents mean something else.
         autoencoder: output folder of the VAE's run, or a model bundle.
-        output: where the run lives.
-        run: its settings.
-        resume: go on from the newest checkpoint in ``output``.
-        quiet: no progress bar.
+        run: settings.
         name: of the bundle.
-        start_from: bundle whose vector field and mask refiner this run starts with. Its VAE should be the one that this
-            run's was trained on from, or the latents mean something else.
-        cache: folder of cached latents, ``output/cache`` by default; runs whose examples are the same may share one.
-        cases: those of ``data``, where they have been read already.
         stage_kind: what is computed at each step.
+
+    Returns:
+        The bundle's folder, ``output/NAME``.
 
     Raises:
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
         ModelBundleError: the bundle to start from is damaged.
     """
-    if run.refiner_only and start_from is None:
+    if run.refiner_only and job.start_from is None:
         raise TrainingDataError("With refiner_only the vector field is not trained; give a bundle with --start-from.")
-    refuse_to_mix(output, resume)
-    first = None if start_from is None else load_bundle(start_from)
-    output.mkdir(parents=True, exist_ok=True)
-    vae, vae_run = load_autoencoder(autoencoder)
-    vae.requires_grad_(False)
-    if cases is None:
-        cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
-    training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
-    write_config(run, output / _CONFIG)
-    with PartialState().main_process_first():  # One process makes the cache, the others read it.
-        stage = stage_kind(run, vae, vae_run, training, validation, cache or output / "cache", quiet)
+    first = None if job.start_from is None else load_bundle(job.start_from)
+    stage = begin_on_latents(stage_kind, job, autoencoder, run, _FILES)
     if first is not None:
         stage.start_from(first)
-    network = train(stage, run.loop, output, resume, quiet)
-    bundle = stage.bundle(network, name)
-    bundle.resolution = measure_blur(bundle, training).recovery
+    bundle = stage.bundle(job.train(stage, run.loop), name)
+    bundle.resolution = measure_blur(bundle, stage.training).recovery
     if run.lesion_thumbnails:
-        bundle.training_lesions = describe_training_lesions(training)
-    save_bundle(bundle, output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")
-    return output / name
+        bundle.training_lesions = describe_training_lesions(stage.training)
+    save_bundle(bundle, job.output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")
+    return job.output / name

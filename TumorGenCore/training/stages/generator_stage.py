@@ -27,7 +27,7 @@ from TumorGenCore.training.data.latent_encoder import LatentEncoder
 from TumorGenCore.training.data.latents import LatentCache
 from TumorGenCore.training.data.misplaced_mask import misplaced
 from TumorGenCore.training.loop.pictures import save_slices
-from TumorGenCore.training.loop.trainer import Batch
+from TumorGenCore.training.loop.stage import Batch
 from TumorGenCore.training.stages.generator_networks import GeneratorNetworks, network_arguments
 
 __all__ = ["VALIDATION_TIMES", "GeneratorStage", "draw_noise"]
