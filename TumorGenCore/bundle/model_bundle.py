@@ -59,7 +59,6 @@ class ModelBundle:
         scale: SUV <-> network scale.
         patch: working patch.
         latent_mean, latent_deviation: per channel, to normalize latents.
-        condition: ``before`` (box content removed before encoding) or ``after`` (the paper's z^m = (1 - B) z_1).
         sampling: steps, solver, times and the mask's noise, with which the networks are sampled where nothing else is
             asked for.
         notes: description, training data with license, figures; free JSON for the metadata.
@@ -70,6 +69,7 @@ class ModelBundle:
         tuning: other numbers that are tuned to it.
         bundle_hash: sha256 over its metadata, which hold the hashes of all its files; another one whenever it makes
             other tumors.
+        variant: which variant of a study its networks are, where they work only in that study's hands.
     """
 
     name: str
@@ -82,7 +82,6 @@ class ModelBundle:
     patch: PatchSettings
     latent_mean: list[float]
     latent_deviation: list[float]
-    condition: str = "before"
     sampling: Sampling = field(default_factory=Sampling)
     notes: dict[str, Any] = field(default_factory=dict)
     weights_hash: str = ""
@@ -92,6 +91,7 @@ class ModelBundle:
     fill: FillLaw = field(default_factory=FillLaw)
     tuning: Tuning = field(default_factory=Tuning)
     bundle_hash: str = ""
+    variant: str = ""
 
 
 def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
@@ -173,11 +173,16 @@ def _write_lesions(lesions: TrainingLesions, folder: Path) -> dict[str, str]:
     return {_LESIONS: _sha256(file)}
 
 
-def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
+def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") -> ModelBundle:
     """Read a bundle, checking every hash, name and shape.
 
+    Args:
+        name_or_path: an installed bundle's name, or a bundle's folder.
+        variant: which variant of a study the caller knows to use; none by default.
+
     Raises:
-        ModelBundleError: missing, damaged, truncated, or not a TumorGen bundle.
+        ModelBundleError: missing, damaged, truncated, not a TumorGen bundle, or a study's variant that the caller does
+            not know to use.
     """
     folder = bundle_folder(name_or_path)
     try:
@@ -195,16 +200,17 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             "Update TumorGen."
         )
     try:
-        networks = {key: _load_network(weights, key, own) for key in _NETWORKS}
+        _check_use(folder.name, own, variant)
+        arguments = _without_switches(folder.name, own["networks"])
+        networks = {key: _load_network(weights, key, arguments, own) for key in _NETWORKS}
         return ModelBundle(
             name=folder.name,
             version=str(metadata.get("version", "")),
-            network_arguments=own["networks"],
+            network_arguments=arguments,
             scale=NetworkScale(**{k: v for k, v in own["intensity_scale"].items() if k != "kind"}),
             patch=PatchSettings(**own["patch"]),
             latent_mean=_per_channel(own, "latent_mean", networks["vae"]),
             latent_deviation=_per_channel(own, "latent_deviation", networks["vae"]),
-            condition=_checked_condition(own["condition"]),
             sampling=Sampling.parse(own.get("sampling", {})),
             notes=with_present_names(own.get("notes", {})),
             weights_hash=_joint_hash(own["weights"]),
@@ -214,6 +220,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE) -> ModelBundle:
             fill=FillLaw.parse(own.get("fill", {})),
             tuning=Tuning.parse(own.get("tuning", {})),
             bundle_hash=_hash_of(own),
+            variant=variant,
             **networks,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -232,10 +239,32 @@ def _per_channel(own: dict[str, Any], key: str, vae: nn.Module) -> list[float]:
     return values
 
 
-def _checked_condition(condition: str) -> str:
-    if condition not in ("before", "after"):
-        raise ValueError(f"condition is {condition!r}, not 'before' or 'after'")
-    return condition
+def _check_use(name: str, own: dict[str, Any], variant: str) -> None:
+    """Refuse networks that would make wrong tumors in the caller's hands."""
+    found = own.get("variant", "")
+    if found and found != variant:
+        raise ModelBundleError(
+            f"The bundle {name} is the variant {found} of a study, which alone can use it; use a bundle made by "
+            "`tumorgen train generator`."
+        )
+    if variant and not found:
+        raise ModelBundleError(f"The bundle {name} is not the variant {variant} of a study; train it again.")
+    if not variant and own["condition"] != "before":
+        raise ModelBundleError(
+            f"The bundle {name} was trained with the condition {own['condition']!r}. This version does not use such "
+            "bundles, only those with 'before'; train it again."
+        )
+
+
+def _without_switches(name: str, networks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Constructor arguments by network, without the switch ``box_channel`` that versions to 0.4.1 had."""
+    arguments = {key: dict(values) for key, values in networks.items()}
+    if arguments["vector_field"].pop("box_channel", True) is not True:
+        raise ModelBundleError(
+            f"The vector field of bundle {name} was trained without the box channel. This version does not use such "
+            "bundles; train it again."
+        )
+    return arguments
 
 
 def _load_lesions(folder: Path, own: dict[str, Any]) -> TrainingLesions | None:
@@ -261,11 +290,11 @@ def _checked_file(folder: Path, name: str, hashes: dict[str, str]) -> Path:
     return file
 
 
-def _load_network(folder: Path, key: str, own: dict[str, Any]) -> nn.Module:
+def _load_network(folder: Path, key: str, arguments: dict[str, dict[str, Any]], own: dict[str, Any]) -> nn.Module:
     file = _checked_file(folder, f"{key}.safetensors", own["weights"])
     try:
         state = {name: t.float() if t.is_floating_point() else t for name, t in load_file(file).items()}
-        network = _NETWORKS[key](**own["networks"][key])
+        network = _NETWORKS[key](**arguments[key])
         network.load_state_dict(state)
     except (SafetensorError, RuntimeError, TypeError) as error:
         raise ModelBundleError(
@@ -329,7 +358,8 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "patch": asdict(bundle.patch),
             "latent_mean": bundle.latent_mean,
             "latent_deviation": bundle.latent_deviation,
-            "condition": bundle.condition,
+            # A variant has no condition, so that versions to 0.4.1, which know no variants, refuse it too.
+            **({"variant": bundle.variant} if bundle.variant else {"condition": "before"}),
             "sampling": bundle.sampling.as_dict(),
             "resolution": bundle.resolution.as_dict(),
             "uptake": bundle.uptake.as_dict(),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from TumorGenCore.cli.options import Commands, add_autoencoder, add_data, new_command, run_settings
 from TumorGenCore.console.arguments import positive_number
 from TumorGenCore.console.report import Report
+
+if TYPE_CHECKING:
+    from TumorGenCore.training.loop.job import TrainingJob
 
 __all__ = ["add_command"]
 
@@ -51,8 +55,7 @@ def _train_autoencoder(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.training.stages.autoencoder import train_autoencoder
 
     run = run_settings(AutoencoderRun, options)
-    quiet = not report.shows_progress
-    weights = train_autoencoder(options.data, options.output, run, options.resume, quiet, options.start_from)
+    weights = train_autoencoder(_job(options, report), run)
     report.values = {"autoencoder": str(weights)}
     report.say(f"Trained autoencoder: {weights}")
 
@@ -70,17 +73,7 @@ def _train_generator(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.training.stages.generator import train_generator
 
     run = run_settings(GeneratorRun, options)
-    folder = train_generator(
-        options.data,
-        options.autoencoder,
-        options.output,
-        run,
-        options.resume,
-        not report.shows_progress,
-        options.name,
-        options.start_from,
-        options.cache,
-    )
+    folder = train_generator(_job(options, report), options.autoencoder, run, options.name)
     report.values = {"bundle": str(folder)}
     report.say(f"Trained bundle: {folder}")
 
@@ -130,7 +123,7 @@ def _train_segmenter(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.training.stages.segmenter import train_segmenter
 
     run = run_settings(SegmenterRun, options)
-    weights = train_segmenter(options.data, options.output, run, options.resume, not report.shows_progress)
+    weights = train_segmenter(_job(options, report), run)
     report.values = {"segmenter": str(weights)}
     report.say(f"Trained segmenter: {weights}")
 
@@ -147,7 +140,14 @@ def _train_rival(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.training.stages.rival import train_rival
 
     run = dataclasses.replace(run_settings(RivalRun, options), kind=options.kind)
-    quiet = not report.shows_progress
-    weights = train_rival(options.data, options.autoencoder, options.output, run, options.resume, quiet, options.cache)
+    weights = train_rival(_job(options, report), options.autoencoder, run)
     report.values = {"rival": str(weights)}
     report.say(f"Trained rival: {weights}")
+
+
+def _job(options: argparse.Namespace, report: Report) -> TrainingJob:
+    """Where a stage reads and writes, and how it begins; some stages have options that others lack."""
+    from TumorGenCore.training.loop.job import TrainingJob
+
+    own = {name: getattr(options, name) for name in ("start_from", "cache") if hasattr(options, name)}
+    return TrainingJob(options.data, options.output, options.resume, not report.shows_progress, **own)

@@ -189,8 +189,18 @@ class Engine:
     def condition(
         self, x: torch.Tensor, inside: torch.Tensor, z_1: torch.Tensor, box_latent: torch.Tensor
     ) -> torch.Tensor:
-        """z^m, what the vector field knows of the surroundings; see ``pseudo_mask.latent_condition``."""
-        return latent_condition(self.bundle.vae.encode, x, inside, z_1, box_latent, self.bundle.condition)
+        """z^m, what the vector field knows of the surroundings; see ``pseudo_mask.latent_condition``.
+
+        Args:
+            x: the patch on the network scale, (1, 1, k, j, i).
+            inside: share of each voxel inside the box, same shape.
+            z_1: the patch's latents, (1, c, k/4, j/4, i/4).
+            box_latent: share of each latent cell inside the box, (1, 1, k/4, j/4, i/4).
+
+        Returns:
+            z^m, of z_1's shape.
+        """
+        return latent_condition(self.bundle.vae.encode, x, inside)
 
     def refine(self, mask: torch.Tensor, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """M' as a probability, (n, 1, k, j, i) of the patch; see ``MaskRefiner``.

@@ -95,12 +95,7 @@ def fill_box(patch: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
 
 
 def latent_condition(
-    encode: Callable[[torch.Tensor], torch.Tensor],
-    patch: torch.Tensor,
-    inside: torch.Tensor,
-    z_1: torch.Tensor,
-    box: torch.Tensor,
-    condition: str = "before",
+    encode: Callable[[torch.Tensor], torch.Tensor], patch: torch.Tensor, inside: torch.Tensor
 ) -> torch.Tensor:
     """z^m of section 2.1: what the vector field may know of the surroundings.
 
@@ -108,15 +103,10 @@ def latent_condition(
         encode: E, from (n, 1, k, j, i) to (n, c, k/4, j/4, i/4).
         patch: I on the network scale, (n, 1, k, j, i).
         inside: share of each voxel inside the box, (n, 1, k, j, i).
-        z_1: E(I).
-        box: B on the latent grid, (n, 1, k/4, j/4, i/4).
-        condition: ``before``: the box's content is removed, then encoded; ``after``: the paper's (1 - B) z_1.
 
     Returns:
-        z^m, of z_1's shape.
+        z^m, (n, c, k/4, j/4, i/4).
     """
-    if condition == "after":
-        return (1 - box) * z_1
     return encode(fill_box(patch, inside))
 
 

@@ -28,7 +28,6 @@ class VectorField(nn.Module):
         control_channels: how many properties of a tumor a user can choose (see ``controls``); 0 for none.
         control_embedding: the controls also join the time's embedding, which reaches every block. As channels alone
             they have little effect (measured): a constant over the box is small beside the noise, and norms remove it.
-        box_channel: False hides B from the network, which then has to find the box in z^m; for comparison only.
     """
 
     def __init__(
@@ -41,11 +40,9 @@ class VectorField(nn.Module):
         norm_num_groups: int = 8,
         control_channels: int = 0,
         control_embedding: bool = False,
-        box_channel: bool = True,
     ) -> None:
         super().__init__()
         self.control_channels = control_channels
-        self.box_channel = box_channel
         self.unet = DiffusionModelUNet(
             spatial_dims=3,
             in_channels=2 * latent_channels + 2 + control_channels,
@@ -82,14 +79,25 @@ class VectorField(nn.Module):
             Same shape as ``x_t``.
         """
         labels = None
-        inputs = [x_t, z_m, box if self.box_channel else torch.zeros_like(box)]
+        seen, heard_where = self.see_box(box)
+        inputs = [x_t, z_m, seen]
         if self.control_channels:
             asked = x_t.new_zeros(len(x_t), self.control_channels) if controls is None else controls
             labels = asked if self.unet.num_class_embeds else None
-            heard_where = box if self.box_channel else torch.ones_like(box)
             inputs.append(asked.reshape(-1, self.control_channels, 1, 1, 1) * heard_where)
         velocity: torch.Tensor = self.unet(torch.cat(inputs, dim=1), timesteps=t * 1000, class_labels=labels)
         return velocity
+
+    def see_box(self, box: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the input channels show of the box.
+
+        Args:
+            box: B, (n, 1, k, j, i), 1 inside.
+
+        Returns:
+            The box's own channel, and the cells in which the controls' channels speak; both of ``box``'s shape.
+        """
+        return box, box
 
 
 class _ControlEmbedding(nn.Module):

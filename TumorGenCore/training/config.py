@@ -17,10 +17,11 @@ from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.data.examples import ExampleSettings
-from TumorGenCore.training.loop.trainer import LoopSettings
+from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
 
 __all__ = [
+    "AnyRun",
     "AutoencoderRun",
     "DataSettings",
     "GeneratorRun",
@@ -33,6 +34,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+#: Settings of a generator that versions to 0.4.1 had, and the only value of each that is still trained.
+_FORMER_SWITCHES: dict[str, Any] = {"box_channel": True, "condition": "before", "time_sampling": "logit-normal"}
 _PLAIN: dict[Any, Any] = {int: int, float: (int, float), str: str}
 
 
@@ -104,16 +107,12 @@ class GeneratorRun:
     mask_error_cells: float = 0.0
     #: train the mask refiner only, on whole batches, and leave the vector field as it is (give ``--start-from``)
     refiner_only: bool = False
-    time_sampling: str = "logit-normal"
-    condition: str = "before"
     lambda_1: float = 1.0
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
     #: added in the tumor, which is a small part of most boxes
     tumor_weight: float = 0.0
-    #: the network sees the box B; False is there to be compared with
-    box_channel: bool = True
     #: the tumor may be asked to fill the box so far and to be so hot (``tumor_controls``)
     controlled: bool = True
     #: share of examples without any control, and share of each control left out of the others
@@ -157,6 +156,10 @@ class SegmenterRun:
     other_sizes: list[int] = field(default_factory=list)
 
 
+#: A stage's settings.
+AnyRun = AutoencoderRun | GeneratorRun | SegmenterRun
+
+
 def default_config(name: str) -> Path:
     """The configuration of that name in the repository's ``Resources/Training``; a package may come without."""
     return models_root().parent / "Training" / f"{name}.json"
@@ -186,6 +189,8 @@ def read_config(kind: type[T], path: Path) -> T:
 def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
     hints = typing.get_type_hints(kind)
     values = with_present_names(values)
+    if issubclass(kind, GeneratorRun):
+        values = _without_switches(values)
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise TrainingDataError(f"The configuration has unknown settings {unknown} in {where or 'its top level'}.")
@@ -205,3 +210,14 @@ def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
         return kind(**arguments)
     except ValueError as error:
         raise TrainingDataError(f"The configuration's {where or 'values'} cannot be used: {error}") from error
+
+
+def _without_switches(values: dict[str, Any]) -> dict[str, Any]:
+    """A generator's settings without ``_FORMER_SWITCHES``, which a file may still name."""
+    for name, only in _FORMER_SWITCHES.items():
+        if values.get(name, only) != only:
+            raise TrainingDataError(
+                f"The configuration's {name} is {values[name]!r}; this version trains with {only!r} only. Remove the "
+                "setting; `tumorgen ablate` compares what it did."
+            )
+    return {name: value for name, value in values.items() if name not in _FORMER_SWITCHES}

@@ -60,7 +60,7 @@ def test_a_bundle_comes_back_as_it_was_saved(bundle: ModelBundle, tmp_path: Path
     save_bundle(bundle, tmp_path / "again", card="# card\n", half_precision=half_precision)
     again = load_bundle(tmp_path / "again")
     assert again.name == "again"
-    for name in ("version", "network_arguments", "scale", "patch", "latent_mean", "latent_deviation", "condition"):
+    for name in ("version", "network_arguments", "scale", "patch", "latent_mean", "latent_deviation"):
         assert getattr(again, name) == getattr(bundle, name), name
     assert again.notes == bundle.notes
     for key in NETWORKS:
@@ -222,6 +222,34 @@ def test_a_wrong_value_is_refused(folder: Path, key: str, value: object) -> None
     write_metadata(folder, metadata)
     with pytest.raises(ModelBundleError, match="mine"):
         load_bundle(folder)
+
+
+def test_networks_conditioned_or_shaped_otherwise_are_not_used(folder: Path) -> None:
+    metadata = read_metadata(folder)
+    before = load_bundle(folder).network_arguments
+    metadata["tumorgen"]["networks"]["vector_field"]["box_channel"] = True
+    write_metadata(folder, metadata)
+    assert load_bundle(folder).network_arguments == before
+    metadata["tumorgen"]["networks"]["vector_field"]["box_channel"] = False
+    write_metadata(folder, metadata)
+    with pytest.raises(ModelBundleError, match=r"mine was trained without the box channel.*does not use such bundles"):
+        load_bundle(folder)
+    del metadata["tumorgen"]["networks"]["vector_field"]["box_channel"]
+    metadata["tumorgen"]["condition"] = "after"
+    write_metadata(folder, metadata)
+    with pytest.raises(
+        ModelBundleError, match=r"mine was trained with the condition 'after'.*does not use such bundles"
+    ):
+        load_bundle(folder)
+
+
+def test_a_studys_variant_is_for_the_study_alone(bundle: ModelBundle, tmp_path: Path) -> None:
+    variant = replace(bundle, variant="deaf")
+    save_bundle(variant, tmp_path / "deaf", card="# card\n")
+    assert load_bundle(tmp_path / "deaf", "deaf").variant == "deaf"
+    for known in ("", "blind"):
+        with pytest.raises(ModelBundleError, match="the variant deaf of a study"):
+            load_bundle(tmp_path / "deaf", known)
 
 
 def shares_weights(folder: Path, **own: Any) -> Path:

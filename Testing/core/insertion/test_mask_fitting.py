@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from TumorGenCore.bundle.tuning import Tuning
 from TumorGenCore.insertion.mask_fitting import RIM_MM, SMOOTHING_MM, fitted, fitted_share, grown, smoothed, trimmed
 from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.lesions.avid_part import metabolic_part, threshold_of
@@ -109,12 +110,12 @@ def test_fitting_trims_and_grows() -> None:
     suv = _cone(1.0)
     beside = np.where(np.roll(_distance(), 3, axis=2) < 6, 0.9, 0.1)
     part = suv > _threshold(suv, beside)
-    before, after = (dice(mask > 0.5, part) for mask in (beside, fitted(beside, suv, suv, 1.0, TISSUE)))
+    before, after = (dice(mask > 0.5, part) for mask in (beside, fitted(beside, suv, suv, 1.0, TISSUE, Tuning())))
     assert after > before + 0.1
 
 
 def test_the_threshold_rises_with_the_volume_between_its_bounds() -> None:
-    shares = [fitted_share(volume) for volume in (0.0, 1.0, 50.0, (50 * 600) ** 0.5, 600.0, 1e6)]
+    shares = [fitted_share(volume, Tuning()) for volume in (0.0, 1.0, 50.0, (50 * 600) ** 0.5, 600.0, 1e6)]
     assert shares == pytest.approx([0.35, 0.35, 0.35, 0.4, 0.45, 0.45])
 
 
@@ -124,9 +125,9 @@ def test_the_volume_of_the_mask_sets_the_threshold_of_fitting() -> None:
     def steps(share: float) -> NDArray:
         return smoothed(grown(trimmed(wide, suv, 2.5, TISSUE, share), suv, suv, 2.5, TISSUE, share), 2.5)
 
-    share = fitted_share((wide > 0.5).sum() * 2.5**3 / 1000)
+    share = fitted_share((wide > 0.5).sum() * 2.5**3 / 1000, Tuning())
     assert share > 0.38
-    np.testing.assert_array_equal(fitted(wide, suv, suv, 2.5, TISSUE), steps(share))
+    np.testing.assert_array_equal(fitted(wide, suv, suv, 2.5, TISSUE, Tuning()), steps(share))
     assert (steps(share) > 0.5).sum() < (steps(0.35) > 0.5).sum()
 
 

@@ -15,7 +15,8 @@ from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.training.config import RivalRun
 from TumorGenCore.training.data.cases import load_cases
-from TumorGenCore.training.loop.trainer import LoopSettings, train
+from TumorGenCore.training.loop.settings import LoopSettings
+from TumorGenCore.training.loop.trainer import train
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.diffusion import LEVELS, add_noise, diffusion_velocity
 from TumorGenCore.training.stages.rival import STAGES, load_rival
@@ -71,7 +72,7 @@ def a_stage(kind: str, cases: Path, autoencoder: Path, folder: Path, loop: LoopS
     values = {name: value for name, value in SETTINGS.items() if name not in ("data", "loop", "buckets")}
     run = RivalRun(kind=kind, loop=loop, buckets={"16": [1, batch_size, 1.0]}, **values)
     stage = STAGES[kind](run, vae, vae_run, load_cases(cases), [], folder / "cache", True)
-    return stage, stage.caches[16].batch([0], *stage._latent_scale(), vae.factor)
+    return stage, stage.normalized(stage.caches[16], [0])
 
 
 class Perfect(torch.nn.Module):

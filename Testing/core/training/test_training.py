@@ -27,13 +27,14 @@ from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.method.vae import PetVAE
-from TumorGenCore.training.config import AutoencoderRun, DataSettings, GeneratorRun, read_config, write_config
-from TumorGenCore.training.data import latents
+from TumorGenCore.training.config import AutoencoderRun, DataSettings, GeneratorRun, RivalRun, read_config, write_config
 from TumorGenCore.training.data.cases import load_cases
 from TumorGenCore.training.data.examples import ExampleMaker, ExampleSettings
+from TumorGenCore.training.data.examples_ahead import examples_ahead
+from TumorGenCore.training.data.latent_encoder import LatentEncoder
 from TumorGenCore.training.data.latents import LatentCache, occupancy
 from TumorGenCore.training.loop.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
-from TumorGenCore.training.loop.trainer import LoopSettings
+from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.training.stages.autoencoder import load_autoencoder, vae_arguments
 from TumorGenCore.training.stages.rival import hash_vae
 
@@ -428,6 +429,23 @@ def test_settings_that_do_not_exist_or_fit_are_refused(tmp_path, values, named):
         read_config(AutoencoderRun, config(tmp_path, values))
 
 
+@pytest.mark.parametrize(
+    ("name", "only", "other"),
+    [("box_channel", True, False), ("condition", "before", "after"), ("time_sampling", "logit-normal", "uniform")],
+)
+def test_former_switches_of_a_generator_are_read_where_they_say_what_is_trained_anyway(tmp_path, name, only, other):
+    assert read_config(GeneratorRun, config(tmp_path, {name: only})) == GeneratorRun()
+    assert read_config(RivalRun, config(tmp_path, {name: only})) == RivalRun()
+    with pytest.raises(TrainingDataError, match=f"{name} is {other!r}; this version trains with {only!r} only"):
+        read_config(GeneratorRun, config(tmp_path, {name: other}))
+    with pytest.raises(TrainingDataError, match="unknown settings"):
+        read_config(AutoencoderRun, config(tmp_path, {name: only}))
+
+
+def test_file_that_is_no_json_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text("{steps: 3")
+
+
 @pytest.mark.parametrize("content", [b"{steps: 3", b"\xff\xfe"])
 def test_file_that_is_no_json_is_refused(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
@@ -452,7 +470,8 @@ def test_cache_is_read_again_for_the_same_networks_and_made_anew_for_others(tiny
     first, second = (PetVAE((8, 8), (1, 1), norm_num_groups=4).eval() for _ in range(2))
 
     def build(vae: PetVAE) -> LatentCache:
-        return LatentCache.build(tmp_path / "cache.safetensors", vae, run.scale, maker, 16, 2, "before", quiet=True)
+        encoder = LatentEncoder(vae, run.scale)
+        return LatentCache.build(tmp_path / "cache.safetensors", encoder, maker, 16, 2, quiet=True)
 
     made = build(first)
     written = (tmp_path / "cache.safetensors").stat().st_mtime_ns
@@ -464,12 +483,11 @@ def test_cache_is_read_again_for_the_same_networks_and_made_anew_for_others(tiny
     assert torch.equal(other.mask, made.mask)
 
 
-def test_examples_made_by_other_processes_are_the_same_in_the_same_order(tiny_cases, monkeypatch):
+def test_examples_made_by_other_processes_are_the_same_in_the_same_order(tiny_cases):
     run = AutoencoderRun()
     maker = ExampleMaker(load_cases(tiny_cases), run.patch, run.offsets, ExampleSettings(), 3)
     here = [maker.example(index, 32) for index in range(9)]
-    monkeypatch.setattr(latents, "_WORTH_A_PROCESS", 4)
-    elsewhere = list(latents._made_ahead(maker, 32, 9))
+    elsewhere = list(examples_ahead(maker, 32, 9, worth_a_process=4))
     assert len(elsewhere) == 9
     for a, b in zip(here, elsewhere, strict=True):
         assert np.array_equal(a.suv, b.suv) and np.array_equal(a.mask, b.mask) and a.patch.box == b.patch.box

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from TumorGenCore.bundle.folders import METADATA
 from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
-from TumorGenCore.bundle.model_bundle import METADATA, load_bundle
 from TumorGenCore.bundle.resolution import ResolutionRecovery
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.method_distances import every_distance
@@ -21,15 +21,26 @@ from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, synth
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.statistics import mean_of_known, patient_means
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text, save_ablation
-from TumorGenCore.evaluation.studies.insertion_switches import Replacing, Unfitted, Unrefined
+from TumorGenCore.evaluation.studies.switches import (
+    BLIND_FIELD,
+    MASKED_AFTER,
+    REPLACING,
+    UNFITTED,
+    UNIFORM_TIMES,
+    UNREFINED,
+    Switch,
+)
 from TumorGenCore.evaluation.themes.alignment import alignment
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import GeneratorRun
-from TumorGenCore.training.data.cases import Case, load_cases, split_patients
+from TumorGenCore.training.data.cases import Case
+from TumorGenCore.training.data.chosen_cases import load_chosen, split_chosen
+from TumorGenCore.training.loop.job import TrainingJob
 from TumorGenCore.training.loop.run_folder import open_run_folder
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.generator import train_generator
+from TumorGenCore.training.stages.generator_stage import GeneratorStage
 from TumorGenCore.training.stages.rival import hash_vae
 from TumorGenCore.training.stages.segmenter import Segmenter
 
@@ -48,17 +59,22 @@ class Variant:
 
     Args:
         label: in the report.
-        changes: of the run's settings; without any, the networks of ``full`` are used.
+        changes: of the run's settings.
+        switch: what is exchanged inside the product; where neither trains, the networks of ``full`` are used.
         bundle: what of the bundle's metadata differs.
         sampling: what of its sampling differs.
-        generator: inserts the tumors.
     """
 
     label: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    switch: Switch = field(default_factory=Switch)
     bundle: Mapping[str, Any] = field(default_factory=dict)
     sampling: Mapping[str, Any] = field(default_factory=dict)
-    generator: type[TumorGenerator] = TumorGenerator
+
+    @property
+    def has_own_networks(self) -> bool:
+        """Whether it is trained."""
+        return bool(self.changes) or self.switch.stage is not GeneratorStage
 
 
 #: By the name on the command line. The refiner learns from estimates that are cut off from the vector field's gradient,
@@ -68,15 +84,15 @@ VARIANTS: dict[str, Variant] = {
     "tight-box": Variant("without BA-PMG: tight box", {"offsets": BoxOffsets(alpha=0.0, least_mm=0.0)}),
     "no-coarse": Variant("without coarse", {"lambda_1": 0.0}),
     "no-fine": Variant("without fine", {"lambda_2": 0.0}),
-    "no-refiner": Variant("without VMR: the latent mask, upsampled", generator=Unrefined),
-    "no-fit": Variant("M' not fitted to the uptake", generator=Unfitted),
+    "no-refiner": Variant("without VMR: the latent mask, upsampled", switch=UNREFINED),
+    "no-fit": Variant("M' not fitted to the uptake", switch=UNFITTED),
     "not-drawn": Variant("uptake and size left to the model", bundle={"uptake": UptakeLaw(), "fill": FillLaw()}),
     "no-recovery": Variant("resolution not restored", bundle={"resolution": ResolutionRecovery()}),
     "mask-noise": Variant("masks start from training's noise", sampling={"mask_noise": 1.0}),
-    "mask-after": Variant("condition masked after encoding", {"condition": "after"}),
-    "no-box-channel": Variant("without the box channel", {"box_channel": False}),
-    "uniform-time": Variant("time drawn uniformly", {"time_sampling": "uniform"}),
-    "replace": Variant("paste by replacement", generator=Replacing),
+    "mask-after": Variant("condition masked after encoding", switch=MASKED_AFTER),
+    "no-box-channel": Variant("without the box channel", switch=BLIND_FIELD),
+    "uniform-time": Variant("time drawn uniformly", switch=UNIFORM_TIMES),
+    "replace": Variant("paste by replacement", switch=REPLACING),
 }
 
 
@@ -134,23 +150,24 @@ def ablate(
     names = _checked(plan.only)
     tell = on_progress or (lambda line: None)
     vae, vae_run = load_autoencoder(autoencoder)
-    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
-    training, held_out = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
+    cases = load_chosen(data, run.data)
+    training, held_out = split_chosen(cases, run.data)
     sites = _sites(held_out)
     check_unseen("segmenter", segmenter.training_cases, [c.name for c in held_out], run.data.patient_pattern)
     open_run_folder(output, run, CONFIG, resume, autoencoder=hash_vae(vae))
     shown = {}
     for name in names:
         variant = VARIANTS[name]
-        folder = output / (name if variant.changes else FULL)
+        folder = output / (name if variant.has_own_networks else FULL)
         if not (folder / _BUNDLE / METADATA).is_file():
             varied = _varied(run, variant, vae_run.patch.spacing_mm)
-            cache = output / "cache" / _examples_of(varied)
-            train_generator(data, autoencoder, folder, varied, True, quiet, _BUNDLE, cache=cache, cases=cases)
+            cache = output / "cache" / _examples_of(varied, variant.switch)
+            job = TrainingJob(data, folder, resume=True, quiet=quiet, cache=cache, cases=cases)
+            train_generator(job, autoencoder, varied, _BUNDLE, variant.switch.stage)
             tell(f"{name}: trained")
-        bundle = replace(load_bundle(folder / _BUNDLE), **variant.bundle)
+        bundle = replace(variant.switch.load(folder / _BUNDLE), **variant.bundle)
         bundle.sampling = replace(bundle.sampling, **variant.sampling)
-        generator = variant.generator(bundle, device)
+        generator = variant.switch.generator(bundle, device)
         shown[name] = _evaluated(generator, sites, range(plan.seeds), segmenter)
         tell(f"{name}: evaluated")
     report = _report(run, shown, sites, segmenter, largest_lesions(held_out), largest_lesions(training))
@@ -181,9 +198,10 @@ def _varied(run: GeneratorRun, variant: Variant, voxel_mm: float) -> GeneratorRu
     return varied
 
 
-def _examples_of(run: GeneratorRun) -> str:
+def _examples_of(run: GeneratorRun, switch: Switch) -> str:
     """A name for the latents of a run: runs with one name make the same ones. What is read is checked once more."""
-    decides = (run.data, run.offsets, run.examples, run.buckets, run.validation_examples, run.condition, run.loop.seed)
+    condition = switch.stage.encoder_kind.condition_name
+    decides = (run.data, run.offsets, run.examples, run.buckets, run.validation_examples, condition, run.loop.seed)
     return hashlib.sha256(repr(decides).encode()).hexdigest()[:12]
 
 

@@ -55,7 +55,8 @@ from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data.cases import Case, case_files, load_cases
 from TumorGenCore.training.data.labeled_scans import LabeledScan, PatchPicker, labeled, tissue_only
 from TumorGenCore.training.loop.run_folder import open_run_folder
-from TumorGenCore.training.loop.trainer import LoopSettings, train
+from TumorGenCore.training.loop.settings import LoopSettings
+from TumorGenCore.training.loop.trainer import train
 from TumorGenCore.training.stages.segmenter import SegmenterStage
 
 __all__ = ["ARMS", "CONFIG", "UsefulnessRun", "usefulness"]

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from TumorGenCore.bundle.folders import bundle_folder
@@ -19,17 +17,18 @@ from TumorGenCore.errors import ModelBundleError, TrainingDataError
 from TumorGenCore.method.devices import channels_last
 from TumorGenCore.method.losses import gradient_loss, kl_loss
 from TumorGenCore.method.vae import PetVAE
-from TumorGenCore.training.config import AutoencoderRun, read_config, write_config
-from TumorGenCore.training.data.cases import Case, load_cases, split_patients
+from TumorGenCore.training.config import AutoencoderRun, read_config
+from TumorGenCore.training.data.cases import Case
 from TumorGenCore.training.data.examples import ExampleMaker
-from TumorGenCore.training.loop.checkpoint import refuse_to_mix
+from TumorGenCore.training.loop.job import TrainingJob
 from TumorGenCore.training.loop.pictures import save_slices
-from TumorGenCore.training.loop.trainer import train
-from TumorGenCore.volumes.safe_write import replacing
+from TumorGenCore.training.loop.run_files import RunFiles
+from TumorGenCore.training.loop.stage import Batch
 
 __all__ = ["build_vae", "load_autoencoder", "psnr", "train_autoencoder", "vae_arguments"]
 
-_CONFIG, _WEIGHTS = "autoencoder.json", "autoencoder.safetensors"
+_FILES = RunFiles("autoencoder")
+_VALIDATION_PATCHES, _SHOWN = 24, 8
 _VAE_ARGUMENTS = (
     "channels",
     "num_res_blocks",
@@ -41,7 +40,7 @@ _VAE_ARGUMENTS = (
 
 
 def build_vae(run: AutoencoderRun) -> PetVAE:
-    """The network a run describes."""
+    """The network that a run's settings describe, with random weights."""
     return PetVAE(**vae_arguments(run))
 
 
@@ -51,21 +50,28 @@ def vae_arguments(run: AutoencoderRun) -> dict[str, Any]:
 
 
 def psnr(reconstruction: torch.Tensor, truth: torch.Tensor) -> float:
-    """Peak signal-to-noise ratio on the network scale, peak to peak 2, dB."""
+    """Peak signal-to-noise ratio on the network scale, peak to peak 2, dB; both of one shape."""
     return float(10 * torch.log10(4 / F.mse_loss(reconstruction, truth)))
 
 
 class AutoencoderStage:
-    """L1 + squared error + gradient + KL on random patches."""
+    """L1 + squared error + gradient + KL on random patches. A batch has ``patch``, (n, 1, k, j, i), network scale.
+
+    Args:
+        run: settings.
+        training: cases to learn from.
+        validation: cases to measure on; none leaves validation and pictures out.
+    """
 
     def __init__(self, run: AutoencoderRun, training: Sequence[Case], validation: Sequence[Case]) -> None:
         self.run = run
         torch.manual_seed(run.loop.seed)
         self.network: nn.Module = channels_last(build_vae(run))
         self._training = self._maker(training, run.loop.seed)
+        self._validation: torch.Tensor | None = None
         if validation:
             maker = self._maker(validation, run.loop.seed + 1)
-            self._validation = self._patches(maker, range(24))
+            self._validation = self._patches(maker, range(_VALIDATION_PATCHES))
 
     def _maker(self, cases: Sequence[Case], seed: int) -> ExampleMaker:
         return ExampleMaker(cases, self.run.patch, self.run.offsets, self.run.examples, seed)
@@ -74,13 +80,15 @@ class AutoencoderStage:
         suv = np.stack([maker.texture(n, self.run.patch_size) for n in indices])
         return self.run.scale.to_network(torch.from_numpy(suv)[:, None])
 
-    def batch(self, step: int, process: int) -> dict[str, torch.Tensor]:
+    def batch(self, step: int, process: int) -> Batch:
+        """The next patches; see ``Stage.batch``."""
         first = (step + process * self.run.loop.steps) * self.run.batch_size
         return {"patch": self._patches(self._training, range(first, first + self.run.batch_size))}
 
     def loss(
-        self, network: nn.Module, batch: dict[str, torch.Tensor], generator: torch.Generator
+        self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
+        """The weighted sum, and its terms ``l1``, ``mse``, ``gradient`` and ``kl``; see ``Stage.loss``."""
         patch = batch["patch"]
         torch.manual_seed(generator.initial_seed())  # The posterior's sample is drawn inside MONAI's network.
         reconstruction, mean, deviation = network(patch)
@@ -93,54 +101,40 @@ class AutoencoderStage:
         return total, {name: float(value.detach()) for name, value in parts.items()}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        if not hasattr(self, "_validation"):
+        """``psnr`` of reconstructed patches, dB; see ``Stage.validate``."""
+        if self._validation is None:
             return {}
         made = torch.cat([network.decode(network.encode(p[None])) for p in self._validation])  # type: ignore[operator]
         return {"psnr": psnr(made, self._validation)}
 
     def picture(self, network: nn.Module, path: Path) -> None:
-        if not hasattr(self, "_validation"):
+        """Some patches and their reconstructions; see ``Stage.picture``."""
+        if self._validation is None:
             return
-        shown = self._validation[:8]
+        shown = self._validation[:_SHOWN]
         made = network.decode(network.encode(shown))  # type: ignore[operator]
         scale = self.run.scale
         save_slices([scale.to_suv(shown), scale.to_suv(made)], ["scan", "reconstruction"], path)
 
 
-def train_autoencoder(
-    data: Path,
-    output: Path,
-    run: AutoencoderRun,
-    resume: bool = False,
-    quiet: bool = False,
-    start_from: Path | None = None,
-) -> Path:
-    """Train the VAE; writes ``autoencoder.safetensors`` and ``autoencoder.json`` into ``output``.
+def train_autoencoder(job: TrainingJob, run: AutoencoderRun) -> Path:
+    """Train the VAE; writes ``autoencoder.safetensors`` and ``autoencoder.json`` into the job's output.
 
     Args:
-        data: folder of cases.
-        output: where the run lives.
-        run: its settings.
-        resume: go on from the newest checkpoint in ``output``.
-        quiet: no progress bar.
-        start_from: output folder of a finished run whose weights this one starts with.
+        job: starts from the output folder of a finished run, or from a model bundle.
+        run: settings.
+
+    Returns:
+        The file of the weights.
 
     Raises:
         TrainingDataError: the folder, the run's settings or the weights to start from cannot be used.
     """
-    refuse_to_mix(output, resume)
-    first = None if start_from is None else _same_shape(*load_autoencoder(start_from), run)
-    output.mkdir(parents=True, exist_ok=True)
-    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
-    training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
-    write_config(run, output / _CONFIG)
-    stage = AutoencoderStage(run, training, validation)
+    first = None if job.start_from is None else _same_shape(*load_autoencoder(Path(job.start_from)), run)
+    stage = AutoencoderStage(run, *job.begin(run, _FILES))
     if first is not None:
         stage.network.load_state_dict(first.state_dict())
-    network = train(stage, run.loop, output, resume, quiet)
-    with replacing(output / _WEIGHTS) as temporary:
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, temporary)
-    return output / _WEIGHTS
+    return _FILES.write_weights(job.output, job.train(stage, run.loop))
 
 
 def _same_shape(network: PetVAE, its_run: AutoencoderRun, run: AutoencoderRun) -> PetVAE:
@@ -159,22 +153,16 @@ def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
         TrainingDataError: the folder holds no finished autoencoder, or a damaged one.
         ModelBundleError: it is a damaged bundle.
     """
-    if not (folder / _WEIGHTS).exists():
+    if not _FILES.are_in(folder):
         try:
             bundle = bundle_folder(folder)
         except ModelBundleError as error:
-            raise TrainingDataError(
-                f"{folder} holds no {_WEIGHTS}; run `tumorgen train autoencoder` to its end first."
-            ) from error
+            raise _FILES.unfinished(folder) from error
         return _of_bundle(load_bundle(bundle))
-    run = read_config(AutoencoderRun, folder / _CONFIG)
+    run = read_config(AutoencoderRun, folder / _FILES.config)
     network = build_vae(run)
-    try:
-        network.load_state_dict(load_file(folder / _WEIGHTS))
-    except (SafetensorError, RuntimeError) as error:
-        raise TrainingDataError(
-            f"{_WEIGHTS} in {folder} is damaged or not of the network in {_CONFIG}; train the autoencoder again."
-        ) from error
+    with _FILES.named_damage(folder):
+        _FILES.read_weights(folder, network)
     return network.eval(), run
 
 

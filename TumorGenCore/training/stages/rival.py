@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from TumorGenCore.bundle.model_bundle import ModelBundle
@@ -28,21 +25,18 @@ from TumorGenCore.method.schedule import time_grid
 from TumorGenCore.method.solver import KnownRegion, integrate
 from TumorGenCore.method.vae import PetVAE
 from TumorGenCore.method.vector_field import VectorField
-from TumorGenCore.training.config import RivalRun, read_config, write_config
-from TumorGenCore.training.data.cases import load_cases, split_patients
-from TumorGenCore.training.loop.checkpoint import refuse_to_mix
+from TumorGenCore.training.config import RivalRun, read_config
+from TumorGenCore.training.loop.job import TrainingJob
 from TumorGenCore.training.loop.pictures import save_slices
-from TumorGenCore.training.loop.trainer import train
-from TumorGenCore.training.stages.autoencoder import load_autoencoder
+from TumorGenCore.training.loop.run_files import RunFiles
+from TumorGenCore.training.loop.stage import Batch
 from TumorGenCore.training.stages.diffusion import LEVELS, add_noise, denoise, diffusion_velocity
-from TumorGenCore.training.stages.generator import GeneratorStage
-from TumorGenCore.volumes.safe_write import replacing
+from TumorGenCore.training.stages.generator import begin_on_latents
+from TumorGenCore.training.stages.generator_stage import VALIDATION_TIMES, GeneratorStage, draw_noise
 
 __all__ = ["STAGES", "TrainedRival", "estimate_velocity", "hash_vae", "load_rival", "train_rival", "without_condition"]
 
-_CONFIG, _WEIGHTS = "rival.json", "rival.safetensors"
-
-Batch = dict[str, torch.Tensor]
+_FILES = RunFiles("rival")
 
 
 @dataclass(frozen=True)
@@ -52,9 +46,9 @@ class TrainedRival:
     Args:
         network: the generator's vector field, trained otherwise.
         run: its settings.
-        latent_mean, latent_deviation: per channel, to normalize latents.
+        latent_mean, latent_deviation: a number a channel, to normalize latents.
         training_cases: names of the cases it learned from.
-        vae_hash: of the VAE whose latents it knows.
+        vae_hash: of the VAE whose latents it knows; see ``hash_vae``.
     """
 
     network: VectorField
@@ -68,7 +62,7 @@ class TrainedRival:
         """Refuse a bundle with another VAE: its latents mean something else.
 
         Raises:
-            TrainingDataError
+            TrainingDataError: it has another.
         """
         if hash_vae(bundle.vae) != self.vae_hash:
             raise TrainingDataError(
@@ -85,14 +79,18 @@ def estimate_velocity(
     box: torch.Tensor,
     level: torch.Tensor,
 ) -> torch.Tensor:
-    """The diffusion's v of z_t, float32, from the generator's backbone: the mask takes the place of the noisy one.
+    """The diffusion's v of z_t, from the generator's backbone. The mask takes the place of the noisy one.
 
     Args:
         network: the backbone.
-        z_t: noisy latents, (n, latent, k, j, i).
+        z_t: noisy latents, (n, c, k, j, i).
         m: the mask's occupancy of latent cells, (n, 1, k, j, i), -1 to 1.
-        z_m, box: as the generator's.
-        level: of the noise, (n,).
+        z_m: latents of the patch without the box's content, (n, c, k, j, i).
+        box: B, (n, 1, k, j, i), 1 inside.
+        level: of the noise, (n,), 0 to 49.
+
+    Returns:
+        v, float32, of ``z_t``'s shape.
     """
     made: torch.Tensor = network(torch.cat([z_t, m], dim=1), z_m, box, level / LEVELS)
     return made[:, :-1].float()
@@ -101,7 +99,18 @@ def estimate_velocity(
 def without_condition(
     network: nn.Module, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor
 ) -> torch.Tensor:
-    """The generator's backbone, told nothing of the surroundings and the box; float32."""
+    """The velocity by the generator's backbone, which is told nothing of the surroundings and the box.
+
+    Args:
+        network: the backbone.
+        x_t: noisy [z, m], (n, c + 1, k, j, i).
+        z_m: (n, c, k, j, i); only its shape counts.
+        box: (n, 1, k, j, i); only its shape counts.
+        t: time, (n,), 0 noise, 1 data.
+
+    Returns:
+        v, float32, of ``x_t``'s shape.
+    """
     made: torch.Tensor = network(x_t, torch.zeros_like(z_m), torch.zeros_like(box), t)
     return made.float()
 
@@ -109,38 +118,50 @@ def without_condition(
 class _RivalStage(GeneratorStage):
     """The generator's stage, with its vector field alone and one error in the place of Eq. 7."""
 
-    def __init__(self, *arguments, **settings) -> None:
-        super().__init__(*arguments, **settings)
-        self.network = self.network.vector_field  # type: ignore[assignment]
+    def build_network(self) -> nn.Module:
+        return self.field_kind(**self.arguments["vector_field"])
 
     def error(self, network: nn.Module, batch: Batch, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Mean squared error at times t, (n,), between 0 and 1."""
+        """Mean squared error of what the network estimates.
+
+        Args:
+            network: the backbone.
+            batch: n examples.
+            noise: of [z, m], (n, c + 1, k, j, i).
+            t: times, (n,), between 0 and 1.
+        """
         raise NotImplementedError
 
     def sample(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> torch.Tensor:
-        """Latents and masks [z, m] in the place of a batch's."""
+        """Latents and masks [z, m], (n, c + 1, k, j, i), in the place of a batch's.
+
+        Args:
+            network: the backbone.
+            batch: n examples.
+            generator: of the noise; of the CPU.
+        """
         raise NotImplementedError
 
     def loss(
         self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        noise = torch.randn(batch["x_1"].shape, generator=generator).to(batch["x_1"].device)
-        return self.error(network, batch, noise, self._times(len(noise), generator).to(noise.device)), {}
+        noise = draw_noise(batch["x_1"], generator)
+        return self.error(network, batch, noise, self.draw_times(len(noise), generator).to(noise.device)), {}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         if self.held_out is None:
             return {}
-        batch = self._normalized(self.held_out, list(range(len(self.held_out))))
-        noise = torch.randn(batch["x_1"].shape, generator=torch.Generator().manual_seed(0))
-        errors = [self.error(network, batch, noise, torch.full((len(noise),), t)) for t in (0.1, 0.3, 0.5, 0.7, 0.9)]
+        batch = self.normalized(self.held_out, list(range(len(self.held_out))))
+        noise = draw_noise(batch["x_1"], torch.Generator().manual_seed(0))
+        errors = [self.error(network, batch, noise, torch.full((len(noise),), t)) for t in VALIDATION_TIMES]
         return {"error": float(torch.stack(errors).mean())}
 
     def picture(self, network: nn.Module, path: Path) -> None:
         if self.held_out is None:
             return
-        batch = self._normalized(self.held_out, list(range(min(10, len(self.held_out)))))
+        batch = self.normalized(self.held_out, list(range(min(10, len(self.held_out)))))
         made = [self.sample(network, batch, torch.Generator().manual_seed(seed)) for seed in range(2)]
-        rows = [self.scale.to_suv(self._decode(x)[0]) for x in (batch["x_1"], *made)]
+        rows = [self.scale.to_suv(self.decode(x)[0]) for x in (batch["x_1"], *made)]
         masks = [nn.functional.interpolate(x[:, -1:], scale_factor=self.vae.factor) / 2 + 0.5 for x in made]
         save_slices(rows, ["scan, contour", "seed 0", "seed 1"], path, [batch["mask"], *masks])
 
@@ -148,7 +169,7 @@ class _RivalStage(GeneratorStage):
 class DiffusionStage(_RivalStage):
     """z at one of fifty noise levels; errors inside the box cost more, as the generator's do."""
 
-    def _times(self, count: int, generator: torch.Generator) -> torch.Tensor:
+    def draw_times(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Every level as often as any other, as these models are trained."""
         return torch.rand(count, generator=generator)
 
@@ -192,79 +213,62 @@ class UnconditionalStage(_RivalStage):
 STAGES: dict[str, type[_RivalStage]] = {"diffusion": DiffusionStage, "unconditional": UnconditionalStage}
 
 
-def train_rival(
-    data: Path,
-    autoencoder: Path,
-    output: Path,
-    run: RivalRun,
-    resume: bool = False,
-    quiet: bool = False,
-    cache: Path | None = None,
-) -> Path:
-    """Train a rival; writes ``rival.safetensors`` and ``rival.json`` into ``output``.
+def train_rival(job: TrainingJob, autoencoder: Path, run: RivalRun) -> Path:
+    """Train a rival; writes ``rival.safetensors`` and ``rival.json`` into the job's output.
 
     Args:
-        data: folder of cases.
+        job: starts from nothing; the generator's cached latents serve where the settings are the same.
         autoencoder: the bundle that the rival is compared with, or the output folder of its VAE's run.
-        output: where the run lives.
-        run: its settings; the generator's, for a fair comparison.
-        resume: go on from the newest checkpoint in ``output``.
-        quiet: no progress bar.
-        cache: folder of cached latents; the generator's own serve where the settings are the same.
+        run: settings; the generator's, for a fair comparison.
+
+    Returns:
+        The file of the weights.
 
     Raises:
         TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
+        ModelBundleError: the autoencoder is a damaged bundle.
     """
     if run.kind not in STAGES:
         raise TrainingDataError(f"The rival's kind is {run.kind!r}; use one of: {', '.join(STAGES)}.")
-    refuse_to_mix(output, resume)
-    vae, vae_run = load_autoencoder(autoencoder)
-    vae.requires_grad_(False)
-    cases = load_cases(data, run.data.names, run.data.exclude_lps_mm, run.data.patient_pattern)
-    training, validation = split_patients(cases, run.data.validation_share, run.data.split_seed, run.data.always_train)
-    output.mkdir(parents=True, exist_ok=True)
-    write_config(run, output / _CONFIG)
-    with PartialState().main_process_first():  # One process makes the cache, the others read it.
-        stage = STAGES[run.kind](run, vae, vae_run, training, validation, cache or output / "cache", quiet)
-    network = train(stage, run.loop, output, resume, quiet)
+    stage = begin_on_latents(STAGES[run.kind], job, autoencoder, run, _FILES)
+    network = job.train(stage, run.loop)
     about = {
         "arguments": stage.arguments["vector_field"],
         "latent_mean": stage.mean,
         "latent_deviation": stage.deviation,
-        "training_cases": [case.name for case in training],
-        "vae_hash": hash_vae(vae),
+        "training_cases": [case.name for case in stage.training],
+        "vae_hash": hash_vae(stage.vae),
     }
-    with replacing(output / _WEIGHTS) as temporary:
-        state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        save_file(state, temporary, {"about": json.dumps(about)})
-    return output / _WEIGHTS
+    return _FILES.write_weights(job.output, network, {"about": json.dumps(about)})
 
 
 def load_rival(folder: Path, kind: str, device: str = "auto") -> TrainedRival:
     """The trained rival of a run's output folder.
 
+    Args:
+        folder: the run's output.
+        kind: the kind that is wanted, in ``STAGES``.
+        device: where it computes.
+
     Raises:
         TrainingDataError: the folder holds no finished rival, one of another kind, or a damaged one.
     """
-    if not (folder / _WEIGHTS).exists():
-        raise TrainingDataError(f"{folder} holds no {_WEIGHTS}; run `tumorgen train rival` to its end first.")
-    run = read_config(RivalRun, folder / _CONFIG)
+    if not _FILES.are_in(folder):
+        raise _FILES.unfinished(folder)
+    run = read_config(RivalRun, folder / _FILES.config)
     if run.kind != kind:
         raise TrainingDataError(f"{folder} holds a rival of the kind {run.kind}; give one of the kind {kind}.")
-    try:
-        with safe_open(folder / _WEIGHTS, "pt") as file:
-            about = json.loads(file.metadata()["about"])
+    with _FILES.named_damage(folder):
+        about = json.loads(_FILES.read_about(folder)["about"])
         network = VectorField(**about.pop("arguments"))
-        network.load_state_dict(load_file(folder / _WEIGHTS))
+        _FILES.read_weights(folder, network)
         about["training_cases"] = tuple(about["training_cases"])
         network = channels_last(use_onednn(network)).to(pick_device(device)).eval().requires_grad_(False)
         return TrainedRival(network, run, **about)
-    except (SafetensorError, RuntimeError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise TrainingDataError(f"{_WEIGHTS} in {folder} is damaged; train the rival again.") from error
 
 
 def hash_vae(vae: PetVAE) -> str:
-    """Of the weights in half precision, which is what a bundle keeps of them."""
+    """sha256 of the weights in half precision, which is what a bundle keeps of them; 64 hex digits."""
     digest = hashlib.sha256()
     for _, tensor in sorted(vae.state_dict().items()):
         digest.update(tensor.half().cpu().contiguous().numpy().tobytes())

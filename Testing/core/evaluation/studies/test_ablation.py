@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from TumorGenCore.bundle.laws import UptakeLaw
 from TumorGenCore.bundle.model_bundle import load_bundle
 from TumorGenCore.cli import main
-from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.errors import ModelBundleError, TrainingDataError
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.sites import evaluate_site
 from TumorGenCore.evaluation.studies.ablation import FIGURES, VARIANTS, AblationPlan, ablate
@@ -21,7 +21,7 @@ from TumorGenCore.evaluation.studies.ablation_text import ablation_text
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.config import DataSettings, GeneratorRun, default_config, read_config
-from TumorGenCore.training.loop.trainer import LoopSettings
+from TumorGenCore.training.loop.settings import LoopSettings
 
 PATTERN = r"^(P\d)"
 RUN = GeneratorRun(
@@ -37,8 +37,9 @@ RUN = GeneratorRun(
     uptake=UptakeLaw(5.0),
     sampling=Sampling(mask_noise=0.3),
 )
-NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-recovery", "mask-noise", "mask-after", "replace"]
-TRAINED = {"full", "no-fine", "mask-after"}
+NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-recovery", "mask-noise"]
+NAMES += ["mask-after", "no-box-channel", "uniform-time", "replace"]
+TRAINED = {"full", "no-fine", "mask-after", "no-box-channel", "uniform-time"}
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +66,24 @@ def test_variants_differ_in_one_thing_and_share_what_is_the_same(output) -> None
     for name, run in runs.items():
         changed = [key for key in vars(run) if getattr(run, key) != getattr(RUN, key)]
         assert changed == list(VARIANTS[name].changes)
-    # Latents of full and no-fine are the same ones.
+    # Latents are those of full, but for mask-after's.
     assert len(list((output / "cache").iterdir())) == 2
-    assert load_bundle(output / "mask-after" / "bundle").condition == "after"
+    weights = {name: (output / name / "bundle/models/vector_field.safetensors").read_bytes() for name in TRAINED}
+    assert len(set(weights.values())) == len(TRAINED)
+
+
+@pytest.mark.parametrize("name", ["mask-after", "no-box-channel"])
+def test_networks_that_the_product_would_use_wrongly_are_the_studys_alone(output, name) -> None:
+    folder, variant = output / name / "bundle", VARIANTS[name]
+    with pytest.raises(ModelBundleError, match=f"the variant {name} of a study"):
+        load_bundle(folder)
+    with pytest.raises(ModelBundleError, match=f"not the variant {name}"):
+        variant.switch.load(output / "full" / "bundle")
+    loaded = variant.switch.load(folder)
+    assert loaded.variant == name and type(loaded.vector_field) is variant.switch.stage.field_kind
+    assert "condition" not in json.loads((folder / "configs" / "metadata.json").read_text())["tumorgen"]
+    # Drawn times are of training alone.
+    assert load_bundle(output / "uniform-time" / "bundle").variant == ""
 
 
 def test_what_a_bundle_carries_can_be_left_out(output) -> None:

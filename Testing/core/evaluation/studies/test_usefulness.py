@@ -16,7 +16,7 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.studies.usefulness import ARMS, GROUPS, UsefulnessRun, usefulness
 from TumorGenCore.evaluation.themes.detection import FIGURES
 from TumorGenCore.training.config import SegmenterRun, default_config, read_config
-from TumorGenCore.training.loop.trainer import LoopSettings
+from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
 
 HELD_OUT, TRAINING = ["H0", "H1"], ["T0", "T1", "T2", "W"]
