@@ -71,7 +71,7 @@ class TumorRequest:
         if self.solver is not None and self.solver not in SOLVERS:
             raise InvalidRequestError(f"solver is {self.solver!r}; use {' or '.join(map(repr, SOLVERS))}.")
         if self.suv_max is not None and self.suv_mean is not None:
-            raise InvalidRequestError("SUVmax and SUVmean are both given; give one of them.")
+            raise InvalidRequestError("suv_max and suv_mean are both given; give one of them.")
         for name, value in (("max", self.suv_max), ("mean", self.suv_mean)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise InvalidRequestError(f"The target SUV{name} is {value}; give a positive number.")

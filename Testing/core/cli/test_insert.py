@@ -38,8 +38,8 @@ def test_insert_writes_all_outputs_and_changes_nothing_outside_the_box(insert, p
 def test_negative_coordinates_follow_the_option_after_a_space_or_an_equals_sign(insert, out):
     for box in (("--box", BOX_RAS), (f"--box={BOX_RAS}",)):
         assert insert(box=box) == 0
-        assert provenance(out / "case.nrrd")["box_center_lps"] == [25.0, -20.0, -40.0]
-        assert provenance(out / "case.nrrd")["box_size_mm"] == [40.0, 44.0, 48.0]
+        assert provenance(out / "case.nrrd")["tumors"][0]["box_center_lps"] == [25.0, -20.0, -40.0]
+        assert provenance(out / "case.nrrd")["tumors"][0]["box_size_mm"] == [40.0, 44.0, 48.0]
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_negative_coordinates_follow_the_option_after_a_space_or_an_equals_sign(
 def test_box_in_either_frame_equals_its_roi_file(insert, out, tmp_path, frame, text, roi):
     write_box(roi, tmp_path / "roi.mrk.json")
     assert insert("--frame", frame, box=("--box", text)) == 0
-    made, box = voxels(out / "case.nrrd"), provenance(out / "case.nrrd")
+    made, box = voxels(out / "case.nrrd"), provenance(out / "case.nrrd")["tumors"][0]
     assert box["box_center_lps"] == [25.0, -20.0, -40.0]
     assert insert(box=("--roi", str(tmp_path / "roi.mrk.json"))) == 0
     assert np.array_equal(voxels(out / "case.nrrd"), made)
-    assert provenance(out / "case.nrrd")["box_axes"] == box["box_axes"]
+    assert provenance(out / "case.nrrd")["tumors"][0]["box_axes"] == box["box_axes"]
 
 
 def test_variants_are_named_by_their_seeds_and_equal_single_runs(insert, out):
@@ -68,7 +68,7 @@ def test_variants_are_named_by_their_seeds_and_equal_single_runs(insert, out):
     assert {"p-seed5.png", "p-seed6.png"} <= names
     near = {"rtol": 0.02, "atol": 0.02}  # In a batch sums are taken in another order.
     assert not np.allclose(voxels(out / "case-seed5.nrrd"), voxels(out / "case-seed6.nrrd"), **near)
-    assert provenance(out / "case-seed6.nrrd")["seed"] == 6
+    assert provenance(out / "case-seed6.nrrd")["tumors"][0]["seed"] == 6
     assert insert("--seed", "6") == 0
     np.testing.assert_allclose(voxels(out / "case.nrrd"), voxels(out / "case-seed6.nrrd"), **near)
 
@@ -108,7 +108,7 @@ def test_a_single_tumor_is_the_one_of_its_seed(insert, out, capsys):
     assert insert("--json", "--seed", "9") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["redrawn"] == []
-    assert report["variants"][0]["seed"] == provenance(out / "case.nrrd")["seed"] == 9
+    assert report["variants"][0]["seed"] == provenance(out / "case.nrrd")["tumors"][0]["seed"] == 9
 
 
 def test_quiet_says_nothing_but_warnings(insert, capsys):

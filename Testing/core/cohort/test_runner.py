@@ -20,6 +20,7 @@ from TumorGenCore.cohort.manifest import read_manifest
 from TumorGenCore.cohort.runner import synthesize
 from TumorGenCore.errors import ManifestError
 from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.measures import measure_images
 from TumorGenCore.lesions.placement import find_body
 from TumorGenCore.training.data.cases import load_cases
@@ -75,8 +76,7 @@ def content(out: Path) -> dict[str, object]:
     for path in sorted(out.iterdir()):
         if path.name.endswith(".provenance.json"):
             record = json.loads(path.read_text())
-            for tumor in record["tumors"]:
-                del tumor["created_utc"]
+            del record["created_utc"]
             files[path.name] = record
         else:
             files[path.name] = path.read_bytes()
@@ -151,7 +151,7 @@ def test_roi_files_place_too(manifest, generator, tmp_path):
     write_box(Box((25, -20, -40), (40, 44, 48)), path.parent / "rois" / "R.mrk.json")
     (row,) = read_manifest(path)
     assert row.box == Box((25, -20, -40), (40, 44, 48))
-    (outcome,) = synthesize(generator, [row], tmp_path / "out", steps=1)
+    (outcome,) = synthesize(generator, [row], tmp_path / "out", usual=TumorRequest(steps=1))
     assert outcome.record is not None
     assert outcome.record["boxes_ras_mm"] == "-25.00,20.00,-40.00,40.00,44.00,48.00"
 
@@ -194,7 +194,7 @@ def test_several_tumors_are_apart_and_all_marked(manifest, run, tmp_path):
         assert all(changed[box].any() for box in covered)
         provenance = json.loads((tmp_path / "out" / record["provenance"]).read_text())
         first, second, third = provenance["tumors"]
-        assert len({tumor["input_sha256"] for tumor in (first, second, third)}) == 3
+        assert len({tumor["sha256"] for tumor in (first, second, third)}) == 3
 
 
 def test_poor_results_are_drawn_again_in_their_box_under_their_name(manifest, run, tmp_path, capsys):
@@ -225,8 +225,41 @@ def test_uptake_targets_reach_the_generator(manifest, run, tmp_path):
     path = manifest(f"P2_image.nii.gz,hot,{BOX},,,,,,1,14,", f"P2_image.nii.gz,mean,{BOX},,,,,,1,,6.5")
     assert run(path) == 0
     asked = [json.loads((tmp_path / "out" / f"{name}_0.provenance.json").read_text()) for name in ("hot", "mean")]
-    assert asked[0]["tumors"][0]["target_suv_max"] == 14
-    assert asked[1]["tumors"][0]["target_suv_mean"] == 6.5
+    assert asked[0]["request"]["suv_max"] == 14
+    assert asked[1]["request"]["suv_mean"] == 6.5
+
+
+def test_a_row_asks_for_what_the_command_line_asks_for_and_counts_before_it(run, manifest, tmp_path):
+    path = manifest(f"P2_image.nii.gz,A,{BOX},,,,,,1,,", f"P2_image.nii.gz,B,{BOX},,,,,,1,,")
+    header, *rows = path.read_text().splitlines()
+    more = ["3,heun,0.0", ",,"]
+    lines = [header + ",steps,solver,least_quality", *(f"{a},{b}" for a, b in zip(rows, more, strict=True))]
+    path.write_text("\n".join(lines) + "\n")
+    assert run(path, "--least-quality", "1") == 0
+    made = [json.loads((tmp_path / "out" / f"{name}_0.provenance.json").read_text()) for name in "AB"]
+    assert [(one["request"]["steps"], one["request"]["solver"]) for one in made] == [(3, "heun"), (2, "euler")]
+    assert [one["request"]["least_quality"] for one in made] == [0.0, 1.0]
+    assert [record["redrawn"] for record in table(tmp_path / "out")] == ["0", "2"]
+
+
+def test_a_manifest_of_0_4_1_is_read(run, manifest, tmp_path):
+    path = manifest("P4_image.nii.gz,A,,,,,2,,1,,")
+    path.write_text(path.read_text().replace("tumors", "tumours"))
+    assert run(path) == 0
+    assert len(boxes_of(table(tmp_path / "out")[0])) == 2
+
+
+def test_results_of_0_4_1_are_not_gone_on_with(run, manifest, tmp_path, capsys):
+    path = manifest(f"P2_image.nii.gz,A,{BOX},,,,,,1,,")
+    assert run(path) == 0
+    beside = tmp_path / "out" / "A_0.provenance.json"
+    for text, words in (('{"synthetic": true, "request": {}, "tumours": []}', "0.4.1 or before"), ("{", "damaged")):
+        beside.write_text(text)
+        assert run(path, "--resume") == 1
+        assert words in capsys.readouterr().err
+    (tmp_path / "out" / "cases.csv").write_bytes(b"\xff\xfe")
+    assert run(path, "--resume") == 1
+    assert "damaged" in capsys.readouterr().err
 
 
 def test_dicom_series_become_suv_and_no_tag_that_names_a_person_is_kept(manifest, run, tmp_path, capsys):
@@ -291,8 +324,8 @@ def test_rows_that_fail_are_left_out_and_told_and_the_others_are_made(manifest, 
 def test_the_same_manifest_gives_the_same_set_and_resume_after_a_stop_does_too(manifest, generator, tmp_path):
     rows = read_manifest(manifest("P4_image.nii.gz,A,,,,3,2,,1,,", f"P2_image.nii.gz,B,{BOX},,,2,,,1,8,"))
     whole, again, stopped = (tmp_path / name for name in ("whole", "again", "stopped"))
-    synthesize(generator, rows, whole, steps=2)
-    synthesize(generator, rows, again, steps=2)
+    synthesize(generator, rows, whole, usual=TumorRequest(steps=2))
+    synthesize(generator, rows, again, usual=TumorRequest(steps=2))
     assert content(again) == content(whole)
 
     made = []
@@ -331,7 +364,7 @@ def test_a_stop_between_the_files_of_a_case_leaves_no_image_without_its_mask(
 
         monkeypatch.setattr(sitk, "WriteImage", stop)
         with pytest.raises(KeyboardInterrupt):
-            synthesize(generator, rows, tmp_path / f"out{calls}", steps=1)
+            synthesize(generator, rows, tmp_path / f"out{calls}", usual=TumorRequest(steps=1))
         monkeypatch.undo()
         names = {p.name for p in (tmp_path / f"out{calls}").iterdir()}
         assert names == {"B_0.provenance.json"} | ({"B_0_mask.nii.gz"} if calls == 2 else set())
@@ -386,7 +419,7 @@ def test_resume_refuses_results_that_were_made_otherwise(manifest, run, tmp_path
     for changed, options, word in (
         (line, ("--steps", "3"), "steps 2"),
         (line.replace("44", "46"), (), "box"),
-        (line.replace(",1,,", ",1,9,"), (), "target"),
+        (line.replace(",1,,", ",1,9,"), (), "suv_max"),
         (line.replace(",B,", ",C,"), (), "B_0 that the manifest does not ask for"),
     ):
         assert run(manifest(changed), "--resume", *options) == 1

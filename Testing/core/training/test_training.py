@@ -442,10 +442,6 @@ def test_former_switches_of_a_generator_are_read_where_they_say_what_is_trained_
         read_config(AutoencoderRun, config(tmp_path, {name: only}))
 
 
-def test_file_that_is_no_json_is_refused(tmp_path):
-    (tmp_path / "run.json").write_text("{steps: 3")
-
-
 @pytest.mark.parametrize("content", [b"{steps: 3", b"\xff\xfe"])
 def test_file_that_is_no_json_is_refused(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
