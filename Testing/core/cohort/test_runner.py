@@ -336,11 +336,11 @@ def test_the_same_manifest_gives_the_same_set_and_resume_after_a_stop_does_too(m
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        synthesize(generator, rows, stopped, steps=2, on_outcome=stop_after_two)
+        synthesize(generator, rows, stopped, usual=TumorRequest(steps=2), on_outcome=stop_after_two)
     assert [record["seed"] for record in table(stopped)] == ["0", "1"]
     # A case whose mask was lost is made again, in its place in the table.
     (stopped / "A_0_mask.nii.gz").unlink()
-    outcomes = synthesize(generator, rows, stopped, steps=2, resume=True)
+    outcomes = synthesize(generator, rows, stopped, usual=TumorRequest(steps=2), resume=True)
     assert [(o.name, o.seeds[0], o.kept) for o in outcomes] == [
         ("A", 1, True), ("A", 0, False), ("A", 2, False), ("B", 0, False), ("B", 1, False),
     ]  # fmt: skip
@@ -368,7 +368,7 @@ def test_a_stop_between_the_files_of_a_case_leaves_no_image_without_its_mask(
         monkeypatch.undo()
         names = {p.name for p in (tmp_path / f"out{calls}").iterdir()}
         assert names == {"B_0.provenance.json"} | ({"B_0_mask.nii.gz"} if calls == 2 else set())
-        (outcome,) = synthesize(generator, rows, tmp_path / f"out{calls}", steps=1, resume=True)
+        (outcome,) = synthesize(generator, rows, tmp_path / f"out{calls}", usual=TumorRequest(steps=1), resume=True)
         assert not outcome.kept and outcome.record is not None
 
 
