@@ -166,19 +166,10 @@ class TumorGenerator:
         return tumor
 
     def generate_many(
-        self,
-        prepared: PreparedBox,
-        request: TumorRequest = _WHATEVER_GROWS,
-        *,
-        seeds: Sequence[int],
-        on_progress: OnProgress | None = None,
-        should_cancel: ShouldCancel | None = None,
+        self, prepared: PreparedBox, request: TumorRequest = _WHATEVER_GROWS, *, seeds: Sequence[int]
     ) -> list[Tumor]:
         """One tumor for each seed, in their order; see ``generate_each``."""
-        tumors = self.generate_each(
-            prepared, request, seeds=seeds, on_progress=on_progress, should_cancel=should_cancel
-        )
-        by_seed = {tumor.seed: tumor for tumor in tumors}
+        by_seed = {tumor.seed: tumor for tumor in self.generate_each(prepared, request, seeds=seeds)}
         return [by_seed[seed] for seed in seeds]
 
     def generate_each(

@@ -542,15 +542,14 @@ def test_progress_and_cancel_count_the_steps_of_all_variants(generator: TumorGen
     image = an_image()
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     told: list[tuple[int, int, str]] = []
-    generator.generate_many(
-        prepared, TumorRequest(steps=2), seeds=(1, 2, 3), on_progress=lambda *step: told.append(step)
-    )
+    request = TumorRequest(steps=2)
+    list(generator.generate_each(prepared, request, seeds=(1, 2, 3), on_progress=lambda *step: told.append(step)))
     assert told[0] == (0, 6, "sampling")
     assert [done for done, _, doing in told if doing == "sampling"] == [0, 3, 6]
     assert told[-1] == (6, 6, "done")
     asked = iter([False, True])
     with pytest.raises(CancelledError, match="after step 3 of 6"):
-        generator.generate_many(prepared, TumorRequest(steps=2), seeds=(1, 2, 3), should_cancel=lambda: next(asked))
+        list(generator.generate_each(prepared, request, seeds=(1, 2, 3), should_cancel=lambda: next(asked)))
 
 
 def test_the_time_of_a_batch_is_shared_by_its_variants(generator: TumorGenerator) -> None:
@@ -568,7 +567,7 @@ def test_seeds_that_cannot_be_used_are_refused_before_any_work(
     image = an_image()
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     with pytest.raises(ValueError, match=message):
-        generator.generate_many(prepared, seeds=seeds, on_progress=lambda *_: pytest.fail("work was begun"))
+        generator.generate_each(prepared, seeds=seeds, on_progress=lambda *_: pytest.fail("work was begun"))
 
 
 def test_a_bundle_is_sampled_its_own_way_unless_asked_otherwise(tiny_bundle_folder: Path) -> None:
