@@ -46,10 +46,10 @@ class DataSettings:
     Args:
         names: only these cases (all where null).
         patient_pattern: regular expression; its first group on the case name is the patient.
-        validation_share: share of patients held out.
+        validation_share: share of patients held out, 0 to 1.
         split_seed: of the split.
         always_train: patients never held out.
-        exclude_lps_mm: per case, boxes (x0, x1, y0, y1, z0, z1; LPS mm) whose tissue is not healthy.
+        exclude_lps_mm: for a case's name, boxes (x0, x1, y0, y1, z0, z1; LPS mm) whose tissue is not healthy.
     """
 
     names: list[str] | None = None
@@ -62,7 +62,18 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class AutoencoderRun:
-    """`tumorgen train autoencoder`."""
+    """`tumorgen train autoencoder`.
+
+    Args:
+        data, loop, examples: which cases, how long, and what the augmentation may do.
+        scale: SUV to network scale.
+        patch: working patch.
+        offsets: BA-PMG's law.
+        channels, num_res_blocks, latent_channels, norm_num_groups, space_to_depth, use_convtranspose: of ``PetVAE``.
+        patch_size: voxels along each axis of a training patch.
+        batch_size: patches a step.
+        mse_weight, gradient_weight, kl_weight: of the loss's terms beside L1, which counts 1.
+    """
 
     data: DataSettings = field(default_factory=DataSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
@@ -85,7 +96,30 @@ class AutoencoderRun:
 
 @dataclass(frozen=True)
 class GeneratorRun:
-    """`tumorgen train generator`: SC-VFE and VMR together."""
+    """`tumorgen train generator`: SC-VFE and VMR together.
+
+    Args:
+        data, loop, examples: which cases, how long, and what the augmentation may do.
+        offsets: BA-PMG's law.
+        channels, num_res_blocks, attention_levels, num_head_channels, norm_num_groups: of ``VectorField``.
+        refiner_channels: of ``MaskRefiner``.
+        buckets: for a patch edge in voxels, how many examples are cached, how many make a step, and the share of steps.
+        validation_examples: cached of the held-out cases, with the middle patch edge.
+        refiner_examples: on which a step trains the refiner, for a latent grid of 12^3 cells; fewer on larger ones.
+        mask_error_cells: how far the refiner's masks are put beside the tumor (``misplaced_mask``), latent cells.
+        refiner_only: trains the mask refiner alone, on whole batches. The vector field stays (give ``--start-from``).
+        lambda_1, lambda_2, lambda_3: of Eq. 7.
+        box_weight: of errors inside the box; those outside count 1.
+        tumor_weight: added in the tumor, which is a small part of most boxes.
+        controlled: the tumor may be asked to fill the box so far and to be so hot (``method.controls``).
+        uncontrolled_share: share of examples without any control.
+        control_dropout: share of each control that the other examples go without.
+        sampling, uptake, fill: what the bundle says of itself: how it is sampled, how hot its tumors are, and how much
+            of the box they fill, where nobody asks.
+        lesion_thumbnails: the bundle carries thumbnails of the training lesions, to tell copies from new tumors.
+        version: of the bundle.
+        notes: description, authors, license, data_source, for the bundle's metadata.
+    """
 
     data: DataSettings = field(default_factory=DataSettings)
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(learning_rate=1e-3, validate_steps=500))
@@ -97,49 +131,56 @@ class GeneratorRun:
     num_head_channels: int = 32
     norm_num_groups: int = 8
     refiner_channels: int = 16
-    #: patch edge (voxels) -> [cached examples, examples per step, share of steps]
     buckets: dict[str, list[float]] = field(
         default_factory=lambda: {"32": [2000, 24, 0.45], "48": [1200, 10, 0.35], "64": [500, 5, 0.2]}
     )
     validation_examples: int = 32
     refiner_examples: int = 2
-    #: how far the refiner's masks are put beside the tumor in training (``misplaced_mask``), latent cells
     mask_error_cells: float = 0.0
-    #: train the mask refiner only, on whole batches, and leave the vector field as it is (give ``--start-from``)
     refiner_only: bool = False
     lambda_1: float = 1.0
     lambda_2: float = 0.1
     lambda_3: float = 1.0
     box_weight: float = 4.0
-    #: added in the tumor, which is a small part of most boxes
     tumor_weight: float = 0.0
-    #: the tumor may be asked to fill the box so far and to be so hot (``tumor_controls``)
     controlled: bool = True
-    #: share of examples without any control, and share of each control left out of the others
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
-    #: how the bundle is sampled, how hot its tumors are, and how much of the box they fill, where nobody asks
     sampling: Sampling = field(default_factory=Sampling)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
-    #: whether the bundle carries thumbnails of the training lesions, to tell copies of them from new tumors
     lesion_thumbnails: bool = True
-    #: of the bundle
     version: str = "1.0.0"
-    #: description, authors, license, data_source: go into the bundle's metadata
     notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RivalRun(GeneratorRun):
-    """`tumorgen train rival`: a generator's settings, and what is trained with them (see ``training.rival``)."""
+    """`tumorgen train rival`: a generator's settings, and what is trained with them.
+
+    Args:
+        kind: in ``training.stages.rival.STAGES``.
+    """
 
     kind: str = "diffusion"
 
 
 @dataclass(frozen=True)
 class SegmenterRun:
-    """`tumorgen train segmenter`: real tumors only; a mask means to it what it means to the generator."""
+    """`tumorgen train segmenter`: real tumors only; a mask means to it what it means to the generator.
+
+    Args:
+        data, loop, examples: which cases, how long, and what the augmentation may do.
+        scale: SUV to network scale.
+        patch: working patch.
+        offsets: BA-PMG's law.
+        channels: features of each level; the network halves the patch from level to level.
+        patch_size: voxels along each axis of a training patch.
+        batch_size: patches of that size a step; of other sizes as many voxels.
+        own_size_share: share of patches that show tumors at their own size, of which a patch may hold a part only.
+        other_sizes: patch edges shown as often as ``patch_size``. Small ones show small tumors, large ones whole large
+            tumors.
+    """
 
     data: DataSettings = field(default_factory=DataSettings)
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2500, learning_rate=1e-3))
@@ -150,9 +191,7 @@ class SegmenterRun:
     channels: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
     patch_size: int = 48
     batch_size: int = 4
-    #: share of patches that show tumors at their own size, of which a patch may hold a part only
     own_size_share: float = 0.0
-    #: patch edges that are shown as often as ``patch_size``: small ones show small tumors, large ones whole large ones
     other_sizes: list[int] = field(default_factory=list)
 
 
@@ -166,7 +205,7 @@ def default_config(name: str) -> Path:
 
 
 def write_config(run: Any, path: Path) -> None:
-    """Write a run's settings."""
+    """Write a run's settings, a dataclass, as JSON; the folder is made where it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(dataclasses.asdict(run), indent=2) + "\n")
 

@@ -98,7 +98,11 @@ def load_cases(
 
 
 def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Path]:
-    """The image of every case below ``folder``, or of those in ``names`` that are there, in the order of their names.
+    """The image files of cases, by the cases' names and in their order.
+
+    Args:
+        folder: searched with its subfolders.
+        names: only these cases; those that are not there are left out.
 
     Raises:
         TrainingDataError: two with one name.
@@ -117,9 +121,19 @@ def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Pa
 def split_patients(
     cases: Sequence[Case], validation_share: float, seed: int, always_train: Sequence[str] = ()
 ) -> tuple[list[Case], list[Case]]:
-    """(training, validation) cases; no patient is on both sides.
+    """Training and validation cases; no patient is on both sides.
 
-    The order is by a hash of seed and patient, so adding a patient moves no other to the other side of the order.
+    Patients are ranked by a hash of seed and name, and the first ones held out. So an added patient moves one other to
+    the other side at most.
+
+    Args:
+        cases: to be split.
+        validation_share: share of patients held out, 0 to 1, of those who may be.
+        seed: of the ranks.
+        always_train: patients never held out.
+
+    Returns:
+        Training cases, validation cases; each in the order of ``cases``.
     """
     patients = sorted({c.patient for c in cases if c.patient not in always_train})
     ranked = sorted(patients, key=lambda p: hashlib.sha256(f"{seed}/{p}".encode()).hexdigest())
@@ -205,12 +219,20 @@ def _lesions(suv: NDArray, tumor: NDArray[np.bool_], grid: Grid, least_ml: float
 
 
 def lesion_mask(lesion: Lesion, grid: Grid) -> NDArray[np.bool_]:
-    """The voxels of a lesion, (k, j, i) on the grid of its case."""
+    """The voxels of a lesion, true on (k, j, i) of the grid of its case."""
     return voxels_at(lesion.points_lps, grid)
 
 
 def voxels_at(points_lps: NDArray, grid: Grid) -> NDArray[np.bool_]:
-    """The voxels that have these centers, (n, 3), mm: true on (k, j, i)."""
+    """The voxels that have certain centers.
+
+    Args:
+        points_lps: centers, (n, 3), LPS mm.
+        grid: whose voxels they are.
+
+    Returns:
+        True there, (k, j, i).
+    """
     mask = np.zeros(grid.size_ijk[::-1], dtype=bool)
     mask[tuple(np.rint(grid.lps_to_index(points_lps)).astype(int).T[::-1])] = True
     return mask

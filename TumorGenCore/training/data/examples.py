@@ -27,7 +27,7 @@ from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 __all__ = ["Example", "ExampleMaker", "ExampleSettings"]
 
 Volume = NDArray[np.float32]
-#: Draws until an example is taken that a stricter look would leave out.
+#: Draws of an example that is clear enough; then any is taken.
 _TRIES = 12
 
 
@@ -77,9 +77,9 @@ class Example:
 
     Args:
         patch: the working patch and its box.
-        suv: (k, j, i) with the tumor.
-        mask: (k, j, i), 0/1.
-        transplanted: kind.
+        suv: with the tumor, (k, j, i).
+        mask: the tumor, 0/1, same shape.
+        transplanted: whether the tumor was put there.
     """
 
     patch: WorkingPatch
@@ -130,7 +130,12 @@ class ExampleMaker:
         self._body_weights = _share([len(case.body_lps) for case in cases], settings.host_exponent)
 
     def example(self, index: int, size: int) -> Example:
-        """Example ``index`` with a cubic patch of ``size`` voxels."""
+        """Example ``index`` with a cubic patch.
+
+        Args:
+            index: with seed and size, decides the example.
+            size: voxels along each axis.
+        """
         rng = np.random.default_rng([self.seed, 1, size, index])
         transplant = bool(self._hosts) and rng.random() < self.settings.transplant_share
         for _ in range(_TRIES):
@@ -144,7 +149,15 @@ class ExampleMaker:
         return example
 
     def texture(self, index: int, size: int) -> Volume:
-        """Patch ``index`` for the VAE, SUV (k, j, i): half any tissue, half an example."""
+        """A patch for the VAE: half of them any tissue, half an example.
+
+        Args:
+            index: with the seed, decides the patch.
+            size: voxels along each axis.
+
+        Returns:
+            SUV, (k, j, i).
+        """
         rng = np.random.default_rng([self.seed, 2, index])
         if rng.random() < 0.5:
             return self.example(index, size).suv
@@ -153,7 +166,15 @@ class ExampleMaker:
         return self._gain(rng) * self._uptake(patch, case)
 
     def scene(self, index: int, size: int) -> tuple[Volume, Volume]:
-        """Patch ``index`` for a segmenter, SUV and mask (k, j, i): six in ten an example, the others healthy tissue."""
+        """A patch for a segmenter: six in ten an example, the others healthy tissue.
+
+        Args:
+            index: with the seed, decides the patch.
+            size: voxels along each axis.
+
+        Returns:
+            SUV and mask, 0/1, both (k, j, i).
+        """
         rng = np.random.default_rng([self.seed, 4, index])
         if not self._hosts or rng.random() < 0.6:
             example = self.example(index, size)

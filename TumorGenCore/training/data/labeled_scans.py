@@ -58,7 +58,12 @@ def labeled(case: Case) -> LabeledScan:
 
 
 def tissue_only(case: Case, excluded_lps_mm: Sequence[Sequence[float]] = ()) -> LabeledScan:
-    """A case's healthy tissue; its tumors and the excluded boxes (see ``load_cases``) are not shown."""
+    """A case's healthy tissue. Its tumors are not shown, and neither is disease that nobody contoured.
+
+    Args:
+        case: the scan.
+        excluded_lps_mm: boxes (x0, x1, y0, y1, z0, z1) with such disease, LPS mm.
+    """
     grid = Grid.from_image(case.image)
     avoid = sitk.GetArrayFromImage(case.mask) > 0
     for box in excluded_lps_mm:
@@ -102,7 +107,14 @@ class PatchPicker:
             raise TrainingDataError("There is no real tumor or no tissue to show; add cases.")
 
     def scene(self, index: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """SUV and mask, (k, j, i).
+        """Patch ``index``.
+
+        Args:
+            index: with the seed, decides the patch.
+            size: voxels along each axis.
+
+        Returns:
+            SUV and mask, 0/1, both (k, j, i).
 
         Raises:
             TrainingDataError: all patches that were tried show what shall be avoided.

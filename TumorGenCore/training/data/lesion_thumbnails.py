@@ -21,9 +21,15 @@ __all__ = ["add_lesions_to_bundle", "describe_training_lesions"]
 
 
 def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
-    """Thumbnails of the PET-avid part of every lesion; None where fewer than three patients have one.
+    """Thumbnails of the PET-avid part of every lesion.
 
     Of more than ``MOST_LESIONS`` the largest of each patient come first, then the second largest, and so on.
+
+    Args:
+        cases: of the training.
+
+    Returns:
+        The thumbnails; None where fewer than ``LEAST_PATIENTS`` patients have a lesion.
     """
     lesions_of: dict[str, list[tuple[Case, Lesion]]] = {}
     for case in cases:
@@ -40,11 +46,14 @@ def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
 
 
 def add_lesions_to_bundle(model: str | Path, data: Path) -> int:
-    """Put thumbnails into a bundle that was made without them; returns how many.
+    """Put thumbnails into a bundle that was made without them.
 
     Args:
         model: bundle name or folder.
         data: folder with the cases that its metadata names as its training's; those that are not there are left out.
+
+    Returns:
+        How many.
 
     Raises:
         ModelBundleError: the bundle is missing or damaged.

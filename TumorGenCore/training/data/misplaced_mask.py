@@ -8,28 +8,29 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
-__all__ = ["misplaced"]
+__all__ = ["NOISE", "misplaced"]
 
 #: Deviation of the masks' size (natural logarithm) for one cell of misplacement.
 _SCALE_PER_CELL = 0.3
 #: Deviation of the noise, on the mask's scale of -1 to 1.
-_NOISE = 0.3
+NOISE = 0.3
 
 
-def misplaced(mask: torch.Tensor, cells: float, generator: torch.Generator) -> torch.Tensor:
+def misplaced(mask: torch.Tensor, cells: float, generator: torch.Generator, noise: float = NOISE) -> torch.Tensor:
     """The masks shifted and scaled about their own centers, with noise; each in its own way.
 
     Args:
         mask: m, (n, 1, k, j, i), -1 to 1.
         cells: deviation of the shift along each axis, in latent cells; 0 leaves them in place.
         generator: of the CPU, so that devices agree.
+        noise: deviation of the noise, on the mask's scale.
 
     Returns:
         (n, 1, k, j, i), not confined to -1 to 1.
     """
-    noise = _NOISE * torch.randn(mask.shape, generator=generator).to(mask.device)
+    added = noise * torch.randn(mask.shape, generator=generator).to(mask.device)
     if not cells:
-        return mask + noise
+        return mask + added
     shift = cells * torch.randn(len(mask), 3, generator=generator)
     zoom = torch.exp(-cells * _SCALE_PER_CELL * torch.randn(len(mask), generator=generator))
     edges = torch.tensor(mask.shape[:1:-1], dtype=torch.float32)  # i, j, k: as grid_sample's x, y, z
@@ -38,7 +39,7 @@ def misplaced(mask: torch.Tensor, cells: float, generator: torch.Generator) -> t
     offset = (1 - zoom[:, None]) * center - zoom[:, None] * shift * 2 / edges
     matrix = torch.cat([zoom[:, None, None] * torch.eye(3), offset[..., None]], dim=2)
     grid = affine_grid(matrix.to(mask), list(mask.shape), align_corners=False)
-    return grid_sample(mask, grid, padding_mode="border", align_corners=False) + noise
+    return grid_sample(mask, grid, padding_mode="border", align_corners=False) + added
 
 
 def _centers(mask: torch.Tensor) -> torch.Tensor:

@@ -26,7 +26,7 @@ def tumor_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
 
 
 def case_tumors(case: Case) -> sitk.Image:
-    """The parts of a case's tumors that take up tracer, 0/1 uint8 on its grid."""
+    """The parts of a case's tumors that take up tracer: an image on the case's grid, 0/1, uint8."""
     grid = Grid.from_image(case.image)
     every = np.zeros(grid.size_ijk[::-1], dtype=bool)
     for lesion in case.lesions:

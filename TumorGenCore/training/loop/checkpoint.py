@@ -17,7 +17,17 @@ _STATE = "state.pt"
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
-    """Write ``state`` as ``folder/step-NNNNNN`` and drop all but the newest ``keep``."""
+    """Write a checkpoint, and drop the oldest.
+
+    Args:
+        folder: of the run's checkpoints; made where it is not there.
+        step: steps taken, after which the checkpoint is named.
+        state: tensors and plain values.
+        keep: how many checkpoints stay.
+
+    Returns:
+        The checkpoint's folder, ``folder/step-NNNNNNN``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{step:07d}"
     part = folder / f".part-{step:07d}"
@@ -33,7 +43,7 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint, if any."""
+    """The newest complete checkpoint in a folder of checkpoints; None where there is none."""
     found = sorted(folder.glob("step-*")) if folder.exists() else []
     return found[-1] if found else None
 
@@ -53,7 +63,7 @@ def refuse_to_mix(output: Path, resume: bool) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The state saved there. Only tensors and plain values are read, never code.
+    """The state saved in a checkpoint's folder. Only tensors and plain values are read, never code.
 
     Raises:
         TrainingDataError: the checkpoint is damaged.

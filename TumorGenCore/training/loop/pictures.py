@@ -44,7 +44,12 @@ def save_slices(
 
 
 def save_curves(log: Path, path: Path) -> None:
-    """Plot every figure of a run's ``log.jsonl`` over its steps, one small panel each."""
+    """Plot every figure of a run over its steps, a small panel each.
+
+    Args:
+        log: the run's ``log.jsonl``.
+        path: PNG.
+    """
     curves: dict[str, list[tuple[int, float]]] = {}
     for line in log.read_text().splitlines():
         values = json.loads(line)

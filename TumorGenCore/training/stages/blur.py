@@ -56,7 +56,14 @@ class RoundTrip:
     spacing_mm: tuple[float, float, float]
 
     def ratios(self, amount: float) -> NDArray[np.float64]:
-        """``MEASURES`` after over before, with so much restored."""
+        """Each of ``MEASURES`` after the way, over what it was before.
+
+        Args:
+            amount: of ``detail`` that is added.
+
+        Returns:
+            (3,), in the order of ``MEASURES``.
+        """
         after = np.maximum(self.after + amount * self.detail, 0)
         before, now = (
             np.array([getattr(measure_lesion(suv, self.mask, self.spacing_mm), name) for name in MEASURES])
@@ -72,7 +79,8 @@ class Blur:
 
     Args:
         recovery: with which lesions come out nearest to what they were.
-        before, after: without and with it, for each kind of lesion the medians of the ratios of ``MEASURES``.
+        before: for each kind of lesion, the medians of the ratios of ``MEASURES`` without it.
+        after: the same with it.
     """
 
     recovery: ResolutionRecovery
@@ -84,7 +92,7 @@ class Blur:
         return {**self.recovery.as_dict(), "measures": list(MEASURES), "before": self.before, "after": self.after}
 
     def lines(self) -> list[str]:
-        """For people."""
+        """What was found, as lines to read."""
         found = [f"Restored: {self.recovery.amount:.2f} of what a Gaussian of {self.recovery.sigma} voxels takes away."]
         for kind in self.before:
             for name, before, after in zip(MEASURES, self.before[kind], self.after[kind], strict=True):
@@ -95,12 +103,13 @@ class Blur:
 def measure_blur(bundle: ModelBundle, cases: Sequence[Case]) -> Blur:
     """Send lesions through patch and VAE, and find the recovery that brings back their uptake.
 
-    Two kinds count alike: the largest lesion of every case, on its scan's voxels; and small ones in healthy tissue, on
+    Two kinds count alike: the largest lesion of every case, on its scan's voxels, and small ones in healthy tissue, on
     the working patch. The amount is that of the least mean |ln ratio| of ``MEASURES``.
 
     Args:
-        bundle: its VAE is asked, and the width of its recovery is kept.
-        cases: none of them evaluated; fewer than ``LEAST_LESIONS`` lesions of a kind leave that kind out.
+        bundle: whose VAE is measured. The width of its recovery is kept.
+        cases: of the training; evaluated ones do not belong here. A kind with fewer than ``LEAST_LESIONS`` lesions is
+            left out.
     """
     width = bundle.resolution
     kinds = {"largest lesions": _of_scans(bundle, cases, width), "small lesions": _of_examples(bundle, cases, width)}

@@ -30,7 +30,7 @@ def add_noise(data: torch.Tensor, noise: torch.Tensor, level: torch.Tensor) -> t
 
 
 def diffusion_velocity(data: torch.Tensor, noise: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-    """V of data and noise, of any shape (n, ...), at levels (n,): what a network learns to estimate."""
+    """The velocity v of data and noise, of any shape (n, ...), at levels (n,): what a network learns to estimate."""
     velocity: torch.Tensor = DDPMScheduler(**_SCHEDULE).get_velocity(data, noise, level)  # type: ignore[arg-type]
     return velocity
 
@@ -48,7 +48,10 @@ def denoise(
         noise: x at level 49.
         sampler: ``ddpm`` (Ho et al., NeurIPS 2020) adds noise at every step but the last, ``ddim`` (Song et al.,
             ICLR 2021) adds none.
-        generator: of that noise.
+        generator: of that noise; of the CPU.
+
+    Returns:
+        x without noise, of ``noise``'s shape.
     """
     kind = DDPMScheduler if sampler == "ddpm" else DDIMScheduler
     scheduler = kind(**_SCHEDULE, clip_sample=False, prediction_type="v_prediction")  # type: ignore[arg-type]

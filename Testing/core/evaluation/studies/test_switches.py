@@ -71,7 +71,7 @@ def test_a_box_is_encoded_in_use_as_it_was_in_training(stages, switch, tiny_case
     stage, bundle = stages[switch], load_bundle(tiny_bundle_folder)
     example = ExampleMaker(load_cases(tiny_cases), stage.patch, RUN.offsets, RUN.examples, 0).example(0, 16)
     trained = stage.encoder_kind(bundle.vae, bundle.scale).encode(example)["z_m"].float()
-    engine = switch.generator(bundle, "cpu")._engine
+    engine = switch.generator(bundle, "cpu").engine
     coverage = (example.patch.box_coverage(), example.patch.box_coverage(bundle.vae.factor))
     encoded, _ = engine.encode(example.suv, *coverage, {})
     mean, deviation = (torch.tensor(v).reshape(1, -1, 1, 1, 1) for v in (bundle.latent_mean, bundle.latent_deviation))

@@ -21,6 +21,8 @@ from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.diffusion import LEVELS, add_noise, diffusion_velocity
 from TumorGenCore.training.stages.rival import STAGES, load_rival
 
+pytestmark = pytest.mark.slow
+
 STEPS = 30
 SETTINGS: dict[str, Any] = {
     "data": {"patient_pattern": r"^(P\d)", "validation_share": 0.34, "always_train": ["P4"]},

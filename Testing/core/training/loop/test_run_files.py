@@ -1,0 +1,49 @@
+"""The files of a finished run: they come back as they were, and damage is named with the command that mends it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.training.loop.run_files import RunFiles
+
+FILES = RunFiles("segmenter")
+
+
+def network(channels: int = 3) -> nn.Module:
+    """A layer that has two names, as those of MONAI's ``DynUNet`` do."""
+    layer = nn.Conv3d(1, channels, 3)
+    return nn.ModuleDict({"first": layer, "again": layer}).to(memory_format=torch.channels_last_3d)
+
+
+def test_weights_come_back_with_what_is_said_of_them(tmp_path: Path) -> None:
+    written, read = network(), network()
+    assert not FILES.are_in(tmp_path)
+    assert FILES.write_weights(tmp_path, written, {"training": "[]"}) == tmp_path / "segmenter.safetensors"
+    assert FILES.are_in(tmp_path)
+    FILES.read_weights(tmp_path, read)
+    assert all(torch.equal(a, b) for a, b in zip(written.parameters(), read.parameters(), strict=True))
+    assert FILES.read_about(tmp_path)["training"] == "[]"
+    assert [path.name for path in tmp_path.iterdir()] == ["segmenter.safetensors"]
+
+
+def test_an_unfinished_run_is_named_with_its_command(tmp_path: Path) -> None:
+    error = FILES.unfinished(tmp_path)
+    assert isinstance(error, TrainingDataError)
+    assert f"{tmp_path} holds no segmenter.safetensors; run `tumorgen train segmenter` to its end" in str(error)
+
+
+def test_damage_and_other_networks_are_named(tmp_path: Path) -> None:
+    file = FILES.write_weights(tmp_path, network())
+    message = r"segmenter\.safetensors in .* is damaged or not of the network in segmenter\.json; train the segmenter"
+    with pytest.raises(TrainingDataError, match=message), FILES.named_damage(tmp_path):
+        FILES.read_weights(tmp_path, network(channels=4))
+    with pytest.raises(TrainingDataError, match=message), FILES.named_damage(tmp_path):
+        assert FILES.read_about(tmp_path)["training"]
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(TrainingDataError, match=message), FILES.named_damage(tmp_path):
+        FILES.read_weights(tmp_path, network())

@@ -1,0 +1,99 @@
+"""Runs of tiny networks, and what they leave."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+STEPS, GENERATOR_STEPS = 12, 18
+DATA = {"patient_pattern": r"^(P\d)", "validation_share": 0.34, "always_train": ["P4"]}
+AUTOENCODER: dict[str, Any] = {
+    "data": DATA,
+    "loop": {"steps": STEPS, "learning_rate": 5e-3, "warmup_steps": 2, "validate_steps": 5, "checkpoint_minutes": 0},
+    "patch": {"spacing_mm": 4.0, "context_mm": 8.0, "multiple": 8, "max_size": 32},
+    "channels": [8, 8],
+    "num_res_blocks": [1, 1],
+    "norm_num_groups": 4,
+    "patch_size": 16,
+    "batch_size": 2,
+}
+GENERATOR: dict[str, Any] = {
+    "data": DATA,
+    "loop": {
+        "steps": GENERATOR_STEPS,
+        "learning_rate": 5e-3,
+        "warmup_steps": 2,
+        "validate_steps": 12,
+        "checkpoint_minutes": 60,
+    },
+    "channels": [8, 16],
+    "attention_levels": [False, True],
+    "num_head_channels": 8,
+    "norm_num_groups": 4,
+    "refiner_channels": 8,
+    "buckets": {"16": [4, 2, 0.5], "24": [3, 2, 0.5]},
+    "validation_examples": 2,
+    "notes": {"license": "CC0"},
+}
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As the processes that tests start: the order of a sum changes with the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def config(folder: Path, values: dict[str, Any]) -> Path:
+    """Settings in a file of a folder; returns the file."""
+    path = folder / "settings.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
+def command(data: Path, output: Path, *more: str) -> list[str]:
+    """The command line that trains an autoencoder."""
+    return ["train", "autoencoder", "--quiet", "--data", str(data), "--output", str(output), *more]
+
+
+def log(output: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log."""
+    return [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+
+
+def losses(output: Path) -> list[float]:
+    """The loss of every step."""
+    return [line["loss"] for line in log(output) if "loss" in line]
+
+
+def weights(output: Path) -> dict[str, torch.Tensor]:
+    """Of an autoencoder's run."""
+    return load_file(output / "autoencoder.safetensors")
+
+
+def largest_difference(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
+    """Between two networks of one shape."""
+    assert a.keys() == b.keys()
+    return max(float((a[name] - b[name]).abs().max()) for name in a)
+
+
+def assert_each_step_once(output: Path) -> None:
+    """The log of an autoencoder's run has every step, and every validation."""
+    steps = Counter(line["step"] for line in log(output) if "loss" in line)
+    assert steps == Counter(range(1, STEPS + 1))
+    validations = [line["step"] for line in log(output) if "validation_psnr" in line]
+    assert validations == [5, 10, STEPS]
+
+
+def unmoving(values: dict[str, Any]) -> dict[str, Any]:
+    """One step at no learning rate to speak of: the weights stay what they started as."""
+    return {**values, "loop": {**values["loop"], "steps": 1, "learning_rate": 1e-9, "weight_decay": 0.0}}
