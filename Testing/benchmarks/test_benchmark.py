@@ -54,6 +54,7 @@ def test_a_patch_has_a_line_for_the_whole_and_each_part(generator: TumorGenerato
 
 
 @pytest.mark.filterwarnings("ignore:The values do not look like SUV")  # Untrained networks make what they will.
+@pytest.mark.slow
 def test_every_other_way_to_ask_has_its_lines(generator: TumorGenerator) -> None:
     volume = insertions.whole_body()
     steps = [*(f"{n} steps" for n in (1, 4, 10, 50)), "4 steps, Adams"]
@@ -141,6 +142,7 @@ def test_peers_are_held_against_the_insertion_timed_beside_them() -> None:
     }
 
 
+@pytest.mark.slow
 def test_stand_ins_cost_what_the_published_systems_cost() -> None:
     with torch.inference_mode():
         counted = {name: count_gflop(peer.make(torch.device("meta"))[1]) for name, peer in PEERS.items()}
@@ -184,6 +186,7 @@ def test_the_whole_body_has_a_body_and_air() -> None:
     assert suv[:, 20, 24].mean() == pytest.approx(1, abs=0.3) and not suv[:, 0, 0].any()
 
 
+@pytest.mark.slow
 def test_a_new_process_tells_its_times_and_its_memory(tiny_bundle_folder: Path) -> None:
     figures = in_a_process(str(tiny_bundle_folder), "cpu", "32x32x32")
     assert figures["load"] > figures["first"] > 0 and figures["second"] > 0

@@ -146,7 +146,7 @@ def _panels(shown: Shown) -> list[PreviewCase]:
     for site, results in shown:
         panels.append(PreviewCase(f"{site.name}: scan", site.image, site.real, site.box))
         for result in results:
-            panels.append(PreviewCase(f"seed {result.provenance['seed']}", result.image, result.mask, site.box))
+            panels.append(PreviewCase(f"seed {result.seed}", result.image, result.mask, site.box))
     return panels
 
 

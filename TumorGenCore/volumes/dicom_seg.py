@@ -180,7 +180,11 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
         name="TumorGen",
         family=codes.DCM.ArtificialIntelligence,
         version=version,
-        parameters={key: str(provenance[key]) for key in ("seed", "steps", "bundle_name", "bundle_version")},
+        parameters={
+            "seed": ", ".join(str(tumor["seed"]) for tumor in provenance["tumors"]),
+            "steps": str(provenance["request"]["steps"]),
+            **{key: str(provenance[key]) for key in ("bundle_name", "bundle_version")},
+        },
     )
     # The codes of write.MASS_TERMINOLOGY.
     segment = SegmentDescription(

@@ -8,7 +8,7 @@ from lesions import SPACING_MM, lumpy_lesion
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from TumorGenCore.lesions.quality import LEAST_QUALITY, PARTS, QualityScore, score, score_region, worst
+from TumorGenCore.lesions.quality import LEAST_QUALITY, PARTS, Expected, QualityScore, score, score_region, worst
 from TumorGenCore.lesions.thumbnails import TrainingLesions, thumbnail
 from TumorGenCore.volumes.geometry import Box, Grid
 
@@ -26,7 +26,7 @@ def ball(radius_mm: float, suv: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def judge(after: np.ndarray, mask: np.ndarray, **options) -> QualityScore:
-    return score(SCAN, after, mask, GRID, BOX, **options)
+    return score(SCAN, after, mask, GRID, BOX, Expected(**options))
 
 
 def assert_poor(found: QualityScore, part: str, word: str) -> None:
@@ -94,7 +94,7 @@ def test_a_training_lesion_pasted_back_is_named_and_a_new_one_is_not(lesions):
 
     def judged(number: int) -> QualityScore:
         suv, mask = lumpy_lesion(number)
-        return score(np.ones_like(suv), suv, mask, grid, box, lesions)
+        return score(np.ones_like(suv), suv, mask, grid, box, Expected(lesions))
 
     assert_poor(judged(5), "novelty", "repeats one training lesion")
     assert judged(105).parts["novelty"] == 1

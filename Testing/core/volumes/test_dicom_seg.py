@@ -20,7 +20,10 @@ from TumorGenCore.volumes.dicom_seg import check_dicom_seg, write_dicom_seg
 from TumorGenCore.volumes.read import read_volume
 from TumorGenCore.volumes.write import MASS_TERMINOLOGY
 
-PROVENANCE = {"seed": 7, "steps": 10, "bundle_name": "tiny", "bundle_version": "0.1", "bundle_hash": "ab" * 32,
+PROVENANCE = {
+    "tumors": [{"seed": 7}],
+    "request": {"steps": 10},
+    "bundle_name": "tiny", "bundle_version": "0.1", "bundle_hash": "ab" * 32,
               "synthetic": True}  # fmt: skip
 IDENTITY = {
     "PatientName": "DOE^JANE",
@@ -239,7 +242,7 @@ def test_insert_writes_dicom_seg_of_a_dicom_series(insert, tmp_path, capsys):
     assert np.array_equal(by_hand(tmp_path / "mask-seed0.dcm", same), sitk.GetArrayFromImage(same))
     assert (tmp_path / "mask-seed1.dcm").is_file()
     made = json.loads((tmp_path / "mask-seed0.provenance.json").read_text())
-    assert made["synthetic"] is True and made["seed"] == 0
+    assert made["synthetic"] is True and made["tumors"][0]["seed"] == 0
 
 
 def test_insert_in_a_file_refuses_dicom_seg_before_any_work(insert, tiny_cases, tmp_path, capsys):

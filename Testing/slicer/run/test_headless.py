@@ -94,8 +94,9 @@ def test_variants_are_written_with_mask_and_provenance(run, pet, tmp_path):
     for seed in (7, 8):
         assertOnlyTheBoxChanged(read_volume(pet, 1).image, tmp_path / "out", f"scan_seed{seed}", box)
     provenance = json.loads((tmp_path / "out" / "scan_seed8_image.provenance.json").read_text())
-    assert provenance["seed"] == 8
-    np.testing.assert_allclose(provenance["box_center_lps"], (-12, 8, 5))
+    (tumor,) = provenance["tumors"]
+    assert tumor["seed"] == 8
+    np.testing.assert_allclose(tumor["box_center_lps"], (-12, 8, 5))
     assert "scan" not in json.dumps(provenance)
 
 
@@ -127,7 +128,7 @@ def test_a_box_that_begins_with_a_minus_and_the_lps_frame(run, tmp_path):
     report = json.loads(out)
     (variant,) = report["variants"]
     provenance = json.loads(Path(variant["files"][2]).read_text())
-    np.testing.assert_allclose(provenance["box_center_lps"], (-12, 8, 5))
+    np.testing.assert_allclose(provenance["tumors"][0]["box_center_lps"], (-12, 8, 5))
     assert {"volume_ml", "suv_max", "suv_mean", "suv_peak", "mtv_ml", "tlg"} <= set(variant)
     assert all(Path(path).is_file() for path in variant["files"])
 

@@ -99,9 +99,7 @@ def _by_group(shown: Shown) -> Groups:
     """What was inserted, by the site's group in the report's order."""
     groups: Groups = {group: [] for group in GROUPS}
     for site, results in shown:
-        groups[site.group] += [
-            synthetic_lesion(site.name, site.patient, int(str(r.provenance["seed"])), r.image, r.mask) for r in results
-        ]
+        groups[site.group] += [synthetic_lesion(site.name, site.patient, r.seed, r.image, r.mask) for r in results]
     return groups
 
 

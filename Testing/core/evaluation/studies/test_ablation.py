@@ -23,6 +23,9 @@ from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.config import DataSettings, GeneratorRun, default_config, read_config
 from TumorGenCore.training.loop.settings import LoopSettings
 
+#: It trains.
+pytestmark = pytest.mark.slow
+
 PATTERN = r"^(P\d)"
 RUN = GeneratorRun(
     data=DataSettings(patient_pattern=PATTERN, validation_share=0.34, always_train=["P4"]),

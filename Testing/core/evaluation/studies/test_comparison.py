@@ -12,7 +12,7 @@ from hot_finder import hot_finder
 from matplotlib.image import imread
 from small_cases import write_case
 
-from TumorGenCore import TumorGenerator
+from TumorGenCore import TumorGenerator, TumorRequest
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
@@ -48,6 +48,7 @@ def generator(tiny_bundle_folder: Path) -> TumorGenerator:
     return made
 
 
+@pytest.mark.slow
 def test_every_method_is_measured_at_the_same_sites(folder, generator, tmp_path) -> None:
     told: list[str] = []
     compare(generator, folder, tmp_path / "out", hot_finder(2.0, tuple(TRAINING)), seeds=2, on_progress=told.append)
@@ -82,9 +83,9 @@ def test_each_row_is_sampled_as_its_name_says(folder, generator) -> None:
     methods = rivals_of(TumorGenerator(usual, "cpu"), load_cases(folder, TRAINING), ())
     own = {name: method for name, method in methods.items() if name.startswith("TumorGen, ")}
     redrawn = own.pop("TumorGen, Adams-7, poor ones redrawn")
-    assert (redrawn.steps, redrawn.solver, redrawn.least_quality) == (None, None, GOOD_QUALITY)
+    assert redrawn.request == TumorRequest(least_quality=GOOD_QUALITY)
     for name, method in own.items():
-        assert name == f"TumorGen, {method.solver.capitalize()}-{method.steps}"
+        assert name == f"TumorGen, {method.request.solver.capitalize()}-{method.request.steps}"
 
 
 def nothing() -> dict:

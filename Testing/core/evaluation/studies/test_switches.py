@@ -17,6 +17,9 @@ from TumorGenCore.training.data.examples import ExampleMaker
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.generator_stage import GeneratorStage
 
+#: It trains.
+pytestmark = pytest.mark.slow
+
 RUN = GeneratorRun(
     channels=[8, 16],
     attention_levels=[False, True],

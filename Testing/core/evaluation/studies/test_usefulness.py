@@ -19,6 +19,9 @@ from TumorGenCore.training.config import SegmenterRun, default_config, read_conf
 from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
 
+#: It trains.
+pytestmark = pytest.mark.slow
+
 HELD_OUT, TRAINING = ["H0", "H1"], ["T0", "T1", "T2", "W"]
 RUN = UsefulnessRun(
     segmenter=SegmenterRun(
