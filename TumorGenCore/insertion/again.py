@@ -12,13 +12,12 @@ import torch
 
 from TumorGenCore.errors import InvalidBoxError, ProvenanceError
 from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.growth import Growth
 from TumorGenCore.insertion.progress import OnProgress, ShouldCancel
-from TumorGenCore.insertion.provenance import Provenance, hash_volume, make_provenance
+from TumorGenCore.insertion.provenance import Provenance, hash_volume, recorded_box
 from TumorGenCore.insertion.request import TumorRequest
-from TumorGenCore.insertion.tumor import Growth, Tumor
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.insertion.variants import Variant
-from TumorGenCore.method.controls import TumorControls
-from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.volume import PetVolume
 
 __all__ = ["differences", "make_again"]
@@ -63,7 +62,10 @@ def make_again(
         )
     try:
         request = TumorRequest.parse({**record["request"], "least_quality": None})
-        recorded = [(_box(tumor), _growth(tumor)) for tumor in record["tumors"]]
+        # 0.4.1 and before did not keep how a tumor was grown.
+        recorded = [
+            (recorded_box(tumor), Growth.parse(tumor) if "batch" in tumor else None) for tumor in record["tumors"]
+        ]
     except (KeyError, TypeError, ValueError, InvalidBoxError) as error:
         raise ProvenanceError(f"The provenance cannot be used: {error!r}.") from error
     tumors: list[Tumor] = []
@@ -71,7 +73,7 @@ def make_again(
         for box, growth in recorded:
             scan = PetVolume(tumors[-1].image, volume.units) if tumors else volume
             prepared = generator.prepare(scan, box, suv_factor=record.get("suv_factor"))
-            if growth is None:  # 0.4.1 and before
+            if growth is None:
                 seed = int(record["tumors"][len(tumors)]["seed"])
                 made = generator.generate(
                     prepared, request, seed=seed, on_progress=on_progress, should_cancel=should_cancel
@@ -92,7 +94,7 @@ def differences(record: Provenance, made: Variant) -> list[str]:
         record: from ``read_provenance``.
         made: from ``make_again``.
     """
-    now = make_provenance(made.tumors)
+    now = made.provenance
     lines = [
         f"{what[0].upper()}{what[1:]} is {_shown(now[key])} now and was {_shown(record[key])}."
         for key, what in _DECIDES.items()
@@ -104,25 +106,6 @@ def differences(record: Provenance, made: Variant) -> list[str]:
     elif hashes != [tumor.sha256 for tumor in made.tumors]:
         lines.append("The tumor is not the same to the last bit.")
     return lines
-
-
-def _box(record: Mapping[str, Any]) -> Box:
-    rows = tuple(tuple(float(v) for v in record["box_axes"][3 * n : 3 * n + 3]) for n in range(3))
-    center, size = (tuple(float(v) for v in record[key]) for key in ("box_center_lps", "box_size_mm"))
-    return Box(center, size, rows)  # type: ignore[arg-type]
-
-
-def _growth(record: Mapping[str, Any]) -> Growth | None:
-    """None where the record is of a version that did not keep it."""
-    if "batch" not in record:
-        return None
-    told = record["told"]
-    place, size = (int(n) for n in record["batch"])
-    if not 0 <= place < size:
-        raise ValueError(f"batch {record['batch']}")
-    return Growth(
-        int(record["seed"]), TumorControls(told.get("fill"), told.get("p95_suv")), int(record["tries"]), (place, size)
-    )
 
 
 @contextmanager

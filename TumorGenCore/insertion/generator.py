@@ -28,6 +28,7 @@ from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.insertion.box_warnings import box_warnings
 from TumorGenCore.insertion.change import TissueChange, tissue_change
 from TumorGenCore.insertion.engine import Engine, Grown, Sampled, timed
+from TumorGenCore.insertion.growth import Growth, Maker
 from TumorGenCore.insertion.mask_fitting import fitted
 from TumorGenCore.insertion.paste import FitMask, paste
 from TumorGenCore.insertion.prepared import PreparedBox, place_box, tissue_suv
@@ -36,7 +37,7 @@ from TumorGenCore.insertion.provenance import hash_volume
 from TumorGenCore.insertion.redraw import FillRule, FillSearch, SpeckRule
 from TumorGenCore.insertion.request import FILL_TRIES, TumorRequest, check_seeds
 from TumorGenCore.insertion.told import noise_seed, told
-from TumorGenCore.insertion.tumor import Growth, Maker, Tumor
+from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.method.devices import pick_device
 from TumorGenCore.method.schedule import Sampling

@@ -10,7 +10,7 @@ import os
 import platform
 import struct
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from importlib import metadata
 from itertools import product
 from pathlib import Path
@@ -21,12 +21,23 @@ import SimpleITK as sitk
 
 from TumorGenCore.errors import ProvenanceError
 from TumorGenCore.version import software_version
+from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.voxels import read_region, read_slabs
 
 if TYPE_CHECKING:
-    from TumorGenCore.insertion.tumor import Tumor
+    from TumorGenCore.insertion.growth import Maker
+    from TumorGenCore.insertion.prepared import PreparedBox
+    from TumorGenCore.insertion.request import TumorRequest
 
-__all__ = ["STATEMENT", "Provenance", "hash_volume", "make_provenance", "read_provenance"]
+__all__ = [
+    "STATEMENT",
+    "Provenance",
+    "box_record",
+    "hash_volume",
+    "make_provenance",
+    "read_provenance",
+    "recorded_box",
+]
 
 #: JSON-ready; lists of numbers are flat, matrices row by row.
 Provenance = dict[str, Any]
@@ -46,19 +57,25 @@ def hash_volume(image: sitk.Image) -> str:
     return digest.hexdigest()
 
 
-def make_provenance(tumors: Sequence[Tumor]) -> Provenance:
+def make_provenance(
+    prepared: PreparedBox,
+    request: TumorRequest,
+    maker: Maker,
+    created: datetime,
+    tumors: Sequence[dict[str, Any]],
+) -> Provenance:
     """The record that travels with a result: JSON beside files, NRRD keys and node attributes.
 
     Args:
-        tumors: of one image, in the order in which they were inserted; the first saw the input itself.
+        prepared: the first box, in the input itself.
+        request: what was asked for.
+        maker: bundle, device, sampling.
+        created: when the first tumor was made, with its time zone.
+        tumors: each one's part, in the order in which they were inserted.
 
     Returns:
-        Software, bundle, device and input; ``request`` (what was asked for, and how the model was sampled); and for
-        each of ``tumors`` its box (LPS mm), seed, what the model was told, how often it was grown, its place in the
-        batch, the gain of its uptake, and the hash of its voxels.
+        Software, machine, bundle and input; ``request``, which says how the model was sampled, too; and ``tumors``.
     """
-    first = tumors[0]
-    prepared, maker = first.prepared, first.maker
     return {
         "statement": STATEMENT,
         "synthetic": True,
@@ -68,14 +85,34 @@ def make_provenance(tumors: Sequence[Tumor]) -> Provenance:
         "bundle_name": maker.bundle.name,
         "bundle_version": maker.bundle.version,
         "bundle_hash": maker.bundle.bundle_hash,
-        "created_utc": first.created.astimezone(UTC).isoformat(timespec="seconds"),
+        "created_utc": created.astimezone(UTC).isoformat(timespec="seconds"),
         "input_sha256": prepared.input_hash(),
         "input_units": prepared.units.name,
         "suv_factor": float(prepared.units.suv_factor),
         "suv_factor_source": prepared.units.source,
-        "request": {**first.request.as_dict(), **maker.sampling.as_dict()},
-        "tumors": [_record(tumor) for tumor in tumors],
+        "request": {**request.as_dict(), **maker.sampling.as_dict()},
+        "tumors": list(tumors),
     }
+
+
+def box_record(box: Box) -> dict[str, list[float]]:
+    """A box in a record, LPS, mm; the axes row by row."""
+    return {
+        "box_center_lps": list(box.center_lps),
+        "box_size_mm": list(box.size_mm),
+        "box_axes": np.ravel(box.axes).tolist(),
+    }
+
+
+def recorded_box(record: Mapping[str, Any]) -> Box:
+    """The box of a record; the inverse of ``box_record``.
+
+    Raises:
+        KeyError, TypeError, ValueError, InvalidBoxError: it lacks something, or is no box.
+    """
+    rows = tuple(tuple(float(v) for v in record["box_axes"][3 * n : 3 * n + 3]) for n in range(3))
+    center, size = (tuple(float(v) for v in record[key]) for key in ("box_center_lps", "box_size_mm"))
+    return Box(center, size, rows)  # type: ignore[arg-type]
 
 
 def read_provenance(path: str | os.PathLike[str]) -> Provenance:
@@ -126,22 +163,6 @@ def _libraries() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):  # Slicer's own may come without their metadata.
             versions[name] = metadata.version(name)
     return versions
-
-
-def _record(tumor: Tumor) -> dict[str, Any]:
-    box, growth = tumor.prepared.box, tumor.growth
-    told = {"fill": growth.told.fill, "p95_suv": growth.told.suv}
-    return {
-        "seed": int(growth.seed),
-        "box_center_lps": list(box.center_lps),
-        "box_size_mm": list(box.size_mm),
-        "box_axes": np.ravel(box.axes).tolist(),
-        "told": {name: float(value) for name, value in told.items() if value is not None},
-        "tries": growth.tries,
-        "batch": list(growth.batch),
-        "uptake_gain": float(tumor.pasted.gain),
-        "sha256": tumor.sha256,
-    }
 
 
 def _of_today(record: Mapping[str, Any]) -> Provenance:

@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
+from TumorGenCore.insertion.growth import Growth, Maker
 from TumorGenCore.insertion.paste import Pasted, on_whole_grid, with_region
 from TumorGenCore.insertion.prepared import PreparedBox
-from TumorGenCore.insertion.provenance import Provenance, make_provenance
+from TumorGenCore.insertion.provenance import Provenance, box_record, make_provenance
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.targets import misses
 from TumorGenCore.lesions.quality import Expected, QualityScore, score_region
-from TumorGenCore.method.controls import TumorControls
-from TumorGenCore.method.schedule import Sampling
 
-if TYPE_CHECKING:
-    import torch
-
-    from TumorGenCore.bundle.model_bundle import ModelBundle
-
-__all__ = ["Growth", "Maker", "Tumor"]
-
-
-@dataclass(frozen=True)
-class Maker:
-    """Who made a tumor: the bundle, on a device, and how it was sampled."""
-
-    bundle: ModelBundle
-    device: torch.device
-    sampling: Sampling
-
-
-@dataclass(frozen=True)
-class Growth:
-    """How a tumor was grown: with this, and the request, it can be grown again.
-
-    Args:
-        seed: the user's.
-        told: what the model was told of it in the end.
-        tries: how many times it was grown until it would do.
-        batch: see ``engine.Sampled``.
-    """
-
-    seed: int
-    told: TumorControls
-    tries: int
-    batch: tuple[int, int]
+__all__ = ["Tumor", "provenance_of"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +73,18 @@ class Tumor:
     @cached_property
     def provenance(self) -> Provenance:
         """How it was made; says that it is synthetic."""
-        return make_provenance([self])
+        return provenance_of([self])
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Its part of a provenance: box (LPS mm), how it was grown, the gain of its uptake, the hash of its voxels."""
+        return {
+            "seed": int(self.seed),
+            **box_record(self.prepared.box),
+            **self.growth.as_dict(),
+            "uptake_gain": float(self.pasted.gain),
+            "sha256": self.sha256,
+        }
 
     @cached_property
     def quality(self) -> QualityScore:
@@ -150,3 +130,14 @@ class Tumor:
                 "asked for; try another seed, or a box in other tissue."
             )
         return found
+
+
+def provenance_of(tumors: Sequence[Tumor]) -> Provenance:
+    """The record of an image with these tumors.
+
+    Args:
+        tumors: in the order in which they were inserted; the first saw the input itself.
+    """
+    first = tumors[0]
+    records = [tumor.record for tumor in tumors]
+    return make_provenance(first.prepared, first.request, first.maker, first.created, records)

@@ -25,13 +25,13 @@ from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.paste import BoxRegion
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
-from TumorGenCore.insertion.provenance import Provenance, make_provenance
+from TumorGenCore.insertion.provenance import Provenance
 from TumorGenCore.insertion.redraw import QualityRule, other_seeds
 from TumorGenCore.insertion.request import FILL_TRIES, TumorRequest
 from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.insertion.told import box_seed
-from TumorGenCore.insertion.tumor import Tumor
+from TumorGenCore.insertion.tumor import Tumor, provenance_of
 from TumorGenCore.lesions.measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
 from TumorGenCore.lesions.quality import QualityScore, worst
 from TumorGenCore.volumes.geometry import Box
@@ -127,7 +127,7 @@ class Variant:
     @cached_property
     def provenance(self) -> Provenance:
         """How it was made; says that it is synthetic."""
-        return make_provenance(self.tumors)
+        return provenance_of(self.tumors)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
