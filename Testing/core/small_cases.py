@@ -29,3 +29,11 @@ def write_case(folder: Path, name: str, center_mm: tuple[float, float, float] | 
         image.SetSpacing([SPACING_MM] * 3)
         image.SetOrigin([along[0]] * 3)
         sitk.WriteImage(image, str(folder / f"{name}_{kind}.nii.gz"))
+
+
+def write_three_cases(folder: Path) -> Path:
+    """Cases A, B and T, whose balls lie far from one another; returns ``folder``."""
+    write_case(folder, "A", (-30.0, 10.0, 40.0), 1)
+    write_case(folder, "B", (25.0, -20.0, -40.0), 2)
+    write_case(folder, "T", (0.0, 0.0, 70.0), 3)
+    return folder

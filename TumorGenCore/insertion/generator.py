@@ -35,7 +35,7 @@ from TumorGenCore.insertion.prepared import PreparedBox, place_box, tissue_suv
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import hash_volume
 from TumorGenCore.insertion.redraw import FillRule, FillSearch, SpeckRule
-from TumorGenCore.insertion.request import FILL_TRIES, TumorRequest, check_seeds
+from TumorGenCore.insertion.request import TumorRequest, check_seeds
 from TumorGenCore.insertion.told import noise_seed, told
 from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.method.controls import TumorControls
@@ -189,8 +189,7 @@ class TumorGenerator:
         any work.
         """
         sampling = self.check(request, seeds)
-        planned = sampling.steps * (1 if request.fill is None else FILL_TRIES)
-        progress = Progress(planned * len(seeds), on_progress, should_cancel)
+        progress = Progress(sampling.steps * request.most_tries * len(seeds), on_progress, should_cancel)
         return self._each(prepared, request, seeds, sampling, progress)
 
     def grow_again(

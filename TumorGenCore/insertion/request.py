@@ -90,6 +90,11 @@ class TumorRequest:
         return None if self.suv_mean is None else UptakeTarget("mean", float(self.suv_mean))
 
     @property
+    def most_tries(self) -> int:
+        """Tumors grown at most for one variant: for a fill several are tried (``redraw.FillSearch``)."""
+        return 1 if self.fill is None else FILL_TRIES
+
+    @property
     def asked(self) -> frozenset[str]:
         """Measures of a lesion (``lesions.quality``) that the user asked for, which are not judged."""
         asked = {"volume_ml": self.fill, "suv_max": self.target}

@@ -27,7 +27,7 @@ from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import Provenance
 from TumorGenCore.insertion.redraw import QualityRule, other_seeds
-from TumorGenCore.insertion.request import FILL_TRIES, TumorRequest
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.insertion.told import box_seed
@@ -189,7 +189,7 @@ class VariantRun:
         #: seed and quality of those that were dropped; for each another one was drawn
         self.redrawn: list[tuple[int, QualityScore]] = []
         self._rule = QualityRule(self.seeds, request.least_quality, redraw_seeds)
-        self._each = sampling.steps * (1 if request.fill is None else FILL_TRIES)
+        self._each = sampling.steps * request.most_tries
         in_all = self._each * len(self.seeds) * (1 + len(self.more_boxes))
         self._progress = Progress(in_all, on_progress, should_cancel)
 

@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from TumorGenCore.bundle.folders import bundle_sampling
 from TumorGenCore.errors import CancelledError
-from TumorGenCore.insertion.request import FILL_TRIES, TumorRequest
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.suv import PetUnits
 from TumorGenSlicerLib.run.worker import Job
@@ -56,8 +56,7 @@ class RunInput:
         """
         request = self.request
         each = bundle_sampling(self.model).asked(request.steps, request.solver).steps
-        tries = 1 if request.fill is None else FILL_TRIES
-        return each * tries * len(self.boxes) * len(self.seeds)
+        return each * request.most_tries * len(self.boxes) * len(self.seeds)
 
 
 def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from small_cases import write_case
+from small_cases import write_three_cases
 
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.studies.synthetic_scans import CLEAR_MM, healthy_sites, with_tumors
@@ -17,11 +17,7 @@ from TumorGenCore.training.data.labeled_scans import PatchPicker, labeled, tissu
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scans")
-    write_case(folder, "A", (-30.0, 10.0, 40.0), 1)
-    write_case(folder, "B", (25.0, -20.0, -40.0), 2)
-    write_case(folder, "T", (0.0, 0.0, 70.0), 3)
-    return load_cases(folder)
+    return load_cases(write_three_cases(tmp_path_factory.mktemp("scans")))
 
 
 def test_tissue_is_the_same_with_and_without_synthetic_tumors_and_what_is_avoided_is_never_shown(cases) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_cases import write_case
+from small_cases import write_three_cases
 
 from TumorGenCore.evaluation.themes.detection import SearchedScan, detection_figures, find_tumors, made_small, own_size
 from TumorGenCore.method.pseudo_mask import BoxOffsets
@@ -59,11 +59,7 @@ def test_a_whole_scan_is_searched_in_windows() -> None:
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scans")
-    write_case(folder, "A", (-30.0, 10.0, 40.0), 1)
-    write_case(folder, "B", (25.0, -20.0, -40.0), 2)
-    write_case(folder, "T", (0.0, 0.0, 70.0), 3)
-    return load_cases(folder)
+    return load_cases(write_three_cases(tmp_path_factory.mktemp("scans")))
 
 
 def test_a_scan_of_its_own_size_keeps_its_tumor_s_volume(cases) -> None:
