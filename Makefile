@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OUT ?= demo-output
 SEED ?= 1
 
-.PHONY: demo test test-quick lint bench same-bits clean
+.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits release clean
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -17,7 +17,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 # Slicer's libraries and Qt are large, and only the tests need them.
 $(VENV)/.ready-test: $(VENV)/.ready
-	$(INSTALL) -e '.[train,test,evaluate]'
+	$(INSTALL) -e '.[train,test,evaluate,docs]'
 	touch $@
 
 ifdef PET
@@ -37,7 +37,7 @@ demo: $(VENV)/.ready
 
 # The panel's tests put stand-ins of Qt's and Slicer's widgets into their process: each group has a process of its own.
 # At the end stands what share of the product's lines they ran.
-GROUPS := "Testing/core Testing/extension Testing/benchmarks" Testing/slicer Testing/panel
+GROUPS := "Testing/core Testing/docs Testing/install Testing/extension Testing/benchmarks" Testing/slicer Testing/panel
 
 test: $(VENV)/.ready-test lint
 	$(BIN)/coverage erase
@@ -48,8 +48,27 @@ test: $(VENV)/.ready-test lint
 test-quick: $(VENV)/.ready-test lint
 	@for group in $(GROUPS); do $(BIN)/python -m pytest $$group -m "not slow" || exit 1; done
 
+# The guides and a few more tests, with the oldest packages that pyproject.toml allows. Python 3.11; PyTorch of that age
+# brings CUDA: 5 GB.
+OLDEST := build/oldest
+test-oldest:
+	rm -rf $(OLDEST) && $(PYTHON) -m venv $(OLDEST)
+	$(PYTHON) Testing/install/oldest_versions.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt '.[train,dicom,evaluate]' pytest pynrrd slicer-core
+	$(OLDEST)/bin/python -m pip list
+	$(OLDEST)/bin/python -m pytest Testing/docs/test_guides.py Testing/core/insertion Testing/core/volumes/test_dicom_seg.py \
+	  Testing/core/evaluation/features Testing/slicer/run/test_headless.py
+
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+# The API reference, from the docstrings: open build/api/index.html.
+api: $(VENV)/.ready-test
+	$(BIN)/python -m pdoc --docformat google --output-directory build/api TumorGenCore
+
+# The package with the trained models, for pip install: dist/tumorgen-*.whl.
+wheel: $(VENV)/.ready
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 bench: $(VENV)/.ready
 	$(BIN)/python Testing/benchmarks/bench_insertion.py --output bench-output
@@ -57,6 +76,11 @@ bench: $(VENV)/.ready
 # Do tumors keep their bits? make same-bits OUTPUT=before.json; after the change: make same-bits OUTPUT=after.json BEFORE=before.json
 same-bits: $(VENV)/.ready
 	$(BIN)/python Testing/benchmarks/same_bits.py --output $(OUTPUT) $(if $(BEFORE),--before $(BEFORE))
+
+# The files of HEAD as a repository without history, held against the rules of Slicer's Extensions Index: docs/release.md.
+release: $(VENV)/.ready-test
+	@PYTHONPATH=Testing/extension $(BIN)/python -m release.make_release $(if $(OUTPUT),--output $(OUTPUT)) \
+	  $(if $(filter 1,$(ALLOW_DIRTY)),--allow-dirty)
 
 clean:
 	rm -rf $(VENV) $(OUT)

@@ -1,6 +1,6 @@
-"""TumorGen: synthetic PET tumors with their masks, from a rough box.
+"""TumorGen: makes synthetic PET tumors and their masks from a rough box.
 
-Names are imported on first use, so that ``import TumorGenCore`` costs nothing where torch is not wanted yet.
+A name is imported when it is first used, so ``import TumorGenCore`` is quick and does not load torch.
 """
 
 from importlib import import_module
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from TumorGenCore.insertion.request import TumorRequest
     from TumorGenCore.insertion.tumor import Tumor
     from TumorGenCore.insertion.variants import Variant, VariantRun, best_first
+    from TumorGenCore.phantom.phantom import make_phantom
     from TumorGenCore.volumes.geometry import Box
+    from TumorGenCore.volumes.markups import read_box
     from TumorGenCore.volumes.read import read_volume
     from TumorGenCore.volumes.write import write_segmentation, write_volume
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
-#: The module of each name below.
+#: Module that defines each public name.
 HOMES = {
     "Box": "volumes.geometry",
     "CancelledError": "errors",
@@ -40,6 +42,8 @@ HOMES = {
     "Variant": "insertion.variants",
     "VariantRun": "insertion.variants",
     "best_first": "insertion.variants",
+    "make_phantom": "phantom.phantom",
+    "read_box": "volumes.markups",
     "read_volume": "volumes.read",
     "write_segmentation": "volumes.write",
     "write_volume": "volumes.write",
@@ -59,6 +63,8 @@ __all__ = [
     "Variant",
     "VariantRun",
     "best_first",
+    "make_phantom",
+    "read_box",
     "read_volume",
     "write_segmentation",
     "write_volume",

@@ -1,4 +1,4 @@
-"""Configure and install a Slicer extension by CMake, with a stand-in for Slicer and no compiler."""
+"""Configures and installs a Slicer extension with CMake, a stand-in for Slicer and no compiler."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Extension:
 
 
 def configure(source: Path, build: Path) -> subprocess.CompletedProcess[str]:
-    """Run CMake on a project."""
+    """Runs CMake on a project."""
     where = [f"-DSlicer_DIR={STUB}", f"-DCMAKE_TOOLCHAIN_FILE={STUB / 'no_compiler.cmake'}"]
     return subprocess.run([CMAKE, "-S", source, "-B", build, *where], capture_output=True, text=True)
 
 
 def install(source: Path, build: Path, package: Path) -> Extension:
-    """Configure an extension in ``build`` and install it into ``package``."""
+    """Configures an extension in ``build`` and installs it into ``package``."""
     done = configure(source, build)
     assert done.returncode == 0, done.stderr
     subprocess.run([CMAKE, "--install", build, "--prefix", package], capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""Slicer loads the module before its dependencies are installed: nothing heavy may be imported at file scope."""
+"""Slicer loads the module before it installs the dependencies, so no file may import them at file scope."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALLOWED = SLICERS_OWN | set(sys.stdlib_module_names) | {"TumorGenCore", "TumorGe
 
 
 def imported_on_load(source: str) -> Iterator[str]:
-    """Full names of what a source imports when it is loaded: not inside functions, nor for type checkers only."""
+    """Full names that a source imports when it loads: not those in functions or for type checkers only."""
     waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
         node = waiting.pop()
@@ -36,7 +36,7 @@ def imported_on_load(source: str) -> Iterator[str]:
 
 
 def core_file(name: str) -> Path:
-    """The file that an import of a full name from the core loads; names of the package itself are looked up lazily."""
+    """File that an import of a full name from the core loads. The package looks up its own names lazily."""
     parts = name.split(".")[1:]
     if parts and parts[0] in TumorGenCore.HOMES:
         parts = TumorGenCore.HOMES[parts[0]].split(".")
@@ -48,7 +48,7 @@ def core_file(name: str) -> Path:
 
 
 def heavy(file: Path, seen: set[Path] | None = None) -> list[str]:
-    """Imports of a file, and of the core's files it loads, that Slicer does not have by itself."""
+    """Imports of a file, and of the core's files that it loads, that Slicer does not include."""
     seen = set() if seen is None else seen
     found = []
     for name in imported_on_load(file.read_text()):

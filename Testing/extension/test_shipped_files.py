@@ -1,4 +1,4 @@
-"""What Slicer ships is what the repository holds: CMake's lists miss nothing and name nothing that is not there."""
+"""Slicer ships what the repository contains: the lists for CMake name all files, and no file that does not exist."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from stub_build import REPOSITORY, Extension, configure
 SHIPPED = {"TumorGenCore": "TumorGenCore", "TumorGenSlicer": ".", "Resources/Models": "TumorGenCore/Resources/Models"}
 
 
-#: Of the core, what the extension goes without: the laboratory, the command line and its work.
+#: Packages of the core that the extension does not ship: training, evaluation and the command line.
 NOT_SHIPPED = {"training", "evaluation", "cohort", "cli"}
 
 
 def files(folder: Path) -> set[Path]:
-    """Files below a folder, relative to it, without what Python, CMake and the desktop leave or need there."""
+    """Files below a folder, relative to it, without files of Python, CMake and the desktop."""
     found = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
     return {
         p for p in found if p.name != "CMakeLists.txt" and not any(q[0] == "." or q == "__pycache__" for q in p.parts)
@@ -73,7 +73,7 @@ print(TumorGenCore.__file__); print(bundle_folder(DEFAULT_BUNDLE))"""
     ],
 )
 def test_the_stub_refuses_wrong_lists(tmp_path: Path, arguments: str, complaint: str) -> None:
-    """Else the tests above would pass on lists that Slicer's own macro refuses."""
+    """Without this, the tests above would pass on lists that Slicer's own macro refuses."""
     (tmp_path / "here.py").touch()
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.16.3...3.28)\nproject(Wrong)\nfind_package(Slicer REQUIRED)\n"

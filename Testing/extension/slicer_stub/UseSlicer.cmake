@@ -1,4 +1,4 @@
-# Slicer copies scripts when it builds; this copies them when it configures. Where they land is the same.
+# Slicer copies scripts during the build, this stand-in during the configuration. The destination is the same.
 function(slicerMacroBuildScriptedModule)
   cmake_parse_arguments(PARSE_ARGV 0 MODULE "WITH_GENERIC_TESTS;WITH_SUBDIR;VERBOSE" "NAME" "SCRIPTS;RESOURCES")
   if(MODULE_UNPARSED_ARGUMENTS OR NOT MODULE_NAME)

@@ -1,4 +1,4 @@
-# A toolchain for the tests: project() asks for C and C++ for Slicer's sake, but this extension compiles nothing.
+# A toolchain for the tests: project() needs C and C++ because of Slicer, but this extension compiles nothing.
 foreach(language C CXX)
   set(CMAKE_${language}_COMPILER "${CMAKE_COMMAND}")
   set(CMAKE_${language}_COMPILER_FORCED TRUE)
