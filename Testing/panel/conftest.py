@@ -29,7 +29,7 @@ def app() -> Any:
 
 @pytest.fixture(autouse=True)
 def slot_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
-    """What slots and observers raise, which Qt and VTK only print; a test that expects some takes them out."""
+    """Errors of slots and observers, which Qt and VTK only print. A test that expects errors removes them."""
     errors: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda _kind, error, _trace: errors.append(error))
     yield errors

@@ -1,7 +1,7 @@
 """Pictures of panel and views for the README: ``python Testing/panel/make_screenshots.py [FOLDER]``.
 
-The panel runs on the stand-in of Qt's and Slicer's widgets, so in the application it looks a little different; image,
-box and mask are drawn by Slicer's own code.
+The panel runs on the stand-in of Qt's and Slicer's widgets, so it looks a little different in the application. Slicer's
+own code draws image, box and mask.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ sys.path[:0] = [str(_ROOT / part) for part in ("", "TumorGenSlicer", "Testing/sl
 #: In the right lung of the phantom, RAS.
 CENTER = (78.0, -20.0, 465.0)
 VIEWS = (("Axial", "Red"), ("Coronal", "Green"), ("Sagittal", "Yellow"))
-#: Of the panel: that of Slicer's module panel as it opens, and a screen's.
+#: Width of Slicer's module panel when it opens, and height of the panel that fits on a screen; pixels.
 PANEL_SIZE = (420, 620)
 VIEW_SIZE = (340, 340)
-#: Across a slice view, mm.
+#: Width of a slice view, mm.
 FIELD_MM = 260.0
 
 
 def main(folder: Path) -> None:
-    """Make ``panel.png`` (ready, running, with results) and ``slice_views.png``."""
+    """Makes ``panel.png`` (ready, running, with results) and ``slice_views.png``."""
     import slicer_stand_in
     from slicer_boot import boot
 

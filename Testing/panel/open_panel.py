@@ -1,4 +1,4 @@
-"""The panel as Slicer opens it, on the stand-ins, and the slice views that it shows its results in."""
+"""Opens the panel as Slicer does, on the stand-ins, and adds the slice views."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["add_slice_views", "open_panel"]
 
 
 def add_slice_views() -> None:
-    """The nodes of the red, green and yellow slice view."""
+    """Adds the nodes of the red, green and yellow slice view."""
     for name in ("Red", "Green", "Yellow"):
         for kind in ("vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode"):
             node = slicer.mrmlScene.CreateNodeByClass(kind)
@@ -23,7 +23,7 @@ def add_slice_views() -> None:
 
 
 def open_panel() -> Any:
-    """A new panel in a window of its own, set up and entered."""
+    """Returns a new panel in its own window, set up and entered."""
     import TumorGenSlicer
 
     window = qt.QWidget()
@@ -36,7 +36,7 @@ def open_panel() -> Any:
 
 
 class _Parent:
-    """What Slicer hands to a module's widget: the page it lives on."""
+    """The parent that Slicer passes to a module's widget."""
 
     def __init__(self, window: Any) -> None:
         self.window, self.isEntered = window, True

@@ -1,8 +1,8 @@
-"""``qt``, ``ctk`` and Slicer's widgets on PySide6, with the manners of PythonQt, for tests without the application.
+"""``qt``, ``ctk`` and Slicer's widgets on PySide6, with the interface of PythonQt, for tests without the application.
 
-Strict where PythonQt is strict, and more: properties are attributes and take values of their own type only; an
-attribute, property, signal or widget class that does not exist raises. The ``.ui`` file is loaded by the widget
-classes below, so it may use these only.
+It is stricter than PythonQt: properties are attributes and take values of their own type only; an attribute, property,
+signal or widget class that does not exist raises. The widget classes below load the ``.ui`` file, so it may use no
+others.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _VIRTUAL = {"sizeHint", "minimumSizeHint"}
 
 
 class PythonQtManners:
-    """Mixed in before a PySide6 class: properties as attributes, ``connect("signal()", f)``, nothing unknown."""
+    """Mixin before a PySide6 class: properties as attributes, ``connect("signal()", f)``, errors for unknown names."""
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("_") or name in _VIRTUAL:
             return super().__getattribute__(name)
-        if name in ("connect", "disconnect"):  # PySide6 finds its own before a mixin's.
+        if name in ("connect", "disconnect"):  # Else PySide6 would find its own first.
             return super().__getattribute__(f"_{name}")
         if name == "name":
             return self.objectName
@@ -52,7 +52,7 @@ class PythonQtManners:
         name = "objectName" if name == "name" else name
         kind = _properties(type(self), self.metaObject).get(name)
         if kind is None and isinstance(value, QtCore.QObject) and value.objectName == name:
-            return None  # PySide6's loader hangs named children on their window; PythonQt's does not.
+            return None  # PySide6's loader sets named children as attributes of their window; PythonQt's does not.
         if kind is None:
             raise AttributeError(f"{type(self).__name__} has no property {name!r}")
         if not isinstance(value, _ACCEPTS.get(kind, (object,))) or not self.setProperty(name, value):
@@ -85,7 +85,7 @@ _wrapped: dict[Any, Callable] = {}
 
 
 def _without_arguments(receiver: Callable) -> Callable:
-    """The receiver of a signal such as ``clicked()``, which Qt sends as ``clicked(bool)``."""
+    """Wraps the receiver of a signal such as ``clicked()``, which Qt sends as ``clicked(bool)``."""
     return _wrapped.setdefault(receiver, lambda *_: receiver())
 
 
@@ -157,7 +157,7 @@ class CollapsibleButton(PythonQtManners, QtWidgets.QAbstractButton):
 
 
 class MRMLWidget(PythonQtManners, QtWidgets.QWidget):
-    """qMRMLWidget: hands its scene on."""
+    """qMRMLWidget: passes its scene on."""
 
     mrmlSceneChanged = QtCore.Signal(object)
 
@@ -170,7 +170,7 @@ class MRMLWidget(PythonQtManners, QtWidgets.QWidget):
 
 
 class NodeComboBox(PythonQtManners, QtWidgets.QWidget):
-    """qMRMLNodeComboBox: the scene's nodes of some types; follows nodes that come, go and change their name."""
+    """qMRMLNodeComboBox: lists the scene's nodes of some types, also after nodes are added, removed or renamed."""
 
     currentNodeChanged = QtCore.Signal(object)
     nodeTypes = _stored("QStringList", [])
@@ -266,7 +266,7 @@ WIDGETS: dict[str, type] = {name: _mannered(name) for name in _QT_WIDGETS} | {
 
 
 class UiLoader(QtUiTools.QUiLoader):
-    """Loads a .ui file strictly: only the classes above, only properties they have, signals and slots that exist."""
+    """Loads a .ui file strictly: only the classes above, and only properties, signals and slots that exist."""
 
     def load(self, file: QtCore.QFile) -> QtWidgets.QWidget:
         path = Path(file.fileName())
@@ -312,6 +312,14 @@ class Timer(PythonQtManners, QtCore.QTimer):
     """qt.QTimer, whose ``singleShot`` is the static call on the class and the property on an instance."""
 
 
+class FileDialog(QtWidgets.QFileDialog):
+    """qt.QFileDialog, whose static calls return the path alone; PySide6 adds the filter."""
+
+    @staticmethod
+    def getSaveFileName(parent: Any = None, caption: str = "", directory: str = "", filter: str = "") -> str:
+        return QtWidgets.QFileDialog.getSaveFileName(parent, caption, directory, filter)[0]
+
+
 def _qt_module() -> types.ModuleType:
     module = types.ModuleType("qt")
     for library in (QtCore, QtGui, QtWidgets):
@@ -321,13 +329,13 @@ def _qt_module() -> types.ModuleType:
     for name, widget in WIDGETS.items():
         if name.startswith("Q"):
             setattr(module, name, widget)
-    module.QUiLoader, module.QTimer = UiLoader, Timer
+    module.QUiLoader, module.QTimer, module.QFileDialog = UiLoader, Timer, FileDialog
     module.QSettings = _Settings
     return module
 
 
 class _Settings:
-    """qt.QSettings that forgets: a test must not see what another left."""
+    """qt.QSettings that stores nothing, so that tests do not see settings of other tests."""
 
     def value(self, _key: str, default: Any = None) -> Any:
         return default
@@ -337,12 +345,12 @@ class _Settings:
 
 
 def install() -> QtWidgets.QApplication:
-    """Make ``import qt``, ``import ctk`` and ``slicer.qMRML...`` work; starts the Qt application once."""
+    """Makes ``import qt``, ``import ctk`` and ``slicer.qMRML...`` work; starts the Qt application once."""
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
     application.setStyle("fusion")
     if sys.version_info < (3, 12):
-        # PySide6 gives back references to None that it was not given, a thousand in a test: Python would stop at its
-        # end, when none are left. From 3.12 on None lives forever by itself.
+        # PySide6 releases references to None that it does not hold, a thousand in a test. Python would stop at its end
+        # if none are left. From Python 3.12 on, None is immortal.
         ctypes.c_ssize_t.from_address(id(None)).value += 1 << 32
     sys.modules["qt"] = _qt_module()
     sys.modules["ctk"] = types.ModuleType("ctk")

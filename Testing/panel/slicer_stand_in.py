@@ -1,8 +1,8 @@
-"""The Python pieces of the application that a scripted module stands on, for tests without it.
+"""The Python parts of the application that a scripted module needs, for tests without the application.
 
 ``slicer.ScriptedLoadableModule``, ``slicer.parameterNodeWrapper``, ``slicer.i18n``, ``SampleData`` and the GUI half of
-``slicer.app``. They keep the rules of the real ones: a parameter of the wrong type or outside its range raises, a
-parameter bound to a widget of the wrong class raises, a sample with fields of unequal number raises.
+``slicer.app``. They raise as the real ones do: for a parameter of the wrong type or outside its range, for a parameter
+bound to a widget of the wrong class, and for a sample with fields of unequal number.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class WithinRange:
 
 
 class _Parameter:
-    """One typed value, kept as text or as a node reference in the parameter node."""
+    """One typed value, stored as text or as a node reference in the parameter node."""
 
     def __init__(self, name: str, hint: Any, default: Any) -> None:
         self.name = name
@@ -114,7 +114,7 @@ class _Binding:
 
 
 class _Wrapper:
-    """What ``parameterNodeWrapper`` adds to a class of annotations."""
+    """Methods that ``parameterNodeWrapper`` adds to a class of annotations."""
 
     allParameters: typing.ClassVar[dict[str, _Parameter]] = {}
 
@@ -267,7 +267,7 @@ class _Emitter(QtCore.QObject):
 
 
 class Application:
-    """The GUI half of ``slicer.app``; the other half, the scene's logics, is kept from the boot."""
+    """The GUI half of ``slicer.app``; the other half, the scene's logics, comes from the boot."""
 
     applicationName = "Slicer"
 
@@ -315,7 +315,7 @@ def _module(name: str, **names: Any) -> None:
 
 
 def install(applicationLogic: Any) -> Application:
-    """Install Qt's and Slicer's stand-ins; needs a booted scene. Returns ``slicer.app``."""
+    """Installs Qt's and Slicer's stand-ins; needs a booted scene. Returns ``slicer.app``."""
     slicer.app = Application(qt_stand_in.install(), applicationLogic)
     _module("slicer.parameterNodeWrapper", parameterNodeWrapper=parameterNodeWrapper, WithinRange=WithinRange)
     _module(

@@ -16,7 +16,7 @@ pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
 
 @pytest.fixture(autouse=True)
 def limits(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The machine that tests run on may be busy: what counts as quick is set here, and nothing is made in a drag."""
+    """Sets the limits, because the test machine may be busy: all previews are quick, none appear during a drag."""
     from TumorGenSlicerLib.run import live_preview
 
     def set_limits(limit: float = 1e6, drag: float = 0.0) -> None:
@@ -48,13 +48,13 @@ def live(app: Any, scene: Any, ready: Any) -> Any:
 
 
 def idle(app: Any, seconds: float = 0.3) -> None:
-    """Let Qt handle events for longer than a box has to rest."""
+    """Lets Qt handle events for longer than a box has to rest."""
     end = time.monotonic() + seconds
     wait_until(app, lambda: time.monotonic() > end)
 
 
 def move(app: Any, ready: Any, center: tuple[float, float, float]) -> None:
-    """Move the box, and wait for its preview."""
+    """Moves the box and waits for its preview."""
     before = ready.panel.livePreview.shown
     ready.parameters.box.SetCenterWorld(*center)
     wait_until(app, lambda: ready.panel.livePreview.shown not in (before, None))
@@ -287,7 +287,7 @@ def test_a_target_reaches_the_engine_and_a_missed_one_is_said_under_the_table(ap
     ready.ui.uptakeComboBox.currentIndex = list(Uptake).index(Uptake.MEAN)
     ready.ui.uptakeSuvSpinBox.value = 0.1
     run(app, ready)
-    assert "0.1 asked for" in ready.ui.resultWarningsLabel.text
+    assert "requested 0.1" in ready.ui.resultWarningsLabel.text
     ready.ui.variantsTable.selectRow(0)
     assert ready.ui.resultWarningsLabel.text == ""
 

@@ -1,4 +1,4 @@
-"""The module opens where neither torch nor MONAI is installed; what is missing is said when the user runs."""
+"""The module opens without torch and MONAI; it names the missing packages when the user starts a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: A Slicer without them: the panel is opened, a box placed, Apply pressed.
+#: A Slicer without them: opens the panel, places a box, presses Apply.
 _SESSION = """
 import importlib.abc, importlib.util, sys
 

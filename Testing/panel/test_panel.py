@@ -1,4 +1,4 @@
-"""The panel, pressed as a user presses it: real scene, real engine, widgets of the stand-in."""
+"""The panel, used as a user does: real scene, real engine, widgets of the stand-in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
 
 
 def wait_until(app: Any, condition: Any, seconds: float = 60.0) -> None:
-    """Let Qt handle events until something is so."""
+    """Lets Qt handle events until the condition is true."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -22,7 +22,7 @@ def wait_until(app: Any, condition: Any, seconds: float = 60.0) -> None:
 
 
 def run(app: Any, ready: Any) -> None:
-    """Press Apply and wait for the end."""
+    """Presses Apply and waits for the end of the run."""
     ready.ui.applyButton.click()
     assert ready.panel.runMonitor.isActive
     wait_until(app, lambda: not ready.panel.runMonitor.isActive)
@@ -109,7 +109,7 @@ def test_the_slice_views_go_to_a_placed_box(scene: Any, ready: Any) -> None:
 
 
 def test_the_panel_fits_beside_the_views(ready: Any) -> None:
-    """Also with everything unfolded: no wider than 400, no higher than 800 pixels."""
+    """With all sections open it is at most 400 pixels wide and 800 high."""
     ready.panel.ui.advancedCollapsibleButton.collapsed = False
     window = ready.panel.parent.window
     window.show()
@@ -246,7 +246,7 @@ def test_cancel_leaves_the_scene_as_it_was(app: Any, scene: Any, ready: Any) -> 
     assert not ready.ui.applyButton.enabled
     wait_until(app, lambda: not ready.panel.runMonitor.isActive)
     assert node_ids(scene) == before
-    assert "Cancelled" in ready.ui.statusLabel.text
+    assert "Canceled" in ready.ui.statusLabel.text
     assert ready.ui.applyButton.enabled
 
 
@@ -326,7 +326,7 @@ def test_the_best_tumor_is_on_top_and_its_quality_explains_itself(app: Any, thre
     assert shown == sorted(shown, reverse=True)
     best = max(three.logic.results, key=lambda variant: variant.quality.total)
     tip = three.ui.variantsTable.item(0, 1).toolTip()
-    assert "mask on its uptake: " in tip
+    assert "mask matches the uptake: " in tip
     for reason in best.quality.reasons or ("Nothing is poor.",):
         assert reason in tip
 
@@ -340,7 +340,7 @@ def test_several_variants_are_drawn_until_good_and_a_single_one_is_not(app: Any,
     ready.parameters.variants = 2
     run(app, ready)
     assert len(ready.logic.results) == 3
-    assert "4 poorer tumors were dropped and others drawn" in ready.ui.resultWarningsLabel.text
+    assert "4 poor tumors were replaced by new ones" in ready.ui.resultWarningsLabel.text
 
 
 def test_keep_removes_the_other_variants_of_the_run(app: Any, three: Any) -> None:
@@ -451,4 +451,4 @@ def test_the_modules_own_test_passes(app: Any, scene: Any) -> None:
 
     test = TumorGenSlicer.TumorGenSlicerTest()
     test.setUp()
-    test.test_insertTumorInPhantom()
+    test.test_selfTest()

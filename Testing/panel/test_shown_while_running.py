@@ -1,4 +1,4 @@
-"""Variants that the panel shows while their run goes on, as a user sees them come, stay or go."""
+"""Variants that the panel shows during their run: when they appear, stay and disappear."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest.importorskip("PySide6", reason="needs PySide6-Essentials")
 
 @pytest.fixture
 def let(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let the worker hand over so many more variants."""
+    """Lets the worker hand over a number of further variants."""
     from TumorGenSlicerLib.run.worker import Job
 
     permits, hand_over = threading.Semaphore(0), Job.handOver
@@ -41,7 +41,7 @@ def running(app: Any, ready: Any, let: Any) -> Any:
 
 
 def end(app: Any, let: Any, ready: Any) -> None:
-    """Let the run end."""
+    """Lets the run end."""
     let(3)
     wait_until(app, lambda: not ready.panel.runMonitor.isActive)
     app.processEvents()
@@ -157,8 +157,8 @@ def test_a_run_of_which_the_user_removes_everything_ends_well(app: Any, scene: A
 
 @pytest.fixture
 def shown_before(app: Any, scene: Any, ready: Any, let: Any) -> Any:
-    """Two results, the poorer of them selected and in two views, another volume in the third; then a run of three more
-    of which the first is shown."""
+    """Two results: the poorer one is selected and in two views, another volume is in the third view. Then a run of
+    three more variants, which shows its first."""
     import slicer
 
     ready.parameters.leastQuality = 0
@@ -182,7 +182,7 @@ def shown_before(app: Any, scene: Any, ready: Any, let: Any) -> Any:
 def test_cancel_brings_back_what_was_shown(app: Any, scene: Any, shown_before: Any, let: Any) -> None:
     shown_before.ui.applyButton.click()
     end(app, let, shown_before)
-    assert "Cancelled" in shown_before.ui.statusLabel.text
+    assert "Canceled" in shown_before.ui.statusLabel.text
     assert display(scene) == shown_before.before
     assert selected_seed(shown_before) == shown_before.selected
 
@@ -237,7 +237,7 @@ def test_closing_the_scene_leaves_nothing_behind(app: Any, scene: Any, running: 
 
 
 def test_progress_goes_on_to_the_end_it_had_from_the_beginning(app: Any, ready: Any) -> None:
-    """The untrained networks reach no quality of 1: all is drawn again, and none of that was planned."""
+    """The untrained networks reach no quality of 1, so there are redraws, which the plan does not count."""
     ready.parameters.variants = 2
     ready.parameters.leastQuality = 100
     ready.ui.applyButton.click()

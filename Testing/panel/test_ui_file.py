@@ -1,6 +1,6 @@
-"""The .ui file uses only what the widgets have in Slicer 5.12: typed off the headers of Qt 5.15 and 6, CTK and Slicer.
+"""The .ui file uses only what the widgets have in Slicer 5.12, as in the headers of Qt 5.15 and 6, CTK and Slicer.
 
-The stand-in cannot tell: its Qt is newer, and its other widgets are our own.
+The stand-in cannot check this: its Qt is newer, and its other widgets are our own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 UI_FILE = Path(__file__).resolve().parents[2] / "TumorGenSlicer" / "Resources" / "UI" / "TumorGenSlicer.ui"
 
-#: Class -> its base among these, and properties of its own.
+#: Class -> its base class in this table, and its own properties.
 ALLOWED: dict[str, tuple[str, str]] = {
     "QWidget": ("", "geometry enabled visible minimumSize maximumSize sizePolicy font toolTip styleSheet"),
     "QAbstractButton": ("QWidget", "text icon checkable checked"),
@@ -39,20 +39,20 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
 }
 LAYOUTS = {"QVBoxLayout", "QHBoxLayout", "QFormLayout", "QGridLayout"}
-#: Of the headers of a table, which Designer keeps as attributes.
+#: Properties of table headers, which Designer stores as attributes.
 HEADER_ATTRIBUTES = {"horizontalHeaderHighlightSections", "horizontalHeaderStretchLastSection", "verticalHeaderVisible"}
 SIGNALS = {("qMRMLWidget", "mrmlSceneChanged(vtkMRMLScene*)")}
 SLOTS = {("qMRMLNodeComboBox", "setMRMLScene(vtkMRMLScene*)")}
 
 
 def properties(kind: str) -> set[str]:
-    """Properties of a class with those of its bases."""
+    """Properties of a class and its bases."""
     base, own = ALLOWED[kind]
     return set(own.split()) | (properties(base) if base else set())
 
 
 def complaints(root: ET.Element) -> list[str]:
-    """What the file uses and Slicer does not have."""
+    """Everything that the file uses and Slicer does not have."""
     found = []
     kinds = {}
     for widget in root.iter("widget"):
@@ -116,7 +116,7 @@ def test_every_scene_widget_gets_the_scene(root: ET.Element) -> None:
 
 
 def test_every_setting_has_one_widget(app: Any, root: ET.Element) -> None:
-    """But the model: its list is not known before the module starts, so the panel binds it itself."""
+    """Except the model: its list is not known before the module starts, so the panel binds it itself."""
     from TumorGenSlicerLib.panel.parameters import Parameters
 
     bound = [p.findtext("string") for p in root.iter("property") if p.get("name") == "SlicerParameterName"]

@@ -1,4 +1,4 @@
-"""Slicer's own views around the panel: a click in a slice view reaches it, and what it makes is drawn."""
+"""Slicer's own views around the panel: it receives clicks in a slice view, and the views draw its results."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_right_click_gives_placing_up(app: Any, scene: Any, panel: Any, pet: A
 
 
 def test_box_tumor_and_mask_are_drawn(app: Any, ready: Any, axial: Any) -> None:
-    """Each change is seen in the view, and only inside the box does the image differ."""
+    """The view shows each change, and the image differs only inside the box."""
     box = ready.parameters.box.GetDisplayNode()
     box.SetFillVisibility(False)
     with_box = axial.grab().astype(int)

@@ -1,4 +1,4 @@
-"""Slice and 3D views without a window: Slicer's own slice logic and displayable managers on VTK's off-screen view."""
+"""Slice and 3D views without a window: Slicer's slice logic and displayable managers on VTK's off-screen view."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class _View:
 
     def __init__(self, factory: Any, managers: list[str], node: Any, application: Any, size: tuple[int, int]) -> None:
         self.node = node
-        # Displayable managers do nothing for a view that has none.
+        # Without it, displayable managers do nothing for the view.
         node.SetInteractionNode(application.GetInteractionNode())
         self.renderer = vtk.vtkRenderer()
         self.window = vtk.vtkRenderWindow()
         self.window.SetOffScreenRendering(1)
         self.window.SetSize(*size)
         self.window.AddRenderer(self.renderer)
-        # Markups handle the mouse through an interactor, and complain where there is none.
+        # Markups handle the mouse through an interactor, and complain without one.
         self.interactor = vtk.vtkGenericRenderWindowInteractor()
         self.interactor.SetRenderWindow(self.window)
         factory.SetMRMLApplicationLogic(application)
@@ -37,12 +37,12 @@ class _View:
         self.group.SetMRMLDisplayableNode(node)
 
     def close(self) -> None:
-        """Follow the scene no longer."""
+        """Stops following the scene."""
         self.group.SetMRMLDisplayableNode(None)
         self.window.Finalize()
 
     def grab(self) -> NDArray[np.uint8]:
-        """The picture, (rows, columns, RGB), top row first."""
+        """Returns the picture, (rows, columns, RGB), top row first."""
         self.window.Render()
         grabber = vtk.vtkWindowToImageFilter()
         grabber.SetInput(self.window)
@@ -58,9 +58,9 @@ class SliceView(_View):
 
     Args:
         orientation: ``Axial``, ``Sagittal`` or ``Coronal``.
-        name: of a view of the scene, such as ``Red``.
+        name: name of a view of the scene, such as ``Red``.
         application: the application logic.
-        size: of the picture, columns and rows.
+        size: size of the picture, columns and rows.
     """
 
     _MANAGERS = ("vtkMRMLMarkupsDisplayableManager", "vtkMRMLSegmentationsDisplayableManager2D")
@@ -88,7 +88,7 @@ class SliceView(_View):
         self.text.GetTextProperty().SetFontSize(14)
         self.text.GetTextProperty().SetColor(0.1, 0.2, 0.5)
         self.renderer.AddViewProp(self.text)
-        # Slicer's style hands the mouse to the displayable managers; it sits on a plain one of VTK's.
+        # Slicer's style passes the mouse to the displayable managers; it needs a plain style of VTK below it.
         self.interactor.SetInteractorStyle(vtk.vtkInteractorStyleUser())
         self.style = slicer.vtkMRMLSliceViewInteractorStyle()
         self.style.SetDisplayableManagers(self.group)
@@ -96,9 +96,9 @@ class SliceView(_View):
         self.style.SetInteractor(self.interactor)
 
     def look_at(self, volume: Any, center_ras: Any, field_mm: float) -> None:
-        """Show a volume around a point, ``field_mm`` across."""
+        """Shows a volume around a point, ``field_mm`` wide."""
         self.logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
-        self.window.Render()  # What a new volume brings about must not undo what follows.
+        self.window.Render()  # The changes that a new volume causes must come before those below.
         columns, rows, _ = self.node.GetDimensions()
         self.node.SetFieldOfView(field_mm, field_mm * rows / columns, 1.0)
         self.node.JumpSliceByCentering(*center_ras)
@@ -106,11 +106,11 @@ class SliceView(_View):
         self.mapper.SetInputConnection(self.logic.GetImageDataConnection())
 
     def caption(self, text: str) -> None:
-        """Write a text in the upper left corner."""
+        """Writes a text in the upper left corner."""
         self.text.SetInput(text)
 
     def click(self, column: int, row: int, button: str = "Left") -> None:
-        """Move the mouse there, counted from the lower left, and press and release a button."""
+        """Moves the mouse there, counted from the lower left, and presses and releases a button."""
         for event in ("MouseMoveEvent", f"{button}ButtonPressEvent", f"{button}ButtonReleaseEvent"):
             self.interactor.SetEventInformation(column, row, 0, 0, "\0", 0, None)
             self.interactor.InvokeEvent(event)
@@ -128,7 +128,7 @@ class ThreeDView(_View):
         self.renderer.SetBackground(0.76, 0.78, 0.93)
 
     def look_at(self, center_ras: Any, field_mm: float) -> None:
-        """From the front and a little above, ``field_mm`` across."""
+        """Looks from the front and a little from above, ``field_mm`` wide."""
         camera = self.renderer.GetActiveCamera()
         camera.SetFocalPoint(*center_ras)
         camera.SetPosition(*(np.asarray(center_ras) + field_mm * np.array([0.9, 1.6, 0.9])))

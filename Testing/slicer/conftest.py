@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "TumorGenSlicer"))
 
 @pytest.fixture
 def scene() -> Iterator[Any]:
-    """Slicer's scene, with nothing in it but what a new scene has."""
+    """Slicer's scene with only the nodes of a new scene."""
     slicer_boot = pytest.importorskip("slicer_boot", reason="needs slicer-core")
     slicer_boot.boot()
     import slicer
@@ -35,7 +35,7 @@ def logic(scene: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def hierarchy(scene: Any) -> Iterator[Any]:
-    """The subject hierarchy. Slicer's plug-ins make and remove its items; here observers in their place."""
+    """The subject hierarchy. Slicer's plug-ins make and remove its items; here observers do that."""
     import slicer
     import vtk
 
@@ -62,7 +62,7 @@ def hierarchy(scene: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def tiny(tiny_bundle_folder: Path) -> dict[str, Any]:
-    """Arguments of a quick run: small untrained networks, which change every voxel they may change."""
+    """Arguments of a quick run with small untrained networks, which change every voxel that they may change."""
     from TumorGenCore.insertion.request import TumorRequest
 
     return {"model": str(tiny_bundle_folder), "device": "cpu", "request": TumorRequest(steps=1), "suvFactor": 1.0}

@@ -1,4 +1,4 @@
-"""Nodes to test with, and independent answers about them from VTK and from the nodes' own methods.
+"""Nodes for tests, and independent answers about them from VTK and from the nodes' own methods.
 
 Nothing here uses the formulas of the code under test.
 """
@@ -68,7 +68,7 @@ def aRoi(scene: Any, size: Any = (34, 30, 38), shift: Any = (0, 0, 0), name: str
 
 
 def transformed(scene: Any, node: Any, toParent: NDArray) -> Any:
-    """Put a node under a new linear transform; returns the transform node."""
+    """Puts a node under a new linear transform; returns the transform node."""
     transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "T")
     transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(toParent))
     node.SetAndObserveTransformNodeID(transform.GetID())
@@ -76,7 +76,7 @@ def transformed(scene: Any, node: Any, toParent: NDArray) -> Any:
 
 
 def bent(scene: Any, node: Any) -> Any:
-    """Put a node under a thin-plate spline; returns the transform node."""
+    """Puts a node under a thin-plate spline; returns the transform node."""
     source, target = vtk.vtkPoints(), vtk.vtkPoints()
     for n, corner in enumerate(np.ndindex(2, 2, 2)):
         point = np.array(corner) * 100.0
@@ -93,7 +93,7 @@ def bent(scene: Any, node: Any) -> Any:
 
 
 def voxelCentersWorld(volume: Any) -> NDArray[np.float64]:
-    """RAS world of every voxel's center, (k, j, i, 3): corner voxels through VTK's own transforms, the rest between."""
+    """Centers of all voxels in the world (RAS), (k, j, i, 3): corners from VTK's transforms, the rest interpolated."""
     toWorld = vtk.vtkGeneralTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(volume.GetParentTransformNode(), None, toWorld)
     toRas = vtk.vtkMatrix4x4()
@@ -108,7 +108,7 @@ def voxelCentersWorld(volume: Any) -> NDArray[np.float64]:
 
 
 def depthInRoi(roi: Any, points: NDArray) -> NDArray[np.float64]:
-    """Distance to the nearest of the six planes that the ROI itself gives, mm, positive inside; for unscaled ROIs."""
+    """Distance to the nearest of the ROI's own six planes, mm, positive inside; for unscaled ROIs."""
     planes = vtk.vtkPlanes()
     roi.GetPlanesWorld(planes)
     values = vtk.vtkDoubleArray()
@@ -121,7 +121,7 @@ def voxels(volume: Any) -> NDArray:
 
 
 def bits(array: NDArray) -> NDArray:
-    """As unsigned integers, so that equal means bit for bit equal."""
+    """The array as unsigned integers, so that equal means bit for bit equal."""
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
@@ -132,5 +132,5 @@ def segmentVoxels(segmentation: Any, volume: Any, n: int = 0) -> NDArray[np.bool
 
 
 def sceneState(scene: Any) -> dict[str, int]:
-    """Every node's ID and when it was last modified."""
+    """ID and modification time of every node."""
     return {node.GetID(): node.GetMTime() for node in scene.GetNodes()}

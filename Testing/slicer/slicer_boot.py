@@ -1,4 +1,4 @@
-"""Slicer's real scene, module logics and utilities without the application: what slicer-core needs to be told."""
+"""Sets up Slicer's real scene, module logics and utilities without the application, with slicer-core."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MODULES = {
     "cropvolume": "vtkSlicerCropVolumeLogic",
 }
 
-#: Stands for the application's own folder; goes with the process.
+#: Replaces the application's own folder; removed with the process.
 _FOLDER = tempfile.TemporaryDirectory(prefix="tumorgen-scene-")
 
 
 def boot() -> Any:
-    """Set ``slicer.mrmlScene`` and ``slicer.modules`` once per process; returns the application logic."""
+    """Sets ``slicer.mrmlScene`` and ``slicer.modules`` once per process; returns the application logic."""
     if getattr(slicer, "mrmlScene", None) is not None:
         return slicer.mrmlScene.applicationLogic
     scene = slicer.vtkMRMLScene()
@@ -51,8 +51,8 @@ def boot() -> Any:
             vtk.vtkObject.GlobalWarningDisplayOff()  # slicer-core brings no lists of terms.
         logic.SetMRMLScene(scene)
         vtk.vtkObject.GlobalWarningDisplayOn()
-        application.SetModuleLogic(name.capitalize(), logic)  # Displayable managers ask for it.
+        application.SetModuleLogic(name.capitalize(), logic)  # Displayable managers need it.
         setattr(slicer.modules, name, SimpleNamespace(logic=lambda logic=logic: logic))
     slicer.mrmlScene = scene
-    scene.applicationLogic = application  # Keeps it alive as long as the scene.
+    scene.applicationLogic = application  # Keeps it alive while the scene exists.
     return application

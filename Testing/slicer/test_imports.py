@@ -1,5 +1,5 @@
-"""Who may import whom in the library, and what the module's start may import: the standard library and what Slicer
-brings. torch and monai wait for a run."""
+"""Rules for imports: their directions in the library, and what the module imports at its start. That is the standard
+library and what Slicer includes; only a run imports torch and monai."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ WITHOUT_QT = [
     "run.live_preview",
     "run.logic",
     "run.preview_run",
+    "run.self_test",
+    "run.self_test_report",
     "run.under_way",
     "run.worker",
     "scene.geometry",
     "scene.preview_nodes",
     "scene.result_nodes",
     "scene.results",
+    "scene.scene_guard",
     "scene.units",
 ]
 
 
 def atFileScope(path: Path) -> set[str]:
-    """Modules that a file imports when it is itself imported; not those for type checkers only."""
+    """Modules that a file imports when it is imported; not those for type checkers only."""
     found = set()
     pending: list[ast.stmt] = list(ast.parse(path.read_text(encoding="utf-8")).body)
     while pending:
@@ -54,7 +57,7 @@ def atFileScope(path: Path) -> set[str]:
 
 
 def importedFrom(start: Path) -> set[str]:
-    """Top-level names of what a file imports, through the library's and the core's own files."""
+    """Top-level names that a file imports, directly or through files of the library and the core."""
     outside: set[str] = set()
     seen: set[Path] = set()
     pending = [start]
@@ -74,7 +77,7 @@ def importedFrom(start: Path) -> set[str]:
 
 
 def importedAnywhere(path: Path) -> set[str]:
-    """Modules that a file imports, also inside functions and for type checkers only."""
+    """All modules that a file imports, also inside functions and for type checkers only."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -1,17 +1,21 @@
-"""Insert synthetic tumors into a PET volume without a window.
+"""Inserts synthetic tumors into a PET volume without opening a window.
 
     Slicer --no-splash --no-main-window --python-script insert_tumor.py \
         --input PET.nrrd --roi ROI.mrk.json --output FOLDER --variants 3
 
-The same file runs under plain Python where slicer-core is installed: ``python insert_tumor.py --input ...``.
+Checks itself with a phantom, without a scan, and writes a report:
 
-Writes image, mask and provenance of each variant: ``PET_seed7_image.nrrd``, ``PET_seed7_mask.seg.nrrd`` and JSON beside
-them. The input is never overwritten, and a failed run leaves no file behind.
+    Slicer --no-splash --no-main-window --python-script insert_tumor.py --self-test REPORT.md
+
+The file also runs under plain Python if slicer-core is installed: ``python insert_tumor.py --input ...``.
+
+Writes image, mask and provenance of each variant: ``PET_seed7_image.nrrd``, ``PET_seed7_mask.seg.nrrd`` and JSON files
+beside them. It never overwrites the input, and a failed run leaves no file behind.
 
 Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted.
 """
 
-# ASCII only: Slicer reads this file in the machine's own encoding.
+# ASCII only: Slicer reads this file in the system's encoding.
 
 from __future__ import annotations
 
@@ -28,13 +32,14 @@ import numpy as np
 import slicer
 import slicer.util
 
-# Slicer runs this file as code, not as part of the module: the library lies one folder up, beside the module or, in
-# the source tree, the core one further.
+# Slicer runs this file as plain code, so it must find the packages itself. The library lies one folder up. The core
+# lies beside it or, in the source tree, one folder further up.
 for _folder in Path(__file__).resolve().parents[1:3]:
     if str(_folder) not in sys.path:
         sys.path.append(str(_folder))
 
 from TumorGenCore.console.arguments import (  # noqa: E402
+    add_device,
     add_insertion_options,
     add_report_options,
     asked_box,
@@ -46,7 +51,7 @@ from TumorGenCore.console.report import Report  # noqa: E402
 from TumorGenCore.console.running import FACTOR_REMEDY, run_command  # noqa: E402
 from TumorGenCore.console.timing import Timing  # noqa: E402
 from TumorGenCore.console.variants import describe_variant, say_variants  # noqa: E402
-from TumorGenCore.errors import InvalidRequestError  # noqa: E402
+from TumorGenCore.errors import InvalidRequestError, TumorGenError  # noqa: E402
 from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps  # noqa: E402
 from TumorGenCore.volumes.provenance_file import provenance_path  # noqa: E402
 from TumorGenCore.volumes.read import read_volume  # noqa: E402
@@ -55,6 +60,7 @@ from TumorGenCore.volumes.volume import PetVolume  # noqa: E402
 from TumorGenCore.volumes.write import write_segmentation, write_volume  # noqa: E402
 from TumorGenSlicerLib.run.dependencies import ensureDependencies  # noqa: E402
 from TumorGenSlicerLib.run.logic import InsertionLogic, Variant  # noqa: E402
+from TumorGenSlicerLib.run.self_test import SelfTest, runSelfTest  # noqa: E402
 from TumorGenSlicerLib.scene.geometry import addBoxNode, addVolumeNode, voxelArray  # noqa: E402
 from TumorGenSlicerLib.scene.result_nodes import tumorMask  # noqa: E402
 from TumorGenSlicerLib.scene.units import setUnits  # noqa: E402
@@ -65,14 +71,17 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _PROGRAM = "insert_tumor"
+_SELF_TEST = "--self-test"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the arguments say; returns the exit status."""
+    """Runs the script with these arguments and returns the exit status."""
     try:
+        if any(argument.split("=")[0] == _SELF_TEST for argument in arguments):
+            return run_command(_PROGRAM, _selfTestParser().parse_args(arguments), _selfTest)
         options = _parser().parse_args(join_box(arguments))
         return run_command(_PROGRAM, options, _insert)
-    except SystemExit as usage:  # Slicer would go on without a window and without a word.
+    except SystemExit as usage:  # Else Slicer would keep running without a window or a message.
         return int(usage.code or 0)
 
 
@@ -84,7 +93,7 @@ def _insert(options: argparse.Namespace, report: Report) -> None:
     ensureDependencies(prompt=False)
     timing = Timing()
     with timing.part("read"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # What is to be said of the units comes with the results.
+        warnings.simplefilter("ignore")  # The results carry the warnings about units.
         volume = read_volume(options.input, options.suv_factor)
     stem = _stem(options.input)
     with timing.part("insert"):
@@ -109,7 +118,7 @@ def _drawn(
     options: argparse.Namespace,
     report: Report,
 ) -> list[Variant]:
-    """One variant a seed in the scene, the best first."""
+    """Inserts one variant per seed into the scene; returns them, the best first."""
     scene = _scene()
     volumeNode = addVolumeNode(scene, name, volume.image)
     setUnits(volumeNode, volume.units)
@@ -127,26 +136,42 @@ def _drawn(
     )
 
 
+def _selfTest(options: argparse.Namespace, report: Report) -> None:
+    path = options.self_test.resolve()
+    _checkOutput(path.parent, path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give a file for the report.")
+    _scene()
+    test = SelfTest(device=options.device, onStep=lambda step: report.say(step.line))
+    result = runSelfTest(test, lambda progress: report.progress(progress.stepsDone, progress.stepsInAll, progress.text))
+    result.write(path)
+    report.values = {**result.values(), "report": str(path)}
+    if result.failed:
+        names = ", ".join(step.name for step in result.failed)
+        raise TumorGenError(f"The self-test failed at: {names}. Send {path} to the TumorGen developers.")
+    report.say(f"Self-test: {result.summary}. You can send {path} to the TumorGen developers.")
+
+
 def _checkOutput(output: Path, source: Path) -> None:
-    """Refuse before any work a folder that cannot take the results. Their names are never the input's own."""
+    """Refuses a folder that cannot take the results, before any work. No result has the name of the input."""
     if output == source:
         raise InvalidRequestError(f"{output} is the input; give another folder for the results.")
     existing = next(folder for folder in (output, *output.parents) if folder.exists())
     if not existing.is_dir():
         raise NotADirectoryError(f"{existing} is a file; give a folder for the results.")
     if not os.access(existing, os.W_OK):
-        raise PermissionError(f"The folder {existing} may not be written to; choose another for the results.")
+        raise PermissionError(f"You may not write to the folder {existing}; choose another folder for the results.")
 
 
 def _scene() -> Any:
-    """Slicer's scene, or under plain Python one of our own."""
+    """Slicer's scene; under plain Python, a new one."""
     if getattr(slicer, "mrmlScene", None) is None:
         slicer.mrmlScene = slicer.vtkMRMLScene()
     return slicer.mrmlScene
 
 
 def _write(variants: Sequence[Variant], volume: PetVolume, output: Path, stem: str) -> list[list[Path]]:
-    """Write all files, or none: into a temporary folder first, moved when all are complete."""
+    """Writes all files or none: into a temporary folder first, and moves them when all are complete."""
     grid = Grid.from_image(volume.image)
     missing = [folder for folder in (output, *output.parents) if not folder.exists()]
     output.mkdir(parents=True, exist_ok=True)
@@ -175,13 +200,26 @@ def _stem(path: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
-        description="Synthetic tumors with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
+        description="Inserts synthetic tumors with masks into a rough box in FDG-PET. Research use, not for diagnosis.",
+        epilog=f"{_PROGRAM} {_SELF_TEST} REPORT.md checks TumorGen on this computer with a phantom; it needs no scan.",
     )
     parser.add_argument(
         "--input", type=Path, required=True, metavar="PET", help="NIfTI, NRRD, MHA, or the folder of a DICOM PET series"
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="made if it does not exist")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="created if it does not exist")
     add_insertion_options(parser)
+    add_report_options(parser)
+    return parser
+
+
+def _selfTestParser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM, description="Checks TumorGen on this computer with a phantom, and writes a report."
+    )
+    parser.add_argument(
+        _SELF_TEST, type=Path, required=True, metavar="REPORT.md", help="the report; it holds no patient data"
+    )
+    add_device(parser)
     add_report_options(parser)
     return parser
 

@@ -1,1 +1,1 @@
-"""TumorGen's scene logic: between MRML nodes and the core, without Qt but for the widget's own pieces."""
+"""Library of the Slicer module: connects MRML nodes with the core. Only ``panel`` uses Qt."""

@@ -1,4 +1,4 @@
-"""Packages are installed once, on the main thread, through Slicer's own ways, and never in place of Slicer's own."""
+"""Slicer's own tools install packages once, on the main thread, and never replace packages of Slicer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from TumorGenSlicerLib.run.dependencies import REQUIREMENTS, DependencyError, en
 
 @pytest.fixture
 def world(monkeypatch):
-    """Slicer with its packaging module and the PyTorch extension; ``installed`` is what Python finds."""
+    """Slicer with its packaging module and the PyTorch extension; Python finds the packages in ``installed``."""
     world = types.SimpleNamespace(installed=set(), calls=[], declines=False, works=True)
     find = importlib.util.find_spec
 

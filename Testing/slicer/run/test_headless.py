@@ -1,4 +1,4 @@
-"""The headless script under plain Python with slicer-core: its files, its exit status, and what it refuses."""
+"""The headless script under plain Python with slicer-core: its files, its exit status and its refusals."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.markups import write_box
 from TumorGenCore.volumes.read import read_volume
 from TumorGenCore.volumes.write import write_volume
+from TumorGenSlicerLib.run import self_test
 from TumorGenSlicerLib.run.worker import sharedWorker
 
 SCRIPT = Path(__file__).resolve().parents[3] / "TumorGenSlicer" / "Scripts" / "insert_tumor.py"
@@ -29,7 +30,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "TumorGenSlicer" / "Scripts" / "i
 
 @pytest.fixture(scope="module")
 def script():
-    """The script as a module, so that most tests need no process of their own."""
+    """The script as a module, so that most tests need no separate process."""
     spec = importlib.util.spec_from_file_location("insert_tumor", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -52,7 +53,7 @@ def pet(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(script, scene, pet, tiny_bundle_folder, tmp_path, capsys):
-    """Run the script's main; returns status, stdout, stderr."""
+    """Runs the script's main; returns status, stdout, stderr."""
 
     def run(*arguments, box="12,-8,5,30,30,34", output=tmp_path / "out"):
         where = ["--box", box] if box else []
@@ -107,7 +108,7 @@ def test_poor_variants_are_drawn_again_and_each_says_how_good_it_is(run):
     report = json.loads(out)
     totals = [variant["quality"]["total"] for variant in report["variants"]]
     assert totals == sorted(totals, reverse=True)
-    assert any("4 poorer tumors were dropped" in line for line in report["warnings"])
+    assert any("4 poor tumors were replaced" in line for line in report["warnings"])
     status, out, err = run("--seed", "9", "--suv-factor", "1")
     assert "seed 9" in out and "Quality 0." in out
     assert "poor" not in err
@@ -280,7 +281,7 @@ def test_an_interrupt_that_python_loses_stops_the_run(run, script, lose_interrup
 
 
 def test_under_slicer_the_application_is_told_to_exit(pet, tmp_path):
-    """As Slicer runs it: its text executed as ``__main__``, with an application that must be asked to close."""
+    """As in Slicer: its text runs as ``__main__``, and the application closes only on request."""
     code = (
         "import slicer, slicer.util, sys\n"
         "slicer.mrmlScene = slicer.vtkMRMLScene()\n"
@@ -297,7 +298,7 @@ def test_under_slicer_the_application_is_told_to_exit(pet, tmp_path):
 
 
 def test_a_process_with_the_model_that_ships_on_a_real_scan(request, pet, tmp_path):
-    """On a small scan of noise where the real ones are missing."""
+    """Uses a small scan of noise if the real ones are missing."""
     try:
         source = request.getfixturevalue("shared_data") / "sts" / "STS_005_image.nii.gz"
     except pytest.skip.Exception:
@@ -322,3 +323,39 @@ def test_a_process_with_the_model_that_ships_on_a_real_scan(request, pet, tmp_pa
     provenance = json.loads(Path(variant["files"][2]).read_text())
     assert provenance["bundle_name"] == "pet-fdg-v2"
     assert provenance["suv_factor_source"] == "taken as SUV"
+
+
+@pytest.fixture
+def quickSelfTest(script, monkeypatch, tiny_bundle_folder):
+    """A self-test that is over soon."""
+    SelfTest = script.SelfTest
+    quick = {"spacingMm": (10.0, 10.0, 10.0), "steps": 1, "model": str(tiny_bundle_folder)}
+    monkeypatch.setattr(script, "SelfTest", lambda **options: SelfTest(**quick, **options))
+
+
+@pytest.mark.usefixtures("scene", "quickSelfTest")
+def test_the_self_test_needs_no_scan_and_writes_its_report(script, tmp_path, capsys):
+    path = tmp_path / "new" / "report.md"
+    assert script.main(["--self-test", str(path), "--device", "cpu"]) == 0
+    captured = capsys.readouterr()
+    assert "passed: full insertion" in captured.out
+    assert "0 failed" in captured.out.splitlines()[-1]
+    assert "| full insertion | passed |" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("scene", "quickSelfTest")
+def test_a_self_test_that_fails_is_status_1_with_its_report(script, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(self_test, "missingPackages", lambda: ["torch"])
+    path = tmp_path / "report.md"
+    assert script.main([f"--self-test={path}", "--json"]) == 1
+    values = json.loads(capsys.readouterr().out)
+    assert "failed at: packages" in values["error"]
+    assert values["steps"][1]["status"] == "failed"
+    assert "| packages | **failed** |" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("scene")
+def test_a_self_test_without_a_file_for_its_report_is_refused(script, tmp_path, capsys):
+    assert script.main(["--self-test"]) == 2
+    assert script.main(["--self-test", str(tmp_path)]) == 1
+    assert "is a folder" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Runs on the real scene, from the call to the nodes: what is changed, what is refused, what is left behind."""
+"""Runs on the real scene, from the call to the nodes: what they change, refuse and leave behind."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ from TumorGenSlicerLib.scene.geometry import roiBox, volumeImage
 
 
 def finish(run):
-    """Wait for a run as a timer would, and take its results."""
+    """Waits for a run as a timer would, and returns its results."""
     assert run.wait(120)
     return run.addResults()
 
 
 @pytest.fixture
 def onStep(monkeypatch):
-    """Call a function on the worker's thread after a sampling step: ``onStep(3, function of the job)``."""
+    """Calls a function on the worker's thread after a sampling step: ``onStep(3, function of the job)``."""
 
     def install(step, act):
         report = Job.report
@@ -215,7 +215,7 @@ def test_poor_variants_are_drawn_again_and_say_so(scene, logic, tiny):
     assert any("drawn again" in p.text for p in seen)
     for variant in variants:
         assert f"seed {variant.seed} has a quality of" in variant.warnings[-2]
-        assert "4 poorer tumors were dropped and others drawn" in variant.warnings[-1]
+        assert "4 poor tumors were replaced by new ones" in variant.warnings[-1]
 
 
 def test_without_a_least_quality_every_seed_is_kept(scene, logic, tiny):
@@ -557,7 +557,7 @@ def test_what_can_run_has_no_problem(scene, logic):
 def test_problems_are_plain_sentences(scene, logic):
     volume, roi = aVolume(scene), aRoi(scene)
     assert logic.problem(None, [roi]) == "Choose a PET volume."
-    assert logic.problem(volume, []) == logic.problem(volume, [None]) == "Place a box where the tumor shall be."
+    assert logic.problem(volume, []) == logic.problem(volume, [None]) == "Place a box where you want the tumor."
     assert "no voxels" in logic.problem(scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty"), [roi])
     assert "outside the volume" in logic.problem(volume, [roi, aRoi(scene, shift=(500, 0, 0))])
     assert "8.0 mm thin" in logic.problem(volume, [aRoi(scene, (30, 8, 30))])

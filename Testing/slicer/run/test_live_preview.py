@@ -110,13 +110,13 @@ def test_only_quick_previews_are_made_during_a_drag_and_leave_the_mouse_its_shar
 
 @pytest.fixture
 def quick(tiny):
-    """Arguments of a preview by small untrained networks."""
+    """Arguments of a preview with small untrained networks."""
     yield {**tiny, "request": TumorRequest(steps=2, solver="adams")}
     forgetPreparedBox()
 
 
 def cases(scene):
-    """Volumes and boxes: inside, past an edge, past a corner by far, and all under a transform."""
+    """Volumes and boxes: inside, past an edge, far past a corner, and all under a transform."""
     volume = aVolume(scene)
     yield volume, aRoi(scene)
     yield volume, aRoi(scene, shift=(30, 0, 0))
@@ -208,7 +208,7 @@ def test_a_prepared_box_serves_every_seed_and_no_other_box_or_voxels(scene, logi
 
 @pytest.fixture
 def held(monkeypatch):
-    """Previews begin (``held.begun``) and then wait until they are let go (``held.go``)."""
+    """Previews begin (``held.begun``) and then wait for ``held.go``."""
 
     class Held:
         begun, go = threading.Event(), threading.Event()

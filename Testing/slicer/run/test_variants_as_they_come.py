@@ -1,4 +1,4 @@
-"""Variants that are shown while their run goes on: when they come, and that all of them go if it does not end well."""
+"""Variants that appear during their run: when they come, and that all of them go if the run does not end well."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from TumorGenSlicerLib.scene import result_nodes
 
 
 class Gate:
-    """Holds the worker up after it has handed over so many variants (``after``), until ``open``."""
+    """Stops the worker after it has handed over ``after`` variants, until ``open``."""
 
     def __init__(self):
         self.after, self.handedOver = 1, 0
@@ -48,7 +48,7 @@ def gate(monkeypatch):
 
 @pytest.fixture
 def begun(scene, logic, tiny, hierarchy, gate):
-    """A run of three variants that stands still after the first, and the scene before it."""
+    """A run of three variants that waits after the first, and the state of the scene before the run."""
 
     class Begun:
         nodes = aVolume(scene), aRoi(scene)
@@ -181,7 +181,7 @@ def test_shutdown_takes_back_what_was_shown_and_leaves_what_was_taken(scene, log
 
 @pytest.fixture
 def told(monkeypatch):
-    """What the worker says of its progress: steps done and steps in all."""
+    """Progress that the worker reported: steps done and steps in all."""
     told, report = [], Job.report
 
     def reportAndNote(job, done, text):
@@ -193,7 +193,7 @@ def told(monkeypatch):
 
 
 def goesOnTo(told, total):
-    """Whether progress never ran backwards, and ended where it was to end from the beginning."""
+    """Whether progress never went backwards, and its end was known from the beginning and reached."""
     done = [done for done, _ in told]
     return done == sorted(done) and done[-1] == total and {inAll for _, inAll in told} == {total}
 
@@ -201,7 +201,7 @@ def goesOnTo(told, total):
 @pytest.mark.parametrize("boxes", [1, 2])
 @pytest.mark.parametrize("quality", [None, 1.0])
 def test_progress_never_runs_backwards_nor_past_its_end(scene, logic, tiny, told, boxes, quality):
-    """The untrained networks reach no quality of 1: each redraw is used up, and none of them was planned."""
+    """The untrained networks reach no quality of 1, so every redraw is used up; the plan counts none of them."""
     rois = [aRoi(scene, (20, 20, 20), (shift, 0, 0)) for shift in (-14, 14)[:boxes]]
     arguments = {**tiny, "request": TumorRequest(steps=2, least_quality=quality)}
     logic.insertTumors(aVolume(scene), rois, seeds=[1, 2], **arguments)

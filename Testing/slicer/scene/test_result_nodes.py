@@ -1,4 +1,4 @@
-"""What the new nodes are: where, shown how, named what, in which study; and what of the input they do not carry."""
+"""The new nodes: their place, display, names and study, and what they do not take over from the input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from TumorGenSlicerLib.scene.result_nodes import allOrNothing, tumorMask, unique
 
 @pytest.fixture
 def made(scene, logic, tiny):
-    """Input and result under a transform, with display, units and a DICOM identity of the input's own."""
+    """Input and result under a transform; the input has its own display, units and DICOM identity."""
     volume, roi = aVolume(scene), aRoi(scene)
     transform = transformed(scene, volume, matrix(turn(3, 4, 5), (6, 7, 8)))
     display = volume.GetDisplayNode()

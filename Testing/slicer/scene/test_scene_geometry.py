@@ -1,4 +1,4 @@
-"""Where volumes and boxes are, against planes and transforms that VTK and the nodes themselves give."""
+"""Positions of volumes and boxes, compared with planes and transforms from VTK and from the nodes themselves."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_in_100_random_scenes_only_the_box_changes(scene, logic, tiny):
         assert not mask[outside].any(), f"case {case}"
         np.testing.assert_array_equal(bits(voxels(volume)), bits(before))
         np.testing.assert_allclose(voxelCentersWorld(synthetic), points, atol=1e-9)
-        cutOff += "The box reaches past the volume; what lies outside is cut off." in logic.results[-1].warnings
+        cutOff += "The box reaches past the volume; TumorGen cuts off the part outside." in logic.results[-1].warnings
         changed += bool((after != before).any())
         marked += bool(mask.any())
     # The cases must be what they claim: boxes cut off, voxels changed, tumors marked.

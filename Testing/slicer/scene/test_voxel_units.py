@@ -1,4 +1,4 @@
-"""The factor from a volume node's voxels to SUV: who is asked, in which order, and what is refused."""
+"""The factor from a volume node's voxels to SUV: its sources, their order, and what is refused."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_units_that_do_not_lead_to_suv_are_refused_by_name(scene, code):
 
 @pytest.fixture
 def series(scene, shared_data, monkeypatch):
-    """A node as Slicer's DICOM module loads it: the instances in an attribute, their files in the database."""
+    """A node as Slicer's DICOM module loads it: an attribute names the instances, the database their files."""
     folder = shared_data / "dicom" / "CCTH-A01"
     headers = {path: pydicom.dcmread(path, specific_tags=["Modality"]) for path in sorted(folder.glob("*.dcm"))}
     slices = [path for path, header in headers.items() if header.Modality == "PT"]

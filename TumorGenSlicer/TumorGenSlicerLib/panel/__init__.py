@@ -1,1 +1,1 @@
-"""The panel's own pieces; they know Qt."""
+"""The parts of the panel; they use Qt."""

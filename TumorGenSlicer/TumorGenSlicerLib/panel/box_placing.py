@@ -1,4 +1,4 @@
-"""One click in a view says where the box goes."""
+"""Lets the user place the box with one click in a view."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,14 +11,14 @@ __all__ = ["BoxPlacing"]
 
 
 class BoxPlacing(VTKObservationMixin):
-    """Asks for one point by Slicer's place mode.
+    """Asks for one point through Slicer's place mode.
 
-    Slicer's own way to draw an ROI asks for corners. Here a hidden list takes one control point and goes away again;
-    what is done with the point is the caller's.
+    Slicer's own way to draw an ROI asks for corners. This class adds a hidden point list, takes one control point and
+    removes the list again. The caller decides what to do with the point.
 
     Args:
         onPlaced: called with the point, world RAS, mm.
-        onEnded: called when asking is over, with or without a point.
+        onEnded: called when placing ends, with or without a point.
     """
 
     def __init__(self, onPlaced: Callable[[Sequence[float]], None], onEnded: Callable[[], None]) -> None:
@@ -28,11 +28,11 @@ class BoxPlacing(VTKObservationMixin):
 
     @property
     def isActive(self) -> bool:
-        """Whether a click is awaited."""
+        """Whether it waits for a click."""
         return self._pointNode is not None
 
     def start(self) -> None:
-        """Wait for a click."""
+        """Starts waiting for a click."""
         self.stop()
         self._pointNode = slicer.mrmlScene.AddNode(_hiddenPointNode())
         self._pointNode.CreateDefaultDisplayNodes()
@@ -45,7 +45,7 @@ class BoxPlacing(VTKObservationMixin):
         self.addObserver(interactionNode, interactionNode.InteractionModeChangedEvent, self._finishSoon)
 
     def stop(self) -> None:
-        """Wait no longer; leaves nothing in the scene."""
+        """Stops waiting; leaves nothing in the scene."""
         if not self.isActive:
             return
         self.removeObservers()
@@ -58,7 +58,7 @@ class BoxPlacing(VTKObservationMixin):
         self._onEnded()
 
     def _finishSoon(self, _caller: object, _event: str) -> None:
-        # Not now: the view still works on the point that it has just placed.
+        # Not now, because the view is still using the point that it has just placed.
         qt.QTimer.singleShot(0, self._finish)
 
     def _finish(self) -> None:
@@ -72,7 +72,7 @@ class BoxPlacing(VTKObservationMixin):
 
 def _hiddenPointNode() -> slicer.vtkMRMLMarkupsFiducialNode:
     node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLMarkupsFiducialNode")
-    node.UnRegister(None)  # Python holds it now
+    node.UnRegister(None)  # Python holds its own reference.
     node.SetName("Center of the box")
     node.SetHideFromEditors(True)
     node.SetSaveWithScene(False)
@@ -86,7 +86,7 @@ def _placeModeNodes() -> tuple[slicer.vtkMRMLSelectionNode, slicer.vtkMRMLIntera
 
 
 def _definedPoint(pointNode: slicer.vtkMRMLMarkupsFiducialNode) -> list[float] | None:
-    """The point that was clicked; the one that follows the mouse until then does not count."""
+    """Returns the clicked point; ignores the point that follows the mouse before the click."""
     for n in range(pointNode.GetNumberOfControlPoints()):
         if pointNode.GetNthControlPointPositionStatus(n) == pointNode.PositionDefined:
             position = [0.0, 0.0, 0.0]

@@ -1,4 +1,4 @@
-"""Notices when the volume or the box of the panel is changed."""
+"""Notices changes of the panel's volume and box."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,16 +9,16 @@ from slicer.util import VTKObservationMixin
 
 __all__ = ["SETTLE_MS", "InputWatch"]
 
-#: Changes count as over once they pause this long, ms.
+#: Changes count as finished when they pause this long, ms.
 SETTLE_MS = 150
 
 
 class InputWatch(VTKObservationMixin):
-    """Follows a few nodes: their data, their place and their transforms.
+    """Observes a few nodes: their data, position and transforms.
 
     Args:
-        onChanged: called at each change, for every step of a dragged handle.
-        onSettled: called once after changes have paused.
+        onChanged: called at each change, so at every step of a dragged handle.
+        onSettled: called once when changes pause.
     """
 
     def __init__(self, onChanged: Callable[[], None], onSettled: Callable[[], None]) -> None:
@@ -32,11 +32,11 @@ class InputWatch(VTKObservationMixin):
 
     @property
     def nodes(self) -> Sequence[slicer.vtkMRMLNode]:
-        """The nodes that are followed."""
+        """The observed nodes."""
         return tuple(self._nodes)
 
     def follow(self, nodes: Sequence[slicer.vtkMRMLNode]) -> None:
-        """Follow these nodes, and no others any more."""
+        """Observes these nodes only."""
         if list(nodes) == self._nodes:
             return
         self.removeObservers()
@@ -46,7 +46,7 @@ class InputWatch(VTKObservationMixin):
                 self.addObserver(node, event, self._onNodeChanged)
 
     def stop(self) -> None:
-        """Follow nothing; what has not settled yet is forgotten."""
+        """Stops observing; forgets changes that have not settled."""
         self.follow([])
         self._timer.stop()
 

@@ -1,4 +1,4 @@
-"""The panel's settings: typed, kept in a parameter node of the scene, bound to the widgets of the .ui file."""
+"""The panel's typed settings, stored in a parameter node of the scene and bound to the widgets of the .ui file."""
 
 import enum
 from dataclasses import replace
@@ -17,7 +17,7 @@ __all__ = ["Device", "Parameters", "Solver", "Uptake", "previewRequest", "runOpt
 
 
 class Device(enum.Enum):
-    """Where the networks compute; the value is the core's name for it."""
+    """Device that the networks run on; the value is the core's name for it."""
 
     AUTOMATIC = "auto"
     CPU = "cpu"
@@ -32,7 +32,7 @@ class Device(enum.Enum):
 
 
 class Solver(enum.Enum):
-    """How the way from noise to tumor is walked; the value is the core's name for it."""
+    """Method that integrates from noise to tumor; the value is the core's name for it."""
 
     EULER = "euler"
     HEUN = "heun"
@@ -48,7 +48,7 @@ class Solver(enum.Enum):
 
 
 class Uptake(enum.Enum):
-    """How hot the tumor shall be; the value is the core's name for what is asked of it."""
+    """Measure of uptake that the tumor is to reach; the value is the core's name for it."""
 
     MODEL = ""
     MAX = "max"
@@ -61,23 +61,23 @@ class Uptake(enum.Enum):
 
 @parameterNodeWrapper
 class Parameters:
-    """What a run is asked for.
+    """Settings of a run.
 
     Args:
         inputVolume: the PET volume.
         box: the ROI that the tumor grows in.
-        seed: of the first variant; the others count up from it.
+        seed: seed of the first variant; the others count up from it.
         variants: how many tumors to make.
         uptake: see ``Uptake``.
-        uptakeSuv: the SUV that ``uptake`` shall reach.
-        fillPercent: share of the box that the tumor shall fill; 0 leaves it to the model.
-        livePreview: show a quick tumor whenever the box is changed.
-        steps: sampling steps of each.
+        uptakeSuv: SUV that the measure ``uptake`` is to reach.
+        fillPercent: share of the box that the tumor is to fill; 0 leaves it to the model.
+        livePreview: show a quick tumor whenever the box changes.
+        steps: sampling steps per tumor.
         solver: see ``Solver``.
         device: see ``Device``.
-        model: a bundle's name or folder; empty is the default bundle.
-        suvFactor: SUV per unit of the volume; 0 finds it out.
-        leastQuality: of several variants, 0 to 100; poorer ones are drawn again.
+        model: bundle name or folder; empty means the default bundle.
+        suvFactor: SUV per unit of the volume; 0 means automatic.
+        leastQuality: lowest quality of several variants, 0 to 100; new tumors replace poorer ones.
         softMask: also add the mask's probabilities as a volume.
         outline: show the mask's outline while comparing.
     """
@@ -101,10 +101,10 @@ class Parameters:
 
 
 def tumorRequest(parameters: Parameters) -> TumorRequest:
-    """What the tumors shall be like. The quality counts among several variants; a single tumor is that of its seed.
+    """Returns the request. The least quality is for several variants; a single tumor is always that of its seed.
 
     Raises:
-        InvalidRequestError: a value that cannot be used.
+        InvalidRequestError: a value is not valid.
     """
     uptake = {Uptake.MAX: "suv_max", Uptake.MEAN: "suv_mean"}.get(parameters.uptake)
     return TumorRequest(
@@ -117,13 +117,13 @@ def tumorRequest(parameters: Parameters) -> TumorRequest:
 
 
 def previewRequest(parameters: Parameters) -> TumorRequest:
-    """The same in few steps, of the solver that needs the fewest; nothing is drawn again."""
+    """Returns the request of a preview: few steps, the solver that needs the fewest, no redraw."""
     steps = min(PREVIEW_STEPS, parameters.steps)
     return replace(tumorRequest(parameters), steps=steps, solver="adams", least_quality=None)
 
 
 def runOptions(parameters: Parameters) -> RunOptions:
-    """How runs and previews are made."""
+    """Returns the options of runs and previews."""
     return RunOptions(
         model=parameters.model or DEFAULT_BUNDLE,
         device=parameters.device.value,

@@ -1,4 +1,4 @@
-"""The panel's live preview: when one is made, when it is shown, and when it goes."""
+"""The panel's live preview: decides when to make, show and remove previews."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,18 +24,18 @@ _SETTING = "TumorGen/LivePreview"
 
 
 class PreviewSource(NamedTuple):
-    """All that a preview is made from: where two are equal, so are their previews.
+    """Everything that a preview depends on; equal sources give equal previews.
 
     Args:
-        volumeId: of the volume's node.
-        voxelsChanged: when its voxels were changed last, as VTK counts.
-        grid: of the volume, in the world.
-        box: in the world.
-        request: of the preview.
-        seed: of the tumor.
+        volumeId: ID of the volume node.
+        voxelsChanged: VTK's modification time of the voxels.
+        grid: grid of the volume, in world coordinates.
+        box: box in world coordinates.
+        request: request of the preview.
+        seed: seed of the tumor.
         model: bundle name or folder.
-        device: that the networks compute on.
-        suvFactor: given by the user; None where the volume tells.
+        device: device that the networks run on.
+        suvFactor: SUV per unit from the user; None if it comes from the volume.
     """
 
     volumeId: str
@@ -50,15 +50,15 @@ class PreviewSource(NamedTuple):
 
 
 class LivePreview:
-    """Makes a quick tumor on the worker's thread whenever volume, box or settings have changed, and shows the newest.
+    """Makes a quick tumor on the worker's thread whenever volume, box or settings change, and shows the newest one.
 
     Args:
-        checkBox: with which the user turns previews on and off.
-        logic: makes them.
+        checkBox: turns previews on and off.
+        logic: makes the previews.
         parameters: returns the panel's parameters; None while it shows none.
-        isBlocked: whether a run is under way or about to start.
+        isBlocked: returns whether a run is under way or about to start.
         beforeShowing: called before the views change.
-        tell: called with what the user should read.
+        tell: called with a message for the user.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class LivePreview:
         self._decision = LivePreviewDecision(str(qt.QSettings().value(_SETTING, "")))
         self._nodes = PreviewNodes(slicer.mrmlScene)
         self._monitor: RunMonitor[Preview] = RunMonitor(lambda _: None, self._onFinished, lambda: None)
-        #: What a preview was made from: the one shown, the one under way, and the one not to be made (again).
+        #: Sources of the preview shown, of the one under way, and of the one that must not be made (again).
         self._shown: PreviewSource | None = None
         self._underWay: PreviewSource | None = None
         self._settled: PreviewSource | None = None
@@ -89,35 +89,35 @@ class LivePreview:
 
     @property
     def isOnByDefault(self) -> bool:
-        """Whether previews are on, by the measurement or by the user's word."""
+        """Whether previews are on, by measurement or by the user's choice."""
         return self._decision.isOn
 
     @property
     def shown(self) -> PreviewSource | None:
-        """What the preview in the views was made from; None where there is none."""
+        """Source of the preview in the views; None if there is no preview."""
         return self._shown
 
     @property
     def isUnderWay(self) -> bool:
-        """Whether a preview is being made."""
+        """Whether a preview is under way."""
         return self._underWay is not None
 
     def changed(self) -> None:
-        """Something was changed that a preview may depend on; cheap, for every step of a dragged handle."""
+        """Plans a new preview after a change; cheap enough for every step of a dragged handle."""
         if not self._isWanted():
             self.withdraw()
             return
         pause = pauseMs(self._seconds, 1000 * (time.monotonic() - self._begun))
         if pause is None:
             if self._underWay is not None and self._underWay != self._state():
-                self._monitor.cancel()  # It is of no use any more, and the hand needs the processor.
+                self._monitor.cancel()  # It is out of date, and dragging needs the processor.
             self._timer.start(REST_MS)
         elif not self._isPending:
             self._timer.start(pause)
         self._isPending = True
 
     def withdraw(self) -> None:
-        """Take the preview away; the views show what they showed before. The next change brings it back."""
+        """Removes the preview and restores the views. The next change brings it back."""
         self._timer.stop()
         self._isPending = False
         self._monitor.stop()
@@ -125,15 +125,15 @@ class LivePreview:
         self._shown = self._underWay = None
 
     def settle(self) -> None:
-        """Take the preview away, and make none until something is changed: a result is shown now."""
+        """Removes the preview and makes none until the next change, because the views show a result now."""
         self.withdraw()
         self._settled = self._state()
 
     def learn(self, variants: Sequence[Variant], steps: int) -> str:
-        """Take note of how long a run took; a sentence for the user if that turns previews on or off, else empty."""
+        """Measures a run; returns a sentence for the user if that turns previews on or off, else an empty one."""
         if not variants:
             return ""
-        # The quickest: the first of a session also warms the networks up.
+        # The quickest one: the first tumor of a session also warms up the networks.
         return self._measure(min(secondsOfPreview(variant.summary.part_seconds, steps) for variant in variants))
 
     def _isWanted(self) -> bool:
@@ -143,7 +143,7 @@ class LivePreview:
         return not self._nodes.isShown or self._nodes.source is parameters.inputVolume
 
     def _state(self) -> PreviewSource | None:
-        """What a preview would be made from now; None where there can be none."""
+        """Source of a preview made now; None if a preview is not possible."""
         parameters = self._parameters()
         if parameters is None:
             return None
@@ -164,7 +164,7 @@ class LivePreview:
         )
 
     def _update(self) -> None:
-        """Make the preview of the present state, if it is not there already."""
+        """Makes the preview of the present state unless it exists already."""
         self._isPending = False
         parameters, state = self._parameters(), self._state()
         if parameters is None or state is None or not self._isWanted():
@@ -178,7 +178,7 @@ class LivePreview:
         self._settled = None
         now = time.monotonic()
         if self._underWay is not None and self._seconds is not None:
-            # It was not done in time: without a slower pace, each would be cancelled by the next, and none seen.
+            # The last one was too slow: at the same pace each preview would cancel the one before, and none would show.
             self._seconds = max(self._seconds, now - self._begun)
         self._begun = now
         try:
@@ -189,7 +189,7 @@ class LivePreview:
                 seed=parameters.seed,
                 **runOptions(parameters),
             )
-        except Exception as error:  # While a box is being dragged nothing may open a window.
+        except Exception as error:  # No error window may open while the user drags a box.
             self._fail(error)
             return
         self._underWay = state
@@ -201,7 +201,7 @@ class LivePreview:
             result = preview.result()
         except CancelledError:
             return
-        except Exception as error:  # As above, whatever torch or the driver of a graphics card raise.
+        except Exception as error:  # As above; torch or a graphics driver may raise anything.
             self._fail(error)
             return
         self._seconds = result.seconds
@@ -216,7 +216,7 @@ class LivePreview:
         self._nodes.show(preview.volumeNode, result, preview.units.suv_factor, self._logic.results)
         self._shown = state
         self._tell(
-            _("Preview of {steps} steps in {seconds:.1f} s; Apply makes the tumor itself.").format(
+            _("Preview of {steps} steps in {seconds:.1f} s. Press Apply to insert the tumor.").format(
                 steps=min(PREVIEW_STEPS, parameters.steps), seconds=result.seconds
             )
         )

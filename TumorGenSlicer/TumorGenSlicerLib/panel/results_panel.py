@@ -1,4 +1,4 @@
-"""The panel's lower half: the tumors made, shown one at a time, compared, kept or removed."""
+"""The lower half of the panel: lists the tumors made and lets the user show, compare, keep or remove them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ __all__ = ["ResultsPanel"]
 
 @dataclass(eq=False)
 class _Run:
-    """What a variant does not know of its run.
+    """One run, with what its variants do not know.
 
     Args:
-        inputVolume: that the variants were made from.
-        saidBefore: warnings that the user read before the run.
-        variants: those that are still there.
+        inputVolume: volume that the variants were made from.
+        saidBefore: warnings that the panel showed before the run.
+        variants: variants that still exist.
     """
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
@@ -34,13 +34,13 @@ class _Run:
 class ResultsPanel(VTKObservationMixin):
     """Keeps table, buttons and views in step with the logic's results.
 
-    While a run goes on its first variant is shown, when it has ended its best one; what the user selects meanwhile
+    During a run the views show its first variant, after it the best one. A variant that the user selects meanwhile
     stays selected.
 
     Args:
-        ui: holds the widgets by their names in the .ui file.
-        logic: whose results they are.
-        beforeShowing: called before a result is shown in the views.
+        ui: the widgets, by their names in the .ui file.
+        logic: keeps the results.
+        beforeShowing: called before the views show a result.
     """
 
     def __init__(self, ui: Any, logic: InsertionLogic, beforeShowing: Callable[[], None]) -> None:
@@ -48,7 +48,7 @@ class ResultsPanel(VTKObservationMixin):
         self._ui, self._logic, self._beforeShowing = ui, logic, beforeShowing
         self._runs: list[_Run] = []
         self._shown: Variant | None = None
-        #: The run under way, what was shown before its first variant, and whether the user has chosen a variant since.
+        #: The run under way, what the views showed before its first variant, and whether the user chose one since.
         self._current: _Run | None = None
         self._shownBefore: ShownBefore | None = None
         self._hasChosen = False
@@ -67,18 +67,18 @@ class ResultsPanel(VTKObservationMixin):
         self._updateButtons()
 
     def beginRun(self, inputVolume: slicer.vtkMRMLScalarVolumeNode, saidBefore: Sequence[str]) -> None:
-        """Get ready for the variants of a run.
+        """Prepares for the variants of a run.
 
         Args:
-            inputVolume: of the run.
-            saidBefore: warnings that the user read before the run; those of the variants are not to repeat them.
+            inputVolume: volume of the run.
+            saidBefore: warnings that the panel showed before the run; it does not repeat them for the variants.
         """
         self._current = _Run(inputVolume, saidBefore)
         self._runs.append(self._current)
         self._shownBefore, self._hasChosen = None, False
 
     def addVariants(self, variants: Sequence[Variant]) -> None:
-        """List more variants of the run under way; the first of them is shown."""
+        """Lists more variants of the run under way, and shows the first variant of the run."""
         if not variants or self._current is None:
             return
         self._current.variants += variants
@@ -92,10 +92,10 @@ class ResultsPanel(VTKObservationMixin):
         self._updateButtons()
 
     def endRun(self, variants: Sequence[Variant]) -> None:
-        """The run has ended well: show its best variant, unless the user has chosen another one meanwhile.
+        """Shows the best variant after a run that ended well, unless the user chose another one meanwhile.
 
         Args:
-            variants: of the run, the best first.
+            variants: variants of the run, the best first.
         """
         self._current = self._shownBefore = None
         if variants and not self._hasChosen and self._table.selected is not variants[0]:
@@ -104,7 +104,7 @@ class ResultsPanel(VTKObservationMixin):
         self.refresh()
 
     def dropRun(self) -> None:
-        """The run was cancelled or has failed, and its variants are gone: show what was shown before them."""
+        """Restores the views after a canceled or failed run, whose variants are gone."""
         before, self._current, self._shownBefore = self._shownBefore, None, None
         if before is not None and self._table.selected not in self._logic.results:
             self.stopComparing()
@@ -114,7 +114,7 @@ class ResultsPanel(VTKObservationMixin):
         self.refresh()
 
     def refresh(self) -> None:
-        """Follow results that went; the views change only if the selected one did."""
+        """Updates the table after results were removed. The views change only if the selected result was removed."""
         results, selected = self._logic.results, self._table.selected
         run = self._runOf(selected)
         for known in self._runs:
@@ -131,11 +131,11 @@ class ResultsPanel(VTKObservationMixin):
         self._updateButtons()
 
     def stopComparing(self) -> None:
-        """End on the synthetic volume, if before and after take turns."""
+        """Ends a comparison, if there is one, and shows the synthetic volume."""
         self._comparison.stop()
 
     def cleanup(self) -> None:
-        """Leave the scene and the views alone from now on, as they were before a run that was dropped."""
+        """Restores the views after a dropped run, and stops observing the scene."""
         self.stopComparing()
         self.dropRun()
         self._settleTimer.stop()
@@ -143,7 +143,7 @@ class ResultsPanel(VTKObservationMixin):
 
     def _onNodeRemoved(self, _caller: object, _event: str) -> None:
         if self._table.variants:
-            self._settleTimer.start()  # once, after all that are removed together
+            self._settleTimer.start()  # once, after all nodes that are removed together
 
     def _onSelected(self) -> None:
         self._hasChosen = True
@@ -176,14 +176,14 @@ class ResultsPanel(VTKObservationMixin):
         return next((run for run in self._runs if variant in run.variants), None)
 
     def _warningsOf(self, variant: Variant | None) -> list[str]:
-        """What the run brought to light of a variant, such as an SUV that it did not reach."""
+        """Warnings that the run added about a variant, such as an SUV that it did not reach."""
         run = self._runOf(variant)
         if variant is None or run is None:
             return []
         return [line for line in variant.warnings if line not in run.saidBefore]
 
     def _siblings(self, variant: Variant | None) -> list[Variant]:
-        """The other variants of the same run that are still there."""
+        """The other variants of the same run that still exist."""
         run = self._runOf(variant)
         here = run.variants if run is not None else []
         return [other for other in self._table.variants if other in here and other is not variant]

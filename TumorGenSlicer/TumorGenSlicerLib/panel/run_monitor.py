@@ -1,4 +1,4 @@
-"""Looks after a run under way, from a timer on the main thread."""
+"""Watches a run under way with a timer on the main thread."""
 
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
@@ -7,10 +7,10 @@ import qt
 
 __all__ = ["RunMonitor"]
 
-#: How often a run is looked at, ms.
+#: Interval of the timer, ms.
 POLL_MS = 40
-#: How long the worker may compute at each look, s: while Slicer waits for events, its main thread keeps Python's
-#: interpreter lock, and the worker stands still.
+#: Time for the worker at each tick, s. While Slicer waits for events, its main thread keeps Python's interpreter lock,
+#: and the worker stands still.
 YIELD_SECONDS = 0.03
 
 
@@ -24,11 +24,11 @@ _AnyRun = TypeVar("_AnyRun", bound=_Run)
 
 
 class RunMonitor(Generic[_AnyRun]):
-    """Holds at most one run, an insertion or a preview: tells that it goes on, and when it is done.
+    """Watches at most one run, an insertion or a preview, and reports its progress and its end.
 
     Args:
-        onProgress: called with the run every now and then while it goes on.
-        onFinished: called once with the run, when nothing is under way any more; not for a dropped run.
+        onProgress: called with the run at each tick until it ends.
+        onFinished: called once with the run after it has ended and ``isActive`` is False; not for a dropped run.
         onEnded: called after that, and also for a dropped run.
     """
 
@@ -39,7 +39,7 @@ class RunMonitor(Generic[_AnyRun]):
         onEnded: Callable[[], None],
     ) -> None:
         self._onProgress, self._onFinished, self._onEnded = onProgress, onFinished, onEnded
-        #: The run under way; None where there is none.
+        #: The run under way; None if there is none.
         self.run: _AnyRun | None = None
         self._isDropped = False
         self.isCancelled = False
@@ -49,27 +49,27 @@ class RunMonitor(Generic[_AnyRun]):
 
     @property
     def isActive(self) -> bool:
-        """Whether a run is under way; a cancelled one is until its step is done."""
+        """Whether a run is under way; a canceled run is under way until its step ends."""
         return self.run is not None
 
     def watch(self, run: _AnyRun) -> None:
-        """Look after a run that was just started, and no longer after the one before."""
+        """Watches a run that has just started, instead of the one before."""
         self.run, self._isDropped, self.isCancelled = run, False, False
         self._timer.start()
 
     def cancel(self) -> None:
-        """Cancel the run; it ends within one sampling step."""
+        """Cancels the run; it ends within one sampling step."""
         if self.run is not None:
             self.isCancelled = True
             self.run.cancel()
 
     def drop(self) -> None:
-        """Cancel the run and want no results of it: its scene is going."""
+        """Cancels the run and ignores its results, because its scene closes."""
         self._isDropped = True
         self.cancel()
 
     def stop(self) -> None:
-        """Cancel the run and look at it no more."""
+        """Cancels the run and stops watching it."""
         self.drop()
         self._timer.stop()
         self.run = None

@@ -1,4 +1,4 @@
-"""The table of tumors made: a row for each variant, the best first, with what a report would say of it."""
+"""The table of the tumors made: one row per variant with its quality and measures, the best first."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ __all__ = ["VariantTable"]
 
 #: Column of the quality.
 _QUALITY = 1
-#: What a high part of the quality says.
+#: Meaning of a high value of each part of the quality.
 _PARTS = {
-    "uptake": "mask on its uptake",
+    "uptake": "mask matches the uptake",
     "seam": "no seam",
     "statistics": "usual volume and uptake",
     "novelty": "no copy of a training lesion",
@@ -34,23 +34,23 @@ class VariantTable:
         self._variants: list[Variant] = []
         header = widget.horizontalHeader()
         header.setMinimumSectionSize(38)
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # SUVpeak needs more than MTV does.
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)  # SUVpeak needs more space than MTV.
         widget.verticalHeader().setDefaultSectionSize(22)
         widget.connect("itemSelectionChanged()", onSelected)
 
     @property
     def selected(self) -> Variant | None:
-        """The variant of the selected row."""
+        """Variant of the selected row; None if no row is selected."""
         rows = self._widget.selectionModel().selectedRows()
         return self._variants[rows[0].row()] if rows else None
 
     @property
     def variants(self) -> Sequence[Variant]:
-        """The variants of the rows."""
+        """Variants in the order of the rows."""
         return tuple(self._variants)
 
     def show(self, variants: Sequence[Variant], selected: Variant | None) -> None:
-        """A row for each of ``variants``, the best first, with that of ``selected`` selected."""
+        """Shows one row per variant, the best first, and selects the row of ``selected``."""
         wasBlocked = self._widget.blockSignals(True)
         self._variants = sorted(variants, key=lambda variant: -variant.quality.total)
         self._widget.clearContents()
@@ -78,7 +78,7 @@ def _description(variant: Variant) -> str:
 
 
 def _judgment(quality: QualityScore) -> str:
-    """What is poor about a tumor, or that nothing is, and the parts of its quality."""
+    """Text about the quality of a tumor: what is poor, and the value of each part."""
     parts = [f"{_PARTS[name]}: {round(100 * part)}" for name, part in quality.parts.items() if part is not None]
     return "\n".join([*(quality.reasons or ("Nothing is poor.",)), *parts, *quality.left_out])
 

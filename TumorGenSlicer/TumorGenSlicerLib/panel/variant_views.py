@@ -1,4 +1,4 @@
-"""What the views show of the variants: one of them, or before and after in turn."""
+"""Shows one variant in the views, or the volumes before and after in turn."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,23 +9,23 @@ from TumorGenSlicerLib.run.logic import Variant
 
 __all__ = ["Comparison", "ShownBefore", "showVariant"]
 
-#: Before and after take turns this often, ms: there and back 1.5 times in a second.
+#: Time between two switches, ms; before and after both show 1.5 times per second.
 TURN_MS = 333
 
 
 def showVariant(variant: Variant, variants: Sequence[Variant]) -> None:
-    """Show one variant: its volume in the slice views, its mask in all views, the masks of the others nowhere."""
+    """Shows one variant: its volume in the slice views and its mask in all views. Hides the other masks."""
     for other in variants:
         other.segmentationNode.SetDisplayVisibility(other is variant)
     slicer.util.setSliceViewerLayers(background=variant.volumeNode)
 
 
 class ShownBefore:
-    """What the views show now, to be brought back where results that take its place go again.
+    """Remembers what the views show now, to restore it when the results that replace it are removed.
 
     Args:
-        variant: that is shown, if one is.
-        variants: whose masks may be visible.
+        variant: variant that the views show, if any.
+        variants: variants whose masks may be visible.
     """
 
     def __init__(self, variant: Variant | None, variants: Sequence[Variant]) -> None:
@@ -36,7 +36,7 @@ class ShownBefore:
         self._masks = [mask for mask in masks if mask.GetDisplayVisibility()]
 
     def bringBack(self) -> None:
-        """Show it again, as far as it is still there; what was put in a view since then stays."""
+        """Restores it as far as the nodes still exist; keeps volumes that were put in a view since then."""
         for view, before in self._backgrounds:
             if slicer.mrmlScene.IsNodePresent(view) and not _isThere(view.GetBackgroundVolumeID()):
                 view.SetBackgroundVolumeID(before if _isThere(before) else None)
@@ -46,10 +46,10 @@ class ShownBefore:
 
 
 class Comparison:
-    """Shows the volumes before and after in turn, with the mask's outline or without.
+    """Shows the volumes before and after in turn, with or without the mask's outline.
 
     Args:
-        onStopped: called when taking turns has ended, for whatever reason.
+        onStopped: called when the comparison ends, for whatever reason.
     """
 
     def __init__(self, onStopped: Callable[[], None]) -> None:
@@ -63,16 +63,16 @@ class Comparison:
 
     @property
     def isActive(self) -> bool:
-        """Whether the volumes take turns."""
+        """Whether a comparison is running."""
         return self._variant is not None
 
     def start(self, before: slicer.vtkMRMLScalarVolumeNode, variant: Variant, outline: bool) -> None:
-        """Begin, with the volume before.
+        """Starts with the volume before.
 
         Args:
-            before: the volume that the variant was made from.
+            before: volume that the variant was made from.
             variant: the synthetic volume and its mask.
-            outline: whether the mask's outline stays visible; its filling never does, it would hide the uptake.
+            outline: whether the mask's outline stays visible. Its filling never does, because it hides the uptake.
         """
         self.stop()
         self._before, self._variant, self._showsBefore = before, variant, False
@@ -84,12 +84,12 @@ class Comparison:
         self._timer.start()
 
     def setOutlineVisible(self, visible: bool) -> None:
-        """Show or hide the outline, if volumes take turns."""
+        """Shows or hides the outline during a comparison."""
         if self._variant is not None:
             self._variant.segmentationNode.SetDisplayVisibility(visible)
 
     def stop(self) -> None:
-        """End on the synthetic volume with its mask, as far as they are still in the scene."""
+        """Stops and shows the synthetic volume with its mask, as far as they are still in the scene."""
         variant = self._variant
         if variant is None:
             return

@@ -1,1 +1,1 @@
-"""Runs: what the console, the script and the panel call."""
+"""Runs, for the console, the script and the panel."""

@@ -1,7 +1,7 @@
-"""Packages that Slicer does not bring: asked for when the user first runs, on the main thread, then never again.
+"""Installs the packages that Slicer does not include, on the main thread, when the user starts the first run.
 
-PyTorch comes through the PyTorch extension, which picks the build for the machine's graphics card; the rest, listed in
-Resources/requirements.txt, through ``slicer.packaging``. numpy, SimpleITK and VTK of Slicer are never replaced.
+The PyTorch extension installs PyTorch and picks the build for the graphics card. ``slicer.packaging`` installs the
+packages that Resources/requirements.txt lists. Neither replaces Slicer's own numpy, SimpleITK and VTK.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import slicer
 
 from TumorGenCore.errors import TumorGenError
 
-__all__ = ["REQUIREMENTS", "DependencyError", "ensureDependencies", "missingPackages"]
+__all__ = ["REQUIREMENTS", "DependencyError", "ensureDependencies", "missingPackages", "neededPackages"]
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "Resources" / "requirements.txt"
 _TORCH_VERSION = ">=2.2"
@@ -31,26 +31,31 @@ class DependencyError(TumorGenError):
     """A Python package that the networks need is missing and was not installed."""
 
 
+def neededPackages() -> list[str]:
+    """Names of the packages that the networks need, PyTorch first."""
+    return ["torch", *_requiredNames()]
+
+
 def missingPackages() -> list[str]:
     """Names of the packages that are not installed, PyTorch first. Imports none of them."""
-    return [name for name in ("torch", *_requiredNames()) if importlib.util.find_spec(name) is None]
+    return [name for name in neededPackages() if importlib.util.find_spec(name) is None]
 
 
 def ensureDependencies(prompt: bool | None = None) -> None:
-    """Install what is missing; does nothing, also offline, when all is there.
+    """Installs missing packages. Does nothing if none is missing, so it also works offline then.
 
     Args:
-        prompt: whether to ask the user first. None: ask where Slicer shows its main window.
+        prompt: whether to ask the user first. None asks if Slicer shows its main window.
 
     Raises:
-        DependencyError: something is still missing afterwards; the message says what to do.
+        DependencyError: a package is still missing afterwards; the message says what to do.
     """
     missing = missingPackages()
     if not missing:
         return
     names = ", ".join(missing)
     if threading.current_thread() is not threading.main_thread():
-        raise DependencyError(f"TumorGen needs {names}; packages can be installed from the main thread only.")
+        raise DependencyError(f"TumorGen needs {names}. Only the main thread can install packages; run from there.")
     if not hasattr(slicer, "app") or importlib.util.find_spec("slicer.packaging") is None:
         raise DependencyError(f"TumorGen needs {names}; run: pip install {' '.join(_toInstall(missing))}")
     if prompt is None:
@@ -71,7 +76,7 @@ def ensureDependencies(prompt: bool | None = None) -> None:
 
 
 def _requiredNames() -> list[str]:
-    """Import names of the listed packages: the same as the names that pip knows."""
+    """Import names of the listed packages; pip knows them by the same names."""
     lines = (line.split("#")[0].strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
     return [re.split(r"[^\w-]", line)[0] for line in lines if line]
 
@@ -89,7 +94,7 @@ def _installTorch(prompt: bool) -> None:
         ) from error
     torch = PyTorchUtilsLogic().installTorch(askConfirmation=prompt, torchVersionRequirement=_TORCH_VERSION)
     if torch is None:
-        raise DependencyError("TumorGen needs PyTorch, and its installation was declined; run again to install it.")
+        raise DependencyError("TumorGen needs PyTorch, but its installation was declined; run again to install it.")
 
 
 def _installRest(prompt: bool) -> None:

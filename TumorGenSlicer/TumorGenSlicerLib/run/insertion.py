@@ -1,6 +1,6 @@
-"""A run as plain values: what is read from the scene before it, and what is computed without the scene.
+"""A run as plain values: its input from the scene, and its computation without the scene.
 
-``RunInput`` is made on the main thread; ``runInsertion`` works on it on the worker's thread, with the core only.
+The main thread makes ``RunInput``. ``runInsertion`` computes on the worker's thread and uses the core only.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["RunInput", "forgetModel", "loadedGenerator", "modelCache", "runInser
 
 @dataclass(frozen=True)
 class RunInput:
-    """What a run or a preview is made from.
+    """Input of a run or a preview.
 
     Args:
-        image: a copy of the volume, or of a part of it, in the world (LPS).
-        units: of its voxels.
-        boxes: in the world, LPS; tumors are inserted in this order, each seeing those before it.
-        seeds: one variant each.
-        request: what each tumor shall be like.
+        image: copy of the volume, or of a part of it, in world coordinates (LPS).
+        units: units of its voxels.
+        boxes: boxes in world coordinates (LPS), in the order of insertion; each tumor sees those before it.
+        seeds: one per variant.
+        request: request for each tumor.
         model: bundle name or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     """
@@ -49,7 +49,7 @@ class RunInput:
 
     @property
     def plannedSteps(self) -> int:
-        """Sampling steps of all boxes and seeds; drawing again because of the quality is not planned.
+        """Sampling steps of all boxes and seeds, without redraws because of the quality.
 
         Raises:
             ModelBundleError: the bundle cannot be read.
@@ -60,18 +60,18 @@ class RunInput:
 
 
 def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:
-    """Make all variants; ``job`` hands over each ``insertion.variants.Variant`` as soon as it is done.
+    """Makes all variants. Passes each ``insertion.variants.Variant`` to ``job`` as soon as it is done.
 
     Args:
-        source: the run.
-        softMask: whether the soft masks are wanted.
-        job: is told how far the run is, after each sampling step.
+        source: input of the run.
+        softMask: whether to make the soft masks.
+        job: takes the variants, and the progress after each sampling step.
 
     Returns:
-        What drawing again has to say; empty where nothing was drawn again.
+        Remark about redraws; empty if there were none.
 
     Raises:
-        TumorGenError: any of the core's; ``CancelledError`` when the job is cancelled.
+        TumorGenError: any error of the core; ``CancelledError`` if the job was canceled.
     """
     from TumorGenCore.insertion.variants import VariantRun
     from TumorGenCore.volumes.volume import PetVolume
@@ -91,10 +91,10 @@ def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:
         should_cancel=lambda: job.isCancelled,
     )
     for variant in run:
-        # Made here: the main thread is not to wait for it.
+        # Computed here, so that the main thread does not wait for it.
         wanted = (variant.image, variant.segments, variant.summary, variant.mask_probability if softMask else None)
         job.handOver(variant)
-        del wanted, variant  # It belongs to who takes it.
+        del wanted, variant  # Whoever takes it from the job owns it.
     return run.remark
 
 
@@ -106,13 +106,13 @@ def _reporting(job: Job) -> Callable[[int, int, str], None]:
 
 
 def stopIfCancelled(job: Job) -> None:
-    """Raise ``CancelledError`` if the job was cancelled."""
+    """Raises ``CancelledError`` if the job was canceled."""
     if job.isCancelled:
-        raise CancelledError("Cancelled before the first step; nothing was changed.")
+        raise CancelledError("Canceled before the first step; nothing was changed.")
 
 
 def loadedGenerator(model: str, device: str) -> TumorGenerator:
-    """The generator of a bundle (name or folder), from memory where it is the last one that was used."""
+    """Returns the generator of a bundle (name or folder); from memory if it was the last one used."""
     from TumorGenCore.bundle.folders import METADATA, bundle_folder
 
     folder = bundle_folder(model).resolve()
@@ -121,11 +121,11 @@ def loadedGenerator(model: str, device: str) -> TumorGenerator:
 
 @functools.lru_cache(maxsize=1)
 def modelCache(folder: str, changed: int, device: str) -> TumorGenerator:
-    """The model stays loaded for the next run; another bundle, a bundle trained anew or another device replaces it.
+    """Loads a model and keeps it for the next run, until the bundle or the device changes.
 
     Args:
-        folder: of the bundle.
-        changed: when its metadata were written, ns.
+        folder: folder of the bundle.
+        changed: when its metadata were written, ns; changes if the bundle is trained again.
         device: see ``RunInput``.
     """
     from TumorGenCore.insertion.generator import TumorGenerator
@@ -134,5 +134,5 @@ def modelCache(folder: str, changed: int, device: str) -> TumorGenerator:
 
 
 def forgetModel() -> None:
-    """Free the loaded model's memory."""
+    """Frees the memory of the loaded model."""
     modelCache.cache_clear()

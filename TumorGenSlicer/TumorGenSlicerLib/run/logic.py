@@ -1,4 +1,4 @@
-"""InsertionLogic: what the console, the headless script and the module's panel call."""
+"""InsertionLogic: inserts tumors for the console, the headless script and the panel."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from TumorGenSlicerLib.run.worker import BusyError, Progress, Worker, sharedWork
 from TumorGenSlicerLib.scene.geometry import addBoxNode, roiBox, volumeAxesRas, volumeGrid, volumeImage, voxelArray
 from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, uniqueName
 from TumorGenSlicerLib.scene.results import Results
-from TumorGenSlicerLib.scene.units import TAKEN_AS_SUV, implausibleUnits, unitsOfVolume
+from TumorGenSlicerLib.scene.units import assumedUnits, implausibleUnits, unitsOfVolume
 
 __all__ = ["BusyError", "Insertion", "InsertionLogic", "Preview", "Progress", "RunOptions", "Variant"]
 
 
 class RunOptions(TypedDict, total=False):
-    """How a run is made.
+    """Options of a run.
 
     Args:
         model: bundle name (see ``modelNames``) or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        suvFactor: SUV per unit of voxel value; None asks the volume, its units and its DICOM series.
+        suvFactor: SUV per unit of voxel value; None takes it from the volume's units or its DICOM series.
         softMask: whether to add the soft mask as a volume (see ``results``).
     """
 
@@ -61,7 +61,7 @@ _PREVIEW = TumorRequest(steps=PREVIEW_STEPS, solver="adams")
 
 #: Edge of the box that one click places, mm.
 DEFAULT_BOX_MM = 40.0
-#: Points along each edge of a box at which its tissue is looked at before a run.
+#: Points along each edge of a box at which ``warnings`` samples its tissue.
 _PROBES = 16
 _POLL_SECONDS = 0.02
 
@@ -69,19 +69,19 @@ _POLL_SECONDS = 0.02
 class InsertionLogic:
     """Inserts tumors into volume nodes of one scene.
 
-    The model stays loaded between runs, also between logics: one worker thread and one model serve the whole process.
+    One worker thread and one model serve all logics of the process. The model stays loaded between runs.
 
     Args:
-        scene: of the nodes; Slicer's own if None.
-        worker: does the work; the process's own if None.
+        scene: scene of the nodes; None means Slicer's own.
+        worker: computes the runs; None means the worker that the process shares.
 
     Example:
         >>> logic = InsertionLogic()
         >>> volume, segmentation = logic.insertTumor(pet, roi, seed=7)
     """
 
-    #: Where the factor to SUV is given, for messages; a front end with another place for it says so here.
-    factorRemedy = "The argument is suvFactor."
+    #: Sentence for messages that says how to give the factor to SUV; each front end sets its own.
+    factorRemedy = "Pass it as suvFactor."
 
     def __init__(self, scene: Any = None, worker: Worker | None = None) -> None:
         self.scene = slicer.mrmlScene if scene is None else scene
@@ -100,14 +100,14 @@ class InsertionLogic:
         onProgress: Callable[[Progress], None] | None = None,
         **options: Unpack[RunOptions],
     ) -> tuple[Any, Any]:
-        """Insert one tumor and wait for it; Slicer stays alive meanwhile.
+        """Inserts one tumor and waits for it; Slicer keeps responding meanwhile.
 
         Args:
-            volumeNode: PET, a scalar volume node; it is not changed.
+            volumeNode: PET, a scalar volume node; it does not change.
             roiNode: markups ROI node; may be rotated and may reach past the volume.
-            request: what the tumor shall be like, such as ``TumorRequest(suv_max=8)``.
+            request: request for the tumor, such as ``TumorRequest(suv_max=8)``.
             seed: the same seed gives the same tumor on a given device and thread count.
-            onProgress: called on this thread whenever the progress changes; what it raises cancels the run.
+            onProgress: called on this thread whenever the progress changes; an exception in it cancels the run.
             options: model, device, suvFactor and softMask, see ``RunOptions``.
 
         Returns:
@@ -129,12 +129,12 @@ class InsertionLogic:
         onProgress: Callable[[Progress], None] | None = None,
         **options: Unpack[RunOptions],
     ) -> list[Variant]:
-        """Insert tumors and wait for them; see ``insertTumor``.
+        """Inserts tumors and waits for them; see ``insertTumor``.
 
-        Every seed gives one variant: a new volume with a tumor in each box, and a segmentation with a segment per box.
-        The boxes are filled in their order, and a later box sees the tumors of those before; where boxes overlap, it
-        replaces what they put there. The variants come best first. With ``request.least_quality`` (0.9 is the command
-        line's) a poorer tumor is drawn again with the next seeds, up to two redraws a seed; the warnings say so.
+        Each seed gives one variant: a new volume with a tumor in each box, and a segmentation with a segment per box.
+        The tumors grow in the order of the boxes. A later box sees the tumors of the boxes before, and replaces their
+        voxels where boxes overlap. The best variant comes first. With ``request.least_quality`` (the command line uses
+        0.9) poorer tumors are drawn again with the next seeds, up to two redraws per seed; the warnings say so.
         """
         insertion = self.startInsertion(volumeNode, roiNodes, request, seeds=seeds, **options)
         _waitAlive(insertion, onProgress)
@@ -149,11 +149,11 @@ class InsertionLogic:
         seeds: Sequence[int] = (0,),
         **options: Unpack[RunOptions],
     ) -> Insertion:
-        """Begin a run and return at once; see ``insertTumors``. Missing packages are installed first.
+        """Starts a run and returns at once; see ``insertTumors``. Installs missing packages first.
 
         Raises:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
-            InvalidRequestError: no seed, or one that cannot be used.
+            InvalidRequestError: there is no seed, or a seed is not valid.
             BusyError: a run is under way.
             DependencyError: a package is missing and was not installed.
         """
@@ -164,8 +164,7 @@ class InsertionLogic:
         ensureDependencies()
         image = volumeImage(volumeNode)
         units = self._units(volumeNode, settings["suvFactor"])
-        remarks = [TAKEN_AS_SUV] if units.source == "taken as SUV" else []
-        warnings = (*remarks, *implausibleUnits(image, units, self.factorRemedy))
+        warnings = (*assumedUnits(units), *implausibleUnits(image, units, self.factorRemedy))
         boxes = tuple(roiBox(node) for node in roiNodes)
         source = self._input(image, units, boxes, seeds, request, settings)
         job = self._worker.start(functools.partial(runInsertion, source, settings["softMask"]), source.plannedSteps)
@@ -183,15 +182,15 @@ class InsertionLogic:
         seed: int = 0,
         **options: Unpack[RunOptions],
     ) -> Preview:
-        """Begin a quick tumor for showing while a box is moved, and return at once.
+        """Starts a quick tumor to show while the user moves a box, and returns at once.
 
-        Only the surroundings of the box are read, so the cost does not grow with the volume. The same seed and request
-        give the tumor that ``insertTumor`` gives. For the arguments see there.
+        It reads only the surroundings of the box, so its cost does not grow with the volume. The same seed and request
+        give the same tumor as ``insertTumor``, which also describes the arguments.
 
         Raises:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
             BusyError: a run is under way.
-            DependencyError: a package is missing; it is not asked for and not installed.
+            DependencyError: a package is missing; this method installs none and does not ask the user.
         """
         settings = _settings(options)
         self._check(volumeNode, [roiNode], settings["model"])
@@ -208,17 +207,17 @@ class InsertionLogic:
         return Preview(job, volumeNode, units)
 
     def cancelAll(self) -> None:
-        """Cancel the run of this logic, if there is one."""
+        """Cancels the run of this logic, if there is one."""
         if self._current is not None:
             self._current.cancel()
 
     def shutdown(self) -> None:
-        """Cancel, wait for the worker and let the model go. The logic may be used again afterwards."""
+        """Cancels the run, waits for the worker and frees the model. The logic can be used again afterwards."""
         if self._current is not None:
             self._current.drop()
             self._current.wait()
             self._current = None
-        if not self._worker.isBusy:  # Another logic of this process may be at work.
+        if not self._worker.isBusy:  # Another logic of this process may be running.
             self._worker.stop()
             forgetModel()
             forgetPreparedBox()
@@ -227,9 +226,9 @@ class InsertionLogic:
             self._observation = None
 
     def problem(self, volumeNode: Any, roiNodes: Sequence[Any], model: str = DEFAULT_BUNDLE) -> str:
-        """Why these cannot be run, as one plain sentence for beside the button; empty if they can.
+        """Says in one plain sentence why a run is not possible; empty if it is.
 
-        Cheap: neither voxels nor weights are read. NaN among the voxels, say, shows only in the run.
+        Cheap, because it reads neither voxels nor weights. Only the run itself finds NaN among the voxels, for example.
         """
         try:
             self._check(volumeNode, roiNodes, model)
@@ -238,9 +237,9 @@ class InsertionLogic:
         return ""
 
     def warnings(self, volumeNode: Any, roiNodes: Sequence[Any]) -> list[str]:
-        """What the user should know before running; cheap enough to call while a box is being dragged.
+        """What the user should know before a run; cheap enough to call while the user drags a box.
 
-        Only the box's own region is looked at. Empty where ``problem`` has something to say.
+        Looks at the region of the box only. Empty if the geometry of a node is not usable; ``problem`` then says why.
         """
         try:
             grid, voxels = volumeGrid(volumeNode), voxelArray(volumeNode)
@@ -251,7 +250,7 @@ class InsertionLogic:
             units = unitsOfVolume(volumeNode, quick=True)
         except UnsupportedVolumeError as error:
             return [with_remedy(error, self.factorRemedy)]
-        lines = [TAKEN_AS_SUV] if units.source == "taken as SUV" else []
+        lines = assumedUnits(units)
         for box in boxes:
             lines += box_warnings(box, grid, _probe(voxels, grid, box) * units.suv_factor)
         return list(dict.fromkeys(lines))
@@ -262,7 +261,7 @@ class InsertionLogic:
         return sorted(names, key=lambda name: (name != DEFAULT_BUNDLE, name))
 
     def placeDefaultBox(self, volumeNode: Any, centerWorldRas: Sequence[float]) -> Any:
-        """A new ROI node: a 40 mm cube around a point (world RAS, mm), along the volume's axes, with handles.
+        """Adds an ROI node: a 40 mm cube around a point (world RAS, mm), along the volume's axes, with handles.
 
         Raises:
             UnsupportedVolumeError: the volume has no usable geometry.
@@ -284,23 +283,23 @@ class InsertionLogic:
     def results(self) -> list[Variant]:
         """Variants of this logic whose volume and segmentation are still in the scene, the oldest run first.
 
-        Of each run that has ended the best comes first.
+        In each run that has ended, the best variant comes first.
         """
         return self._results.all
 
     def removeVariant(self, variant: Variant) -> None:
-        """Remove a variant's nodes from the scene, with their displays."""
+        """Removes a variant's nodes from the scene, with their displays."""
         self._results.remove(variant)
 
     def removeLastResult(self) -> bool:
-        """Remove the variants of the newest run that are still there; False if there are none."""
+        """Removes the variants of the newest run that still exist; returns False if there are none."""
         return self._results.removeLast()
 
     def _check(self, volumeNode: Any, roiNodes: Sequence[Any], model: str) -> None:
         if volumeNode is None:
             raise UnsupportedVolumeError("Choose a PET volume.")
         if not roiNodes or any(node is None for node in roiNodes):
-            raise InvalidBoxError("Place a box where the tumor shall be.")
+            raise InvalidBoxError("Place a box where you want the tumor.")
         grid, settings = volumeGrid(volumeNode), _patchSettings(model)
         for node in roiNodes:
             box = roiBox(node)
@@ -332,7 +331,7 @@ class InsertionLogic:
         )
 
     def _observeScene(self) -> None:
-        """Follow removed nodes: their run is stopped, their memory let go. The scene must not keep the logic alive."""
+        """Observes removed nodes to stop their run and free memory. The observer must not keep the logic alive."""
         if self._observation is not None:
             return
         reference = weakref.ref(self)
@@ -352,7 +351,7 @@ class InsertionLogic:
 
 
 def _waitAlive(insertion: Insertion, onProgress: Callable[[Progress], None] | None) -> None:
-    """Wait for a run while Slicer goes on handling events. Whatever interrupts the wait cancels the run."""
+    """Waits for a run while Slicer keeps handling events. Any exception meanwhile cancels the run."""
     processEvents = getattr(getattr(slicer, "app", None), "processEvents", None)
     shown: tuple[int, str] | None = None
     try:
@@ -372,14 +371,14 @@ def _waitAlive(insertion: Insertion, onProgress: Callable[[Progress], None] | No
 
 
 def _settings(options: RunOptions) -> RunOptions:
-    """The options with what is usual where they say nothing."""
+    """Fills missing options with their defaults."""
     if unknown := set(options) - set(_USUAL):
         raise TypeError(f"There is no option {sorted(unknown)[0]!r}; the options are {', '.join(_USUAL)}.")
     return {**_USUAL, **options}
 
 
 def _patchSettings(model: str) -> PatchSettings:
-    """The working patch of a bundle, which says how large boxes may be; read without torch."""
+    """Reads the working patch of a bundle without torch; it limits the size of boxes."""
     folder = bundle_folder(model)
     try:
         return PatchSettings(**read_metadata(folder)[0]["tumorgen"]["patch"])
@@ -388,7 +387,7 @@ def _patchSettings(model: str) -> PatchSettings:
 
 
 def _probe(voxels: NDArray, grid: Grid, box: Box) -> NDArray[np.float64]:
-    """Values of the nearest voxels at points spread evenly over the box, as far as it lies on the volume."""
+    """Values of the voxels nearest to points spread evenly over the box, without points outside the volume."""
     along = (np.arange(_PROBES) + 0.5) / _PROBES - 0.5
     points = np.stack(np.meshgrid(along, along, along, indexing="ij"), axis=-1).reshape(-1, 3)
     index = np.rint(grid.lps_to_index(box.to_lps(points * np.asarray(box.size_mm)))).astype(np.int64)

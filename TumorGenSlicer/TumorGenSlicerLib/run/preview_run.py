@@ -1,4 +1,4 @@
-"""A preview as plain values: the box's surroundings go to the worker, the box's voxels come back."""
+"""A preview as plain values: the worker takes the surroundings of a box and returns the voxels of the box."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["forgetPreparedBox", "runPreview", "surroundings"]
 def surroundings(
     box: Box, grid: Grid, settings: PatchSettings
 ) -> tuple[tuple[int, int, int], tuple[slice, slice, slice]]:
-    """The part of a volume that the working patch of a box reads: ijk of its first voxel, and its slices (k, j, i).
+    """Returns the part of a volume that the working patch of a box reads: first voxel (ijk) and slices (k, j, i).
 
     Raises:
         InvalidBoxError: the box is too thin or too large.
@@ -38,7 +38,7 @@ def surroundings(
     last = np.ceil(corners.max(axis=0)).astype(np.int64) + 3
     bounds = []
     for a, b, size in zip(first.tolist(), last.tolist(), grid.size_ijk, strict=True):
-        # Beyond its edges the volume is mirrored: the mirrored voxels are read, too.
+        # The patch mirrors the volume at its edges, so it also reads the voxels that it mirrors.
         start, stop = min(a, 2 * size - b), max(b, -a)
         bounds.append((min(max(start, 0), size), max(min(stop, size), 0)))
     (i, _), (j, _), (k, _) = bounds
@@ -46,15 +46,15 @@ def surroundings(
 
 
 def runPreview(source: RunInput, startIjk: tuple[int, int, int], job: Job) -> PreviewVoxels:
-    """Compute a preview.
+    """Computes a preview.
 
     Args:
         source: the ``surroundings`` of one box, and one seed.
-        startIjk: of the first voxel of the surroundings in the volume.
-        job: may be canceled.
+        startIjk: index of the first voxel of the surroundings in the volume.
+        job: job that may be canceled.
 
     Raises:
-        TumorGenError: any of the core's; ``CancelledError`` when the job is cancelled, at the next step.
+        TumorGenError: any error of the core; ``CancelledError`` at the next step after the job was canceled.
     """
     stopIfCancelled(job)
     generator = loadedGenerator(source.model, source.device)
@@ -70,7 +70,7 @@ def runPreview(source: RunInput, startIjk: tuple[int, int, int], job: Job) -> Pr
 
 @dataclass(frozen=True)
 class _Last:
-    """The box that was prepared last, and what it was prepared from."""
+    """The box that was prepared last, and its sources."""
 
     networks: tuple[str, str]
     image: sitk.Image
@@ -83,7 +83,7 @@ class _Last:
             and self.prepared.box == source.boxes[0]
             and self.units == source.units
             and Grid.from_image(self.image) == Grid.from_image(source.image)
-            # A box's surroundings are few voxels: looking at them is quicker than any book-keeping, and surer.
+            # The surroundings of a box are few voxels: comparing them is quicker and safer than tracking changes.
             and np.array_equal(sitk.GetArrayViewFromImage(self.image), sitk.GetArrayViewFromImage(source.image))
         )
 
@@ -92,7 +92,7 @@ _last: list[_Last] = []
 
 
 def _prepared(generator: TumorGenerator, source: RunInput) -> PreparedBox:
-    """The prepared box, from memory where only the seed or the target is another one."""
+    """Returns the prepared box; from memory if only the seed or the target changed."""
     from TumorGenCore.volumes.volume import PetVolume
 
     networks = (generator.bundle.bundle_hash, str(generator.device))
@@ -105,5 +105,5 @@ def _prepared(generator: TumorGenerator, source: RunInput) -> PreparedBox:
 
 
 def forgetPreparedBox() -> None:
-    """Free the memory of the box that was prepared last."""
+    """Frees the memory of the box that was prepared last."""
     _last.clear()

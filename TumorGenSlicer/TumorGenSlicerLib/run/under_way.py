@@ -1,4 +1,4 @@
-"""Runs under way, as the main thread holds them: how far they are, their results, and how to cancel them."""
+"""Runs under way, for the main thread: their progress and results, and how to cancel them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Insertion:
         >>> variants = insertion.addResults()
 
     Args:
-        results: take its variants in.
-        job: on the worker's thread.
-        source: the input when it began.
-        softMask: whether soft masks are wanted.
+        results: collect its variants.
+        job: job on the worker's thread.
+        source: the input at the start of the run.
+        softMask: whether to add the soft masks.
     """
 
     def __init__(self, results: Results, job: Job, source: InputSnapshot, softMask: bool) -> None:
@@ -37,38 +37,38 @@ class Insertion:
 
     @property
     def progress(self) -> Progress:
-        """How far the run is; cheap to ask."""
+        """Progress of the run; cheap to read."""
         return self._job.progress
 
     @property
     def isFinished(self) -> bool:
-        """Whether the worker is done with it: ok, failed or cancelled."""
+        """Whether the worker has ended it: done, failed or canceled."""
         return self._job.isFinished
 
     def cancel(self) -> None:
-        """Stop within one sampling step; ``addResults`` then raises ``CancelledError``."""
+        """Stops the run within one sampling step; ``addResults`` then raises ``CancelledError``."""
         self._job.cancel()
 
     def drop(self) -> None:
-        """Cancel, and take out of the scene at once what was added; does nothing once the results were taken."""
+        """Cancels the run and removes its nodes from the scene at once; does nothing after ``addResults``."""
         if not self._isTaken:
             self.cancel()
             self._removeAdded()
 
     def wait(self, timeoutSeconds: float | None = None) -> bool:
-        """Block until the run is finished, at most so long; whether it is.
+        """Waits until the run is finished, or until the timeout; returns whether it is finished.
 
-        Slicer's main thread keeps Python's interpreter lock while it waits for events, so that the worker stands still:
-        whoever follows a run from a timer must call this, for most of the timer's interval.
+        Slicer's main thread keeps Python's interpreter lock while it waits for events, and the worker stands still. A
+        timer that follows a run must therefore call this for most of its interval.
         """
         return self._job.wait(timeoutSeconds)
 
     def addReady(self) -> list[Variant]:
-        """Add the nodes of the variants that were done since the last call; may be called while the run goes on.
+        """Adds the nodes of the variants that are done since the last call; works while the run continues.
 
-        They stay if the run ends well. ``addResults`` takes them out of the scene again if it was cancelled or failed.
-        Where an input is gone from the scene nothing is added. Where nodes cannot be made the run is cancelled, and
-        ``addResults`` says why.
+        The nodes stay if the run ends well. If it fails or is canceled, ``addResults`` removes them from the scene. If
+        an input is no longer in the scene, this adds nothing. If nodes cannot be made, this cancels the run and
+        ``addResults`` raises the error.
         """
         made, added = self._job.takeParts(), []
         if self._job.isCancelled or not self._hasInputs():
@@ -83,17 +83,18 @@ class Insertion:
         return added
 
     def addResults(self) -> list[Variant]:
-        """The variants of the run, the best first, with the nodes of all of them in the scene, or of none; once, after
-        ``isFinished``.
+        """Returns the variants of the run, the best first, with all their nodes in the scene.
+
+        Call it once, after ``isFinished``. If it raises, none of the nodes are in the scene.
 
         Raises:
-            CancelledError: the run was cancelled, also when it was too late to stop it.
+            CancelledError: the run was canceled, even if too late to stop it.
             UnsupportedVolumeError, InvalidBoxError: the volume or a box was removed from the scene during the run.
-            TumorGenError: what stopped the run; likewise what kept nodes from being made.
-            RuntimeError: not finished yet, or asked a second time.
+            TumorGenError: the error that stopped the run, or that kept nodes from being made.
+            RuntimeError: the run is not finished, or this is the second call.
         """
         if not self.isFinished:
-            raise RuntimeError("The run is still under way; ask for its results when isFinished.")
+            raise RuntimeError("The run is still under way; call addResults after isFinished.")
         if self._isTaken:
             raise RuntimeError("The results of this run were added already.")
         self._isTaken = True
@@ -102,7 +103,7 @@ class Insertion:
             if self._failure is None:
                 remark: str = self._job.result()
                 if self._job.isCancelled:
-                    raise CancelledError("Cancelled; nothing was changed.")
+                    raise CancelledError("Canceled; nothing was changed.")
                 self.addReady()
             if self._failure is not None:
                 raise self._failure
@@ -112,7 +113,7 @@ class Insertion:
         return self._results.finish(self._run, remark)
 
     def cancelIfOrphaned(self) -> None:
-        """Stop where the volume or a box was removed from the scene."""
+        """Cancels the run if the volume or a box was removed from the scene."""
         if not self._hasInputs():
             self.cancel()
 
@@ -132,7 +133,7 @@ class Insertion:
 
 
 class Preview:
-    """A quick tumor under way, which adds nothing to the scene. For the main thread only.
+    """A quick tumor under way. It adds nothing to the scene. For the main thread only.
 
     Any other run or preview, also of another logic, cancels it at its next step.
     """
@@ -141,19 +142,19 @@ class Preview:
         self._job, self.volumeNode, self.units = job, volumeNode, units
 
     def cancel(self) -> None:
-        """Stop within one sampling step."""
+        """Stops it within one sampling step."""
         self._job.cancel()
 
     def wait(self, timeoutSeconds: float | None = None) -> bool:
-        """Block until it is finished, at most so long; whether it is. See ``Insertion.wait``."""
+        """Waits until it is finished, or until the timeout; returns whether it is. See ``Insertion.wait``."""
         return self._job.wait(timeoutSeconds)
 
     def result(self) -> PreviewVoxels:
-        """The voxels of the box; waits for them.
+        """Waits for the voxels of the box and returns them.
 
         Raises:
-            CancelledError: it was cancelled, also when it was too late to stop it.
-            TumorGenError, ValueError: what stopped it.
+            CancelledError: it was canceled, even if too late to stop it.
+            TumorGenError, ValueError: the error that stopped it.
         """
         result: PreviewVoxels = self._job.result()
         if self._job.isCancelled:

@@ -1,4 +1,4 @@
-"""One persistent worker thread and the jobs it does. Knows neither Qt nor MRML nor what the work is."""
+"""One persistent worker thread and its jobs. It depends neither on Qt nor on MRML nor on the kind of work."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["BusyError", "Job", "Progress", "Worker", "sharedWorker"]
 
 
 class BusyError(TumorGenError):
-    """A run is under way; one is done at a time."""
+    """A run is under way, and only one can run at a time."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is.
+    """Progress of a job.
 
     Args:
         stepsDone: sampling steps done, over all boxes and variants.
-        stepsInAll: sampling steps of the whole run; what is drawn again adds nothing to them.
-        text: what is being done, such as "loading the model".
-        secondsElapsed: since the start; stands still once the job is finished.
+        stepsInAll: sampling steps of the whole run, without redraws.
+        text: what the job is doing, such as "loading the model".
+        secondsElapsed: time since the start; stops when the job is finished.
     """
 
     stepsDone: int
@@ -40,13 +40,13 @@ class Progress:
 
 
 class Job:
-    """One piece of work under way. All methods may be called from any thread.
+    """One piece of work. Any thread may call its methods.
 
     Args:
-        work: called with this job on the worker's thread. It calls ``report`` as it goes on, and raises
+        work: called with this job on the worker's thread. It calls ``report`` as it proceeds, and raises
             ``CancelledError`` soon after ``isCancelled``.
-        stepsInAll: of its progress; stays as it is.
-        givesWay: whether the worker cancels it for any other job that comes.
+        stepsInAll: steps of the whole work; does not change.
+        givesWay: whether the worker cancels it when another job comes.
     """
 
     def __init__(self, work: Callable[[Job], Any], stepsInAll: int, givesWay: bool = False) -> None:
@@ -62,31 +62,31 @@ class Job:
 
     @property
     def progress(self) -> Progress:
-        """How far the work is."""
+        """Progress of the work."""
         done, text = self._state
         seconds = self._seconds if self.isFinished else time.monotonic() - self._started
         return Progress(done, self._stepsInAll, text, seconds)
 
     @property
     def isCancelled(self) -> bool:
-        """Whether it is to stop."""
+        """Whether the work must stop."""
         return self._cancelled.is_set()
 
     @property
     def isFinished(self) -> bool:
-        """Whether the work has ended: ok, failed or cancelled."""
+        """Whether the work has ended: done, failed or canceled."""
         return self._future.done()
 
     def report(self, stepsDone: int, text: str) -> None:
-        """Say how far the work is."""
+        """Reports the progress of the work."""
         self._state = (stepsDone, text)
 
     def handOver(self, part: Any) -> None:
-        """Give out a part of the result before the whole is done."""
+        """Provides a part of the result before the whole is done."""
         self._parts.put(part)
 
     def takeParts(self) -> list[Any]:
-        """What was handed over since the last call."""
+        """Returns the parts that were handed over since the last call."""
         parts = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -94,19 +94,19 @@ class Job:
         return parts
 
     def cancel(self) -> None:
-        """Ask the work to stop."""
+        """Asks the work to stop."""
         self._cancelled.set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the job is finished, at most ``timeout`` seconds; whether it is."""
+        """Waits until the job is finished, at most ``timeout`` seconds; returns whether it is."""
         return bool(wait([self._future], timeout).done)
 
     def result(self) -> Any:
-        """What the work returned. Raises what it raised."""
+        """Waits for the work; returns what it returned, or raises what it raised."""
         return self._future.result()
 
     def run(self) -> None:
-        """Do the work; the worker calls this."""
+        """Does the work; the worker calls this."""
         assert self._work is not None
         try:
             value, error = self._work(self), None
@@ -121,7 +121,7 @@ class Job:
 
 
 class Worker:
-    """Does one job at a time, always on the same thread, so that what a library keeps per thread stays warm.
+    """Does one job at a time, always on the same thread, so that per-thread caches of libraries stay warm.
 
     The thread starts with the first job. It ends with ``stop``, with the worker itself, or with the process.
     """
@@ -132,14 +132,14 @@ class Worker:
 
     @property
     def isBusy(self) -> bool:
-        """Whether another job would be refused: one is under way that does not give way."""
+        """Whether a job that does not give way is under way; another job is then refused."""
         return self._current is not None and not self._current.isFinished and not self._current.givesWay
 
     def start(self, work: Callable[[Job], Any], stepsInAll: int, givesWay: bool = False) -> Job:
-        """Begin a job and return at once; one that gives way is cancelled, and this one follows when it has ended.
+        """Starts a job and returns at once. A job that gives way is canceled first; the new one starts after its end.
 
         Raises:
-            BusyError: another is under way that does not give way.
+            BusyError: a job that does not give way is under way.
         """
         if self.isBusy:
             raise BusyError("A run is under way; wait for it or cancel it first.")
@@ -154,7 +154,7 @@ class Worker:
         return self._current
 
     def stop(self) -> None:
-        """Let the thread end once its job is finished; the next job gets a new one."""
+        """Lets the thread end after its job; the next job gets a new thread."""
         if self._jobs is not None:
             self._jobs.put(None)
             self._jobs = None
@@ -163,10 +163,10 @@ class Worker:
 def _work(jobs: queue.SimpleQueue[Job | None]) -> None:
     while (job := jobs.get()) is not None:
         job.run()
-        del job  # Its result belongs to who asked for it, not to this thread.
+        del job  # This thread must not keep its result alive.
 
 
 @functools.cache
 def sharedWorker() -> Worker:
-    """The worker of this process. Memory and processors are the process's own, so every logic shares one."""
+    """Returns the worker of this process. All logics share it, because they share memory and processors."""
     return Worker()

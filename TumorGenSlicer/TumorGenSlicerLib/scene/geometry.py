@@ -1,6 +1,7 @@
-"""Where volumes and ROI boxes of a scene are in the world: their values for the core, in LPS.
+"""Geometry of volumes and ROI boxes of a scene, in world coordinates (LPS) for the core.
 
-The world is what Slicer shows: a node's own coordinates (RAS) through its parent transforms, which must be linear.
+World coordinates are what Slicer shows: a node's own coordinates (RAS) after its parent transforms, which must be
+linear.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ __all__ = [
     "voxelArray",
 ]
 
-#: Cosine between two axes of a ROI above which its box is no longer a box. Transforms from files carry rounding.
+#: Largest cosine between two axes of a box. It is not 0, because transforms from files carry rounding errors.
 _MAX_SHEAR = 1e-4
-#: As in the core: columns of a direction matrix that span less than this are as good as flat.
+#: A direction matrix with a smaller determinant counts as flat, as in the core.
 _MIN_DETERMINANT = 1e-3
 
 
 def volumeGrid(volumeNode: Any) -> Grid:
-    """The voxel grid of a scalar volume node in the world, LPS mm; spacing includes the scale of its transforms.
+    """Voxel grid of a scalar volume node in the world, LPS mm; the spacing includes the scale of its transforms.
 
     Raises:
         UnsupportedVolumeError: not a scalar volume with voxels, a non-linear transform, or a singular geometry.
@@ -44,7 +45,7 @@ def volumeGrid(volumeNode: Any) -> Grid:
     voxels = voxelArray(volumeNode)
     matrix = _toWorld(volumeNode, UnsupportedVolumeError) @ ijkToRas(volumeNode)
     if not np.all(np.isfinite(matrix)):
-        raise UnsupportedVolumeError("The volume's geometry or transform holds NaN or Inf; correct it.")
+        raise UnsupportedVolumeError("The volume's geometry or transform contains NaN or Inf; correct it.")
     columns = ras_to_lps(matrix[:3, :3].T).T
     spacing = np.linalg.norm(columns, axis=0)
     if spacing.min() <= 0 or abs(np.linalg.det(columns / spacing)) < _MIN_DETERMINANT:
@@ -57,7 +58,7 @@ def volumeGrid(volumeNode: Any) -> Grid:
 
 
 def volumeImage(volumeNode: Any) -> sitk.Image:
-    """A copy of a volume node's voxels as an image in the world (LPS), in the node's own pixel type.
+    """Copies the voxels of a volume node into an image in the world (LPS), with the node's pixel type.
 
     Raises:
         UnsupportedVolumeError: as ``volumeGrid``.
@@ -66,7 +67,7 @@ def volumeImage(volumeNode: Any) -> sitk.Image:
 
 
 def voxelArray(volumeNode: Any) -> NDArray:
-    """A volume node's voxels, (k, j, i); a view of its memory.
+    """Voxels of a volume node, (k, j, i), as a view of its memory.
 
     Raises:
         UnsupportedVolumeError: not a scalar volume, a label map, or no voxels.
@@ -100,7 +101,7 @@ def volumeAxesRas(volumeNode: Any) -> NDArray[np.float64]:
 
 
 def roiBox(roiNode: Any) -> Box:
-    """The box of a markups ROI node in the world, LPS; scale of its transforms is folded into its size.
+    """Box of a markups ROI node in the world, LPS; its size includes the scale of its transforms.
 
     Raises:
         InvalidBoxError: not a box ROI, not placed yet, inside out, a non-linear transform, or one that shears it.
@@ -120,14 +121,14 @@ def roiBox(roiNode: Any) -> Box:
         raise InvalidBoxError("The box's transform is singular or not finite; correct it or remove it from the box.")
     axes = matrix[:3, :3] / scale
     if np.abs(axes.T @ axes - np.eye(3)).max() > _MAX_SHEAR:
-        raise InvalidBoxError("The box's transform shears it, so it is no longer a box; remove shear from it.")
+        raise InvalidBoxError("The transform of the box shears it, so it is no longer a box; remove the shear.")
     return Box.from_ras(matrix[:3, 3], np.asarray(roiNode.GetSize()) * scale, _nearestRotation(axes))
 
 
 def addBoxNode(
     scene: Any, name: str, centerRas: Sequence[float] | NDArray, sizeMm: Sequence[float], axesRas: NDArray[np.float64]
 ) -> Any:
-    """A new ROI node in the scene: a box given in the world, RAS mm; the columns of ``axesRas`` are its axes."""
+    """Adds an ROI node: a box in the world, RAS mm; the columns of ``axesRas`` are its axes."""
     matrix = np.eye(4)
     matrix[:3, :3] = axesRas
     matrix[:3, 3] = centerRas
@@ -139,7 +140,7 @@ def addBoxNode(
 
 
 def addVolumeNode(scene: Any, name: str, image: sitk.Image) -> Any:
-    """A new scalar volume node in the scene: a 3D scalar image (LPS) in its own pixel type."""
+    """Adds a scalar volume node with a 3D scalar image (LPS), in the pixel type of the image."""
     voxels = sitk.GetArrayViewFromImage(image)
     data = vtk.vtkImageData()
     data.SetDimensions(image.GetSize())
@@ -154,7 +155,7 @@ def addVolumeNode(scene: Any, name: str, image: sitk.Image) -> Any:
 
 
 def _toWorld(node: Any, error: type[TumorGenError]) -> NDArray[np.float64]:
-    """4x4 matrix from a node's own RAS to the world's."""
+    """4x4 matrix from a node's own RAS to that of the world."""
     transformNode = node.GetParentTransformNode()
     if transformNode is None:
         return np.eye(4)

@@ -1,4 +1,4 @@
-"""The preview in the scene: one hidden volume and one hidden mask, shown in the place of the volume they come from."""
+"""The preview in the scene: a hidden volume and a hidden mask that the views show instead of the user's volume."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LAYERS = ("Background", "Foreground")
 
 @dataclass(frozen=True)
 class PreviewVoxels:
-    """What a preview shows: the voxels that its box can touch.
+    """Result of a preview: the voxels that its box can change.
 
     Args:
-        voxels: with the tumor, (k, j, i), in the volume's pixel type.
-        segment: the tumor's mask, of the same voxels.
-        seconds: it took, without loading the model.
+        voxels: voxels with the tumor, (k, j, i), in the volume's pixel type.
+        segment: the tumor's mask on the same voxels.
+        seconds: duration of the preview, without loading the model.
     """
 
     voxels: NDArray
@@ -34,13 +34,14 @@ class PreviewVoxels:
 
 
 class PreviewNodes:
-    """Shows one preview at a time, and leaves scene and views as they were when it goes. Main thread only.
+    """Shows one preview at a time, and restores scene and views when it removes it. Main thread only.
 
-    The volume is a copy of the user's, made once: a preview writes only the voxels that its box can touch, and takes
-    back those of the preview before. Neither node is listed in other modules, saved, or an undo step.
+    The volume is a copy of the user's volume, made once. A preview first restores the voxels of the one before, then
+    writes only the voxels that its box can change. Slicer neither lists the nodes in other modules, nor saves them, nor
+    counts them as an undo step.
 
     Args:
-        scene: of the nodes.
+        scene: scene of the nodes.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -55,22 +56,22 @@ class PreviewNodes:
 
     @property
     def isShown(self) -> bool:
-        """Whether there is a preview in the scene."""
+        """Whether a preview is in the scene."""
         return self._volumeNode is not None
 
     @property
     def source(self) -> Any:
-        """The volume that the preview was made from; None where there is none."""
+        """The volume that the preview was made from; None if there is no preview."""
         return self._source
 
     def show(self, volumeNode: Any, result: PreviewVoxels, suvFactor: float, variants: Sequence[Variant] = ()) -> None:
-        """Show a preview instead of the one before.
+        """Shows a preview instead of the one before.
 
         Args:
-            volumeNode: that it was made from.
-            result: to show.
-            suvFactor: of the volume.
-            variants: results in the scene, whose volumes it covers and whose masks it hides.
+            volumeNode: volume that the preview was made from.
+            result: the preview.
+            suvFactor: factor of the volume to SUV.
+            variants: results in the scene; the preview covers their volumes and hides their masks.
         """
         if not self._isUsable(volumeNode):
             self.remove()
@@ -83,10 +84,10 @@ class PreviewNodes:
             self._cover(variants)
 
     def remove(self) -> None:
-        """Take the nodes away; views and masks show what they showed before, as far as it is still there."""
+        """Removes the nodes, and restores views and masks as far as what they showed still exists."""
         for view, layer, before in self._layers:
             shown = getattr(view, f"Get{layer}VolumeID")()
-            # What the user or another module has put there since stays.
+            # Keep what the user or another module has put there since.
             if self._scene.IsNodePresent(view) and shown == self._volumeNode.GetID():
                 present = before and self._scene.GetNodeByID(before) is not None
                 getattr(view, f"Set{layer}VolumeID")(before if present else None)
@@ -105,12 +106,12 @@ class PreviewNodes:
         self._source = volumeNode
         self._volumeNode = self._addHidden("vtkMRMLScalarVolumeNode", "Tumor preview")
         display = self._volumeNode.GetDisplayNode()
-        display.AutoWindowLevelOff()  # Before there are voxels: its histogram of a whole body takes a second.
+        display.AutoWindowLevelOff()  # Before the voxels come: its histogram of a whole body takes a second.
         display.SetAutoThreshold(False)
         self._copySource()
         copyDisplay(self._scene, volumeNode, self._volumeNode, suvFactor)
         self._segmentationNode = self._addHidden("vtkMRMLSegmentationNode", "Tumor preview mask")
-        self._segmentationNode.GetDisplayNode().SetVisibility2DFill(False)  # The uptake under it is what counts.
+        self._segmentationNode.GetDisplayNode().SetVisibility2DFill(False)  # It would hide the uptake.
 
     def _addHidden(self, className: str, name: str) -> Any:
         node = self._scene.CreateNodeByClass(className)
@@ -123,7 +124,7 @@ class PreviewNodes:
         return node
 
     def _copySource(self) -> None:
-        """The user's voxels and geometry anew: at the start, and when they have changed."""
+        """Copies the user's voxels and geometry, at the start and when they have changed."""
         snapshot = InputSnapshot.of(self._source)
         self._volumeNode.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(snapshot.ijkToRas))
         self._volumeNode.SetAndObserveTransformNodeID(self._source.GetTransformNodeID())
@@ -147,7 +148,7 @@ class PreviewNodes:
             node.GetSegmentation().AddSegment(newSegment(ijkToRas(self._source), result.segment, "Preview"), "preview")
 
     def _cover(self, variants: Sequence[Variant]) -> None:
-        """Take the place of the volume in the views, or of its variants; where none is shown, of all backgrounds."""
+        """Replaces the volume and its variants in the views; if no view shows them, replaces all backgrounds."""
         views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", self._scene)
         layers = [(view, layer, getattr(view, f"Get{layer}VolumeID")()) for view in views for layer in _LAYERS]
         covered = {self._source.GetID(), *(variant.volumeNode.GetID() for variant in variants)}
@@ -168,5 +169,5 @@ def _hide(node: Any) -> None:
 
 
 def _state(volumeNode: Any) -> tuple[Any, ...]:
-    """Changes with the volume's voxels and geometry."""
+    """Values that change with the volume's voxels and geometry."""
     return (volumeNode.GetMTime(), volumeNode.GetImageData().GetMTime(), volumeNode.GetTransformNodeID())

@@ -1,4 +1,4 @@
-"""New nodes for a result: a synthetic volume, its segmentation and its soft mask, all of them or none."""
+"""Adds the nodes of a result: synthetic volume, segmentation and soft mask; all of them or none."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
     "uniqueName",
 ]
 
-#: Shown where the input has no display of its own: what nuclear medicine is used to, SUV 0 to 6.
+#: Display if the input has none: the usual colors of nuclear medicine, SUV 0 to 6.
 _PET_COLORS = ("vtkMRMLPETProceduralColorNodePET-DICOM", "vtkMRMLColorTableNodeInvertedGrey")
 _PET_WINDOW_SUV = 6.0
 
@@ -50,9 +50,9 @@ class Variant:
     Args:
         volumeNode: the scan with its tumors.
         segmentationNode: one segment per box.
-        softMaskNode: tumor probability, 0 to 1, if it was asked for.
-        summary: all that is to be said of it; the nodes carry its provenance as attributes ``TumorGen.<key>`` too.
-        warnings: in plain words.
+        softMaskNode: tumor probability, 0 to 1; None if the user did not ask for it.
+        summary: its facts; the nodes also carry its provenance, as attributes ``TumorGen.<key>``.
+        warnings: warnings in plain words.
     """
 
     volumeNode: Any
@@ -63,7 +63,7 @@ class Variant:
 
     @property
     def seed(self) -> int:
-        """Of this variant."""
+        """Seed of this variant."""
         return self.summary.seed
 
     @property
@@ -73,12 +73,12 @@ class Variant:
 
     @property
     def quality(self) -> QualityScore:
-        """Of its poorest tumor."""
+        """Quality of its poorest tumor."""
         return self.summary.quality
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """How it was made."""
+        """How the variant was made."""
         return self.summary.provenance
 
     @property
@@ -89,7 +89,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class InputSnapshot:
-    """What results take over from the input volume as it was when the run began; a sequence may have moved on since."""
+    """What results take over from the input at the start of the run; a sequence may show another volume at its end."""
 
     volumeNode: Any
     name: str
@@ -100,12 +100,12 @@ class InputSnapshot:
 
     @classmethod
     def of(cls, volumeNode: Any, roiNodes: Sequence[Any] = (), warnings: Sequence[str] = ()) -> InputSnapshot:
-        """The input now.
+        """Takes a snapshot of the input.
 
         Args:
-            volumeNode: of the run.
-            roiNodes: of the run.
-            warnings: about the input, for every result.
+            volumeNode: volume of the run.
+            roiNodes: boxes of the run.
+            warnings: warnings about the input, for every result.
         """
         scalarType = volumeNode.GetImageData().GetPointData().GetScalars().GetDataType()
         name = volumeNode.GetName() or "PET"
@@ -113,17 +113,17 @@ class InputSnapshot:
 
     @property
     def segmentNames(self) -> list[str]:
-        """One a box: where there are several, the boxes' own."""
+        """One name per box: "Tumor", or the names of the boxes if there are several."""
         nodes = self.roiNodes
         return ["Tumor"] if len(nodes) == 1 else [node.GetName() or "Tumor" for node in nodes]
 
 
 def addVariant(scene: Any, source: InputSnapshot, made: variants.Variant, softMask: bool) -> Variant:
-    """Add the nodes of one result beside the input, all or none; main thread only.
+    """Adds the nodes of one result beside the input, all or none; main thread only.
 
     Args:
-        scene: of the nodes.
-        source: the input when the run began.
+        scene: scene of the nodes.
+        source: the input at the start of the run.
         made: the result.
         softMask: whether to add the soft mask.
     """
@@ -143,7 +143,7 @@ def addVariant(scene: Any, source: InputSnapshot, made: variants.Variant, softMa
 
 @contextmanager
 def allOrNothing(scene: Any) -> Iterator[None]:
-    """Take back every node that was added to the scene if the block fails."""
+    """Removes every node that the block added to the scene if the block fails."""
     before = {node.GetID() for node in scene.GetNodes()}
     try:
         yield
@@ -154,7 +154,7 @@ def allOrNothing(scene: Any) -> Iterator[None]:
 
 
 def removeNodes(scene: Any, nodes: Sequence[Any]) -> None:
-    """Remove nodes with their display and storage nodes; those that are gone already are passed over."""
+    """Removes nodes with their display and storage nodes; skips nodes that are no longer in the scene."""
     for node in nodes:
         if not scene.IsNodePresent(node):
             continue
@@ -183,7 +183,7 @@ def tumorMask(variant: Variant) -> NDArray[np.uint8]:
 
 
 def uniqueName(scene: Any, name: str) -> str:
-    """``name``, with a number behind it where a node of the scene has that name already."""
+    """``name``, with a number behind it if a node of the scene has that name already."""
     taken = {node.GetName() for node in scene.GetNodes()}
     number = 2
     unique = name
@@ -212,9 +212,9 @@ def _addSoftMask(scene: Any, source: InputSnapshot, volumeNode: Any, softMask: N
 
 
 def _newVolume(scene: Any, source: InputSnapshot, name: str) -> Any:
-    """A volume node where the input is, still without voxels.
+    """Adds a volume node with the geometry of the input, but still without voxels.
 
-    Its display comes first, and without automatic levels: their histogram of a whole body takes a second.
+    Its display comes before them and without automatic levels: their histogram of a whole body takes a second.
     """
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(source.ijkToRas))
@@ -226,7 +226,7 @@ def _newVolume(scene: Any, source: InputSnapshot, name: str) -> Any:
 
 
 def setVoxels(node: Any, voxels: NDArray, scalarType: int) -> None:
-    """Give a volume node a copy of voxels (k, j, i) as its image, in a VTK scalar type."""
+    """Gives a volume node a copy of voxels (k, j, i) as its image, in a VTK scalar type."""
     image = vtk.vtkImageData()
     image.SetDimensions(voxels.shape[::-1])
     image.AllocateScalars(scalarType, 1)
@@ -243,7 +243,7 @@ def _copyOf(codedEntry: Any) -> Any:
 
 
 def copyDisplay(scene: Any, inputNode: Any, node: Any, suvFactor: float) -> None:
-    """Shown as the input is, so that before and after compare by eye; the tumor must not move the window."""
+    """Copies the display of the input, to compare before and after by eye; the tumor must not change the window."""
     display, original = node.GetDisplayNode(), inputNode.GetDisplayNode()
     if original is None:
         display.SetWindowLevel(_PET_WINDOW_SUV / suvFactor, _PET_WINDOW_SUV / suvFactor / 2)
@@ -273,7 +273,7 @@ def _addSegmentation(scene: Any, source: InputSnapshot, volumeNode: Any, made: v
 
 
 def newSegment(ijkToRas: NDArray[np.float64], made: Segment, name: str) -> Any:
-    """A segment that holds its own crop of the volume's grid, so that no whole-body label map is made."""
+    """Makes a segment with its own crop of the volume's grid, which avoids a whole-body label map."""
     k, j, i = made.mask.shape
     x, y, z = made.start_ijk
     labelmap = slicer.vtkOrientedImageData()
@@ -297,7 +297,7 @@ def _setProvenance(node: Any, provenance: Mapping[str, Any]) -> None:
 
 
 def _placeBeside(scene: Any, inputNode: Any, node: Any) -> None:
-    """Into the input's study. Items are made by Slicer's Qt plug-ins: without the application there are none."""
+    """Moves a node into the input's study. Slicer's Qt plug-ins make the items, so plain Python has none."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     if hierarchy is None:
         return

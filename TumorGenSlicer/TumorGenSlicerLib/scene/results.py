@@ -1,4 +1,4 @@
-"""The variants that runs have added to a scene, and what becomes of them there."""
+"""The variants that runs have added to a scene."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Results"]
 
 
 class Results:
-    """Variants whose volume and segmentation are still in the scene, by the run that made them.
+    """Variants whose volume and segmentation are still in the scene, grouped by run.
 
     Args:
-        scene: of the nodes.
+        scene: scene of the nodes.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -22,18 +22,18 @@ class Results:
 
     @property
     def all(self) -> list[Variant]:
-        """The variants, the oldest run first; of each run that has ended the best first."""
+        """The variants, the oldest run first; in each run that has ended, the best first."""
         self.forgetRemovedNodes()
         return [variant for run in self._runs for variant in run]
 
     def add(self, run: list[Variant], variant: Variant) -> None:
-        """Take in a variant of a run, which is the newest one."""
+        """Adds a variant to a run, which is the newest run."""
         if not any(known is run for known in self._runs):
             self._runs.append(run)
         run.append(variant)
 
     def finish(self, run: list[Variant], remark: str) -> list[Variant]:
-        """The variants of a run that has ended, the best first; each says what drawing again had to say."""
+        """Returns the variants of a run that has ended, the best first; adds the remark about redraws to each."""
         self.forgetRemovedNodes()
         run.sort(key=lambda variant: -variant.quality.total)
         for variant in run:
@@ -41,12 +41,12 @@ class Results:
         return list(run)
 
     def remove(self, variant: Variant) -> None:
-        """Remove a variant's nodes from the scene, with their displays."""
+        """Removes a variant's nodes from the scene, with their displays."""
         removeNodes(self.scene, variant.nodes)
         self.forgetRemovedNodes()
 
     def removeLast(self) -> bool:
-        """Remove the variants of the newest run that are still there; False if there are none."""
+        """Removes the variants of the newest run that still exist; returns False if there are none."""
         self.forgetRemovedNodes()
         if not self._runs:
             return False
@@ -55,7 +55,7 @@ class Results:
         return True
 
     def forgetRemovedNodes(self) -> None:
-        """Let go of variants whose nodes somebody has removed."""
+        """Forgets variants whose nodes were removed from the scene."""
         present = self.scene.IsNodePresent
         for run in self._runs:
             run[:] = [v for v in run if present(v.volumeNode) and present(v.segmentationNode)]

@@ -1,4 +1,4 @@
-"""The digital FDG phantom as sample data: made on this computer, not downloaded."""
+"""The digital FDG phantom as sample data: computed on this computer, not downloaded."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ import slicer
 
 __all__ = ["addPhantom", "registerSampleData"]
 
-#: SUV that the phantom is shown up to: its liver is gray, its brain and bladder black.
+#: Highest SUV of the display: the liver is gray, brain and bladder are black.
 _SUV_SHOWN = 8.0
 
 
 def registerSampleData(thumbnailPath: str) -> None:
-    """Put the phantom on Slicer's Sample Data page.
+    """Puts the phantom on Slicer's Sample Data page.
 
-    Its button calls ``customDownloader``. There is no file behind it: the address is a label that nothing can open.
+    Its button calls ``customDownloader``. There is no file to download: the address is only a label.
     """
     import SampleData
 
@@ -30,10 +30,10 @@ def registerSampleData(thumbnailPath: str) -> None:
 
 
 def addPhantom(spacing_mm: Sequence[float] = (4.07, 4.07, 3.0)) -> slicer.vtkMRMLScalarVolumeNode:
-    """Make the phantom and add it to the scene, in SUV.
+    """Makes the phantom and adds it to the scene, in SUV.
 
     Args:
-        spacing_mm: voxel spacing; the default is that of a common scanner and takes some seconds.
+        spacing_mm: voxel spacing; the default is usual for scanners and takes some seconds.
     """
     from TumorGenCore.phantom.phantom import make_phantom
     from TumorGenCore.volumes.geometry import Grid, ras_to_lps

@@ -1,7 +1,7 @@
-"""What a volume node's voxels are measured in, and their factor to SUV.
+"""Units of a volume node's voxels, and their factor to SUV.
 
-Asked in this order: the caller; TumorGen's own attributes (a synthetic volume, whose DICOM identity is cleared); the
-voxel units that the node states; the DICOM series the node was loaded from. Else the values are taken as SUV.
+The sources, in this order: the caller; TumorGen's own attributes (on a synthetic volume, which has no DICOM identity);
+the voxel units that the node states; the DICOM series of the node. If none of them tells, the values count as SUV.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ import slicer
 from TumorGenCore.errors import UnknownUnitsError, UnknownUnitsWarning, with_remedy
 from TumorGenCore.volumes.suv import SUV_TAGS, PetUnits, units_from_dicom, warn_if_implausible
 
-__all__ = ["TAKEN_AS_SUV", "implausibleUnits", "setUnits", "unitsOfVolume"]
-
-TAKEN_AS_SUV = "The volume does not say its units; its values are taken as SUV (body weight)."
+__all__ = ["assumedUnits", "implausibleUnits", "setUnits", "unitsOfVolume"]
 
 _FACTOR, _NAME, _SOURCE = "TumorGen.suv_factor", "TumorGen.input_units", "TumorGen.suv_factor_source"
 #: DICOM code of the quantity "Standardized Uptake Value".
@@ -31,11 +29,11 @@ def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool =
 
     Args:
         volumeNode: a scalar volume.
-        suvFactor: SUV per unit of voxel value, where the caller knows better than the node.
-        quick: look at one slice of the DICOM series only; the factor then may be that of another bed position.
+        suvFactor: SUV per unit of voxel value, if the caller knows it.
+        quick: read only one slice of the DICOM series; the factor may then be that of another bed position.
 
     Raises:
-        UnknownUnitsError: units that do not lead to SUV, or DICOM tags that miss something.
+        UnknownUnitsError: the units do not lead to SUV, or a DICOM tag is missing.
         UnsupportedVolumeError: an unusable factor (raised by ``PetUnits``).
     """
     if suvFactor is not None:
@@ -48,33 +46,40 @@ def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool =
         return PetUnits("SUV", 1.0, "voxel units")
     if code.startswith("{suv"):
         raise UnknownUnitsError(
-            f"The voxels are in {code}; only SUV by body weight is known. Give the factor to it yourself."
+            f"The voxels are in {code}, but TumorGen knows only SUV by body weight. Give the factor to it yourself."
         )
     files = _dicomFiles(volumeNode, quick)
     if files:
         return _unitsOfFiles(tuple(files))
     if "bq" in code:
         raise UnknownUnitsError(
-            f"The voxels are in {code}, and the DICOM series that tells dose and weight is not in the database; "
-            "give the factor to SUV yourself."
+            f"The voxels are in {code}, and the DICOM series with dose and weight is not in the database. "
+            "Give the factor to SUV yourself."
         )
     return PetUnits("SUV", 1.0, "taken as SUV")
 
 
 def setUnits(volumeNode: Any, units: PetUnits) -> None:
-    """Note units that are known from elsewhere on a volume node, for ``unitsOfVolume``."""
+    """Stores units that are known from elsewhere on a volume node, for ``unitsOfVolume``."""
     volumeNode.SetAttribute(_FACTOR, repr(units.suv_factor))
     volumeNode.SetAttribute(_NAME, units.name)
     volumeNode.SetAttribute(_SOURCE, units.source)
 
 
+def assumedUnits(units: PetUnits) -> list[str]:
+    """A warning if the volume does not state its units; else empty."""
+    if units.source != "taken as SUV":
+        return []
+    return ["The volume does not say its units; its values are taken as SUV (body weight)."]
+
+
 def implausibleUnits(image: sitk.Image, units: PetUnits, remedy: str = "") -> list[str]:
-    """Why the voxels cannot be SUV with this factor, as a warning; empty if they can. Main thread only.
+    """A warning if the voxels cannot be SUV with this factor; else empty. Main thread only.
 
     Args:
-        image: in the units.
-        units: of the voxels.
-        remedy: sentence that says where the factor is given.
+        image: image in these units.
+        units: units of the voxels.
+        remedy: sentence that says how to give the factor.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -92,7 +97,7 @@ def _ownUnits(volumeNode: Any) -> PetUnits | None:
 
 
 def _unitsCode(volumeNode: Any) -> str:
-    """UCUM code of the voxels' units, in lower case; empty where the node states none."""
+    """UCUM code of the voxels' units, in lower case; empty if the node states none."""
     quantity, units = volumeNode.GetVoxelValueQuantity(), volumeNode.GetVoxelValueUnits()
     code = (units.GetCodeValue() or "") if units is not None else ""
     if not code and quantity is not None and quantity.GetCodeValue() == _SUV_QUANTITY:
@@ -112,14 +117,14 @@ def _dicomFiles(volumeNode: Any, quick: bool) -> list[str]:
 
 @functools.lru_cache(maxsize=16)
 def _unitsOfFiles(files: tuple[str, ...]) -> PetUnits:
-    """Read once per series: its hundreds of headers take a second."""
-    import pydicom  # Slicer brings it; slow to import, and most volumes do without.
+    """Reads the units once per series, because its hundreds of headers take a second."""
+    import pydicom  # Slicer includes it. It is slow to import, and most volumes do not need it.
 
     try:
         slices = [pydicom.dcmread(file, stop_before_pixels=True, specific_tags=SUV_TAGS) for file in files]
     except (OSError, pydicom.errors.InvalidDicomError) as error:
         raise UnknownUnitsError(
-            "The DICOM files of the volume cannot be read, so its units are not known; "
-            "load the series again, or give the factor to SUV yourself."
+            "The DICOM files of the volume cannot be read, so its units are not known. "
+            "Load the series again, or give the factor to SUV yourself."
         ) from error
     return units_from_dicom(slices)
