@@ -1,4 +1,4 @@
-"""The benchmark's table (Markdown) and plot (PNG)."""
+"""Tables (Markdown) and plot (PNG) of the benchmark."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import matplotlib.pyplot as plt
 from measuring import Row
 from targets import Target
 
-#: Sections of single parts would hide the whole in the plot.
+#: Start of the names of sections that the plot leaves out: the parts would hide the whole.
 NOT_PLOTTED = "parts"
 
 
 def markdown(head: Sequence[str], rows: Sequence[Row], held_to: Sequence[Target]) -> str:
-    """What was measured on, the targets, and one table a section."""
+    """Returns the report: facts about the machine, targets, one table per section."""
     lines = ["# Benchmark of an insertion", "", *(f"- {line}" for line in head), "", *_target_lines(held_to)]
     head_of_table = ["| what | ms | spread | GFLOP | of best |", "| --- | ---: | ---: | ---: | ---: |"]
     for section in dict.fromkeys(row.section for row in rows):
@@ -36,15 +36,13 @@ def _target_lines(held_to: Sequence[Target]) -> list[str]:
     lines = ["## Targets", "", "| what | measured | must | aim | reached |", "| --- | ---: | ---: | ---: | --- |"]
     for target in held_to:
         sign = "<=" if target.at_most else ">="
-        value, must, aim = (
-            "" if number is None else target.shown.format(number) for number in (target.value, target.must, target.aim)
-        )
+        value, must, aim = (target.shown.format(number) for number in (target.value, target.must, target.aim))
         lines.append(f"| {target.what} | {value} | {sign} {must} | {aim} | {target.verdict} |")
     return lines
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
-    """Medians as bars on a logarithmic axis, one color a section; the thin line is the spread."""
+    """Draws medians as bars on a logarithmic axis, one color per section; the thin line is the spread."""
     shown = [row for row in rows if not row.section.startswith(NOT_PLOTTED)]
     sections = list(dict.fromkeys(row.section for row in shown))
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.27 * len(shown)), layout="constrained")

@@ -1,10 +1,10 @@
-"""Other ways to run the vector field: torch.compile and OpenVINO, in turn with the fused blocks that TumorGen uses.
+"""Compares torch.compile and OpenVINO with the fused blocks that TumorGen uses for the vector field.
 
     pip install openvino
     python Testing/benchmarks/bench_runtimes.py --patch 96
 
-One call of the vector field on a batch of one, in the precision of this processor. A runtime would be worth its
-dependency if it were 1.5 times as quick. What cannot run here is said so.
+Times one call of the vector field on a batch of one, in the best precision of this processor. A runtime justifies its
+dependency if it is 1.5 times as fast. The output names every runtime that cannot run here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Inputs = tuple[torch.Tensor, ...]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_BUNDLE)
-    parser.add_argument("--patch", type=int, default=96, help="edge of the working patch, voxels")
+    parser.add_argument("--patch", type=int, default=96, help="edge of the working patch in voxels")
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
     bundle = load_bundle(options.model)
@@ -47,10 +47,10 @@ def main() -> None:
             try:
                 work = prepare(copy.deepcopy(bundle.vector_field), inputs)
                 error = float((work().float() - truth).abs().max() / truth.abs().max())
-            except Exception as problem:  # Whatever a runtime lacks is what this benchmark is there to say.
-                print(f"{name}: not possible here ({type(problem).__name__}: {str(problem).splitlines()[0]})")
+            except Exception as problem:  # A missing or failing runtime is a result, too.
+                print(f"{name}: cannot run here ({type(problem).__name__}: {str(problem).splitlines()[0]})")
                 continue
-            print(f"{name}: ready in {time.perf_counter() - start:.1f} s, deviates by {error:.1%} of the largest value")
+            print(f"{name}: ready in {time.perf_counter() - start:.1f} s, error up to {error:.1%} of the largest value")
             works[name] = work
         for line in _lines(in_turn(works, options.repeats)):
             print(line)
@@ -61,7 +61,7 @@ def _lines(times: dict[str, list[float]]) -> Iterator[str]:
     for name, taken in times.items():
         median = statistics.median(taken)
         spread = f"{1000 * min(taken):.1f} to {1000 * max(taken):.1f}"
-        yield f"{name}: {1000 * median:.1f} ms ({spread}), {ours / median:.2f} x as quick"
+        yield f"{name}: {1000 * median:.1f} ms ({spread}), {ours / median:.2f} times as fast as TumorGen"
 
 
 def _fused(network: VectorField, inputs: Inputs) -> Callable[[], torch.Tensor]:
@@ -91,10 +91,10 @@ def _openvino(network: VectorField, inputs: Inputs) -> Callable[[], torch.Tensor
     return lambda: torch.from_numpy(compiled(arrays)[0])
 
 
-#: The first is what TumorGen uses.
+#: TumorGen uses the first.
 WAYS: dict[str, Callable[[VectorField, Inputs], Callable[[], torch.Tensor]]] = {
     "fused blocks": _fused,
-    "MONAI's blocks as they are": _plain,
+    "MONAI's unchanged blocks": _plain,
     "torch.compile": _compiled,
     "OpenVINO": _openvino,
 }

@@ -1,10 +1,10 @@
-"""Fewer steps: how far a result is from the one that fifty steps make of the same noise, by solver and time grid.
+"""Compares results of few steps with those of 50 steps from the same noise, for each solver and time grid.
 
     python Testing/benchmarks/bench_steps.py --data DATA
 
-On patients that the bundle was trained on, so that a time grid may be chosen by it; `tumorgen evaluate --steps N` then
-says on unseen ones what the choice costs. Medians over sites and seeds: Dice of the mask with the fine one's, relative
-deviations of volume and SUVmax from the fine one's, and the mask's contrast.
+Uses the patients in the bundle's training data, so that you may choose a time grid by these figures. Then measure the
+cost of your choice on unseen patients with `tumorgen evaluate --steps N`. The figures are medians over sites and seeds:
+Dice of the mask with the mask of 50 steps, relative differences of volume and SUVmax, and contrast of the mask.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from TumorGenCore.method.solver_names import Solver
 from TumorGenCore.volumes.geometry import Grid
 
 FINE = 50
-#: Steps and solvers; Heun evaluates twice a step but the last.
+#: Steps and solvers; Heun calls the network twice in each step except the last.
 WAYS: tuple[tuple[int, Solver], ...] = (
     *((10, "euler"), (10, "adams"), (4, "euler"), (4, "adams"), (3, "heun")),
     *((3, "euler"), (3, "adams"), (2, "euler"), (2, "adams")),
@@ -48,7 +48,7 @@ def main() -> None:
     boxes = [_prepared(generator, site) for case in cases for site in sites_of(case)]
     fine = list(_made(generator, boxes, options.seeds, Sampling(FINE)))
     print(f"{len(cases)} training patients, {len(boxes)} sites, {options.seeds} seeds; beside {FINE} Euler steps")
-    print("| steps | solver | shift | mask's Dice | volume | SUVmax | contrast |")
+    print("| steps | solver | shift | Dice of the mask | volume | SUVmax | contrast |")
     print("| ---: | --- | ---: | --- | --- | --- | --- |")
     for steps, solver in WAYS:
         for shift in options.shifts if steps < 10 else [1.0]:
@@ -60,12 +60,12 @@ def main() -> None:
 
 
 def _prepared(generator: TumorGenerator, site: Site) -> tuple[PreparedBox, NDArray[np.bool_]]:
-    """The encoded box, and which voxels lie inside."""
+    """Returns the encoded box, and the mask of the voxels inside it."""
     return generator.prepare(site.image, site.box, suv_factor=1), site.box.mask(Grid.from_image(site.image))
 
 
 def _made(generator: TumorGenerator, boxes: list, seeds: int, sampling: Sampling) -> Iterator[tuple]:
-    """Uptake in the box, and the mask there, of each box and seed."""
+    """Yields uptake and mask inside the box, for each box and seed."""
     generator.bundle.sampling = sampling
     for prepared, inside in boxes:
         for result in generator.generate_many(prepared, seeds=range(seeds)):

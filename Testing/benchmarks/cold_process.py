@@ -1,7 +1,7 @@
-"""One process that starts, loads a model and inserts: what a first insertion takes, and the most memory it holds.
+"""Measures a new process that loads a model and inserts twice.
 
-Called by the benchmark; prints JSON: seconds of ``load`` (the interpreter's start, imports, weights), ``first`` and
-``second``, and ``peak_gb``.
+The benchmark calls this file. It prints JSON: seconds for ``load`` (start of the interpreter, imports, weights), for
+the ``first`` and the ``second`` insertion, and ``peak_gb``, the most memory of the process.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from TumorGenCore import TumorGenerator
 
 
 def in_a_process(model: str, device: str, patch: str) -> dict[str, float]:
-    """Run this file for a patch size of ``insertions.PATCHES``."""
-    # The clock counts from the machine's start, for all processes alike.
+    """Runs this file for a patch size, a name in ``insertions.PATCHES``, and returns its figures."""
+    # All processes share this clock: it counts from the start of the machine.
     arguments = [sys.executable, __file__, model, device, patch, str(time.monotonic())]
     run = subprocess.run(arguments, capture_output=True, text=True, check=True)
     figures: dict[str, float] = json.loads(run.stdout)
@@ -27,7 +27,7 @@ def in_a_process(model: str, device: str, patch: str) -> dict[str, float]:
 
 
 def peak_gb() -> float:
-    """Most memory this process held, GB. ``getrusage`` alone would count what its parent held when it was started."""
+    """Most memory of this process so far, GB. ``getrusage`` may also count memory of the parent process."""
     status = Path("/proc/self/status")
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
     generator = TumorGenerator.from_pretrained(options.model, options.device)
     loaded = time.monotonic()
-    from insertions import PATCHES, box_for, inserted, whole_body  # The benchmark's own imports are not the user's.
+    from insertions import PATCHES, box_for, inserted, whole_body  # A user's process does not import this.
 
     volume = whole_body()
     box = box_for(generator, PATCHES[options.patch])

@@ -1,11 +1,12 @@
-"""Whether a change keeps `tumorgen evaluate` within its own interval: two reports of the same sites and seeds.
+"""Compares two reports of `tumorgen evaluate`: do the second one's figures lie in the first one's intervals?
 
     tumorgen evaluate --data DATA --output ten
     tumorgen evaluate --data DATA --model pet-fdg-v2-4step --output four
     python Testing/benchmarks/compare_reports.py ten/report.json four/report.json
 
-A line per figure: the first report's mean with its 95 % interval over patients, the second's mean, and whether that
-lies in the interval. A patient's sites count as one; each site of the phantom counts by itself.
+Both reports need the same sites and seeds. Prints a line per figure: the mean of the first report with its 95 %
+interval over patients, the mean of the second report, and whether this lies in the interval. All sites of a patient
+count as one; each site of the phantom counts by itself.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.report import FIGURES
 from TumorGenCore.evaluation.sites import GROUPS
+from TumorGenCore.evaluation.statistics import patient_means
 
-#: Mean, and its interval where the report has one.
+#: Mean and its interval, None if the report has no interval.
 Measured = tuple[float, list[float] | None]
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("reports", type=Path, nargs=2, metavar="REPORT")
     first, second = (json.loads(path.read_text()) for path in parser.parse_args().reports)
     if first["sites"].keys() != second["sites"].keys() or first["seeds"] != second["seeds"]:
-        raise SystemExit("The reports are of other sites or seeds.")
+        raise SystemExit("The reports have different sites or seeds. Make both with the same --data and --seeds.")
     print("| figure | first | its 95 % interval | second | within |\n| --- | ---: | --- | ---: | --- |")
     theirs = dict(figures(second))
     for name, (mean, interval) in figures(first):
@@ -43,14 +43,15 @@ def main() -> None:
 
 
 def figures(report: dict) -> Iterator[tuple[str, Measured]]:
-    """Every figure of a report that has an interval over patients."""
+    """Yields names and values of the figures that may have an interval over patients."""
     for group in GROUPS:
+        rows = [
+            {**row, "patient": site if group == "phantom" else row["patient"]}
+            for site, row in report["sites"].items()
+            if row["group"] == group
+        ]
         for figure in FIGURES:
-            by_patient: dict[str, list[float]] = {}
-            for site, row in report["sites"].items():
-                if row["group"] == group and row[figure] is not None:
-                    by_patient.setdefault(site if group == "phantom" else row["patient"], []).append(row[figure])
-            found = mean_of_patients({patient: float(np.mean(values)) for patient, values in by_patient.items()})
+            found = mean_of_patients(patient_means(rows, figure))
             yield f"{figure}, {group} sites", (found["mean"], found["interval"])
     for name, found in report["realism"]["frechet"].items():
         if "value" in found:

@@ -1,11 +1,11 @@
-"""Our own lines of the benchmark: the whole insertion and its parts, in all the ways it can be asked for."""
+"""TumorGen's lines of the benchmark: the whole insertion, its parts, and all variants of the request."""
 
 from __future__ import annotations
 
 import copy
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import pairwise
@@ -31,11 +31,13 @@ from TumorGenCore.volumes.write import write_segmentation, write_volume
 WHOLE_BODY = Grid((168, 168, 545), (3.39, 3.39, 2.03))
 PATCHES = {"32x32x32": (32,) * 3, "64x64x64": (64,) * 3, "96x96x96": (96,) * 3, "128x128x64": (128, 128, 64)}
 STEPS = 10
-#: Of one insertion, in their order; the last two are the result's, which makes them when they are asked for.
+#: Parts of one insertion in their order.
 PARTS = ("check", "sample", "encode", "decode original", "steps", "each step", "decode", "refine", "paste")
+#: The result computes these when a caller reads them.
 ON_WHOLE_GRID = ("image", "mask")
 
 WHOLE = f"whole insertion, {STEPS} steps"
+WHOLE_ADAMS = "whole insertion, 4 Adams steps"
 NUMBER_OF_STEPS = "64x64x64, number of steps"
 VARIANTS = "{}, variants"
 PRECISIONS = "{}, threads and precision"
@@ -46,12 +48,12 @@ FILES = "files of a whole body"
 def inserted(
     generator: TumorGenerator, volume: PetVolume, box: Box, steps: int = STEPS, solver: Solver = "euler"
 ) -> Tumor:
-    """Image and mask are what every caller takes; they are made when they are asked for."""
+    """Inserts a tumor, and computes its image and mask as every caller needs them."""
     return made(generator.insert(volume, box, TumorRequest(steps=steps, solver=solver)))
 
 
 def made(result: Tumor) -> Tumor:
-    """The result, with image and mask."""
+    """Makes the result compute its image and mask, and returns it."""
     assert result.image is not None and result.mask is not None
     return result
 
@@ -59,7 +61,7 @@ def made(result: Tumor) -> Tumor:
 def patch_rows(
     generator: TumorGenerator, volume: PetVolume, name: str, size: tuple[int, ...], best: float, repeats: int
 ) -> Iterator[Row]:
-    """The whole insertion in one size of patch, and its parts; ``best`` in GFLOP/s."""
+    """The whole insertion in one size of patch, its parts, and the whole with 4 Adams steps; ``best`` in GFLOP/s."""
     box = box_for(generator, size)
     work = gflop_of_parts(generator, generator.prepare(volume, box))
     parts: list[dict[str, list[float]]] = []
@@ -72,6 +74,7 @@ def patch_rows(
     for part in (*PARTS, *ON_WHOLE_GRID):
         times = [seconds for one in parts[1:] for seconds in one[part]]
         yield row_of(f"parts of {name}", part, times, work.get(part, of_each.get(part)), best)
+    yield measure(WHOLE_ADAMS, name, partial(inserted, generator, volume, box, 4, "adams"), repeats)
 
 
 def _insertion_in_parts(generator: TumorGenerator, volume: PetVolume, box: Box) -> dict[str, list[float]]:
@@ -89,7 +92,7 @@ def _insertion_in_parts(generator: TumorGenerator, volume: PetVolume, box: Box) 
 
 
 def gflop_of_parts(generator: TumorGenerator, prepared: PreparedBox) -> dict[str, float]:
-    """Counted work of each part that computes with networks."""
+    """Counts the GFLOP of each part that runs networks."""
     bundle = generator.bundle
     vae, field, refiner = (
         copy.deepcopy(network).to("meta") for network in (bundle.vae, bundle.vector_field, bundle.mask_refiner)
@@ -110,7 +113,7 @@ def gflop_of_parts(generator: TumorGenerator, prepared: PreparedBox) -> dict[str
 
 
 def step_rows(generator: TumorGenerator, volume: PetVolume, repeats: int) -> Iterator[Row]:
-    """1, 4, 10 and 50 Euler steps, and four of Adams'."""
+    """1, 4, 10 and 50 Euler steps, and 4 Adams steps."""
     box = box_for(generator, PATCHES["64x64x64"])
     works = {f"{n} steps": partial(inserted, generator, volume, box, n) for n in (1, 4, 10, 50)}
     works["4 steps, Adams"] = partial(inserted, generator, volume, box, 4, "adams")
@@ -120,7 +123,7 @@ def step_rows(generator: TumorGenerator, volume: PetVolume, repeats: int) -> Ite
 def variant_rows(
     generator: TumorGenerator, volume: PetVolume, name: str, counts: tuple[int, ...], repeats: int
 ) -> Iterator[Row]:
-    """Several variants of one box at once, one by one, and each from the start."""
+    """Several variants of one box: at once, one by one, and each with a new preparation of the box."""
     box = box_for(generator, PATCHES[name])
 
     def at_once(count: int) -> None:
@@ -146,19 +149,17 @@ def variant_rows(
 
 
 def precision_rows(generator: TumorGenerator, volume: PetVolume, name: str, repeats: int) -> Iterator[Row]:
-    """One thread and all, in the device's own precision and in float32."""
+    """One thread and all threads, in each precision."""
     box = box_for(generator, PATCHES[name])
-    own = low_precision(generator.device)
-    precisions = {"float32": True} if own is None else {str(own).removeprefix("torch."): False, "float32": True}
     for threads in sorted({1, torch.get_num_threads()}):
-        for precision, is_plain in precisions.items():
-            with _threads(threads), _in_float32() if is_plain else nullcontext():
+        for precision, context in precisions(generator.device).items():
+            with _threads(threads), context():
                 line = f"{threads} threads, {precision}"
                 yield measure(PRECISIONS.format(name), line, partial(inserted, generator, volume, box), repeats)
 
 
 def whole_body_rows(generator: TumorGenerator, volume: PetVolume, name: str, repeats: int) -> Iterator[Row]:
-    """A whole body, and a crop of it around the same box."""
+    """The same box in a whole body and in a crop of it."""
     box = box_for(generator, PATCHES[name])
     start, stop = box.index_bounds(Grid.from_image(volume.image), margin_voxels=20)
     crop = PetVolume(sitk.RegionOfInterest(volume.image, (stop - start).tolist(), start.tolist()), volume.units)
@@ -175,7 +176,7 @@ def whole_body_rows(generator: TumorGenerator, volume: PetVolume, name: str, rep
 
 
 def file_rows(generator: TumorGenerator, volume: PetVolume, repeats: int) -> Iterator[Row]:
-    """Reading and writing."""
+    """Reading and writing of images and masks."""
     result = inserted(generator, volume, box_for(generator, PATCHES["32x32x32"]))
     with tempfile.TemporaryDirectory() as folder:
         for suffix in (".nrrd", ".nii.gz", ".mha"):
@@ -190,7 +191,7 @@ def file_rows(generator: TumorGenerator, volume: PetVolume, repeats: int) -> Ite
 
 
 def box_for(generator: TumorGenerator, size: tuple[int, ...]) -> Box:
-    """The largest box, in the middle of the whole body, whose working patch has the given size."""
+    """Returns the largest box in the middle of the whole body whose working patch has the given size."""
     settings = generator.bundle.patch
     i, j, k = (n * settings.spacing_mm - 2 * settings.context_mm for n in size)
     x, y, z = WHOLE_BODY.index_to_lps(np.asarray(WHOLE_BODY.size_ijk) / 2)
@@ -198,11 +199,17 @@ def box_for(generator: TumorGenerator, size: tuple[int, ...]) -> Box:
 
 
 def whole_body() -> PetVolume:
-    """Noisy tissue of SUV 1 in an elliptic cylinder, air around it; SUV."""
+    """Returns a scan in SUV: noisy tissue of SUV 1 in an elliptic cylinder, with air around it."""
     suv = np.random.default_rng(0).standard_gamma(4.0, WHOLE_BODY.size_ijk[::-1], dtype=np.float32) / 4
     across, along = (np.linspace(-1, 1, n) for n in WHOLE_BODY.size_ijk[:2])
     suv[:, (across / 0.75) ** 2 + (along[:, None] / 0.55) ** 2 > 1] = 0
     return PetVolume(WHOLE_BODY.image_from_array(suv), PetUnits("SUV", 1.0, "given"))
+
+
+def precisions(device: torch.device) -> dict[str, Callable[[], AbstractContextManager]]:
+    """Contexts by the precision that the generator uses in them: the device's own, if it has one, and float32."""
+    own = low_precision(device)
+    return {**({} if own is None else {str(own).removeprefix("torch."): nullcontext}), "float32": _in_float32}
 
 
 def _rows(section: str, works: Mapping[str, Work], repeats: int) -> Iterator[Row]:
@@ -211,7 +218,7 @@ def _rows(section: str, works: Mapping[str, Work], repeats: int) -> Iterator[Row
 
 
 def _in_float32() -> AbstractContextManager:
-    """The generator takes the best precision by itself and has no switch for it."""
+    """Patches the generator, which chooses its precision itself and has no setting for it."""
     return patch("TumorGenCore.insertion.engine.autocast", lambda _: nullcontext())
 
 

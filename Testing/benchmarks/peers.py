@@ -1,173 +1,124 @@
-"""Stand-ins for published systems: MONAI networks of their size with random weights, which cost what theirs cost.
+"""MAISI beside TumorGen: seconds for a 128x128x64 patch on a CPU, measured in turn in one run.
 
-Only the work of the networks is counted for them, beside our whole insertion, in turn with it; what they make is noise.
-Sizes are those of the published configurations where these say them (DiffTumor: 16/32/64 channels, 8 latent channels,
-24 cubed latents; MAISI: 64/128/256 and 64/128/256/512), and else chosen to come near the work counted in the published
-code: DiffTumor 424 GFLOP with 4 steps and 1,042 with 50, FreeTumor 1,649. The report states the stand-ins' own counts.
+MAISI's networks are MONAI's own code with random weights, in float32 with PyTorch's convolutions. Their configuration
+is `configs/config_network_rflow.json` of NVIDIA-Medtech/NV-Generate-CTMR on GitHub (commit 450e8ea); for these two
+networks it equals `generation/maisi/configs/config_maisi3d-rflow.json` of Project-MONAI/tutorials (commit 9f6d19f).
+`configs/config_maisi_diff_model_rflow-ct.json` (commit 2cb90dd) sets 30 steps. Three settings serve graphics cards and
+differ here: no flash attention, no float16 norms, and `num_splits` is 1 instead of 4, because splits save memory and
+cost time (the authors' `docs/inference.md`).
+
+MAISI does another job: it generates a whole volume and does not fill a box in a scan. A volume with a tumor also needs
+its mask generator and its ControlNet; they do not count here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
-from measuring import Row, Work, count_gflop, in_turn, precision_of, row_of
-from monai.networks.nets import AutoencoderKL, BasicUNet, DiffusionModelUNet
-from torch import nn
+from insertions import PATCHES, STEPS, box_for, inserted, precisions
+from measuring import Row, Work, count_gflop, in_turn, row_of
+from monai.apps.generation.maisi.networks.autoencoderkl_maisi import AutoencoderKlMaisi
+from monai.apps.generation.maisi.networks.diffusion_model_unet_maisi import DiffusionModelUNetMaisi
 
-from TumorGenCore.method.cpu.onednn import use_onednn
-from TumorGenCore.method.devices import channels_last
-from TumorGenCore.method.solver_names import Solver
+from TumorGenCore import Box, TumorGenerator
+from TumorGenCore.volumes.volume import PetVolume
 
-#: In float32 with PyTorch's own convolutions, as they run on a CPU; in our precision with our convolutions.
-SECTIONS = {"float32": "peers, float32", "own": "peers, our precision"}
-
-Made = tuple[list[nn.Module], Work]
-#: Steps and solver.
-Way = tuple[int, Solver]
-
-#: The reference bundle's own way, and the quick one's.
-OUR_WAYS: tuple[Way, ...] = ((10, "euler"), (4, "adams"))
+PATCH = "128x128x64"
+SIZE = PATCHES[PATCH]
+SECTION = f"{PATCH}, beside MAISI"
+MAISI_STEPS = 30
+MAISI = f"MAISI, {MAISI_STEPS} steps, float32"
 
 
-@dataclass(frozen=True)
-class Peer:
-    """A published system.
+def peer_rows(generator: TumorGenerator, volume: PetVolume, repeats: int, best: float) -> Iterator[Row]:
+    """Lines of TumorGen in each precision and of MAISI.
 
     Args:
-        make: its networks and their work for one tumor, on a device.
-        patch: the size at which we are put beside it, a name in ``PATCHES``.
-        must: how many times as fast we are to be.
+        generator: on the CPU.
+        volume: the scan for TumorGen's insertion.
+        repeats: rounds, see ``in_turn``.
+        best: the machine's best convolution in float32, GFLOP/s.
     """
+    gflop = count_gflop(maisi(torch.device("meta")))
+    box = box_for(generator, SIZE)
+    works: dict[str, Work] = {
+        f"TumorGen, {STEPS} steps, {precision}": partial(_inserted_in, context, generator, volume, box)
+        for precision, context in precisions(generator.device).items()
+    }
+    works[MAISI] = maisi(generator.device)
+    for name, times in in_turn(works, repeats).items():
+        yield row_of(SECTION, name, times, *((gflop, best) if name == MAISI else ()))
 
-    make: Callable[[torch.device], Made]
-    patch: str
-    must: float
+
+def remark(rows: Sequence[Row]) -> Iterator[str]:
+    """The ratio of MAISI's time to TumorGen's and its meaning; nothing if MAISI did not run."""
+    seconds = {row.name: row.seconds for row in rows if row.section == SECTION}
+    if theirs := seconds.pop(MAISI, None):
+        ratios = " and ".join(f"{theirs / ours:.1f} times as long as {name}" for name, ours in seconds.items())
+        yield (
+            f"{MAISI} (MONAI's networks, random weights) takes {ratios}. MAISI does another job: it generates a whole "
+            "volume and does not fill a box in a scan. The ratio only says how much longer a user waits for a tumor in "
+            f"a {PATCH} patch."
+        )
 
 
-def beside(name: str, way: Way) -> str:
-    """Name of our own line beside a peer's."""
-    steps, solver = way
-    return f"TumorGen, {steps} {solver.capitalize()} steps, in turn with {name}"
+def _inserted_in(
+    context: Callable[[], AbstractContextManager], generator: TumorGenerator, volume: PetVolume, box: Box
+) -> None:
+    with context():
+        inserted(generator, volume, box)
 
 
-def peer_rows(
-    names: list[str],
-    ours: Mapping[tuple[str, Way], Work],
-    device: torch.device,
-    repeats: int,
-    best: Mapping[str, float],
-) -> Iterator[Row]:
-    """Our lines and the peer's, for each peer and precision.
+def maisi(device: torch.device) -> Work:
+    """Sampling and decoding of one volume, (1, 1, 128, 128, 64).
+
+    The authors' script decodes a volume of this size as a whole, without a sliding window.
 
     Args:
-        names: in ``PEERS``.
-        ours: our insertion by the name of its patch's size and its way.
-        device: of both.
-        repeats: see ``in_turn``.
-        best: the machine's best convolution in each precision, GFLOP/s.
+        device: ``meta`` only counts the work.
     """
-    for name in names:
-        peer = PEERS[name]
-        torch.manual_seed(0)
-        with torch.inference_mode():
-            gflop = count_gflop(peer.make(torch.device("meta"))[1])
-            networks, work = peer.make(device)
-            for precision, section in SECTIONS.items():
-                if precision == "own":
-                    for network in networks:
-                        channels_last(use_onednn(network))
-                works = {beside(name, way): ours[peer.patch, way] for way in OUR_WAYS}
-                times = in_turn({**works, name: partial(_in_precision, device, precision, work)}, repeats)
-                for line in works:
-                    yield row_of(section, line, times[line])
-                yield row_of(section, name, times[name], gflop, best[precision])
+    torch.manual_seed(0)
+    with device:
+        autoencoder = AutoencoderKlMaisi(
+            spatial_dims=3,
+            in_channels=1,
+            out_channels=1,
+            latent_channels=4,
+            num_channels=(64, 128, 256),
+            num_res_blocks=(2, 2, 2),
+            norm_num_groups=32,
+            norm_eps=1e-6,
+            attention_levels=(False, False, False),
+            num_splits=1,
+            dim_split=1,
+        ).eval()
+        unet = DiffusionModelUNetMaisi(
+            spatial_dims=3,
+            in_channels=4,
+            out_channels=4,
+            num_channels=(64, 128, 256, 512),
+            attention_levels=(False, False, True, True),
+            num_head_channels=(0, 0, 32, 32),
+            num_res_blocks=2,
+            include_spacing_input=True,
+            num_class_embeds=128,
+            resblock_updown=True,
+            include_fc=True,
+        ).eval()
+        noise = torch.randn(1, 4, *(n // 4 for n in SIZE))
+        # Hundredths of a millimeter; class 1 is CT.
+        condition = {"spacing_tensor": torch.tensor([[100.0, 100.0, 75.0]]), "class_labels": torch.tensor([1])}
+        times = torch.linspace(1000, 0, MAISI_STEPS + 1)[:-1, None]
 
-
-def _in_precision(device: torch.device, precision: str, work: Work) -> None:
-    with precision_of(device, precision):
-        work()
-
-
-def _autoencoder(device: torch.device, channels: tuple[int, ...], latent_channels: int, groups: int) -> AutoencoderKL:
-    network = AutoencoderKL(
-        spatial_dims=3,
-        in_channels=1,
-        out_channels=1,
-        num_res_blocks=(2,) * len(channels),
-        channels=channels,
-        attention_levels=(False,) * len(channels),
-        latent_channels=latent_channels,
-        norm_num_groups=groups,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-    )
-    return network.eval().to(device)
-
-
-def _difftumor(steps: int, device: torch.device) -> Made:
-    autoencoder = _autoencoder(device, (16, 32, 64), latent_channels=8, groups=8)
-    unet = DiffusionModelUNet(
-        spatial_dims=3,
-        in_channels=17,
-        out_channels=8,
-        channels=(24, 48, 96, 192),
-        num_res_blocks=2,
-        attention_levels=(False, False, False, True),
-        num_head_channels=24,
-        norm_num_groups=8,
-    )
-    unet = unet.eval().to(device)
-    patch, x = torch.randn(1, 1, 96, 96, 96, device=device), torch.randn(1, 17, 24, 24, 24, device=device)
-    t = torch.zeros(1, device=device)
-
+    @torch.inference_mode()
     def work() -> torch.Tensor:
-        for _ in range(2):
-            autoencoder.encode(patch)
-        for _ in range(steps):
-            z = unet(x, t)
-        return autoencoder.decode(z)
+        z = noise
+        for t in times:
+            z = z + unet(z, t, **condition) / MAISI_STEPS
+        decoded: torch.Tensor = autoencoder.decode(z)
+        return decoded
 
-    return [autoencoder, unet], work
-
-
-def _freetumor(device: torch.device) -> Made:
-    network = BasicUNet(3, in_channels=2, out_channels=1, features=(80, 80, 160, 320, 640, 80)).eval().to(device)
-    patch = torch.randn(1, 2, 96, 96, 96, device=device)
-    return [network], lambda: network(patch)
-
-
-def _maisi(steps: int, device: torch.device) -> Made:
-    autoencoder = _autoencoder(device, (64, 128, 256), latent_channels=4, groups=32)
-    unet = DiffusionModelUNet(
-        spatial_dims=3,
-        in_channels=4,
-        out_channels=4,
-        channels=(64, 128, 256, 512),
-        num_res_blocks=2,
-        attention_levels=(False, False, True, True),
-        num_head_channels=(0, 0, 32, 32),
-        norm_num_groups=32,
-        resblock_updown=True,
-    )
-    unet = unet.eval().to(device)
-    x, t = torch.randn(1, 4, 16, 32, 32, device=device), torch.zeros(1, device=device)
-
-    def work() -> torch.Tensor:
-        for _ in range(steps):
-            z = unet(x, t)
-        return autoencoder.decode(z)
-
-    return [autoencoder, unet], work
-
-
-PEERS = {
-    "DiffTumor's size, 96x96x96, 4 steps": Peer(partial(_difftumor, 4), "96x96x96", must=8),
-    "DiffTumor's size, 96x96x96, 50 steps": Peer(partial(_difftumor, 50), "96x96x96", must=30),
-    "FreeTumor's size, 96x96x96, one pass": Peer(_freetumor, "96x96x96", must=12),
-    "MAISI's size, 128x128x64, 10 steps": Peer(partial(_maisi, 10), "128x128x64", must=40),
-}
-#: The cheapest.
-QUICK_PEERS = ["DiffTumor's size, 96x96x96, 4 steps"]
+    return work

@@ -1,11 +1,12 @@
-"""Are the tumors of today the same bits as before a change? Records 22 insertions, or holds them against a record.
+"""Checks that a change of the code keeps every bit of the tumors.
 
-    python Testing/benchmarks/same_bits.py --output before.json
-    python Testing/benchmarks/same_bits.py --output after.json --before before.json
+    python Testing/benchmarks/same_bits.py --output before.json                        (before the change)
+    python Testing/benchmarks/same_bits.py --output after.json --before before.json    (after it)
 
-For changes that may move no voxel. Bits depend on processor, thread count and libraries, so both records are made on
-one machine and none is kept in the repository. Three runs of several variants are recorded beside: sampled together
-they may differ from before by rounding, so only their masks are held against the record.
+Records hashes of 22 insertions and of three runs of several variants. With --before it also prints each difference from
+that record, and exits with 1 if there is one. Make both records on one machine and do not commit them: bits depend on
+processor, thread count and libraries. Variants that are sampled together may differ by rounding, so their record holds
+only the masks.
 """
 
 from __future__ import annotations
@@ -51,11 +52,11 @@ class Insertion:
 
 
 def main() -> int:
-    """Record, and compare if asked; 1 where something differs."""
+    """Writes the record; returns 1 if it differs from the one of ``--before``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--before", type=Path)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with the scans (default: %(default)s)")
+    parser.add_argument("--output", type=Path, required=True, help="file for the new record (JSON)")
+    parser.add_argument("--before", type=Path, help="record from before the change, to compare with")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(THREADS)
@@ -71,12 +72,12 @@ def main() -> int:
     ]
     for line in different:
         print(f"differs: {line}")
-    print(f"{len(before)} held against the record, {len(different)} differences")
+    print(f"{len(before)} entries compared with {options.before}: {len(different)} differences")
     return 1 if different else 0
 
 
 def insertions(data: Path, phantom: PetVolume) -> Iterator[Insertion]:
-    """Scans and the phantom, turned boxes, boxes past the edge, targets, fills, solvers, pixel types, specks."""
+    """Yields scans and phantom with turned boxes, a box past the edge, uptakes, fills, solvers, pixel types, specks."""
     lung, liver = phantom_box("right lung"), phantom_box("liver")
     for n in ("001", "010", "024"):
         yield Insertion(f"sarcoma {n}", sarcoma(data, n), around(data, n), 1)
@@ -114,7 +115,7 @@ TOGETHER = {"right lung": range(20, 24), "liver": range(20, 24), "neck": range(5
 
 
 def recorded(one: Insertion) -> dict[str, Any]:
-    """Hashes of a tumor's voxels and masks, and its quality."""
+    """Inserts the tumor; returns hashes of its image, mask and mask probability, and its quality."""
     tumor = generator_of(one.model).insert(one.volume, one.box, one.request, seed=one.seed)
     print(f"{one.name}: {int(sitk.GetArrayViewFromImage(tumor.mask).sum())} voxels", flush=True)
     images = {"image": tumor.image, "mask": tumor.mask, "probability": tumor.mask_probability}
@@ -122,7 +123,7 @@ def recorded(one: Insertion) -> dict[str, Any]:
 
 
 def together(phantom: PetVolume, site: str, seeds: range) -> dict[str, Any]:
-    """The masks of several variants, by their seeds, poor ones drawn again."""
+    """Returns hashes of the masks of several variants by their seeds; new tumors replace poor ones."""
     generator = generator_of(DEFAULT_BUNDLE)
     run = VariantRun(generator, generator.prepare(phantom, phantom_box(site)), TumorRequest(least_quality=0.95), seeds)
     print(f"variants in the {site}", flush=True)
@@ -133,19 +134,19 @@ _loaded: dict[str, TumorGenerator] = {}
 
 
 def generator_of(model: str) -> TumorGenerator:
-    """The model on the processor, loaded once."""
+    """Returns the model on the CPU; loads it once."""
     if model not in _loaded:
         _loaded[model] = TumorGenerator.from_pretrained(model, "cpu")
     return _loaded[model]
 
 
 def sarcoma(data: Path, number: str) -> PetVolume:
-    """A scan of a patient with a sarcoma, SUV."""
+    """Reads the scan of a patient with a sarcoma, in SUV."""
     return read_volume(data / "sts" / f"STS_{number}_image.nii.gz", 1.0)
 
 
 def around(data: Path, number: str) -> Box:
-    """A rough box around the patient's tumor."""
+    """Returns a rough box around the patient's tumor."""
     mask = sitk.ReadImage(str(data / "sts" / f"STS_{number}_mask.nii.gz"))
     voxels = np.argwhere(sitk.GetArrayViewFromImage(mask) > 0)
     low, high = voxels.min(axis=0)[::-1], voxels.max(axis=0)[::-1]
@@ -155,12 +156,12 @@ def around(data: Path, number: str) -> Box:
 
 
 def cube(grid: Grid, index_ijk: tuple[int, int, int], edge_mm: float = 40.0) -> Box:
-    """A cube around a voxel."""
+    """Returns a cube around a voxel."""
     return Box(tuple(grid.index_to_lps(np.array(index_ijk)).tolist()), (edge_mm,) * 3)
 
 
 def turn(degrees: float, axis: int = 2) -> np.ndarray:
-    """3x3 rotation about one of the axes."""
+    """Returns the 3x3 rotation about one of the axes."""
     angle, (a, b) = np.deg2rad(degrees), [(1, 2), (0, 2), (0, 1)][axis]
     rotation = np.eye(3)
     rotation[a, a] = rotation[b, b] = np.cos(angle)
@@ -169,7 +170,7 @@ def turn(degrees: float, axis: int = 2) -> np.ndarray:
 
 
 def sha256(image: sitk.Image) -> str:
-    """Of an image's voxels."""
+    """Returns the hash of the voxels of an image."""
     return hashlib.sha256(sitk.GetArrayViewFromImage(image).tobytes()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What the figures are held to: speed, share of the machine, memory, and the distance to other systems."""
+"""Limits for the figures: seconds, share of the machine's best convolution, memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from insertions import WHOLE
 from measuring import Row
-from peers import OUR_WAYS, PEERS, SECTIONS, beside
 
 #: Seconds of a whole insertion: must, aim.
 SECONDS = {"64x64x64": (0.4, 0.2), "96x96x96": (1.0, 0.5), "128x128x64": (1.2, 0.6)}
@@ -18,27 +17,40 @@ PEAK_GB = {"96x96x96": (1.5, 1.0)}
 
 @dataclass(frozen=True)
 class Target:
-    """One figure beside what it must and should be; ``at_most`` says on which side. ``shown`` formats all three."""
+    """One figure and its two limits.
+
+    Args:
+        what: name of the figure.
+        value: as measured.
+        must: limit that the figure has to reach.
+        aim: better limit that it should reach.
+        at_most: whether the limits are upper ones.
+        shown: format of all three numbers.
+    """
 
     what: str
     value: float
     must: float
-    aim: float | None = None
+    aim: float
     at_most: bool = True
     shown: str = "{:.2f}"
 
     @property
     def verdict(self) -> str:
-        """``aim``, ``must`` or ``missed``: the best that was reached."""
-        for name in ("aim", "must"):
-            limit = getattr(self, name)
-            if limit is not None and (self.value <= limit if self.at_most else self.value >= limit):
+        """``aim``, ``must`` or ``missed``: the best limit that the figure reaches."""
+        for name, limit in (("aim", self.aim), ("must", self.must)):
+            if self.value <= limit if self.at_most else self.value >= limit:
                 return name
         return "missed"
 
 
 def targets(rows: Sequence[Row], peaks_gb: Mapping[str, float]) -> Iterator[Target]:
-    """Of what was measured; ``peaks_gb`` by the patch's size."""
+    """The targets whose figures were measured.
+
+    Args:
+        rows: lines of the benchmark.
+        peaks_gb: most memory of a process by the size of its patch, GB.
+    """
     found = {(row.section, row.name): row for row in rows}
     for patch, limits in SECONDS.items():
         if row := found.get((WHOLE, patch)):
@@ -55,10 +67,3 @@ def targets(rows: Sequence[Row], peaks_gb: Mapping[str, float]) -> Iterator[Targ
     for patch, limits in PEAK_GB.items():
         if patch in peaks_gb:
             yield Target(f"peak memory of a process, {patch}", peaks_gb[patch], *limits, shown="{:.2f} GB")
-    for section in SECTIONS.values():
-        for name, peer in PEERS.items():
-            for way in OUR_WAYS:
-                theirs, ours = (found.get((section, line)) for line in (name, beside(name, way)))
-                if theirs and ours:
-                    what = f"{section}: {name}, over our {way[0]} steps"
-                    yield Target(what, theirs.seconds / ours.seconds, peer.must, at_most=False, shown="{:.1f} x")
