@@ -1,4 +1,4 @@
-"""Fixtures that all tests share."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder with real PET scans, which the repository does not hold."""
+    """Folder with real PET scans, which are not part of the repository."""
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("TUMORGEN_DATA", default))
     if not folder.is_dir():
-        pytest.skip(f"needs the real PET scans, and {folder} is missing; set TUMORGEN_DATA to their folder")
+        pytest.skip(f"The folder {folder} with real PET scans is missing. Set TUMORGEN_DATA to their folder.")
     return folder
 
 
 @pytest.fixture
 def interrupts_raise() -> Iterator[None]:
-    """Ctrl+C raises, also where the tests run in the background, where processes ignore it."""
+    """Makes Ctrl+C raise KeyboardInterrupt, even if the tests run in the background, where processes ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -32,7 +32,7 @@ def interrupts_raise() -> Iterator[None]:
 
 @pytest.fixture
 def lose_interrupt(interrupts_raise: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Presses Ctrl+C where Python prints the exception and goes on: in the clean-up of an object."""
+    """Presses Ctrl+C while Python cleans up an object; there it prints the exception and goes on."""
     lost: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda ignored: lost.append(ignored.exc_type))
 
@@ -50,7 +50,7 @@ def lose_interrupt(interrupts_raise: None, monkeypatch: pytest.MonkeyPatch) -> C
 
 @pytest.fixture(scope="session")
 def onednn_bfloat16() -> None:
-    """Skips where oneDNN packs no weights in bfloat16: it asks for AVX-512 or AVX-NE-CONVERT."""
+    """Skips the test if oneDNN cannot pack weights in bfloat16; it needs AVX-512 or AVX-NE-CONVERT."""
     import torch
 
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
@@ -59,8 +59,8 @@ def onednn_bfloat16() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model bundle with small untrained networks, which change every voxel they may change."""
-    # Imported here: torch takes seconds, and most tests do without.
+    """A model bundle with small untrained networks, which change every voxel that they may change."""
+    # Imported here, because torch takes seconds to load and most tests do not need it.
     import torch
 
     from TumorGenCore.bundle.model_bundle import ModelBundle, save_bundle
@@ -81,7 +81,7 @@ def tiny_bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     networks = (vae, VectorField(**arguments["vector_field"]), MaskRefiner(**arguments["mask_refiner"]))
     with torch.no_grad():
         for network in networks:
-            for parameter in network.parameters():  # MONAI starts some layers at zero; here each has its effect.
+            for parameter in network.parameters():  # MONAI starts some layers at zero; here each has an effect.
                 parameter.add_(0.1 * torch.randn_like(parameter))
     folder = tmp_path_factory.mktemp("models") / "tiny"
     bundle = ModelBundle(

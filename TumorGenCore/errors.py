@@ -1,4 +1,4 @@
-"""The few named errors of TumorGen. Each message says which value was wrong and what to do."""
+"""The errors of TumorGen. Each message says which value is wrong and what to do."""
 
 __all__ = [
     "CancelledError",
@@ -21,19 +21,22 @@ class TumorGenError(Exception):
 
 
 class UnsupportedVolumeError(TumorGenError):
-    """The volume cannot be used: NaN or Inf, not 3D and scalar, broken geometry, unreadable file."""
+    """The volume cannot be used: it has NaN or Inf, is not 3D and scalar, has broken geometry or cannot be read."""
 
 
 class UnknownUnitsError(UnsupportedVolumeError):
-    """The voxels' units do not lead to SUV: the factor to SUV must be given. Where, each front end says."""
+    """The factor to SUV does not follow from the units of the voxels; the user must give it.
+
+    The message does not say how: each front end adds that, see ``with_remedy``.
+    """
 
 
 class UnknownUnitsWarning(UserWarning):
-    """The voxels' units had to be guessed, or the values do not look like SUV."""
+    """The units of the voxels are a guess, or the values do not look like SUV."""
 
 
 class InvalidBoxError(TumorGenError):
-    """The box cannot be used: no size, outside the volume, too thin, too large."""
+    """The box cannot be used: it has no size, lies outside the volume, or is too thin or too large."""
 
 
 class InvalidRequestError(TumorGenError, ValueError):
@@ -41,11 +44,11 @@ class InvalidRequestError(TumorGenError, ValueError):
 
 
 class ManifestError(TumorGenError):
-    """The manifest of a synthesis cannot be used, or does not fit what an earlier run left."""
+    """The manifest of ``synthesize`` cannot be used, or does not fit the results of an earlier run."""
 
 
 class ModelBundleError(TumorGenError):
-    """The model bundle is missing, damaged, truncated or made for something else."""
+    """The model bundle is missing, damaged or truncated, or does not suit this program."""
 
 
 class ProvenanceError(TumorGenError):
@@ -53,14 +56,19 @@ class ProvenanceError(TumorGenError):
 
 
 class TrainingDataError(TumorGenError):
-    """The training folder or run configuration cannot be used."""
+    """The training folder or the configuration of the run cannot be used."""
 
 
 class CancelledError(TumorGenError):
-    """The user cancelled; nothing was written."""
+    """The user canceled the work; no file was written."""
 
 
 def with_remedy(problem: Exception, remedy: str) -> str:
-    """The message of an error or warning; of one about units with the front end's own way to give the factor."""
+    """Returns the message of an error or warning; ``remedy`` follows if it is about units.
+
+    Args:
+        problem: the error or warning.
+        remedy: a sentence that says how the user gives the factor to SUV in this front end.
+    """
     about_units = isinstance(problem, UnknownUnitsError | UnknownUnitsWarning)
     return f"{problem} {remedy}".strip() if about_units else str(problem)

@@ -1,4 +1,4 @@
-"""Names that files of version 0.4.1 and before still have; they are read as the names of today."""
+"""Maps names in files of version 0.4.1 and earlier to the present names."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 
 __all__ = ["FORMER_NAMES", "with_present_names"]
 
-#: The former name, and the name of today.
+#: Former name to present name.
 FORMER_NAMES = {"tumours": "tumors", "tumour_weight": "tumor_weight", "licence": "license"}
 
 
 def with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A mapping whose keys have their names of today.
+    """Returns the mapping with each former key replaced by its present name.
 
     Args:
-        values: keys as a file has them; other keys stay as they are. Where a file has both names, today's counts.
+        values: mapping as read from a file; other keys stay as they are. If a key is there under both names, the
+            value of the present name counts.
     """
     renamed = {FORMER_NAMES.get(name, name): value for name, value in values.items()}
     return renamed | {name: value for name, value in values.items() if name not in FORMER_NAMES}

@@ -1,7 +1,7 @@
-"""Ctrl+C and termination as requests that the work asks for at its next step.
+"""Turns Ctrl+C and termination into a request that the work checks at each step.
 
-Python raises ``KeyboardInterrupt`` wherever the main thread happens to be. Where that is an object's clean-up, it is
-printed and ignored and the work would go on, hence a request is remembered as well.
+Python raises ``KeyboardInterrupt`` wherever the main thread happens to be. If an object is being cleaned up at that
+moment, Python prints the exception, ignores it and goes on. Therefore the request is remembered as well.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ __all__ = ["StopRequest", "deferred_stops", "remembered_interrupts"]
 
 
 class StopRequest:
-    """Whether the user has asked to stop."""
+    """Remembers whether the user has asked to stop."""
 
     def __init__(self) -> None:
         self.is_made = False
 
     def __call__(self) -> bool:
-        """As ``should_cancel`` of a run."""
+        """Returns whether to stop, so that the object can serve as ``should_cancel`` of a run."""
         return self.is_made
 
     def stop(self) -> None:
@@ -32,7 +32,10 @@ class StopRequest:
 
 @contextmanager
 def remembered_interrupts() -> Iterator[StopRequest]:
-    """Ctrl+C does at once what it did before, and is remembered. A process that ignores it goes on ignoring it."""
+    """Remembers Ctrl+C and still runs the previous handler at once.
+
+    A process that ignores Ctrl+C goes on ignoring it.
+    """
     request = StopRequest()
     before = signal.getsignal(signal.SIGINT)
     if not callable(before):
@@ -49,7 +52,7 @@ def remembered_interrupts() -> Iterator[StopRequest]:
 
 @contextmanager
 def deferred_stops() -> Iterator[StopRequest]:
-    """Ctrl+C and termination do nothing but ask."""
+    """Remembers Ctrl+C and termination as a request, and does nothing else on them."""
     request = StopRequest()
 
     def ask(*_: object) -> None:
@@ -65,7 +68,7 @@ def _handling(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameTy
     try:
         for number in numbers:
             previous[number] = signal.signal(number, handler)
-    except ValueError:  # Not the main thread (a notebook's worker): interrupts stay what they were.
+    except ValueError:  # Not the main thread (a notebook's worker): the handlers stay as they are.
         pass
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which version this is."""
+"""The version of TumorGen."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["software_version"]
 
 
 def software_version() -> str:
-    """The installed version, or the source tree's own (as when Slicer loads it from a folder)."""
+    """Returns the installed version, or that of the source tree if Slicer loads TumorGen from a folder."""
     try:
         return metadata.version("TumorGen")
     except metadata.PackageNotFoundError:
-        import TumorGenCore  # here, because the package imports this module
+        import TumorGenCore  # here, because the package itself imports this module
 
         return TumorGenCore.__version__

@@ -1,4 +1,4 @@
-"""Fixtures of the core's tests."""
+"""Fixtures for the tests of the core."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tiny_cases(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny bundle's VAE, as a run of the first stage would have left it."""
+    """The VAE of the tiny bundle, in the files that a run of the first stage writes."""
     from safetensors.torch import save_file
 
     from TumorGenCore.bundle.model_bundle import load_bundle
@@ -42,7 +42,7 @@ def tiny_autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def interrupted_preparation(lose_interrupt: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl+C comes, and is lost, whenever the generator prepares a box."""
+    """Presses Ctrl+C whenever the generator prepares a box; Python loses the exception."""
     from TumorGenCore.insertion.generator import TumorGenerator
 
     prepare = TumorGenerator.prepare

@@ -1,4 +1,4 @@
-"""Slices of a DICOM PET series as a scanner would write them, and an oblique direction."""
+"""Writes slices of a DICOM PET series like a scanner; also an oblique direction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RIGHT_HANDED = rotation(12, -25, 40)
 
 
 def write_slice(path: Path, height: float, stored: int, slope: float, series: str, **tags) -> None:
-    """One 4x3 PET slice in GML; ``tags`` overrule."""
+    """Writes one 4x3 PET slice in GML; ``tags`` replaces values of the header."""
     header = pydicom.Dataset()
     header.SOPClassUID = PET_STORAGE
     header.SOPInstanceUID = generate_uid()

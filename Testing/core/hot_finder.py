@@ -1,4 +1,4 @@
-"""A segmenter whose answer is known."""
+"""A segmenter with a known answer."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ class _Threshold(nn.Module):
 
 
 def hot_finder(suv: float, training_cases: tuple[str, ...] = (), pattern: str = "^(.+)$") -> Segmenter:
-    """It finds all that is hotter than ``suv``."""
+    """Returns a segmenter that marks all voxels hotter than ``suv``."""
     return Segmenter(_Threshold(suv), SegmenterRun(data=DataSettings(patient_pattern=pattern)), training_cases)

@@ -1,4 +1,4 @@
-"""Lumpy lesions, another one for every number."""
+"""Makes lumpy lesions, a different one for each number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EDGE = 44
 
 
 def lumpy_lesion(number: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Uptake around 6 in tissue of 1, and mask, (44, 44, 44)."""
+    """Returns uptake (around 6 in the lesion, 1 in tissue) and mask, shape (44, 44, 44) each."""
     rng = np.random.default_rng(number)
     k, j, i = (np.indices((EDGE,) * 3) - 21.5) / rng.uniform(7, 14, size=3)[:, None, None, None]
     lumps = ndimage.gaussian_filter(rng.normal(size=(EDGE,) * 3), 3)

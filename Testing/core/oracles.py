@@ -1,4 +1,4 @@
-"""Independent answers for the geometry tests, and random cases. Nothing here uses the code under test's formulas."""
+"""Independent answers for the geometry tests, and random cases; uses no formula of the code under test."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SIGNS = np.array(list(product((-1, 1), repeat=3)))
 
 
 def random_direction(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A random 3x3 rotation; half of them are left-handed."""
+    """Returns a random 3x3 rotation; half of them are left-handed."""
     matrix = Rotation.random(random_state=rng).as_matrix()
     return matrix * np.array([1, 1, rng.choice([-1, 1])])
 
 
 def random_image(rng: np.random.Generator, size_ijk: tuple[int, int, int], dtype: type = np.float32) -> sitk.Image:
-    """Noise on an oblique, anisotropic grid; for integer types 0 to 5000, else 0 to 5."""
+    """Returns noise on an oblique, anisotropic grid: 0 to 5000 for integer types, else 0 to 5."""
     values = rng.random(size_ijk[::-1]) * (5000 if np.issubdtype(dtype, np.integer) else 5)
     image = sitk.GetImageFromArray(values.astype(dtype))
     image.SetSpacing(rng.uniform(1.5, 6.0, 3).tolist())
@@ -36,13 +36,13 @@ def random_grid(rng: np.random.Generator) -> Grid:
 
 
 def random_box(rng: np.random.Generator, near_lps: NDArray, least_mm: float = 10.0, most_mm: float = 50.0) -> Box:
-    """A rotated box whose center lies within 2 mm of a point."""
+    """Returns a rotated box whose center lies within 2 mm of a point."""
     center = near_lps + rng.uniform(-1, 1, 3)
     return Box(tuple(center), tuple(rng.uniform(least_mm, most_mm, 3)), random_direction(rng))
 
 
 def voxel_centers(image: sitk.Image) -> NDArray[np.float64]:
-    """LPS of every voxel, shape (k, j, i, 3), asked of SimpleITK along the axes."""
+    """Returns the LPS of every voxel, shape (k, j, i, 3), from steps that SimpleITK gives along the axes."""
     first = np.array(image.TransformContinuousIndexToPhysicalPoint((0.0, 0.0, 0.0)))
     steps = [np.array(image.TransformContinuousIndexToPhysicalPoint(u)) - first for u in np.eye(3).tolist()]
     k, j, i = np.indices(image.GetSize()[::-1])[..., None]
@@ -50,13 +50,13 @@ def voxel_centers(image: sitk.Image) -> NDArray[np.float64]:
 
 
 def corners(box: Box) -> NDArray[np.float64]:
-    """The 8 corners: center plus or minus each half edge."""
+    """Returns the 8 corners: center plus or minus each half edge."""
     half_edges = np.asarray(box.axes).T * (np.asarray(box.size_mm) / 2)[:, None]
     return np.asarray(box.center_lps) + SIGNS @ half_edges
 
 
 def depth_inside(points: NDArray, box: Box) -> NDArray[np.float64]:
-    """Distance to the nearest of the six planes through the corners, mm, positive inside."""
+    """Returns the distance to the nearest of the six planes through the corners, mm, positive inside."""
     c = corners(box)
     depth = np.full(points.shape[:-1], np.inf)
     for axis in range(3):

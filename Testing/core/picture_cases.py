@@ -1,4 +1,4 @@
-"""A ball on a grid of any direction, and boxes around it."""
+"""Makes a ball on a grid of any direction, and boxes around the ball."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def rotation(degrees: tuple[float, float, float] = TILT) -> np.ndarray:
 
 
 def make_case(direction: np.ndarray, box: Box) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
-    """Before, after and mask on a grid centered on the origin, with a ball of 12 mm at the center of the box."""
+    """Returns before, after and mask on a grid centered on the origin; a ball of radius 12 mm is at the box center."""
     size, spacing = np.array([40, 36, 30]), np.array([4.0, 4.0, 5.0])
     origin = -direction @ (spacing * (size - 1) / 2)
     grid = Grid(tuple(size.tolist()), tuple(spacing), tuple(origin), tuple(map(tuple, direction)))

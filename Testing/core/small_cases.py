@@ -1,4 +1,4 @@
-"""Small cases to train on: a body of SUV 1 with one hot ball."""
+"""Writes small training cases: a body of SUV 1 with one hot ball."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EDGE = 40
 
 
 def write_case(folder: Path, name: str, center_mm: tuple[float, float, float] | None, seed: int = 0) -> None:
-    """A body cylinder of 40^3 voxels around the origin, and a ball of 24 mm at ``center_mm`` with its mask."""
+    """Writes a body cylinder in 40^3 voxels around the origin, and a ball of 24 mm at ``center_mm`` with its mask."""
     rng = np.random.default_rng(seed)
     along = (np.arange(EDGE) - (EDGE - 1) / 2) * SPACING_MM
     z, y, x = np.meshgrid(along, along, along, indexing="ij")
@@ -32,7 +32,7 @@ def write_case(folder: Path, name: str, center_mm: tuple[float, float, float] | 
 
 
 def write_three_cases(folder: Path) -> Path:
-    """Cases A, B and T, whose balls lie far from one another; returns ``folder``."""
+    """Writes cases A, B and T, whose balls lie far apart, and returns ``folder``."""
     write_case(folder, "A", (-30.0, 10.0, 40.0), 1)
     write_case(folder, "B", (25.0, -20.0, -40.0), 2)
     write_case(folder, "T", (0.0, 0.0, 70.0), 3)

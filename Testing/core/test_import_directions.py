@@ -1,4 +1,4 @@
-"""Who may import whom: packages import one way, and what is read here is what the files say."""
+"""Packages may import each other in one direction only; the imports are read from the source files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import TumorGenCore
 
 CORE = Path(TumorGenCore.__file__).parent
 
-#: Files beside the packages; everybody may import them.
+#: Files beside the packages; every package may import them.
 BASE = {"errors", "former_names", "interrupts", "version"}
-#: Each package and those that it may import; nobody imports the command line, and only it imports the laboratory.
+#: Each package and the packages that it may import. No package imports the command line.
 MAY_IMPORT: dict[str, set[str]] = {
     "volumes": set(),
     "method": {"volumes"},
@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 
 def imported(source: str) -> Iterator[str]:
-    """What a file imports of the core, anywhere in it: the first name behind the package's."""
+    """Yields what a file imports from the core, anywhere in it: the name after ``TumorGenCore.``."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

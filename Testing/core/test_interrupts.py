@@ -1,4 +1,4 @@
-"""Ctrl+C as a request: remembered, deferred, and left alone where it was ignored."""
+"""Ctrl+C as a request: it is remembered or deferred, and stays ignored if the process ignores it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of tiny networks, and what they leave."""
+"""Settings and results of training runs with tiny networks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ GENERATOR: dict[str, Any] = {
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """As the processes that tests start: the order of a sum changes with the number of threads."""
+    """Uses one thread like the processes that tests start; the order of a sum depends on the number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -54,40 +54,40 @@ def one_thread() -> Iterator[None]:
 
 
 def config(folder: Path, values: dict[str, Any]) -> Path:
-    """Settings in a file of a folder; returns the file."""
+    """Writes settings to a file in a folder and returns its path."""
     path = folder / "settings.json"
     path.write_text(json.dumps(values))
     return path
 
 
 def command(data: Path, output: Path, *more: str) -> list[str]:
-    """The command line that trains an autoencoder."""
+    """Returns the command line that trains an autoencoder."""
     return ["train", "autoencoder", "--quiet", "--data", str(data), "--output", str(output), *more]
 
 
 def log(output: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log."""
+    """Returns the lines of the log of a run."""
     return [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
 
 
 def losses(output: Path) -> list[float]:
-    """The loss of every step."""
+    """Returns the loss of every step."""
     return [line["loss"] for line in log(output) if "loss" in line]
 
 
 def weights(output: Path) -> dict[str, torch.Tensor]:
-    """Of an autoencoder's run."""
+    """Returns the weights of an autoencoder run."""
     return load_file(output / "autoencoder.safetensors")
 
 
 def largest_difference(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
-    """Between two networks of one shape."""
+    """Returns the largest difference between the weights of two networks of the same shape."""
     assert a.keys() == b.keys()
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
 def assert_each_step_once(output: Path) -> None:
-    """The log of an autoencoder's run has every step, and every validation."""
+    """Checks that the log of an autoencoder run has every step once, and every validation."""
     steps = Counter(line["step"] for line in log(output) if "loss" in line)
     assert steps == Counter(range(1, STEPS + 1))
     validations = [line["step"] for line in log(output) if "validation_psnr" in line]
@@ -95,5 +95,5 @@ def assert_each_step_once(output: Path) -> None:
 
 
 def unmoving(values: dict[str, Any]) -> dict[str, Any]:
-    """One step at no learning rate to speak of: the weights stay what they started as."""
+    """Returns settings for one step with a tiny learning rate, so that the weights hardly change."""
     return {**values, "loop": {**values["loop"], "steps": 1, "learning_rate": 1e-9, "weight_decay": 0.0}}

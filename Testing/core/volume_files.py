@@ -1,4 +1,4 @@
-"""An oblique volume of any pixel type, the suffixes it is written with, and files that reading must refuse."""
+"""An oblique volume of any pixel type, file suffixes, and a check that reading refuses a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def oblique_image(dtype: type = np.float32, direction: np.ndarray = RIGHT_HANDED
 
 
 def rejects(path: Path, *words: str) -> None:
-    """Reading must fail with an error that has all the words."""
+    """Checks that reading fails with an error that contains all the words."""
     with pytest.raises(UnsupportedVolumeError) as caught:
         read_volume(path)
     for word in words:

@@ -1,1 +1,1 @@
-"""A trained model on disk: weights and everything that is tuned to them."""
+"""A trained model on disk: its weights and all settings that are tuned to them."""

@@ -1,4 +1,4 @@
-"""Where model bundles live and what they are called. Needs no torch, and numpy only for ``bundle_sampling``."""
+"""Folders and names of model bundles. This module imports no torch, and numpy only for ``bundle_sampling``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
 ]
 
 DEFAULT_BUNDLE = "pet-fdg-v2"
-#: Of a bundle, within its folder.
+#: Path of the metadata file inside a bundle folder.
 METADATA = Path("configs/metadata.json")
 
 
 def models_root() -> Path:
-    """Where bundles live: ``Resources/Models`` beside the package, or inside it when installed."""
+    """Folder that holds the bundles: ``Resources/Models`` beside the package, or inside it if installed."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "Resources" / "Models"
     return inside if inside.is_dir() else package.parent / "Resources" / "Models"
@@ -40,10 +40,10 @@ def installed_bundles() -> list[Path]:
 
 
 def bundle_folder(name_or_path: str | Path) -> Path:
-    """The folder of an installed bundle's name, or of a path.
+    """Finds the folder of a bundle by the name of an installed bundle, or by a path.
 
     Raises:
-        ModelBundleError: neither exists.
+        ModelBundleError: there is no such bundle.
     """
     path = Path(name_or_path)
     for folder in (path, models_root() / path):
@@ -51,19 +51,19 @@ def bundle_folder(name_or_path: str | Path) -> Path:
             return folder
     names = ", ".join(p.name for p in installed_bundles()) or "none"
     raise ModelBundleError(
-        f"There is no model bundle {path.name!r} (no {METADATA} in it). Installed bundles: {names}. "
-        "Give one of these names or a folder made by `tumorgen train generator`."
+        f"There is no model bundle {path.name!r} (no file {METADATA} there). Installed bundles: {names}. "
+        "Give one of these names, or a folder from `tumorgen train generator`."
     )
 
 
 def read_metadata(folder: Path) -> tuple[dict[str, Any], Path]:
-    """A bundle's metadata, and the folder in which its weights lie.
+    """Reads a bundle's metadata, and finds the folder of its weights.
 
-    A bundle may share the weights of one beside it, which its entry ``weights_of`` names; what it does not say itself
-    is then that one's. So the same networks can be had sampled in another way.
+    A bundle may use the weights of a bundle in the same parent folder, which its entry ``weights_of`` names. Then all
+    entries that it lacks come from that bundle. So two bundles can sample the same networks in different ways.
 
     Raises:
-        ModelBundleError: the bundle whose weights it shares is not there, or has none of its own.
+        ModelBundleError: the other bundle is missing, or has no weights of its own.
         OSError, ValueError, KeyError, TypeError, AttributeError: this is not the metadata of a TumorGen bundle.
     """
     metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
@@ -72,23 +72,26 @@ def read_metadata(folder: Path) -> tuple[dict[str, Any], Path]:
         return metadata, folder
     lender = folder.resolve().parent / Path(own["weights_of"]).name
     if not (lender / METADATA).is_file():
-        raise ModelBundleError(f"The bundle {folder.name} shares the weights of {lender.name}, which is not beside it.")
+        raise ModelBundleError(
+            f"The bundle {folder.name} uses the weights of {lender.name}, but {lender.name} is not beside it; put both "
+            "into one folder."
+        )
     theirs = json.loads((lender / METADATA).read_text(encoding="utf-8"))
     if "weights_of" in theirs["tumorgen"]:
         raise ModelBundleError(
-            f"The bundle {folder.name} shares the weights of {lender.name}, which has none of its own; "
-            f"name {theirs['tumorgen']['weights_of']} instead."
+            f"The bundle {folder.name} uses the weights of {lender.name}, but {lender.name} has none of its own; "
+            f"write {theirs['tumorgen']['weights_of']} in its entry weights_of."
         )
     return {**theirs, **metadata, "tumorgen": {**theirs["tumorgen"], **own}}, lender
 
 
 def bundle_sampling(name_or_path: str | Path) -> Sampling:
-    """How a bundle is sampled where nothing else is asked for, from its metadata alone.
+    """Reads a bundle's own sampling settings, from its metadata alone.
 
     Raises:
         ModelBundleError: there is no such bundle, or its metadata cannot be read.
     """
-    from TumorGenCore.method.schedule import Sampling  # here: command lines, which name the bundle, start quickly
+    from TumorGenCore.method.schedule import Sampling  # here, so that command lines that name the bundle start fast
 
     folder = bundle_folder(name_or_path)
     try:

@@ -1,6 +1,7 @@
-"""What is asked of a tumor where the user asks nothing: drawn, so that seeds differ as patients' tumors do.
+"""Laws from which uptake and fill of a tumor are drawn if the user gives none. So seeds differ as real tumors do.
 
-Left to itself the model makes tumors of about one uptake in a box, and smaller ones than a rough box is drawn around.
+Without them, all tumors of the model in one box have about the same uptake. They are also smaller than a user expects
+in a rough box.
 """
 
 from __future__ import annotations
@@ -14,22 +15,24 @@ from TumorGenCore.bundle.metadata_numbers import MetadataNumbers
 
 __all__ = ["FillLaw", "UptakeLaw"]
 
-#: Most of a box that a tumor is asked to fill: an ellipsoid that touches all faces fills 0.52.
+#: Largest share of a box that is drawn: an ellipsoid that touches all faces fills 0.52.
 MOST_FILL = 0.4
 
 
 @dataclass(frozen=True)
 class UptakeLaw(MetadataNumbers):
-    """A log-normal law of the 95th percentile SUV that the model is asked for (``TumorControls.suv``).
+    """Log-normal law of the 95th percentile SUV that the model is told (``TumorControls.suv``).
 
     Args:
-        median_suv: 0 draws none, and the uptake is left to the model.
-        spread: deviation of the natural logarithm.
-        least_contrast: over the median of the tissue around the box; a fainter tumor would not be seen.
-        most_raised_suv: its contrast raises no tumor above this, or in liver it would be hotter than any.
+        median_suv: median of the law; 0 draws no value and leaves the uptake to the model.
+        spread: standard deviation of the natural logarithm.
+        least_contrast: smallest ratio to the median SUV of the tissue around the box; a fainter tumor would be
+            invisible.
+        most_raised_suv: highest SUV to which ``least_contrast`` raises a tumor. Without it, tumors in the liver would
+            be hotter than any real tumor.
 
     Raises:
-        ValueError: a negative or infinite number.
+        ValueError: a number is negative or infinite.
     """
 
     median_suv: float = 0.0
@@ -38,11 +41,11 @@ class UptakeLaw(MetadataNumbers):
     most_raised_suv: float = 10.0
 
     def draw(self, seed: int, tissue_suv: float) -> float | None:
-        """The SUV to ask for; None leaves it to the model.
+        """Draws the SUV that the model is told; None leaves it to the model.
 
         Args:
-            seed: of the tumor's noise.
-            tissue_suv: median of the tissue around the box.
+            seed: seed of the tumor's noise.
+            tissue_suv: median SUV of the tissue around the box.
         """
         if self.median_suv == 0:
             return None
@@ -52,26 +55,26 @@ class UptakeLaw(MetadataNumbers):
 
 @dataclass(frozen=True)
 class FillLaw(MetadataNumbers):
-    """A log-normal law of the share of the box that the model is asked to fill (``TumorControls.fill``).
+    """Log-normal law of the fill of the box that the model is told (``TumorControls.fill``).
 
-    Of that the model fills a half in small boxes, nine tenths in large ones.
+    The tumor reaches half of the told fill in small boxes, and nine tenths in large ones.
 
     Args:
-        median: 0 draws none, and the size is left to the model.
-        spread: deviation of the natural logarithm.
+        median: median of the law; 0 draws no value and leaves the size to the model.
+        spread: standard deviation of the natural logarithm.
 
     Raises:
-        ValueError: a negative or infinite number.
+        ValueError: a number is negative or infinite.
     """
 
     median: float = 0.0
     spread: float = 0.3
 
     def draw(self, seed: int) -> float | None:
-        """The share to ask for, ``MOST_FILL`` at most; None leaves it to the model.
+        """Draws the fill that the model is told, at most ``MOST_FILL``; None leaves it to the model.
 
         Args:
-            seed: of the tumor's noise.
+            seed: seed of the tumor's noise.
         """
         if self.median == 0:
             return None
@@ -79,5 +82,5 @@ class FillLaw(MetadataNumbers):
 
 
 def _log_normal(median: float, spread: float, seed: int, stream: int) -> float:
-    """One number for a seed; each stream has its own, so that what is drawn does not depend on what else is."""
+    """Draws one number for a seed. Streams are independent, so that no draw depends on other draws."""
     return median * math.exp(spread * np.random.default_rng([seed, stream]).normal())

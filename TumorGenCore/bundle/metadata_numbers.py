@@ -1,4 +1,4 @@
-"""Settings that a bundle's metadata carry as named numbers."""
+"""Settings that a bundle's metadata stores as named numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["MetadataNumbers"]
 
 @dataclass(frozen=True)
 class MetadataNumbers:
-    """Base of dataclasses whose fields are all numbers of 0 or more.
+    """Base class of dataclasses whose fields are all numbers of 0 or more.
 
     Raises:
-        ValueError: a negative or infinite number.
+        ValueError: a number is negative or infinite.
     """
 
     def __post_init__(self) -> None:
@@ -24,14 +24,14 @@ class MetadataNumbers:
                 raise ValueError(f"{name} is {value}; it must be 0 or more.")
 
     def as_dict(self) -> dict[str, float]:
-        """For a bundle's metadata; the inverse of ``parse``."""
+        """Entry for a bundle's metadata; the inverse of ``parse``."""
         return asdict(self)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """From a bundle's metadata; what is missing keeps its default.
+        """Reads the numbers from a bundle's metadata; missing entries keep their defaults.
 
         Raises:
-            ValueError, TypeError: an entry of another kind.
+            ValueError, TypeError: an entry is unknown or is not a number of 0 or more.
         """
         return cls(**{name: float(value) for name, value in values.items()})

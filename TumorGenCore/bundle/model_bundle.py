@@ -1,4 +1,4 @@
-"""Model bundles on disk: MONAI bundle layout, safetensors with their hashes, networks built from the metadata."""
+"""Model bundles on disk: MONAI bundle layout, safetensors with hashes, networks built from the metadata."""
 
 from __future__ import annotations
 
@@ -49,27 +49,26 @@ _NETWORKS: dict[str, type[nn.Module]] = {"vae": PetVAE, "vector_field": VectorFi
 
 @dataclass
 class ModelBundle:
-    """Three networks and what is needed to use them.
+    """Three networks and all settings that are needed to use them.
 
     Args:
-        name: the folder's name.
-        version: of the bundle.
+        name: name of the folder.
+        version: version of the bundle.
         vae, vector_field, mask_refiner: the networks, float32, in evaluation mode.
-        network_arguments: constructor arguments by network, as the metadata keeps them.
-        scale: SUV <-> network scale.
-        patch: working patch.
-        latent_mean, latent_deviation: per channel, to normalize latents.
-        sampling: steps, solver, times and the mask's noise, with which the networks are sampled where nothing else is
-            asked for.
+        network_arguments: constructor arguments of each network, as stored in the metadata.
+        scale: conversion between SUV and network scale.
+        patch: settings of the working patch.
+        latent_mean, latent_deviation: mean and standard deviation of each channel, to normalize latents.
+        sampling: default steps, solver, times and mask noise.
         notes: description, training data with license, figures; free JSON for the metadata.
-        weights_hash: sha256 over the weight files' hashes.
-        training_lesions: thumbnails of what it was trained on, if it carries them.
-        resolution: gives back what patch and VAE blur of a tumor.
-        uptake, fill: how hot tumors are, and how much of the box they fill, where nobody asks.
-        tuning: other numbers that are tuned to it.
-        bundle_hash: sha256 over its metadata, which hold the hashes of all its files; another one whenever it makes
-            other tumors.
-        variant: which variant of a study its networks are, where they work only in that study's hands.
+        weights_hash: sha256 of the weight files' hashes.
+        training_lesions: thumbnails of the training lesions, if the bundle has them.
+        resolution: sharpening that restores the resolution which patch and VAE blur.
+        uptake, fill: laws of the uptake and the fill if the user gives none.
+        tuning: other numbers that are tuned to the bundle.
+        bundle_hash: sha256 of the metadata, which contains the hashes of all files; it changes whenever the bundle
+            makes other tumors.
+        variant: name of a study's variant, if the networks work only in that study.
     """
 
     name: str
@@ -95,13 +94,13 @@ class ModelBundle:
 
 
 def save_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: bool = True) -> None:
-    """Write a bundle; an existing folder is replaced only once the new one is complete.
+    """Writes a bundle; replaces an existing folder only when the new one is complete.
 
     Args:
-        bundle: what to write.
-        folder: e.g. ``Resources/Models/my-bundle``.
+        bundle: the bundle to write.
+        folder: for example ``Resources/Models/my-bundle``.
         card: the model card, Markdown.
-        half_precision: store float16 (half the size; weights are computed with in float32 again).
+        half_precision: whether to store float16, half the size; ``load_bundle`` converts it to float32.
     """
     part = folder.with_name(f".{folder.name}.part")
     old = folder.with_name(f".{folder.name}.old")
@@ -139,9 +138,9 @@ def _write_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: 
 
 
 def add_training_lesions(folder: Path, lesions: TrainingLesions) -> None:
-    """Put thumbnails into a bundle that lies in ``folder``; weights, card and all other metadata stay as they are.
+    """Puts thumbnails into the bundle in ``folder``; weights, card and all other metadata stay as they are.
 
-    They belong to the weights: of a bundle that shares another's, they go into that one.
+    Thumbnails belong to the weights. If the bundle uses the weights of another one, they go into that one.
 
     Raises:
         OSError: the folder holds no bundle, or cannot be written to.
@@ -151,7 +150,7 @@ def add_training_lesions(folder: Path, lesions: TrainingLesions) -> None:
 
 
 def set_resolution(folder: Path, resolution: ResolutionRecovery) -> None:
-    """Write into a bundle what gives back the resolution of its tumors; see ``add_training_lesions``.
+    """Writes the sharpening of its tumors into a bundle; see ``add_training_lesions``.
 
     Raises:
         OSError: the folder holds no bundle, or cannot be written to.
@@ -174,15 +173,15 @@ def _write_lesions(lesions: TrainingLesions, folder: Path) -> dict[str, str]:
 
 
 def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") -> ModelBundle:
-    """Read a bundle, checking every hash, name and shape.
+    """Reads a bundle and checks every hash, name and shape.
 
     Args:
-        name_or_path: an installed bundle's name, or a bundle's folder.
-        variant: which variant of a study the caller knows to use; none by default.
+        name_or_path: name of an installed bundle, or folder of a bundle.
+        variant: variant of a study that the caller can use; none by default.
 
     Raises:
-        ModelBundleError: missing, damaged, truncated, not a TumorGen bundle, or a study's variant that the caller does
-            not know to use.
+        ModelBundleError: the bundle is missing, damaged, truncated, not a TumorGen bundle, or a study's variant that
+            the caller cannot use.
     """
     folder = bundle_folder(name_or_path)
     try:
@@ -192,11 +191,11 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelBundleError(
             f"{folder.name}/{METADATA} is not the metadata of a TumorGen bundle ({error!r}); "
-            "use a folder made by `tumorgen train generator`."
+            "use a folder from `tumorgen train generator`."
         ) from error
     if version > FORMAT_VERSION:
         raise ModelBundleError(
-            f"The bundle {folder.name} has format {version}; this TumorGen reads up to {FORMAT_VERSION}. "
+            f"The bundle {folder.name} has format {version}, but this TumorGen reads formats up to {FORMAT_VERSION}. "
             "Update TumorGen."
         )
     try:
@@ -240,35 +239,35 @@ def _per_channel(own: dict[str, Any], key: str, vae: nn.Module) -> list[float]:
 
 
 def _check_use(name: str, own: dict[str, Any], variant: str) -> None:
-    """Refuse networks that would make wrong tumors in the caller's hands."""
+    """Rejects networks with which the caller would make wrong tumors."""
     found = own.get("variant", "")
     if found and found != variant:
         raise ModelBundleError(
-            f"The bundle {name} is the variant {found} of a study, which alone can use it; use a bundle made by "
+            f"The bundle {name} is the variant {found} of a study, and only that study can use it; use a bundle from "
             "`tumorgen train generator`."
         )
     if variant and not found:
         raise ModelBundleError(f"The bundle {name} is not the variant {variant} of a study; train it again.")
     if not variant and own["condition"] != "before":
         raise ModelBundleError(
-            f"The bundle {name} was trained with the condition {own['condition']!r}. This version does not use such "
-            "bundles, only those with 'before'; train it again."
+            f"The bundle {name} was trained with the condition {own['condition']!r}. This version uses only bundles "
+            "with the condition 'before'; train it again."
         )
 
 
 def _without_switches(name: str, networks: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Constructor arguments by network, without the switch ``box_channel`` that versions to 0.4.1 had."""
+    """Constructor arguments of each network, without the switch ``box_channel`` of version 0.4.1 and before."""
     arguments = {key: dict(values) for key, values in networks.items()}
     if arguments["vector_field"].pop("box_channel", True) is not True:
         raise ModelBundleError(
-            f"The vector field of bundle {name} was trained without the box channel. This version does not use such "
+            f"The vector field of bundle {name} was trained without the box channel. This version cannot use such "
             "bundles; train it again."
         )
     return arguments
 
 
 def _load_lesions(folder: Path, own: dict[str, Any]) -> TrainingLesions | None:
-    """The thumbnails, None where the bundle has none; damaged ones are refused as damaged weights are."""
+    """Reads the thumbnails; None if the bundle has none. Damaged thumbnails are an error, as damaged weights are."""
     if "training_lesions" not in own:
         return None
     file = _checked_file(folder, _LESIONS, own["training_lesions"])
@@ -281,11 +280,11 @@ def _load_lesions(folder: Path, own: dict[str, Any]) -> TrainingLesions | None:
 def _checked_file(folder: Path, name: str, hashes: dict[str, str]) -> Path:
     file = folder / "models" / name
     if not file.is_file():
-        raise ModelBundleError(f"The bundle {folder.name} lacks {file.name}; install it again.")
+        raise ModelBundleError(f"The bundle {folder.name} has no file {file.name}; install it again.")
     if _sha256(file) != hashes[name]:
         raise ModelBundleError(
-            f"{file.name} of bundle {folder.name} does not have the hash its metadata states: "
-            "it is damaged, truncated or was exchanged. Install the bundle again."
+            f"The hash of {file.name} of bundle {folder.name} differs from the hash in its metadata. "
+            "The file is damaged, truncated or was replaced. Install the bundle again."
         )
     return file
 
@@ -298,7 +297,7 @@ def _load_network(folder: Path, key: str, arguments: dict[str, dict[str, Any]], 
         network.load_state_dict(state)
     except (SafetensorError, RuntimeError, TypeError) as error:
         raise ModelBundleError(
-            f"{file.name} of bundle {folder.name} does not fit the network its metadata describes: {error}"
+            f"{file.name} of bundle {folder.name} does not fit the network in its metadata: {error}"
         ) from error
     return network.eval().requires_grad_(False)
 
@@ -358,7 +357,7 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "patch": asdict(bundle.patch),
             "latent_mean": bundle.latent_mean,
             "latent_deviation": bundle.latent_deviation,
-            # A variant has no condition, so that versions to 0.4.1, which know no variants, refuse it too.
+            # A variant has no condition, so that version 0.4.1 and before, without variants, rejects it too.
             **({"variant": bundle.variant} if bundle.variant else {"condition": "before"}),
             "sampling": bundle.sampling.as_dict(),
             "resolution": bundle.resolution.as_dict(),
@@ -376,7 +375,7 @@ def _sha256(path: Path) -> str:
 
 
 def _hash_of(own: dict[str, Any]) -> str:
-    """Of the metadata, whatever the order of their entries; what was noted of the training decides no tumor."""
+    """Hash of the metadata, independent of the order of entries and without notes, which do not change tumors."""
     decides = {name: value for name, value in own.items() if name not in ("notes", "weights_of")}
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 

@@ -1,7 +1,7 @@
-"""Resolution restored: what resampling and the VAE blur of a tumor, undone.
+"""Sharpening that restores the resolution of a tumor.
 
-A tumor is learned from scans that were resampled on the working patch, and comes out of the VAE's decoder; both blur
-it. How much is measured on lesions that go the same way (``training.blur``), and a bundle carries what undoes it.
+The model learns tumors from scans that are resampled to the working patch, and the VAE decodes them; both blur them.
+``training.blur`` measures the blur on real lesions that go the same way. The bundle stores the sharpening against it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class ResolutionRecovery(MetadataNumbers):
     """One step of Van Cittert's deconvolution, f + amount (f - G f), with a Gaussian G.
 
     Args:
-        amount: 0 leaves tumors as the decoder makes them.
-        sigma: of the Gaussian, voxels of the working patch: what the VAE blurs goes with them.
+        amount: strength; 0 leaves tumors as they are decoded.
+        sigma: standard deviation of the Gaussian, in voxels of the working patch, like the blur of the VAE.
 
     Raises:
-        ValueError: a negative amount, or a width that is not positive.
+        ValueError: the amount is negative, or sigma is not positive.
     """
 
     amount: float = 0.0
@@ -41,16 +41,16 @@ class ResolutionRecovery(MetadataNumbers):
             raise ValueError(f"sigma is {self.sigma}; it must be positive.")
 
     def detail(self, values: NDArray) -> NDArray[np.float32]:
-        """F - G f: what the Gaussian takes away, (k, j, i)."""
+        """Detail that the Gaussian removes, f - G f, (k, j, i)."""
         smooth = ndimage.gaussian_filter(values, self.sigma, mode="nearest", truncate=_TRUNCATE)
         lost: NDArray[np.float32] = (values - smooth).astype(np.float32)
         return lost
 
     def restored(self, suv: NDArray, original_suv: NDArray) -> NDArray[np.float32]:
-        """A patch with a tumor, sharpened in what the tumor adds; the tissue's own texture stays as it is.
+        """Sharpens the uptake that a tumor adds to a patch; the tissue's own texture stays as it is.
 
-        A step of deconvolution swings below zero beside an edge: there nothing is added, or a dark ring would be drawn
-        around the tumor. Where a tumor lowers uptake it stays as it is.
+        Deconvolution falls below zero beside an edge. There the tumor adds nothing, to avoid a dark ring around it.
+        Voxels whose uptake the tumor lowers stay as they are.
 
         Args:
             suv: D(z), (k, j, i).

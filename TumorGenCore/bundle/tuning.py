@@ -1,7 +1,7 @@
-"""Numbers that were tuned to one model bundle; it carries them in its metadata, and here are the defaults.
+"""Numbers that are tuned to one model bundle, with their defaults; a bundle stores its own in its metadata.
 
-A number belongs here where another model would want another value. What holds for every model (a scanner's resolution,
-a tolerance) stays beside the code that uses it.
+A number belongs here if another model may need another value. Numbers for all models (a scanner's resolution, a
+tolerance) stay with the code that uses them.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ __all__ = ["Tuning"]
 
 @dataclass(frozen=True)
 class Tuning:
-    """What is tuned to a bundle.
+    """Numbers that are tuned to a bundle.
 
     Args:
-        suv_max_over_p95, suv_mean_over_p95: SUVmax and SUVmean of a tumor on the scan's own voxels over the 95th
-            percentile that the model is told. With the defaults the shipped bundle's tumors need about no scaling at
-            the evaluation's healthy and phantom sites.
-        most_edge: the largest cube root of a fill that the model is told. More than training's 1: a model that makes
-            less than it is asked for goes on growing the tumor beyond.
-        speck_share: a tumor is a speck that fills less than this share of what was drawn: now and then next to nothing
-            grows of some noise, and what grows is faint and its mask off.
-        speck_tries: the model is then told so many times as much, one after the other, until it is none.
-        fitted_shares: threshold of M', as a share of the rise of its hottest uptake over the tissue around: of a tumor
-            as small as the first of ``fitted_volumes_ml`` or smaller, and as large as the second or larger; even in the
-            volume's logarithm between them. Where the tissue takes up a tenth of what the tumor does, the first is
-            training's threshold (``METABOLIC_SHARE``); in hotter tissue it is more. The second was chosen on training
-            patients, by what a segmenter finds of large tumors there.
+        suv_max_over_p95, suv_mean_over_p95: SUVmax and SUVmean of a tumor on the scan's voxels, divided by the told
+            95th percentile. With the defaults, tumors of the shipped bundle need almost no scaling at the healthy and
+            phantom sites of the evaluation.
+        most_edge: largest cube root of a told fill. It is above 1, the maximum in training, because a model that makes
+            too small a tumor makes it larger when it is told more than 1.
+        speck_share: a tumor is a speck if it fills less than this share of the drawn fill. Some noise grows almost no
+            tumor; a speck is faint, and its mask does not fit.
+        speck_tries: factors for the drawn fill. The model is told one after the other until the tumor is no speck.
+        fitted_shares: thresholds of M' as a share of the rise from the surrounding tissue to the hottest uptake. The
+            first holds for tumors up to the first of ``fitted_volumes_ml``, the second from the second volume on; in
+            between the threshold is linear in the logarithm of the volume. If the tissue has a tenth of the tumor's
+            uptake, the first equals the threshold of training (``METABOLIC_SHARE``); in hotter tissue it is higher. The
+            second was chosen on training patients: it fits what a segmenter finds of large tumors.
         fitted_volumes_ml: see ``fitted_shares``.
-        field_bounds: what volume, SUVmax and SUVmean over SUVmax of lesions usually are.
+        field_bounds: usual volume, SUVmax and SUVmean over SUVmax of lesions.
 
     Raises:
-        ValueError: a number that is not positive, or bounds that do not rise.
+        ValueError: a number is not positive, or bounds do not rise.
     """
 
     suv_max_over_p95: float = 0.92
@@ -66,22 +66,20 @@ class Tuning:
             raise ValueError("field_bounds must be four rising numbers each.")
 
     def p95_suv(self, measure: str, suv: float) -> float:
-        """The 95th percentile that a tumor of a SUVmax (``max``) or SUVmean (``mean``) usually has: what the model is
-        told.
-        """
+        """Returns the 95th percentile to tell the model for a wanted SUVmax (``max``) or SUVmean (``mean``)."""
         return suv / {"max": self.suv_max_over_p95, "mean": self.suv_mean_over_p95}[measure]
 
     def as_dict(self) -> dict[str, Any]:
-        """For a bundle's metadata; the inverse of ``parse``."""
+        """Entry for a bundle's metadata; the inverse of ``parse``."""
         values = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
         return {**values, "field_bounds": {name: list(bounds) for name, bounds in self.field_bounds.items()}}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """From a bundle's metadata; what is missing keeps its default.
+        """Reads the numbers from a bundle's metadata; missing entries keep their defaults.
 
         Raises:
-            ValueError, TypeError: an unknown entry, or one of another kind.
+            ValueError, TypeError: an entry is unknown or has the wrong type.
         """
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:

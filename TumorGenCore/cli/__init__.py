@@ -1,4 +1,4 @@
-"""`tumorgen ...`: the command line, a file a command."""
+"""The command line `tumorgen`, with one module for each command."""
 
 from TumorGenCore.cli.main import main
 

@@ -1,4 +1,4 @@
-"""`tumorgen ablate`: short generator runs that differ in one thing each."""
+"""`tumorgen ablate`: trains and compares generator variants that differ in one thing each."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
-    summary = "short generator runs that differ in one thing each, trained and compared"
+    """Adds the command to the commands of the program."""
+    summary = "train and compare short generator runs that differ in one thing each"
     parser = new_command(commands, "ablate", summary)
     add_data(parser)
     add_autoencoder(parser)
     add_segmenter(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
-    parser.add_argument("--config", type=Path, help="JSON of a generator's settings (default: Resources/Training)")
-    parser.add_argument("--steps", type=positive_number, help="optimizer steps, overriding the configuration")
-    parser.add_argument("--only", metavar="NAME,...", help="these variants only (see the README)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the runs and the report")
+    parser.add_argument("--config", type=Path, help="JSON file of generator settings (default: in Resources/Training)")
+    parser.add_argument("--steps", type=positive_number, help="optimizer steps, instead of those in the configuration")
+    parser.add_argument("--only", metavar="NAME,...", help="only these variants (see the README)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --output")
     add_site_seeds(parser)
     add_device(parser)
     parser.set_defaults(run=_ablate, stage="ablation")

@@ -1,4 +1,4 @@
-"""`tumorgen again`: the tumor of a provenance once more, in the same scan."""
+"""`tumorgen again`: makes the tumor of a provenance file again, in the same scan."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
-    parser = new_command(commands, "again", "make the tumor of a provenance again, in the same scan")
-    parser.add_argument("record", type=Path, metavar="PROVENANCE.json", help="the file beside a result")
-    parser.add_argument("pet", type=Path, metavar="PET", help="the scan that it was made from")
+    """Adds the command to the commands of the program."""
+    parser = new_command(commands, "again", "make the tumor of a provenance file again, in the same scan")
+    parser.add_argument("record", type=Path, metavar="PROVENANCE.json", help="provenance file beside a result")
+    parser.add_argument("pet", type=Path, metavar="PET", help="scan that the tumor was made from")
     add_outputs(parser)
-    parser.add_argument("--model", help="bundle name or folder (default: the one that made it)")
+    parser.add_argument("--model", help="name or folder of a model bundle (default: the one that made the tumor)")
     add_device(parser)
     parser.set_defaults(run=_again)
 
@@ -51,4 +51,4 @@ def _again(options: argparse.Namespace, report: Report) -> None:
         report.values["variants"].append(write_variant(made, volume, options.pet, paths))
     say_variants(report)
     if not lines:
-        report.say("The same tumor, to the last bit.")
+        report.say("The tumor is identical to the last bit.")

@@ -1,4 +1,4 @@
-"""`tumorgen compare`: the bundle beside other methods."""
+"""`tumorgen compare`: compares a bundle with other methods."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
-    parser = new_command(commands, "compare", "the bundle beside other methods, in one run")
+    """Adds the command to the commands of the program."""
+    parser = new_command(commands, "compare", "compare a bundle with other methods in one run")
     add_data(parser)
     add_model(parser)
     add_segmenter(parser)
-    parser.add_argument("--diffusion", type=Path, metavar="DIR", help="output of `train rival --kind diffusion`")
-    parser.add_argument("--unconditional", type=Path, metavar="DIR", help="of `train rival --kind unconditional`")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the report")
+    parser.add_argument("--diffusion", type=Path, metavar="DIR", help="output folder of `train rival --kind diffusion`")
+    parser.add_argument(
+        "--unconditional", type=Path, metavar="DIR", help="output folder of `train rival --kind unconditional`"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for the report")
     add_site_seeds(parser)
     add_device(parser)
     parser.set_defaults(run=_compare)

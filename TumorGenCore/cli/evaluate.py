@@ -1,4 +1,4 @@
-"""`tumorgen evaluate`: figures and pictures on patients the training did not see."""
+"""`tumorgen evaluate`: reports figures and pictures on patients that the training did not see."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
-    parser = new_command(commands, "evaluate", "figures and pictures on held-out patients")
+    """Adds the command to the commands of the program."""
+    parser = new_command(commands, "evaluate", "report figures and pictures on held-out patients")
     add_data(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder of the report")
-    parser.add_argument("--cases", metavar="A,B,...", help="cases (default: those the bundle held out)")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the report")
+    parser.add_argument("--cases", metavar="A,B,...", help="cases (default: those that the bundle held out)")
     add_model(parser)
     add_device(parser)
     add_site_seeds(parser)
-    parser.add_argument("--steps", type=positive_number, help="sampling steps (default: the model's own)")
+    parser.add_argument("--steps", type=positive_number, help="sampling steps (default: set by the model)")
     parser.add_argument(
         "--field-statistics",
         type=Path,
         metavar="FILE",
-        help="JSON of lesion quantiles of large data sets, shown beside",
+        help="JSON file with lesion quantiles of large data sets, to show beside the figures",
     )
     parser.add_argument(
         "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to judge the masks"
@@ -35,7 +35,7 @@ def add_command(commands: Commands) -> None:
         "--inception",
         type=Path,
         metavar="FILE",
-        help="Inception's weights (TorchScript): a distance of FID's features too",
+        help="weights of Inception (TorchScript); adds a distance of FID features",
     )
     parser.set_defaults(run=_evaluate)
 

@@ -1,4 +1,4 @@
-"""`tumorgen insert`: tumors in one PET volume."""
+"""`tumorgen insert`: inserts tumors in one PET volume."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
+    """Adds the command to the commands of the program."""
     parser = new_command(commands, "insert", "insert a tumor in a PET volume")
     parser.add_argument("pet", type=Path, metavar="PET", help="NIfTI, NRRD, MHA, or a folder with a DICOM PET series")
     add_insertion_options(parser)
@@ -65,14 +65,14 @@ def _insert(options: argparse.Namespace, report: Report) -> None:
 
 
 def _written(variant: Variant, volume: PetVolume, options: argparse.Namespace) -> dict[str, Any]:
-    """Write the files of one variant; returns its description."""
+    """Writes the files of one variant and returns its description."""
     seed = variant.seed if options.variants > 1 else None
     asked = (options.output_image, options.output_mask, options.output_probability, options.preview)
     return write_variant(variant, volume, options.pet, [path and _with_seed(path, seed) for path in asked])
 
 
 def _with_seed(path: Path, seed: int | None) -> Path:
-    """``out.nrrd`` becomes ``out-seed7.nrrd``, where there are several."""
+    """Turns ``out.nrrd`` into ``out-seed7.nrrd``; without a seed, the path stays."""
     if seed is None:
         return path
     stem, dot, suffixes = path.name.partition(".")

@@ -1,7 +1,7 @@
-"""The program: its commands, and their start.
+"""Lists the commands of the program and runs them.
 
-Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted. A command imports what it computes
-with only when it runs, so that help is quick.
+Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted. A command imports heavy packages only
+when it runs, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COMMANDS = (insert, again, synthesize, train, evaluate, compare, ablate, useful
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status."""
+    """Runs a command and returns the exit status."""
     options = _parser().parse_args(join_box(sys.argv[1:] if arguments is None else arguments))
     return run_command(_PROGRAM, options, options.run)
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
-        description="Synthetic tumors with masks in FDG-PET, from a rough box. Research use, not for diagnosis.",
+        description="Make synthetic tumors with masks in FDG-PET from a rough box. For research, not for diagnosis.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:

@@ -1,4 +1,4 @@
-"""`tumorgen models`: the bundles that are installed."""
+"""`tumorgen models`: lists the installed bundles."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
-    new_command(commands, "models", "list installed bundles").set_defaults(run=_models)
+    """Adds the command to the commands of the program."""
+    new_command(commands, "models", "list the installed model bundles").set_defaults(run=_models)
 
 
 def _models(options: argparse.Namespace, report: Report) -> None:
@@ -32,4 +32,4 @@ def _models(options: argparse.Namespace, report: Report) -> None:
         sampled = f"{bundle.sampling.steps} {bundle.sampling.solver} steps"
         report.say(f"{bundle.name} {bundle.version}  {sampled}  sha256 {bundle.weights_hash[:16]}  {card}")
     if not report.values["models"]:
-        report.say("No model bundle is installed; make one with `tumorgen train`.")
+        report.say("No model bundle is installed. Train one with `tumorgen train`.")

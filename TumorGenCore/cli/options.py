@@ -1,4 +1,4 @@
-"""Options that several commands have, and what they lead to."""
+"""Options that several commands have, and the settings that they lead to."""
 
 from __future__ import annotations
 
@@ -24,46 +24,51 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def new_command(commands: Commands, name: str, summary: str) -> argparse.ArgumentParser:
-    """The parser of a new command, with the options that all have."""
+    """Returns the parser of a new command, with the options that all commands have."""
     parser = commands.add_parser(name, help=summary)
     add_report_options(parser)
     return parser
 
 
 def add_data(parser: argparse.ArgumentParser, what: str = "*_image.nii.gz and *_mask.nii.gz (SUV)") -> None:
-    """``--data``, a folder."""
+    """Adds ``--data``, the folder of the cases."""
     parser.add_argument("--data", type=Path, required=True, help=f"folder with {what}")
 
 
 def add_autoencoder(parser: argparse.ArgumentParser) -> None:
-    """``--autoencoder``."""
+    """Adds ``--autoencoder``."""
     parser.add_argument(
         "--autoencoder", type=Path, required=True, help="output folder of `train autoencoder`, or a model bundle"
     )
 
 
 def add_segmenter(parser: argparse.ArgumentParser) -> None:
-    """``--segmenter``, the judge of masks."""
-    parser.add_argument("--segmenter", type=Path, required=True, metavar="DIR", help="output of `train segmenter`")
+    """Adds ``--segmenter``, the network that judges the masks."""
+    parser.add_argument(
+        "--segmenter", type=Path, required=True, metavar="DIR", help="output folder of `train segmenter`"
+    )
 
 
 def add_site_seeds(parser: argparse.ArgumentParser) -> None:
-    """``--seeds``: tumors a site."""
-    parser.add_argument("--seeds", type=positive_number, default=3, help="seeds per site (default: 3)")
+    """Adds ``--seeds``, the number of tumors for each site."""
+    parser.add_argument("--seeds", type=positive_number, default=3, help="seeds for each site (default: 3)")
 
 
 def names_of(text: str | None) -> list[str] | None:
-    """``A,B,...`` as names; None where none is given."""
+    """Splits ``A,B,...`` into names; returns None if the text is empty or None."""
     return text.split(",") if text else None
 
 
 def run_settings(kind: type, options: argparse.Namespace, default: Path | None = None) -> Any:
-    """The configuration file, else the one a resumed run left, else the defaults; --steps overrides.
+    """Returns the settings of a run: from --config, else from the run to resume, else the defaults.
+
+    ``--steps`` overrides the steps of these settings.
 
     Args:
-        kind: of the settings, a dataclass with a ``loop``.
-        options: with ``config``, ``output``, ``resume``, ``steps``, and the ``stage`` that names the file a run leaves.
-        default: configuration in the place of the defaults.
+        kind: dataclass of the settings, with a ``loop``.
+        options: parsed options with ``config``, ``output``, ``resume``, ``steps`` and ``stage``; a run writes its
+            settings to a file named after the stage.
+        default: configuration file to use instead of the defaults of ``kind``.
     """
     from TumorGenCore.training.config import read_config
 

@@ -1,4 +1,4 @@
-"""The files of one synthetic volume: their options, what is refused before any work, and writing them."""
+"""Output files of one synthetic volume: adds their options, checks them before any work, and writes them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ __all__ = ["add_outputs", "check_outputs", "write_variant"]
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
-    """Add ``--output-image``, ``--output-mask``, ``--output-probability`` and ``--preview``."""
+    """Adds ``--output-image``, ``--output-mask``, ``--output-probability`` and ``--preview``."""
     parser.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
     parser.add_argument(
-        "--output-mask", type=Path, required=True, metavar="OUT.seg.nrrd", help="OUT.dcm: DICOM SEG, of a DICOM PET"
+        "--output-mask",
+        type=Path,
+        required=True,
+        metavar="OUT.seg.nrrd",
+        help="the mask; OUT.dcm writes DICOM SEG if the PET is DICOM",
     )
     parser.add_argument("--output-probability", type=Path, metavar="OUT.nrrd", help="the soft mask")
-    parser.add_argument("--preview", type=Path, metavar="OUT.png", help="three planes, before and after")
+    parser.add_argument("--preview", type=Path, metavar="OUT.png", help="picture of three planes, before and after")
 
 
 def check_outputs(pet: Path, options: argparse.Namespace) -> None:
-    """Refuse before any work what could not be written after it, or would overwrite the scan or another output.
+    """Checks, before any work, that the outputs can be written and replace neither the scan nor each other.
 
     Args:
-        pet: the scan.
-        options: those of ``add_outputs``.
+        pet: path of the scan.
+        options: parsed options of ``add_outputs``.
 
     Raises:
-        InvalidRequestError, UnsupportedVolumeError, OSError
+        InvalidRequestError, UnsupportedVolumeError, OSError: an output cannot be written to its path.
     """
     from TumorGenCore.volumes.dicom_seg import check_dicom_seg
     from TumorGenCore.volumes.write import check_writable
@@ -51,18 +55,20 @@ def check_outputs(pet: Path, options: argparse.Namespace) -> None:
     taken = {pet.resolve()}
     for path in filter(None, (options.output_image, options.output_mask, options.output_probability, options.preview)):
         if path.resolve() in taken:
-            raise InvalidRequestError(f"{path} is the input or given for two outputs; give each a file of its own.")
+            raise InvalidRequestError(
+                f"{path} is the input or is used for two outputs. Give each output a file of its own."
+            )
         taken.add(path.resolve())
 
 
 def write_variant(variant: Variant, volume: PetVolume, pet: Path, paths: Sequence[Path | None]) -> dict[str, Any]:
-    """Write the files of one variant; returns its description.
+    """Writes the files of one variant and returns its description.
 
     Args:
-        variant: what to write.
-        volume: the scan that it was made from.
-        pet: the scan's file or folder.
-        paths: of image, mask, soft mask and picture; the last two may be None.
+        variant: variant to write.
+        volume: scan that the variant was made from.
+        pet: file or folder of the scan.
+        paths: paths of image, mask, soft mask and picture; the last two may be None.
 
     Raises:
         OSError: a file cannot be written.
@@ -90,7 +96,7 @@ def _check_preview(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise InvalidRequestError(f"The preview {path.name} must end in .png.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} to; create it first.")
+        raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}. Create it first.")
 
 
 def _is_dicom(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`tumorgen phantom`: a digital whole-body scan to try things on."""
+"""`tumorgen phantom`: makes a digital whole-body scan for trying things out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
+    """Adds the command to the commands of the program."""
     parser = new_command(commands, "phantom", "make a digital whole-body FDG phantom")
     parser.add_argument("output", type=Path, metavar="OUT.nii.gz")
     parser.add_argument("--seed", type=seed_number, default=0)
-    parser.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="also write a box in healthy tissue")
-    parser.add_argument("--site", default="liver", help="where that box goes (default: liver)")
+    parser.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="also write an ROI box in healthy tissue")
+    parser.add_argument("--site", default="liver", help="site of that box (default: liver)")
     parser.set_defaults(run=_phantom)
 
 

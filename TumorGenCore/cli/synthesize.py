@@ -1,4 +1,4 @@
-"""`tumorgen synthesize`: a training set from a table of scans."""
+"""`tumorgen synthesize`: makes a training set from a table of scans."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
+    """Adds the command to the commands of the program."""
     parser = new_command(commands, "synthesize", "make a training set from a table of scans (see the README)")
-    parser.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="a row per scan")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument("--resume", action="store_true", help="keep what is complete in --output, and go on")
+    parser.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="table with one row for each scan")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument("--resume", action="store_true", help="keep complete results in --output and make the others")
     add_least_quality(parser, "none")
     add_sampling(parser)
     add_model(parser)
@@ -52,8 +52,8 @@ def _synthesize(options: argparse.Namespace, report: Report) -> None:
     )
     if report.values["failed"]:
         raise TumorGenError(
-            f"{len(report.values['failed'])} of {tally.total} results failed; the warnings say why. Mend the manifest "
-            "or the scans, and go on with --resume."
+            f"{len(report.values['failed'])} of {tally.total} results failed; the warnings say why. Correct the "
+            "manifest or the scans, and continue with --resume."
         )
 
 
@@ -63,7 +63,7 @@ def _make(
     request: TumorRequest,
     on_outcome: Callable[[Outcome], None],
 ) -> None:
-    """Make what the rows ask for, and what the options ask of all of them."""
+    """Makes the results of all rows, with the options as defaults."""
     from TumorGenCore.cohort.runner import synthesize
     from TumorGenCore.insertion.generator import TumorGenerator
 
@@ -72,11 +72,11 @@ def _make(
 
 
 class _Tally:
-    """Counts outcomes in the report's values, and tells each.
+    """Counts outcomes in the values of the report and prints each outcome.
 
     Args:
-        report: where.
-        total: results that are to come.
+        report: report of the command.
+        total: number of results to expect.
     """
 
     def __init__(self, report: Report, total: int) -> None:
@@ -86,7 +86,7 @@ class _Tally:
         self._bar = _bar(report, total)
 
     def add(self, outcome: Outcome) -> None:
-        """One more outcome; between two the work can stop."""
+        """Counts and prints an outcome; the work can stop here."""
         stems = [f"{outcome.name}_{seed}" for seed in outcome.seeds]
         values = self.report.values
         if outcome.record is None:
@@ -95,7 +95,7 @@ class _Tally:
         else:
             values["kept" if outcome.kept else "made"] += 1
         for line in outcome.warnings:
-            if line not in self._told:  # thousands of scans without units are worth one line; the table has them all
+            if line not in self._told:  # once, even for thousands of scans; the table lists all warnings
                 self._told.add(line)
                 self.report.warn(f"{stems[0]}: {line}")
         if self._bar is not None:
@@ -108,13 +108,13 @@ class _Tally:
         self.report.interrupted.stop()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Removes the progress bar."""
         if self._bar is not None:
             self._bar.close()
 
 
 def _bar(report: Report, total: int) -> Any:
-    """A progress bar with the time that is left, or None where nobody would see it move."""
+    """Returns a progress bar with the time left, or None if no user sees it move."""
     if not report.shows_progress or not sys.stderr.isatty():
         return None
     from tqdm import tqdm

@@ -1,4 +1,4 @@
-"""`tumorgen train`: the stages that lead to a bundle of one's own."""
+"""`tumorgen train`: runs the training stages of a model bundle."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
-    parser = commands.add_parser("train", help="train your own bundle")
+    """Adds the command to the commands of the program."""
+    parser = commands.add_parser("train", help="train your own model bundle")
     stages = parser.add_subparsers(required=True, metavar="STAGE")
     for add_stage in (_add_autoencoder, _add_generator, _add_lesions, _add_resolution, _add_segmenter, _add_rival):
         add_stage(stages)
 
 
 def _new_training(stages: Commands, name: str, summary: str) -> argparse.ArgumentParser:
-    """The parser of a stage that is trained in steps."""
+    """Returns the parser of a stage that trains a network."""
     parser = new_command(stages, name, summary)
     add_data(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--config", type=Path, help="JSON with the run's settings; see Resources/Training")
-    parser.add_argument("--steps", type=positive_number, help="optimizer steps, overriding the configuration")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the run")
+    parser.add_argument("--config", type=Path, help="JSON file with the settings of the run; see Resources/Training")
+    parser.add_argument("--steps", type=positive_number, help="optimizer steps, instead of those in the configuration")
     parser.add_argument("--resume", action="store_true", help="continue from the newest checkpoint in --output")
     return parser
 
 
 def _add_latents(parser: argparse.ArgumentParser) -> None:
-    """What stages on latents need."""
+    """Adds the options of stages that train on latents."""
     add_autoencoder(parser)
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="cached latents of a run with the same data, autoencoder and examples"
@@ -45,8 +45,8 @@ def _add_latents(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_autoencoder(stages: Commands) -> None:
-    parser = _new_training(stages, "autoencoder", "first: the 3D VAE")
-    parser.add_argument("--start-from", type=Path, metavar="DIR", help="output folder of an earlier run to go on from")
+    parser = _new_training(stages, "autoencoder", "first stage: train the 3D VAE")
+    parser.add_argument("--start-from", type=Path, metavar="DIR", help="output folder of an earlier run to start from")
     parser.set_defaults(run=_train_autoencoder, stage="autoencoder")
 
 
@@ -61,10 +61,10 @@ def _train_autoencoder(options: argparse.Namespace, report: Report) -> None:
 
 
 def _add_generator(stages: Commands) -> None:
-    parser = _new_training(stages, "generator", "then: vector field and mask refiner")
+    parser = _new_training(stages, "generator", "second stage: train vector field and mask refiner")
     _add_latents(parser)
-    parser.add_argument("--start-from", metavar="BUNDLE", help="bundle whose networks to go on from")
-    parser.add_argument("--name", default="my-bundle", help="name of the bundle that is written")
+    parser.add_argument("--start-from", metavar="BUNDLE", help="bundle with the networks to start from")
+    parser.add_argument("--name", default="my-bundle", help="name of the new bundle")
     parser.set_defaults(run=_train_generator, stage="generator")
 
 
@@ -79,15 +79,15 @@ def _train_generator(options: argparse.Namespace, report: Report) -> None:
 
 
 def _add_to_bundle(stages: Commands, name: str, summary: str) -> argparse.ArgumentParser:
-    """The parser of a stage that puts something into a finished bundle."""
+    """Returns the parser of a stage that adds something to a finished bundle."""
     parser = new_command(stages, name, summary)
-    add_data(parser, "the cases it was trained on")
-    parser.add_argument("--model", required=True, help="bundle name or folder")
+    add_data(parser, "the cases that the bundle was trained on")
+    parser.add_argument("--model", required=True, help="name or folder of the bundle")
     return parser
 
 
 def _add_lesions(stages: Commands) -> None:
-    summary = "put thumbnails of its training lesions into a bundle that lacks them"
+    summary = "add thumbnails of the training lesions to a bundle without them"
     _add_to_bundle(stages, "lesions", summary).set_defaults(run=_describe_lesions)
 
 
@@ -96,11 +96,11 @@ def _describe_lesions(options: argparse.Namespace, report: Report) -> None:
 
     count = add_lesions_to_bundle(options.model, options.data)
     report.values = {"lesions": count}
-    report.say(f"Thumbnails of {count} training lesions are in {options.model}.")
+    report.say(f"Added thumbnails of {count} training lesions to {options.model}.")
 
 
 def _add_resolution(stages: Commands) -> None:
-    summary = "measure what a bundle's VAE blurs of tumors, and let the bundle restore it"
+    summary = "measure how much the VAE of a bundle blurs tumors, and let the bundle correct it"
     _add_to_bundle(stages, "resolution", summary).set_defaults(run=_measure_resolution)
 
 
@@ -114,7 +114,7 @@ def _measure_resolution(options: argparse.Namespace, report: Report) -> None:
 
 
 def _add_segmenter(stages: Commands) -> None:
-    parser = _new_training(stages, "segmenter", "the judge of `evaluate`: real tumors only")
+    parser = _new_training(stages, "segmenter", "train the segmenter for `evaluate` on real tumors only")
     parser.set_defaults(run=_train_segmenter, stage="segmenter")
 
 
@@ -129,7 +129,7 @@ def _train_segmenter(options: argparse.Namespace, report: Report) -> None:
 
 
 def _add_rival(stages: Commands) -> None:
-    parser = _new_training(stages, "rival", "another method on the same backbone, for `compare`")
+    parser = _new_training(stages, "rival", "train another method on the same backbone, for `compare`")
     _add_latents(parser)
     parser.add_argument("--kind", choices=("diffusion", "unconditional"), required=True)
     parser.set_defaults(run=_train_rival, stage="rival")
@@ -146,7 +146,7 @@ def _train_rival(options: argparse.Namespace, report: Report) -> None:
 
 
 def _job(options: argparse.Namespace, report: Report) -> TrainingJob:
-    """Where a stage reads and writes, and how it begins; some stages have options that others lack."""
+    """Returns the folders and start of a stage; not every stage has all of these options."""
     from TumorGenCore.training.loop.job import TrainingJob
 
     own = {name: getattr(options, name) for name in ("start_from", "cache") if hasattr(options, name)}

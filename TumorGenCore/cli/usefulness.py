@@ -1,4 +1,4 @@
-"""`tumorgen usefulness`: what synthetic tumors do for a segmenter that has few real ones."""
+"""`tumorgen usefulness`: measures how synthetic tumors help a segmenter with few real ones."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ __all__ = ["add_command"]
 
 
 def add_command(commands: Commands) -> None:
-    """Add the command to the program's."""
-    summary = "segmenters with few real patients, without and with synthetic tumors"
+    """Adds the command to the commands of the program."""
+    summary = "train segmenters on few real patients, with and without synthetic tumors"
     parser = new_command(commands, "usefulness", summary)
-    add_data(parser, "the bundle's cases, as for `train`")
+    add_data(parser, "the cases of the bundle, as for `train`")
     add_model(parser)
-    parser.add_argument("--output", type=Path, required=True, help="folder of the runs and the report")
-    parser.add_argument("--config", type=Path, help="JSON of all settings (default: Resources/Training)")
-    parser.add_argument("--seeds", type=positive_number, help="segmenters an arm, overriding the configuration")
-    parser.add_argument("--patients", type=positive_number, help="how many real patients the few are")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the runs and the report")
+    parser.add_argument("--config", type=Path, help="JSON file of all settings (default: in Resources/Training)")
+    parser.add_argument(
+        "--seeds", type=positive_number, help="segmenters in each arm, instead of the configured number"
+    )
+    parser.add_argument("--patients", type=positive_number, help="number of real patients")
     parser.add_argument("--steps", type=positive_number, help="optimizer steps of each segmenter")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --output")
     add_device(parser)
     parser.set_defaults(run=_usefulness, stage="usefulness")
 

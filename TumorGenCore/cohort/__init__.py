@@ -1,1 +1,1 @@
-"""Many scans from a table: what to make, and making it."""
+"""Makes synthetic scans from a table: reads the table and runs it."""

@@ -1,4 +1,7 @@
-"""The manifest of ``tumorgen synthesize``: a CSV table, a row per scan. All of it is checked before any work."""
+"""Reads the manifest of ``tumorgen synthesize``, a CSV table with one row for each scan.
+
+The whole table is checked before any work.
+"""
 
 from __future__ import annotations
 
@@ -45,17 +48,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """One scan and what to make of it.
+    """One scan and the results to make from it.
 
     Args:
-        name: plain file name that its results begin with.
+        name: plain file name at the start of the names of its results.
         image: volume file or folder of a DICOM series.
-        box: where the tumor goes; None: placed automatically.
-        region: mask file to place in; None: the whole body.
-        seeds: one result each.
-        tumors: in each result.
-        suv_factor: SUV per unit of the image; None as in ``read_volume``.
-        request: what each tumor shall be like.
+        box: box of the tumor; None places the tumor automatically.
+        region: mask file of the region to place tumors in; None means the whole body.
+        seeds: seeds, one for each result.
+        tumors: number of tumors in each result.
+        suv_factor: SUV per unit of voxel value; None as in ``read_volume``.
+        request: properties of each tumor.
     """
 
     name: str
@@ -69,16 +72,21 @@ class ManifestRow:
 
 
 def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
-    """Read and check a manifest; paths in it are relative to its folder.
+    """Reads and checks a manifest; its paths are relative to its folder.
 
-    Columns (an empty cell is as if the column were not there): ``image``; ``name`` (default: the image's);
-    one of ``box`` (CX,CY,CZ,SX,SY,SZ, RAS mm, in quotes), ``roi`` (.mrk.json) and ``region`` (mask file to place in),
-    or none of them: placed in the body; ``count`` of results (default 1), whose seeds count up from ``seed``
-    (default 0); ``tumors`` in each (default 1); ``suv_factor``; what each tumor shall be like
-    (``TumorRequest``): ``suv_max`` or ``suv_mean``, ``fill``, ``steps``, ``solver``, ``least_quality``.
+    An empty cell counts as if the column were missing. Columns:
+
+    - ``image``: the scan.
+    - ``name``: start of the file names of the results (default: name of the image).
+    - ``box`` (CX,CY,CZ,SX,SY,SZ, RAS mm, in quotes), ``roi`` (.mrk.json) or ``region`` (mask file to place tumors in):
+      give one or none; without them, tumors are placed anywhere in the body.
+    - ``count``: number of results (default 1); their seeds count up from ``seed`` (default 0).
+    - ``tumors``: number of tumors in each result (default 1).
+    - ``suv_factor``: SUV per unit of voxel value.
+    - ``suv_max`` or ``suv_mean``, ``fill``, ``steps``, ``solver``, ``least_quality``: see ``TumorRequest``.
 
     Raises:
-        ManifestError: naming line and column of the first thing that is wrong.
+        ManifestError: the manifest cannot be used; the message names line and column of the first error.
     """
     path = Path(path)
     try:
@@ -86,29 +94,29 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except OSError as error:
-        raise ManifestError(f"The manifest {path} cannot be opened ({error.strerror}); check the path.") from error
+        raise ManifestError(f"The manifest {path} cannot be opened ({error.strerror}). Check the path.") from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path.name} is not a CSV table in UTF-8 ({error}); save it as one.") from error
+        raise ManifestError(f"{path.name} is not a CSV table in UTF-8 ({error}). Save it as CSV in UTF-8.") from error
     if not lines:
-        raise ManifestError(f"{path.name} is empty; its first line names the columns: {', '.join(COLUMNS)}.")
+        raise ManifestError(f"{path.name} is empty. Its first line must name columns out of {', '.join(COLUMNS)}.")
     header = _header(path, *lines[0])
     if len(lines) == 1:
-        raise ManifestError(f"{path.name} has no row below its header; add a line per scan.")
+        raise ManifestError(f"{path.name} has no row below its header. Add a line for each scan.")
     rows: list[ManifestRow] = []
     seen: dict[str, int] = {}
     for number, cells in lines[1:]:
         if len(cells) > len(header):
             raise ManifestError(
-                f"{path.name}, line {number}: {len(cells)} cells under {len(header)} columns; "
-                'put a box in quotes, like "30,-12,410,40,40,40".'
+                f"{path.name}, line {number}: {len(cells)} cells, but there are {len(header)} columns. "
+                'Put a box in quotes, like "30,-12,410,40,40,40".'
             )
         values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
         row = _row(_Line(path, number, values))
-        # Some file systems take A and a for one name.
+        # Some file systems do not distinguish A from a.
         if (first := seen.setdefault(row.name.casefold(), number)) != number:
             raise ManifestError(
-                f"{path.name}, line {number}, column name: '{row.name}' is the name of line {first} too; "
-                "give each row a name of its own."
+                f"{path.name}, line {number}, column name: '{row.name}' is also the name of line {first}. "
+                "Give each row a different name."
             )
         rows.append(row)
     return rows
@@ -119,19 +127,19 @@ def _header(path: Path, number: int, cells: list[str]) -> list[str]:
     for n, name in enumerate(header):
         if name not in COLUMNS:
             raise ManifestError(
-                f"{path.name}, line {number}, column {name or n + 1}: unknown; the columns, separated by commas, can "
-                f"be {', '.join(COLUMNS)}."
+                f"{path.name}, line {number}, column {name or n + 1}: unknown. Known columns, separated by commas, are "
+                f"{', '.join(COLUMNS)}."
             )
         if name in header[:n]:
-            raise ManifestError(f"{path.name}, line {number}, column {name}: given twice; remove one.")
+            raise ManifestError(f"{path.name}, line {number}, column {name}: given twice. Remove one of them.")
     if "image" not in header:
-        raise ManifestError(f"{path.name}, line {number}, column image: missing; it names each row's scan.")
+        raise ManifestError(f"{path.name}, line {number}, column image: missing. Add it to name the scan of each row.")
     return header
 
 
 @dataclass(frozen=True)
 class _Line:
-    """The filled cells of a line, by column, with errors that say where they are."""
+    """The non-empty cells of a line by column; its errors name line and column."""
 
     path: Path
     number: int
@@ -152,7 +160,7 @@ class _Line:
         def parse(text: str) -> Path:
             found = self.path.parent / text
             if not found.exists():
-                raise ValueError(f"there is no file '{text}' in the manifest's folder; correct the path.")
+                raise ValueError(f"there is no file '{text}' in the folder of the manifest. Correct the path.")
             return found
 
         return self.get(column, parse)
@@ -161,25 +169,25 @@ class _Line:
 def _row(line: _Line) -> ManifestRow:
     image = line.existing("image")
     if image is None:
-        raise line.error("image", "empty; name the row's scan.")
+        raise line.error("image", "empty. Give the scan of the row.")
     _check_volume_name(line, "image", image, folder=True)
     name = line.values.get("name") or _default_name(image)
     if not _PLAIN_NAME.fullmatch(name):
-        raise line.error("name", f"'{name}' is not a plain file name; use letters, digits, '_', '-' and '.'.")
+        raise line.error("name", f"'{name}' is not a plain file name. Use letters, digits, '_', '-' and '.'.")
     ways = [column for column in ("box", "roi", "region") if column in line.values]
     if len(ways) > 1:
-        raise line.error(ways[1], f"{ways[0]} places the tumor already; keep one of box, roi and region.")
+        raise line.error(ways[1], f"{ways[0]} already places the tumor. Keep only one of box, roi and region.")
     roi, region = line.existing("roi"), line.existing("region")
     box = line.get("box", parse_box) or line.get("roi", lambda _: read_box(roi) if roi else None)
     if region is not None:
         _check_volume_name(line, "region", region, folder=False)
     tumors = line.get("tumors", lambda text: _whole(text, 1)) or 1
     if box is not None and tumors > 1:
-        raise line.error("tumors", f"{tumors} do not fit into the one {ways[0]}; leave it empty to place them.")
+        raise line.error("tumors", f"{tumors} tumors do not fit into one {ways[0]}. Leave that column empty.")
     seed = line.get("seed", lambda text: _whole(text, 0)) or 0
     count = line.get("count", lambda text: _whole(text, 1)) or 1
     if seed + count - 1 > MOST_SEED:
-        raise line.error("seed", f"{seed} is too large; the last seed must be below 2^63.")
+        raise line.error("seed", f"{seed} is too large. The last seed must be below 2^63.")
     return ManifestRow(
         name=name,
         image=image,
@@ -193,7 +201,7 @@ def _row(line: _Line) -> ManifestRow:
 
 
 def _request(line: _Line) -> TumorRequest:
-    """What each tumor of a row shall be like; a value that cannot be used is named with its column."""
+    """Returns the request for each tumor of a row; errors name the column of the wrong value."""
     kinds: dict[str, Callable[[str], Any]] = {
         "suv_max": _positive,
         "suv_mean": _positive,
@@ -216,14 +224,14 @@ def _request(line: _Line) -> TumorRequest:
 def _check_volume_name(line: _Line, column: str, path: Path, *, folder: bool) -> None:
     if path.is_dir():
         if not folder:
-            raise line.error(column, f"'{line.values[column]}' is a folder; give a mask file.")
+            raise line.error(column, f"'{line.values[column]}' is a folder. Give a mask file.")
     elif not path.name.lower().endswith(READABLE_SUFFIXES):
         kinds = ", ".join(READABLE_SUFFIXES)
         raise line.error(column, f"'{line.values[column]}' is not one of {kinds}{' or a DICOM folder' * folder}.")
 
 
 def _default_name(image: Path) -> str:
-    """``P1`` for ``P1_image.nii.gz``, the folder's name for a series."""
+    """Returns ``P1`` for ``P1_image.nii.gz``, and the name of the folder for a series."""
     if image.is_dir():
         return image.resolve().name
     suffix = next(s for s in READABLE_SUFFIXES if image.name.lower().endswith(s))

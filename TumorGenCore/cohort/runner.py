@@ -1,11 +1,11 @@
-"""A training set from many cases: what ``tumorgen synthesize`` does, for Python too.
+"""Makes a training set from many cases, for ``tumorgen synthesize`` and for Python::
 
     rows = read_manifest("manifest.csv")
     synthesize(TumorGenerator.from_pretrained(), rows, Path("made"))
 
-Each result depends on its row, its seed and the bundle only, never on what was made before it. A result's image is
-written last, so a folder that was left half-way never holds a tumor whose mask is missing, which training would take
-for healthy tissue.
+Each result depends only on its row, its seed and the bundle, and not on earlier results. The image of a result is
+written last. Therefore a folder of an interrupted run never holds an image whose mask is missing; training would take
+its tumors for healthy tissue.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _COLUMNS = (
     "provenance",
 )
 
-_FACTOR_REMEDY = "Give the manifest a column suv_factor."
+_FACTOR_REMEDY = "Add a column suv_factor to the manifest."
 
 Record = dict[str, str]
 Key = tuple[str, int]
@@ -69,15 +69,15 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one or several results of a row.
+    """Outcome of one or several results of a row.
 
     Args:
-        name: of the row.
-        seeds: of the results; all of the row's where its scan cannot be used.
-        record: the line of ``cases.csv``; None where it failed.
-        reason: why it failed.
-        warnings: what the user should know of it.
-        kept: it was there from an earlier run.
+        name: name of the row.
+        seeds: seeds of the results; if the scan cannot be used, all seeds of the row that are still missing.
+        record: line of ``cases.csv``; None if the result failed.
+        reason: why the result failed.
+        warnings: warnings for the user.
+        kept: whether the result comes from an earlier run.
     """
 
     name: str
@@ -89,18 +89,18 @@ class Outcome:
 
 
 def check_output_folder(output: Path, resume: bool) -> None:
-    """Refuse, before any work, a folder whose content a run would mix with its own.
+    """Checks, before any work, that a run can use the folder and does not mix its results with other files.
 
     Raises:
         ManifestError: the folder holds files and ``resume`` is not set.
-        OSError: it is a file, or cannot be made or written to.
+        OSError: ``output`` is a file, or it cannot be created or written to.
     """
     if output.exists() and not output.is_dir():
-        raise NotADirectoryError(f"{output} is a file; give a folder for the results.")
+        raise NotADirectoryError(f"{output} is a file. Give a folder for the results.")
     if not output.exists():
         check_folder(output)
     elif not resume and any(output.iterdir()):
-        raise ManifestError(f"{output} is not empty; give a new folder, or --resume to go on with the run in it.")
+        raise ManifestError(f"{output} is not empty. Give a new folder, or use --resume to continue the run in it.")
     else:
         check_folder(output / CASES_FILE)
 
@@ -114,25 +114,30 @@ def synthesize(
     resume: bool = False,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
-    """Make every result of a manifest.
+    """Makes every result of a manifest.
 
-    Of each result, NAME_SEED_image.nii.gz in SUV (voxels as they are where the input is in SUV, float32 otherwise),
-    NAME_SEED_mask.nii.gz (0/1, the union of its tumors), NAME_SEED.provenance.json, and a line in ``cases.csv``, whose
-    boxes are CX,CY,CZ,SX,SY,SZ joined by "; " (edges along the box's own axes, which the provenance has).
-    A row that cannot be used is left out and the others go on; an output that cannot be written stops the run.
+    Writes for each result:
+
+    - NAME_SEED_image.nii.gz in SUV: unchanged voxels if the input is in SUV, else float32;
+    - NAME_SEED_mask.nii.gz: 0 and 1, the union of its tumors;
+    - NAME_SEED.provenance.json;
+    - a line in ``cases.csv``; its boxes are CX,CY,CZ,SX,SY,SZ joined by "; ", with edges along the axes of the box,
+      which are in the provenance; ``quality`` is the quality of the poorest tumor, and ``redrawn`` is the number of
+      tumors that were drawn again.
+
+    A row that cannot be used is left out, and the run goes on. An output that cannot be written stops the run.
 
     Args:
-        generator: one for all.
+        generator: generator for all results.
         rows: from ``read_manifest``.
-        output: folder; made if it is not there.
-        usual: steps, solver and least quality of rows that ask for none. A tumor of a lower quality is drawn again with
-            other noise, in the same box; ``quality`` in the table is that of the poorest tumor, ``redrawn`` how many
-            were drawn again.
-        resume: keep results that are complete and were made the same way.
-        on_outcome: called after each result or failure.
+        output: folder of the results; it is created if it does not exist.
+        usual: steps, solver and least quality for rows that do not give them. A tumor below the least quality is drawn
+            again with other noise in the same box.
+        resume: keep complete results that were made with the same row and settings.
+        on_outcome: function to call after each result or failure.
 
     Raises:
-        ManifestError: ``output`` is not empty without ``resume``, or holds results of other rows or settings.
+        ManifestError: ``output`` is not empty and ``resume`` is not set, or it holds results of other rows or settings.
         OSError: a file cannot be written.
     """
     check_output_folder(output, resume)
@@ -157,7 +162,7 @@ class _Cohort:
         self.records: dict[Key, Record] = {}
 
     def _request(self, row: ManifestRow, seed: int) -> dict[str, Any]:
-        """All that decides a result but the voxels, JSON-ready; without folders."""
+        """Returns everything that decides a result, except the voxels, ready for JSON; paths without their folders."""
         return {
             "source": row.image.name,
             "box": None
@@ -173,7 +178,7 @@ class _Cohort:
         }
 
     def take_up(self) -> None:
-        """Take over the complete results of an earlier run."""
+        """Takes over the complete results of an earlier run."""
         path = self.output / CASES_FILE
         if not path.is_file():
             return
@@ -181,8 +186,8 @@ class _Cohort:
             key = (record["name"], int(record["seed"]))
             if key not in self.requests:
                 raise ManifestError(
-                    f"{CASES_FILE} has a result {_stem(key)} that the manifest does not ask for; put its row back, or "
-                    "give another folder."
+                    f"{CASES_FILE} has a result {_stem(key)} that is not in the manifest. Put its row back, or give "
+                    "another folder."
                 )
             if all((self.output / record[kind]).is_file() for kind in ("image", "mask", "provenance")):
                 self._require_same(key, self.output / record["provenance"])
@@ -192,17 +197,17 @@ class _Cohort:
         try:
             made = dict(json.loads(provenance.read_text(encoding="utf-8"))).get("case")
         except (ValueError, TypeError) as error:
-            raise ManifestError(f"{provenance.name} is damaged ({error}); delete the results of {key[0]}.") from error
+            raise ManifestError(f"{provenance.name} is damaged ({error}). Delete the results of {key[0]}.") from error
         if made is None:
             raise ManifestError(
-                f"{_stem(key)} was made by TumorGen 0.4.1 or before, and its results do not mix with today's; give "
-                "another folder."
+                f"{_stem(key)} was made by TumorGen 0.4.1 or earlier, and a run cannot mix its results with new ones. "
+                "Give another folder."
             )
         asked = self.requests[key]
         for what in (*asked, *(name for name in made if name not in asked)):
             if made.get(what) != (value := asked.get(what)):
                 raise ManifestError(
-                    f"{_stem(key)} was made with {what} {made.get(what)}, and now it is {value}; give another folder, "
+                    f"{_stem(key)} was made with {what} {made.get(what)}; this run has {value}. Give another folder, "
                     f"or delete the results of {key[0]}."
                 )
 
@@ -235,7 +240,7 @@ class _Cohort:
             "case": self.requests[key],
             "quality": case.quality.as_dict(),
         }
-        image.unlink(missing_ok=True)  # of a broken run: it must not stand beside the mask of this one
+        image.unlink(missing_ok=True)  # from an interrupted run: it must not lie beside the new mask
         beside = write_provenance(provenance, self.output / f"{_stem(key)}.nii.gz")
         write_segmentation(case.mask, mask)
         write_volume(case.image, image)
@@ -259,7 +264,7 @@ class _Cohort:
         return self.records[key]
 
     def _write_table(self) -> None:
-        """In the manifest's order, whatever order they were made in."""
+        """Writes the table in the order of the manifest."""
         table = io.StringIO(newline="")
         writer = csv.DictWriter(table, _COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -270,8 +275,9 @@ class _Cohort:
 
 @dataclass(frozen=True)
 class _Case:
-    """One result: image in SUV, the union of its tumors' masks, their boxes and provenance, the poorest one's quality
-    and how many were drawn again.
+    """One result: image in SUV, union of the tumor masks, boxes and provenance of the tumors.
+
+    ``quality`` is the quality of the poorest tumor, and ``redrawn`` is the number of tumors that were drawn again.
     """
 
     image: sitk.Image
@@ -284,15 +290,15 @@ class _Case:
 
 
 class _Scan:
-    """A row's scan, read once, with all that does not depend on the seed.
+    """The scan of a row, read once, with everything that does not depend on the seed.
 
     Raises:
-        TumorGenError, OSError: scan, box or region cannot be used.
+        TumorGenError, OSError: the scan, box or region cannot be used.
     """
 
     def __init__(self, generator: TumorGenerator, row: ManifestRow) -> None:
         self.generator, self.row = generator, row
-        # Recorded, so that they go into the table; what a DICOM reader warns of may quote a person's tags, and is lost.
+        # Recorded for the table. Other warnings are dropped, because those of a DICOM reader may quote a person's tags.
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UnknownUnitsWarning)
             self.volume = read_volume(row.image, row.suv_factor)
@@ -308,7 +314,7 @@ class _Scan:
             self.region = self.body if row.region is None else read_mask(row.region, self.grid)
 
     def synthesize(self, seed: int) -> _Case:
-        """One result; the second tumor is inserted in the image with the first."""
+        """Makes one result; the second tumor is inserted into the image that has the first."""
         boxes = self._boxes(seed)
         prepared = self.generator.prepare(self.volume, boxes[0]) if self.row.box is None else self.prepared
         run = VariantRun(
@@ -334,17 +340,17 @@ class _Scan:
     def _boxes(self, seed: int) -> tuple[Box, ...]:
         if self.row.box is not None:
             return (self.row.box,)
-        # The name too: rows that all keep the default seed shall not all get boxes of the same sizes.
+        # With the name, rows that all keep the default seed do not all get boxes of the same sizes.
         name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
         rng = np.random.default_rng([seed, name])
         return tuple(place_boxes(self.region, self.body, self.grid, rng, self.row.tumors))
 
 
 def _read_table(path: Path) -> list[Record]:
-    """The lines of ``cases.csv``.
+    """Reads the lines of ``cases.csv``.
 
     Raises:
-        ManifestError: it is damaged, or of another version.
+        ManifestError: the file is damaged or from another version.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -353,8 +359,8 @@ def _read_table(path: Path) -> list[Record]:
         if tuple(reader.fieldnames or ()) == _COLUMNS and all(record["seed"].isdecimal() for record in records):
             return records
     except (csv.Error, UnicodeDecodeError, AttributeError, TypeError) as error:
-        raise ManifestError(f"{path} is damaged ({error}); give another folder.") from error
-    raise ManifestError(f"{path} is damaged or not of this version of TumorGen; give another folder.")
+        raise ManifestError(f"{path} is damaged ({error}). Give another folder.") from error
+    raise ManifestError(f"{path} is damaged or from another version of TumorGen. Give another folder.")
 
 
 def _in_suv(image: sitk.Image, factor: float) -> sitk.Image:

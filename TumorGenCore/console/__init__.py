@@ -1,1 +1,1 @@
-"""What the command line and the Slicer script have in common: arguments, report, timing, exit status."""
+"""Shared by the command line and the Slicer script: arguments, report, timing and exit status."""

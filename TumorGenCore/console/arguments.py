@@ -1,4 +1,7 @@
-"""Options that front ends share, and what the options ask for. Imports neither numpy nor torch: help shall be quick."""
+"""Options that front ends share, and the requests that they lead to.
+
+This module imports neither numpy nor torch, so that ``--help`` is quick.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +37,15 @@ __all__ = [
 
 
 def positive_number(text: str) -> int:
-    """A whole number of at least 1."""
+    """Parses a whole number of at least 1."""
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+        raise argparse.ArgumentTypeError(f"{value} is too small; give at least 1")
     return value
 
 
 def seed_number(text: str) -> int:
-    """A seed of the noise."""
+    """Parses a seed of the noise."""
     value = int(text)
     try:
         check_seeds([value])
@@ -52,7 +55,7 @@ def seed_number(text: str) -> int:
 
 
 def join_box(arguments: Sequence[str]) -> list[str]:
-    """``--box -10,20,...`` means ``--box=-10,20,...``: argparse takes a leading minus for an option."""
+    """Turns ``--box -10,20,...`` into ``--box=-10,20,...``, because argparse takes a leading minus for an option."""
     joined: list[str] = []
     for argument in arguments:
         if joined and joined[-1] == "--box":
@@ -63,75 +66,75 @@ def join_box(arguments: Sequence[str]) -> list[str]:
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """What every command has: how it reports, and how it refuses a value."""
+    """Adds the report options of every command, and sets how it refuses a wrong value."""
     parser.set_defaults(refuse=parser.error)
     parser.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of what failed")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
 def add_insertion_options(parser: argparse.ArgumentParser) -> None:
-    """Where tumors shall be, how many, of which seeds and kind, and by which model."""
+    """Adds the options for place, number, seeds and kind of the tumors, and for the model."""
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="center and edge lengths, mm")
+    where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="center and edge lengths of the box, mm")
     where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
     parser.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
     parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumor (default: 0)")
     parser.add_argument(
-        "--variants", type=positive_number, default=1, help="how many, the best first; seeds count up from --seed"
+        "--variants", type=positive_number, default=1, help="number of tumors, best first; seeds count up from --seed"
     )
     add_sampling(parser)
-    add_least_quality(parser, "0.9 with --variants, none without; 0 takes all")
+    add_least_quality(parser, "0.9 with --variants, else none; 0 keeps all tumors")
     uptake = parser.add_mutually_exclusive_group()
-    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax the tumor shall have")
-    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean the tumor shall have")
-    parser.add_argument("--fill", type=float, metavar="SHARE", help="share of the box's volume that shall be tumor")
-    parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of the image")
+    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax of the tumor")
+    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean of the tumor")
+    parser.add_argument("--fill", type=float, metavar="SHARE", help="share of the box volume that the tumor fills")
+    parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of voxel value")
     add_model(parser)
     add_device(parser)
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
-    """``--steps`` and ``--solver``, None where the model's own is taken."""
-    parser.add_argument("--steps", type=int, help="sampling steps (default: the model's own)")
-    parser.add_argument("--solver", choices=SOLVERS, help="default: the model's own")
+    """Adds ``--steps`` and ``--solver``; None means the value of the model."""
+    parser.add_argument("--steps", type=int, help="sampling steps (default: set by the model)")
+    parser.add_argument("--solver", choices=SOLVERS, help="sampling method (default: set by the model)")
 
 
 def add_least_quality(parser: argparse.ArgumentParser, default: str) -> None:
-    """``--least-quality``: how good a tumor must be, or it is drawn again.
+    """Adds ``--least-quality``: tumors below this quality are drawn again.
 
     Args:
-        parser: to add it to.
-        default: what happens without it, for the help.
+        parser: parser that gets the option.
+        default: text for the help about what happens without the option.
     """
     parser.add_argument(
         "--least-quality",
         type=float,
         metavar="Q",
-        help=f"draw tumors of a lower quality (0 to 1) again, with other seeds (default: {default})",
+        help=f"replace tumors below this quality (0 to 1) by tumors of other seeds (default: {default})",
     )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """``--model``; the environment's TUMORGEN_MODEL is its default."""
+    """Adds ``--model``; the environment variable TUMORGEN_MODEL sets its default."""
     bundle = os.environ.get("TUMORGEN_MODEL", DEFAULT_BUNDLE)
-    parser.add_argument("--model", default=bundle, help="bundle name or folder (default: %(default)s)")
+    parser.add_argument("--model", default=bundle, help="name or folder of a model bundle (default: %(default)s)")
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """``--device``."""
+    """Adds ``--device``."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
 
 
 def tumor_request(options: argparse.Namespace) -> TumorRequest:
-    """What the options ask of a tumor; a value that cannot be used is wrong usage.
+    """Returns the request that the options lead to; a value that cannot be used is reported as wrong usage.
 
-    Without ``--least-quality``, ``GOOD_QUALITY`` is asked for where several variants are made. One tumor of one seed is
-    not drawn again unless asked for: the same seed gives the same tumor.
+    Without ``--least-quality``, several variants must reach ``GOOD_QUALITY``. A single tumor has no least quality then,
+    because the same seed must give the same tumor.
     """
     asked = dict(vars(options))
     if asked["least_quality"] is None and asked.get("variants", 1) > 1:
-        from TumorGenCore.lesions.quality import GOOD_QUALITY  # here: scipy would slow every command's start
+        from TumorGenCore.lesions.quality import GOOD_QUALITY  # here, because scipy slows the start of a command
 
         asked["least_quality"] = GOOD_QUALITY
     with _wrong_usage(options):
@@ -139,7 +142,7 @@ def tumor_request(options: argparse.Namespace) -> TumorRequest:
 
 
 def asked_seeds(options: argparse.Namespace) -> range:
-    """One seed a variant, from ``--seed`` on; more than there are is wrong usage."""
+    """Returns one seed for each variant, from ``--seed`` on; seeds that are too large are reported as wrong usage."""
     seeds = range(options.seed, options.seed + options.variants)
     with _wrong_usage(options):
         check_seeds((seeds.start, seeds.stop - 1))
@@ -147,10 +150,10 @@ def asked_seeds(options: argparse.Namespace) -> range:
 
 
 def asked_box(options: argparse.Namespace) -> Box:
-    """The box of ``--box`` or ``--roi``.
+    """Returns the box of ``--box`` or ``--roi``.
 
     Raises:
-        InvalidBoxError: neither leads to a box that can be used.
+        InvalidBoxError: the box cannot be read or used.
     """
     from TumorGenCore.volumes.markups import parse_box, read_box
 
@@ -159,7 +162,7 @@ def asked_box(options: argparse.Namespace) -> Box:
 
 @contextmanager
 def _wrong_usage(options: argparse.Namespace) -> Iterator[None]:
-    """A refused value ends the program as any other wrong usage does."""
+    """Ends the program with a usage error if a value is refused."""
     try:
         yield
     except InvalidRequestError as error:

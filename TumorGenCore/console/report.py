@@ -1,4 +1,4 @@
-"""What the user sees of a command."""
+"""The output of a command for the user."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _WIDTH = 78
 
 
 class Report:
-    """Lines on stdout, warnings and errors on stderr; or one JSON object on stdout for machines.
+    """Prints lines on stdout and warnings and errors on stderr, or one JSON object on stdout for machines.
 
-    ``values`` are what the object holds, beside its warnings.
+    The object holds ``values`` and the warnings.
 
     Args:
-        program: the name that begins an error's line.
-        quiet: nothing but warnings and errors.
-        as_json: the object, and no lines.
-        interrupted: whether the user has asked to stop.
+        program: program name at the start of an error line.
+        quiet: print only warnings and errors.
+        as_json: print the object and no lines.
+        interrupted: request of the user to stop.
     """
 
     def __init__(self, program: str, quiet: bool, as_json: bool, interrupted: StopRequest) -> None:
@@ -33,30 +33,30 @@ class Report:
 
     @property
     def shows_progress(self) -> bool:
-        """Whether the user sees how far the work is."""
+        """Whether the user sees the progress of the work."""
         return not self.quiet and not self.as_json
 
     def say(self, line: str) -> None:
-        """A line of the result."""
+        """Prints a line of the result."""
         if self.shows_progress:
             self._clear_line()
             print(line, flush=True)
 
     def tell(self, line: str) -> None:
-        """Say how far the work is; between its steps, hence where it can stop."""
+        """Prints a line about the progress; the work calls it between steps and can stop here."""
         self.interrupted.stop()
         self.say(line)
 
     def progress(self, done: int, steps: int, doing: str) -> None:
-        """Show how far the work is on one line of a terminal; as ``tell``, it is where the work can stop."""
+        """Shows the progress on one line of a terminal; like at ``tell``, the work can stop here."""
         self.interrupted.stop()
         if self.shows_progress and sys.stderr.isatty():
-            text = f"{doing}, {done} of {steps} steps in all"[:_WIDTH]
+            text = f"{doing}, {done} of {steps} steps"[:_WIDTH]
             print(f"\r{text:<{_WIDTH}}", end="", file=sys.stderr, flush=True)
             self._shows_line = True
 
     def warn(self, line: str) -> None:
-        """Warn; of the same thing once."""
+        """Prints a warning, but the same line only once."""
         if line in self._warnings:
             return
         self._warnings.append(line)
@@ -65,7 +65,7 @@ class Report:
             print(f"Warning: {line}", file=sys.stderr, flush=True)
 
     def fail(self, text: str) -> None:
-        """Say in one line why the command failed."""
+        """Prints one line that says why the command failed."""
         line = " ".join(text.split())
         self._clear_line()
         if self.as_json:
@@ -74,7 +74,7 @@ class Report:
             print(f"{self.program}: {line}", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
-        """End a command that did what it should."""
+        """Ends the report of a command that succeeded."""
         self._clear_line()
         if self.as_json:
             self._print_object()

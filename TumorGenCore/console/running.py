@@ -1,4 +1,4 @@
-"""A command from its options to its exit status: whatever fails ends with one clear line."""
+"""Runs a command from its options to its exit status; every error ends with one clear line."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from TumorGenCore.interrupts import remembered_interrupts
 
 __all__ = ["DONE", "FACTOR_REMEDY", "FAILED", "INTERRUPTED", "run_command"]
 
-#: Exit statuses; 2 is argparse's, for wrong usage.
+#: Exit statuses; argparse uses 2 for wrong usage.
 DONE, FAILED, INTERRUPTED = 0, 1, 130
-#: How a console is given the factor to SUV.
+#: Tells users of a console how to give the factor to SUV.
 FACTOR_REMEDY = "The option is --suv-factor."
 
-#: Packages that come with an extra of TumorGen's own.
+#: Package to the extra of TumorGen that installs it.
 _EXTRAS = {"accelerate": "train", "highdicom": "dicom", "mirp": "evaluate"}
 _OWN_PACKAGES = ("TumorGenCore", "TumorGenSlicerLib")
 
 
 def run_command(program: str, options: argparse.Namespace, work: Callable[[argparse.Namespace, Report], None]) -> int:
-    """Do the work, and report how it ended.
+    """Does the work and reports how it ended.
 
     Args:
-        program: its name, which begins an error's line.
-        options: with those of ``add_report_options``.
-        work: what the options ask for. What it warns of by ``warnings`` is reported too.
+        program: program name at the start of an error line.
+        options: parsed options, with those of ``add_report_options``.
+        work: function that does what the options ask for; the report includes its Python warnings.
 
     Returns:
         ``DONE``, ``FAILED`` or ``INTERRUPTED``.
@@ -49,7 +49,7 @@ def run_command(program: str, options: argparse.Namespace, work: Callable[[argpa
 
 
 def _words(failure: BaseException, debug: bool) -> str:
-    """What the user is told; a fault that is not the user's is called a bug."""
+    """Returns the message for the user; an unexpected error is called a bug."""
     if _is_interrupt(failure):
         return f"Interrupted. {failure}".strip()
     if isinstance(failure, TumorGenError | OSError):
@@ -57,8 +57,8 @@ def _words(failure: BaseException, debug: bool) -> str:
     if isinstance(failure, ModuleNotFoundError) and failure.name and not failure.name.startswith(_OWN_PACKAGES):
         package = failure.name.partition(".")[0]
         source = f"'tumorgen[{_EXTRAS[package]}]'" if package in _EXTRAS else package
-        return f"This command needs {package}, which is not installed; pip install {source}."
-    advice = "Report it with the traceback" if debug else "Run again with --debug for the traceback, and report it"
+        return f"This command needs {package}. Install it with: pip install {source}"
+    advice = "Report it with the traceback" if debug else "Run the command again with --debug and report the traceback"
     return f"This is a bug in TumorGen ({type(failure).__name__}: {failure}). {advice}."
 
 

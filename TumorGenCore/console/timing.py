@@ -1,4 +1,4 @@
-"""How long the parts of a command take."""
+"""Measures the time that the parts of a command take."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["Timing"]
 
 
 class Timing:
-    """Seconds by the name of the part, in their order."""
+    """Seconds of each part by its name, in the order of the parts."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Measure what the block takes; of a block that fails nothing is kept."""
+        """Measures the time of the block; a block that fails is not recorded."""
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""One description of a tumor that was made, for people and machines."""
+"""Describes a finished tumor for people and machines."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["describe_variant", "say_variants", "variant_lines"]
 
 
 def describe_variant(summary: VariantSummary, files: Iterable[Path]) -> dict[str, Any]:
-    """A variant, ready for JSON; a figure that is not known is None.
+    """Returns a variant as a dict for JSON; unknown figures are None.
 
     Args:
-        summary: of the variant.
-        files: that were written.
+        summary: figures of the variant.
+        files: files that were written for it.
     """
     return {**summary.as_dict(), "files": [str(path) for path in files]}
 
 
 def variant_lines(variant: Mapping[str, Any]) -> list[str]:
-    """The lines of a description: figures, quality, times, files."""
+    """Returns the lines of a description: figures, quality, times and files."""
     figures = f"{variant['volume_ml']:.1f} ml"
     if variant["suv_max"] is not None:
         figures += (
@@ -41,7 +41,7 @@ def variant_lines(variant: Mapping[str, Any]) -> list[str]:
 
 
 def say_variants(report: Report) -> None:
-    """Say what the report's values hold: ``variants``, as described, and ``seconds`` of the command's parts."""
+    """Prints the variants of the report values, and the ``seconds`` of the parts of the command."""
     for variant in report.values["variants"]:
         for line in variant_lines(variant):
             report.say(line)

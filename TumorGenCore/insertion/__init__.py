@@ -1,1 +1,1 @@
-"""From a volume and a rough box to a synthetic image and its mask."""
+"""Insertion: from a volume and a rough box to a synthetic image and its mask."""

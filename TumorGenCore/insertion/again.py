@@ -1,6 +1,4 @@
-"""A tumor of a provenance made again: from the record and the scan, the same to the last bit where machine and software
-are the same.
-"""
+"""Makes a tumor again from its provenance and the scan. On the same machine and software all bits are the same."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from TumorGenCore.volumes.volume import PetVolume
 
 __all__ = ["differences", "make_again"]
 
-#: What decides the bits of a tumor beside its request, and what to call it.
+#: Entries of a provenance that decide the bits of a tumor, in addition to its request, and their names for users.
 _DECIDES = {
     "software_version": "TumorGen",
     "bundle_name": "the model",
@@ -42,27 +40,27 @@ def make_again(
     on_progress: OnProgress | None = None,
     should_cancel: ShouldCancel | None = None,
 ) -> Variant:
-    """The synthetic volume of a provenance.
+    """Makes the synthetic volume of a provenance again.
 
     Args:
         record: from ``read_provenance``.
-        volume: the scan that it was made from.
-        generator: of the model that made it; see ``differences`` for what is another one.
+        volume: the scan from which it was made.
+        generator: a generator with the same model; ``differences`` shows whether it is the same.
         on_progress: called after each sampling step of a tumor.
-        should_cancel: asked between steps.
+        should_cancel: called between steps; True cancels.
 
     Raises:
-        ProvenanceError: the record lacks something, or belongs to another scan.
-        CancelledError: ``should_cancel`` said so.
+        ProvenanceError: the record is incomplete, or belongs to another scan.
+        CancelledError: ``should_cancel`` returned True.
     """
     if hash_volume(volume.image) != record.get("input_sha256"):
         raise ProvenanceError(
-            "This is not the scan that the tumor was made in: its voxels, pixel type or geometry differ. Give the same "
+            "This is not the scan in which the tumor was made: voxels, pixel type or geometry differ. Give the same "
             "file or DICOM folder."
         )
     try:
         request = TumorRequest.parse({**record["request"], "least_quality": None})
-        # 0.4.1 and before did not keep how a tumor was grown.
+        # Version 0.4.1 and before did not record how a tumor was grown.
         recorded = [
             (recorded_box(tumor), Growth.parse(tumor) if "batch" in tumor else None) for tumor in record["tumors"]
         ]
@@ -87,8 +85,7 @@ def make_again(
 
 
 def differences(record: Provenance, made: Variant) -> list[str]:
-    """What is another one than when the tumor was made, and whether the tumor is the same, in plain words; empty where
-    nothing differs.
+    """Lists in plain words what has changed since the tumor was made, and whether the tumor differs; empty if nothing.
 
     Args:
         record: from ``read_provenance``.
@@ -96,21 +93,21 @@ def differences(record: Provenance, made: Variant) -> list[str]:
     """
     now = made.provenance
     lines = [
-        f"{what[0].upper()}{what[1:]} is {_shown(now[key])} now and was {_shown(record[key])}."
+        f"{what[0].upper()}{what[1:]} is {_shown(now[key])} now and was {_shown(record[key])} before."
         for key, what in _DECIDES.items()
         if key in record and record[key] != now[key]
     ]
     hashes = [tumor.get("sha256") for tumor in record["tumors"]]
     if None in hashes:
-        lines.append("The provenance has no hash of the tumor, so nobody can say whether it is the same.")
+        lines.append("The provenance has no hash of the tumor, so it is unknown whether the tumor is the same.")
     elif hashes != [tumor.sha256 for tumor in made.tumors]:
-        lines.append("The tumor is not the same to the last bit.")
+        lines.append("The tumor is not identical to the last bit.")
     return lines
 
 
 @contextmanager
 def _threads(count: Any) -> Iterator[None]:
-    """Sums of another number of threads are rounded otherwise."""
+    """Sets the number of threads for a while, because rounding of sums depends on it."""
     before = torch.get_num_threads()
     if isinstance(count, int) and count > 0:
         torch.set_num_threads(count)

@@ -1,7 +1,7 @@
-"""A bundle's networks on one device: boxes encoded, tumors sampled together and decoded one by one.
+"""The networks of a bundle on one device: they encode boxes, sample tumors together and decode them one by one.
 
-Where memory does not suffice the same is computed in smaller batches, then on the CPU; the results are the same to
-rounding, and ``notices`` say so.
+If memory runs out, the engine uses smaller batches, then the CPU, and ``notices`` say so. Results are the same up to
+rounding.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from TumorGenCore.method.solver import KnownRegion, integrate
 
 __all__ = ["EncodedBox", "Engine", "Grown", "Sampled", "timed"]
 
-#: Most latent cells that are sampled in one batch: beyond, a larger one is no quicker.
+#: Largest number of latent cells in one batch; larger batches are not faster.
 SAMPLED_CELLS = 2**16
 
 Item = TypeVar("Item")
@@ -38,12 +38,12 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class EncodedBox:
-    """What the networks know of a box; latents are normalized, (1, c, k, j, i).
+    """Input of the networks for a box; latents are normalized, (1, c, k, j, i).
 
     Args:
-        z_1: the patch as it is.
-        z_m: the patch without the box's content.
-        box_latent: B, the share of each latent cell that lies inside the box.
+        z_1: latents of the patch as it is.
+        z_m: latents of the patch without the box's content.
+        box_latent: B, share of each latent cell that lies inside the box.
         original_suv: D(z_1) in SUV, on the patch, (1, 1, k, j, i).
     """
 
@@ -53,19 +53,19 @@ class EncodedBox:
     original_suv: torch.Tensor
 
     def on(self, device: torch.device) -> EncodedBox:
-        """The same on a device."""
+        """The same tensors on a device."""
         return EncodedBox(*(to_device(t, device) for t in (self.z_1, self.z_m, self.box_latent, self.original_suv)))
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """One tumor as it was sampled.
+    """One sampled tumor.
 
     Args:
         latents: x_1 = [z, m], (1, c + 1, k, j, i), z normalized.
-        batch: its place among those that were sampled together, from 0, and how many they were: sampled so again, it
-            is the same to the last bit.
-        seconds: its share of the time.
+        batch: place of the tumor in its batch, from 0, and size of the batch. With the same place and size, all bits
+            are the same.
+        seconds: its share of the sampling time.
     """
 
     latents: torch.Tensor
@@ -75,7 +75,7 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Grown:
-    """One tumor on the working patch, float32 (k, j, i): I' in SUV, and M' as a probability."""
+    """One tumor on the working patch, float32 (k, j, i): I' in SUV and M' as a probability."""
 
     synthetic_suv: NDArray[np.float32]
     probability: NDArray[np.float32]
@@ -85,8 +85,8 @@ class Engine:
     """The networks of a bundle on a device.
 
     Args:
-        bundle: its networks are moved there.
-        device: where they compute.
+        bundle: the bundle; its networks are moved to the device.
+        device: the device on which they compute.
     """
 
     def __init__(self, bundle: ModelBundle, device: torch.device) -> None:
@@ -99,19 +99,19 @@ class Engine:
     def encode(
         self, suv: NDArray[np.float32], inside: NDArray[np.float32], box_latent: NDArray[np.float32], seconds: dict
     ) -> tuple[EncodedBox, tuple[str, ...]]:
-        """Encode a patch and its condition, and decode the original.
+        """Encodes a patch and its condition, and decodes the original.
 
         Args:
             suv: the working patch, (k, j, i).
             inside: share of each voxel inside the box, same shape.
-            box_latent: share of each latent cell, (k/4, j/4, i/4).
-            seconds: time of each part is written here.
+            box_latent: share of each latent cell inside the box, (k/4, j/4, i/4).
+            seconds: the time of each part is added here.
 
         Returns:
-            The box, and what the user should know of how it was computed.
+            The encoded box, and notices for the user about the computation.
 
         Raises:
-            InvalidBoxError: the computer's own memory does not suffice.
+            InvalidBoxError: the computer's own memory runs out.
         """
         arrays = [torch.from_numpy(np.ascontiguousarray(a))[None, None] for a in (suv, inside, box_latent)]
 
@@ -132,20 +132,21 @@ class Engine:
         sampling: Sampling,
         on_step: Callable[[int], None],
     ) -> tuple[list[Sampled], tuple[str, ...]]:
-        """From noise to latents and latent masks, together as far as memory allows.
+        """Samples latents and latent masks from noise, in batches as large as memory allows.
 
         Args:
             box: from ``encode``.
-            orders: of each tumor the seed of its noise, and what the model is told of it. A tumor does not depend on
-                which others are sampled with it, but for rounding: several threads add in another order.
+            orders: for each tumor, the seed of its noise and what the model is told. Except for rounding, a tumor does
+                not depend on the others in its batch: with several threads the order of sums differs.
             sampling: steps, solver, times and the mask's noise.
-            on_step: called with the number of steps done, of ``steps`` times the number of orders; may raise to cancel.
+            on_step: called with the number of finished steps, out of ``steps`` times the number of orders; may raise an
+                error to cancel.
 
         Returns:
-            The samples in the orders' order, and what the user should know of how they were computed.
+            One sample per order, in the same sequence, and notices for the user about the computation.
 
         Raises:
-            InvalidBoxError: the computer's own memory does not suffice.
+            InvalidBoxError: the computer's own memory runs out.
         """
         notices: dict[str, None] = {}
         sampled: list[Sampled] = []
@@ -165,18 +166,18 @@ class Engine:
 
     @torch.inference_mode()
     def decode(self, sampled: Sampled, box: EncodedBox, seconds: dict[str, float]) -> tuple[Grown, tuple[str, ...]]:
-        """From latents to I' and M'.
+        """Decodes latents to I' and M'.
 
         Args:
             sampled: from ``sample``.
-            box: that it was sampled for.
-            seconds: time of each part is added here.
+            box: the box of the tumor.
+            seconds: the time of each part is added here.
 
         Returns:
-            The tumor, and what the user should know of how it was computed.
+            The tumor, and notices for the user about the computation.
 
         Raises:
-            InvalidBoxError: the computer's own memory does not suffice.
+            InvalidBoxError: the computer's own memory runs out.
         """
         notices: dict[str, None] = {}
 
@@ -189,25 +190,25 @@ class Engine:
     def condition(
         self, x: torch.Tensor, inside: torch.Tensor, z_1: torch.Tensor, box_latent: torch.Tensor
     ) -> torch.Tensor:
-        """z^m, what the vector field knows of the surroundings; see ``pseudo_mask.latent_condition``.
+        """Computes z^m, what the vector field knows about the surroundings; see ``pseudo_mask.latent_condition``.
 
         Args:
             x: the patch on the network scale, (1, 1, k, j, i).
             inside: share of each voxel inside the box, same shape.
-            z_1: the patch's latents, (1, c, k/4, j/4, i/4).
+            z_1: latents of the patch, (1, c, k/4, j/4, i/4).
             box_latent: share of each latent cell inside the box, (1, 1, k/4, j/4, i/4).
 
         Returns:
-            z^m, of z_1's shape.
+            z^m, in the shape of z_1.
         """
         return latent_condition(self.bundle.vae.encode, x, inside)
 
     def refine(self, mask: torch.Tensor, features: Sequence[torch.Tensor]) -> torch.Tensor:
-        """M' as a probability, (n, 1, k, j, i) of the patch; see ``MaskRefiner``.
+        """Computes M' as a probability, (n, 1, k, j, i) of the patch; see ``MaskRefiner``.
 
         Args:
             mask: m^, (n, 1, k/4, j/4, i/4), -1 to 1.
-            features: of the decoder.
+            features: features of the decoder.
         """
         return torch.sigmoid(self.bundle.mask_refiner(mask, features).float())
 
@@ -231,8 +232,9 @@ class Engine:
         sampling: Sampling,
         on_step: Callable[[int], None],
     ) -> torch.Tensor:
-        """Latents and masks x_1 = [z, m], (n, c + 1, k, j, i), under the inpainting constraint: outside the box z is
-        known, m is -1.
+        """Latents and masks x_1 = [z, m], (n, c + 1, k, j, i), with the inpainting constraint.
+
+        Outside the box, z is known and m is -1.
         """
         z, count = box.z_1, len(tumors)
         drawn = torch.cat([_noise(seed, z) for seed, _ in tumors])
@@ -244,14 +246,14 @@ class Engine:
         asked = torch.cat([controls.encode(scale, most_edge) for _, controls in tumors]).to(self.device)
 
         def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
-            at = torch.full((1,), t, device=self.device)  # One for all: the network embeds it once.
+            at = torch.full((1,), t, device=self.device)  # One time for all, so that the network embeds it once.
             return self.bundle.vector_field(x, z_m, on_latent, at, asked).float()
 
         with autocast(self.device):
             return integrate(velocity, noise, sampling.grid(), sampling.solver, known, on_step)
 
     def _decoded(self, x: torch.Tensor, box: EncodedBox, seconds: dict[str, float]) -> Grown:
-        """One tumor of x_1 = [z, m], (1, c + 1, k, j, i)."""
+        """Decodes one tumor x_1 = [z, m], (1, c + 1, k, j, i)."""
         with autocast(self.device):
             with timed(seconds, "decode"):
                 decoded, features = self.bundle.vae.decode_with_features(
@@ -272,14 +274,14 @@ class Engine:
         work: Callable[[Sequence[Item]], Sequence[Made]],
         notices: dict[str, None],
     ) -> Iterator[Sequence[Made]]:
-        """What ``work`` makes of all items, in batches of ``size``, halved where memory does not suffice."""
+        """Yields the results of ``work`` for all items, in batches of ``size``; halves the size if memory runs out."""
         size, begin = max(1, size), 0
         while begin < len(items):
             batch = items[begin : begin + size]
             made = self._attempt(partial(work, batch))
             if made is None and len(batch) > 1:
                 size = len(batch) // 2
-                notices[f"Memory did not suffice for {len(batch)} tumors at once; {size} are made at a time."] = None
+                notices[f"Memory was too small for {len(batch)} tumors at once; {size} are made at a time."] = None
                 continue
             if made is None:
                 made = self._on_cpu(partial(work, batch))
@@ -288,13 +290,13 @@ class Engine:
             begin += len(batch)
 
     def _attempt(self, compute: Callable[[], Made]) -> Made | None:
-        """What ``compute`` makes; None where the device's memory did not suffice."""
+        """Result of ``compute``; None if the device's memory ran out."""
         try:
             return compute()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        free_memory(self.device)  # Only now: the error kept the tensors of its frames alive.
+        free_memory(self.device)  # Only now, because the error kept the tensors of its frames alive.
         return None
 
     def _on_cpu(self, compute: Callable[[], Made]) -> Made:
@@ -308,36 +310,36 @@ class Engine:
                 self.move(before)
         if made is None:
             raise InvalidBoxError(
-                "This computer's free memory does not suffice for the box; draw it smaller, or close other programs."
+                "This computer has too little free memory for the box; draw a smaller box or close other programs."
             )
         return made
 
     def _cpu_notice(self) -> str:
-        return f"The memory of {self.device} did not suffice for the box; it was computed on the processor."
+        return f"The memory of {self.device} was too small for the box, so the processor computed it."
 
     def move(self, device: torch.device) -> None:
-        """Let the networks compute on another device."""
+        """Moves the networks to another device."""
         self.device = device
         for network in self.networks():
-            # MPS has no such layout.
+            # MPS does not have the channels-last layout.
             (network if device.type == "mps" else channels_last(network)).to(device)
         shape = (1, -1, 1, 1, 1)
         self.latent_mean = torch.tensor(self.bundle.latent_mean, device=device).reshape(shape)
         self.latent_deviation = torch.tensor(self.bundle.latent_deviation, device=device).reshape(shape)
 
     def networks(self) -> tuple[torch.nn.Module, ...]:
-        """Those that are moved from device to device."""
+        """The networks that ``move`` moves to a device."""
         return (self.bundle.vae, self.bundle.vector_field, self.bundle.mask_refiner)
 
 
 def _noise(seed: int, z: torch.Tensor) -> torch.Tensor:
-    """The noise of one tumor, (1, c + 1, k, j, i); on the CPU, so that devices agree."""
+    """Noise of one tumor, (1, c + 1, k, j, i); drawn on the CPU, so that it is the same for all devices."""
     return torch.randn(1, z.shape[1] + 1, *z.shape[2:], generator=torch.Generator().manual_seed(seed))
 
 
 @contextmanager
 def timed(seconds: dict[str, float], part: str) -> Iterator[None]:
-    """Add to ``seconds[part]`` what the block takes."""
+    """Adds the time of the block to ``seconds[part]``."""
     start = time.perf_counter()
     try:
         yield

@@ -1,14 +1,14 @@
-"""TumorGenerator: the whole way from a volume and a rough box to a synthetic image and its mask.
+"""TumorGenerator: all steps from a volume and a rough box to a synthetic image and its mask.
 
     prepared = generator.prepare(volume, box)                    once per box
-    told     = told(bundle, request, noise, tissue)              what nobody asks for is drawn
+    told     = told(bundle, request, noise, tissue)              draws what the user left open
     sampled  = engine.sample(encoded, noise and told, ...)       noise -> latents, all seeds together
     grown    = engine.decode(sampled)                            latents -> I' and M', one by one
-    change   = tissue_change(grown, prepared)                    what I' adds to the tissue, and takes
+    change   = tissue_change(grown, prepared)                    uptake that I' adds to the tissue and removes
     pasted   = paste(prepared, change, M', fit_mask, target)     on the scan's voxels, inside the box
-    tumor    = Tumor(prepared, request, growth, pasted, ...)     image, mask, quality, provenance when asked for
+    tumor    = Tumor(prepared, request, growth, pasted, ...)     image, mask, quality, provenance on first use
 
-Where a tumor will not do, ``redraw`` says what to tell the model next, and the middle five lines run again.
+If a tumor is not good enough, ``redraw`` decides what the model is told next, and the middle five lines run again.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class TumorGenerator:
     """Inserts tumors with one model bundle on one device.
 
     Args:
-        bundle: the networks, and what is tuned to them.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        bundle: the networks and the settings that are tuned to them.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
 
     Raises:
-        InvalidRequestError: a device that this machine does not have.
+        InvalidRequestError: this machine does not have the device.
 
     Example:
         >>> generator = TumorGenerator.from_pretrained()
@@ -65,7 +65,7 @@ class TumorGenerator:
         >>> tumor.image, tumor.mask
     """
 
-    #: What computes with the networks; a study may put another one in its place, as it may override the steps below.
+    #: Class of the engine; a study may replace it, or override the steps below.
     engine_type: type[Engine] = Engine
 
     def __init__(self, bundle: ModelBundle, device: str = "auto") -> None:
@@ -74,16 +74,16 @@ class TumorGenerator:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks compute."""
+        """Device on which the networks compute."""
         return self.engine.device
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path = DEFAULT_BUNDLE, device: str = "auto") -> TumorGenerator:
-        """Load an installed bundle by name, or a bundle folder.
+        """Loads an installed bundle by its name, or a bundle folder.
 
         Raises:
-            ModelBundleError: missing, damaged or foreign.
-            InvalidRequestError: a device that this machine does not have.
+            ModelBundleError: the bundle is missing or damaged, or is not a TumorGen bundle.
+            InvalidRequestError: this machine does not have the device.
         """
         generator = cls(load_bundle(name_or_path), device)
         if generator.device.type != "cpu":
@@ -91,7 +91,7 @@ class TumorGenerator:
         return generator
 
     def warm_up(self) -> None:
-        """Let the networks compute once, on the smallest patch: a device's first calls load and choose its kernels."""
+        """Runs the networks once on the smallest patch: in its first calls a device loads and chooses kernels."""
         volume = Grid((16, 16, 16), (4.0, 4.0, 4.0)).image_from_array(np.ones((16, 16, 16), np.float32))
         edge = self.bundle.patch.min_box_mm
         self.insert(volume, Box((30.0, 30.0, 30.0), (edge, edge, edge)), TumorRequest(steps=1), suv_factor=1)
@@ -107,32 +107,33 @@ class TumorGenerator:
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> Tumor:
-        """Insert one tumor.
+        """Inserts one tumor.
 
         Args:
-            image: 3D scalar PET, or a ``PetVolume`` from ``read_volume`` that knows its units.
-            box: where, LPS mm; may be rotated and may reach past the volume.
-            request: what the tumor shall be like. With ``fill`` up to seven tumors are grown until one is within 5 %;
-                the nearest is taken. ``least_quality`` says nothing of a single tumor.
-            seed: the same seed gives the same tumor on a given device and thread count, and another one at another
-                site (see ``told.SITE_MM``).
-            suv_factor: SUV per unit of the image; None takes the image as SUV.
+            image: 3D scalar PET, or a ``PetVolume`` from ``read_volume``, which knows its units.
+            box: place of the tumor, LPS mm; may be rotated and may reach beyond the volume.
+            request: wanted properties of the tumor. With ``fill``, up to seven tumors are grown until one is within
+                5 %, and the nearest is used. ``least_quality`` has no effect on a single tumor.
+            seed: with the same device and thread count, the same seed gives the same tumor at one site and another
+                tumor at another site (see ``told.SITE_MM``).
+            suv_factor: factor from voxel values to SUV; None takes the values as SUV.
             on_progress: called after each sampling step.
-            should_cancel: asked between steps.
+            should_cancel: called between steps; True cancels.
 
         Raises:
-            UnsupportedVolumeError, InvalidBoxError, InvalidRequestError: before any work.
-            CancelledError: ``should_cancel`` said so.
+            UnsupportedVolumeError, InvalidBoxError, InvalidRequestError: the input cannot be used; raised before any
+                work.
+            CancelledError: ``should_cancel`` returned True.
         """
         self.check(request, (seed,))
         prepared = self.prepare(image, box, suv_factor=suv_factor)
         return self.generate(prepared, request, seed=seed, on_progress=on_progress, should_cancel=should_cancel)
 
     def prepare(self, image: sitk.Image | PetVolume, box: Box, *, suv_factor: float | None = None) -> PreparedBox:
-        """Check volume and box, sample the patch, encode it, decode the original: once for all tumors of a box.
+        """Checks volume and box, samples and encodes the patch, and decodes the original; once for all tumors of a box.
 
         Raises:
-            UnsupportedVolumeError, InvalidBoxError
+            UnsupportedVolumeError, InvalidBoxError: volume or box cannot be used.
         """
         seconds: dict[str, float] = {}
         with timed(seconds, "check"):
@@ -160,7 +161,7 @@ class TumorGenerator:
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> Tumor:
-        """One tumor for a prepared box; see ``insert``."""
+        """Makes one tumor for a prepared box; see ``insert``."""
         (tumor,) = self.generate_each(
             prepared, request, seeds=(seed,), on_progress=on_progress, should_cancel=should_cancel
         )
@@ -169,7 +170,7 @@ class TumorGenerator:
     def generate_many(
         self, prepared: PreparedBox, request: TumorRequest = _WHATEVER_GROWS, *, seeds: Sequence[int]
     ) -> list[Tumor]:
-        """One tumor for each seed, in their order; see ``generate_each``."""
+        """Makes one tumor per seed, in the order of the seeds; see ``generate_each``."""
         by_seed = {tumor.seed: tumor for tumor in self.generate_each(prepared, request, seeds=seeds)}
         return [by_seed[seed] for seed in seeds]
 
@@ -182,11 +183,10 @@ class TumorGenerator:
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> Iterator[Tumor]:
-        """One tumor for each seed, each as soon as it is done: sampled together, then decoded and pasted one by one.
+        """Yields one tumor per seed: samples all together, then decodes, pastes and yields one by one.
 
-        A seed gives the same tumor alone and among others, to the rounding of the networks' precision: with several
-        threads sums are taken in another order. For the arguments see ``insert``; what cannot be used is refused before
-        any work.
+        Except for rounding, a seed gives the same tumor alone and among others: with several threads the order of sums
+        differs. For the arguments see ``insert``. Input that cannot be used is an error before any work.
         """
         sampling = self.check(request, seeds)
         progress = Progress(sampling.steps * request.most_tries * len(seeds), on_progress, should_cancel)
@@ -201,15 +201,16 @@ class TumorGenerator:
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> Tumor:
-        """The tumor of a provenance once more: told the same, and sampled in a batch of as many, which decides its last
-        bits.
+        """Grows the tumor of a provenance again. The model is told the same, and the batch has the same size.
+
+        The size of the batch decides the last bits.
 
         Args:
             prepared: the same box in the same scan.
-            request: of the tumor.
-            growth: of the tumor.
+            request: request of the tumor.
+            growth: growth of the tumor.
             on_progress: called after each sampling step.
-            should_cancel: asked between steps.
+            should_cancel: called between steps; True cancels.
         """
         sampling = self.check(request, (growth.seed,))
         place, size = growth.batch
@@ -224,25 +225,25 @@ class TumorGenerator:
         return replace(tumor, growth=growth)
 
     def check(self, request: TumorRequest, seeds: Sequence[int]) -> Sampling:
-        """How the model will be sampled; what it cannot do is refused.
+        """Returns the sampling settings for a request, and rejects what the model cannot do.
 
         Raises:
-            InvalidRequestError: no seed or none that can be used, or a fill that the model cannot be told.
+            InvalidRequestError: there is no seed, a seed cannot be used, or the model has no control for the fill.
         """
         check_seeds(seeds)
         if request.fill is not None and not self.bundle.vector_field.control_channels:
             raise InvalidRequestError(
-                f"The model {self.bundle.name} cannot be asked for a fill; draw a larger or smaller box, or use a "
+                f"The model {self.bundle.name} has no control for the fill. Draw a larger or smaller box, or use a "
                 "model that was trained with controls."
             )
         return self.bundle.sampling.asked(request.steps, request.solver)
 
     def change(self, grown: Grown, prepared: PreparedBox) -> TissueChange:
-        """What a grown tumor does to the tissue, on the working patch."""
+        """Change of the tissue by a grown tumor, on the working patch."""
         return tissue_change(grown.synthetic_suv, prepared.original_suv)
 
     def fit_mask(self, prepared: PreparedBox) -> FitMask | None:
-        """How M' is laid on the uptake that it marks."""
+        """Returns the function that fits M' to the uptake that it marks."""
 
         def fit(probability: NDArray, suv: NDArray, brought: NDArray) -> NDArray:
             spacing_mm = prepared.patch.grid.spacing_mm[0]
@@ -301,7 +302,7 @@ class TumorGenerator:
         sampled: Sampled,
         notices: tuple[str, ...],
     ) -> Tumor:
-        """One sampled tumor on the scan."""
+        """Decodes one sampled tumor and pastes it on the scan."""
         seconds = growing.seconds
         seconds["steps"] = seconds.get("steps", 0.0) + sampled.seconds
         grown, more_notices = self.engine.decode(sampled, prepared.encoded, seconds)
@@ -315,15 +316,15 @@ class TumorGenerator:
 
 @dataclass
 class _Growing:
-    """A seed whose tumor is being grown.
+    """Work on the tumor of one seed.
 
     Args:
-        seed: the user's.
+        seed: seed of the user.
         noise: seed of its noise at the site.
-        told: what the model is told of it next.
-        rule: whether and how it is grown again.
-        seconds: of all its parts so far.
-        tries: its tumors so far.
+        told: what the model is told next.
+        rule: decides whether and how it is grown again.
+        seconds: time of each part so far.
+        tries: tumors of this seed so far.
     """
 
     seed: int
@@ -334,7 +335,7 @@ class _Growing:
     tries: list[Tumor] = field(default_factory=list)
 
     def take(self, tumor: Tumor) -> bool:
-        """Take in the newest tumor; whether another is to be grown."""
+        """Adds the newest tumor, and returns whether to grow another one."""
         self.tries.append(tumor)
         fill = self.rule.next_told(tumor.pasted.fill)
         if fill is not None:
@@ -343,6 +344,6 @@ class _Growing:
 
     @property
     def best(self) -> Tumor:
-        """Of the tumors so far, that which the rule takes; it says how many there were."""
+        """The tumor that the rule chooses, with the number of tries in its growth."""
         best = self.tries[self.rule.best]
         return replace(best, growth=replace(best.growth, tries=len(self.tries)))

@@ -1,4 +1,4 @@
-"""How a tumor was grown, and by whom: what a provenance says of it, and what grows it again."""
+"""Record of how a tumor was grown, for its provenance and for growing it again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Growth", "Maker"]
 
 @dataclass(frozen=True)
 class Maker:
-    """Who made a tumor: the bundle, on a device, and how it was sampled."""
+    """Bundle, device and sampling settings that made a tumor."""
 
     bundle: ModelBundle
     device: torch.device
@@ -28,12 +28,12 @@ class Maker:
 
 @dataclass(frozen=True)
 class Growth:
-    """How a tumor was grown: with this, and the request, it can be grown again.
+    """How a tumor was grown. With this and the request, it can be grown again.
 
     Args:
-        seed: the user's.
-        told: what the model was told of it in the end.
-        tries: how many times it was grown until it would do.
+        seed: seed of the user.
+        told: what the model was told in the try that was used.
+        tries: number of tries.
         batch: see ``engine.Sampled``.
     """
 
@@ -43,7 +43,7 @@ class Growth:
     batch: tuple[int, int]
 
     def as_dict(self) -> dict[str, Any]:
-        """For a provenance; the seed stands beside it."""
+        """Entries for a provenance, without the seed, which is stored beside them."""
         told = {"fill": self.told.fill, "p95_suv": self.told.suv}
         return {
             "told": {name: float(value) for name, value in told.items() if value is not None},
@@ -53,14 +53,14 @@ class Growth:
 
     @classmethod
     def parse(cls, record: Mapping[str, Any]) -> Self:
-        """From a tumor's part of a provenance; the inverse of ``as_dict``.
+        """Reads it from a tumor's part of a provenance; the inverse of ``as_dict``.
 
         Raises:
-            KeyError, TypeError, ValueError: it lacks something, or has another form.
+            KeyError, TypeError, ValueError: an entry is missing or has the wrong form.
         """
         told = record["told"]
         place, size = (int(n) for n in record["batch"])
         if not 0 <= place < size:
-            raise ValueError(f"batch {record['batch']}")
+            raise ValueError(f"batch is {record['batch']}; the place must be at least 0 and below the size")
         controls = TumorControls(told.get("fill"), told.get("p95_suv"))
         return cls(int(record["seed"]), controls, int(record["tries"]), (place, size))

@@ -1,4 +1,4 @@
-"""M' laid on the uptake that it marks: networks know a tumor's border to a voxel or two, the image knows it better."""
+"""Fits M' to the uptake that it marks. Networks find a tumor's border to a voxel or two; the image shows it better."""
 
 from __future__ import annotations
 
@@ -14,54 +14,55 @@ from TumorGenCore.lesions.extent import around
 
 __all__ = ["RIM_MM", "fitted", "fitted_share", "grown", "smoothed", "trimmed"]
 
-#: How deep the rim is in which M' may be trimmed or grown: a scanner's resolution.
+#: Depth of the rim in which M' may be trimmed or grown; a scanner's resolution.
 RIM_MM = 6.0
-#: Least share of a voxel's uptake that the tumor brought, where M' may grow: a hot organ beside it stays outside.
+#: M' may grow only into voxels where the tumor added at least this share of the uptake. So it does not grow into a hot
+#: organ beside it.
 OWN_SHARE = 0.1
-#: Deviation of the Gaussian that smooths M', less than a voxel of most scanners: what noise carves into a border is not
-#: the tumor's shape.
+#: Standard deviation of the Gaussian that smooths M', less than a voxel of most scanners. It removes the marks of noise
+#: in the border, which are not part of the tumor's shape.
 SMOOTHING_MM = 2.0
-#: Deviations of the Gaussian beyond which its weight is left out.
+#: Radius of the Gaussian in standard deviations.
 _TRUNCATE = 3.0
-#: Voxels around M' that closing gaps needs.
+#: Margin around M' for closing gaps, in voxels.
 _MARGIN = 2
 
 
 def fitted(
     probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float, tuning: Tuning
 ) -> NDArray:
-    """M' on the uptake that it marks: ``trimmed``, ``grown``, then ``smoothed``; for the arguments see there."""
+    """Fits M' to its uptake: ``trimmed``, ``grown``, then ``smoothed``; for the arguments see there."""
     share = fitted_share(float((probability > 0.5).sum()) * spacing_mm**3 / 1000, tuning)
     cut = trimmed(probability, suv, spacing_mm, tissue_suv, share)
     return smoothed(grown(cut, suv, brought, spacing_mm, tissue_suv, share), spacing_mm)
 
 
 def fitted_share(volume_ml: float, tuning: Tuning) -> float:
-    """From which share of its rise over the tissue around uptake is the tumor's.
+    """Threshold for the tumor's uptake, as a share of its rise over the surrounding tissue.
 
     Args:
-        volume_ml: of M' as it was sampled.
-        tuning: of the bundle.
+        volume_ml: volume of M' as sampled.
+        tuning: numbers of the bundle.
     """
     return float(np.interp(math.log(max(volume_ml, 1.0)), np.log(tuning.fitted_volumes_ml), tuning.fitted_shares))
 
 
 def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float, tissue_suv: float, share: float) -> NDArray:
-    """M' on the uptake that it marks: its rim is lowered where it reaches beyond the ``metabolic_part``.
+    """Lowers the rim of M' where it reaches beyond the ``metabolic_part``.
 
-    That is the rule of the masks that the networks learn from, counted from the tissue; a sampled mask may break it.
-    Deeper than ``RIM_MM`` nothing is taken: a cold core, open to one side or not, is the tumor's.
+    The masks in training follow the same rule, with the threshold measured from the tissue; a sampled mask may break
+    it. Voxels deeper than ``RIM_MM`` stay: a cold core belongs to the tumor, even if it is open to one side.
 
     Args:
-        probability: of the tumor, (k, j, i).
-        suv: with the tumor, (k, j, i).
-        spacing_mm: edge of the voxels of both.
-        tissue_suv: of the tissue around.
-        share: of the rise over the tissue, from which on uptake is the tumor's; see ``fitted_share``.
+        probability: probability of the tumor, (k, j, i).
+        suv: SUV with the tumor, (k, j, i).
+        spacing_mm: voxel edge of both.
+        tissue_suv: SUV of the surrounding tissue.
+        share: threshold for the tumor's uptake, see ``fitted_share``.
 
     Returns:
-        As ``probability``, one half or less in the voxels taken away, in proportion to their uptake, so that the border
-        at one half still lies between voxels.
+        A copy of ``probability``. Removed voxels are at one half or less, in proportion to their uptake, so that the
+        border at one half still lies between voxels.
     """
     mask = probability > 0.5
     threshold = threshold_of(suv[mask], share, tissue_suv) if mask.any() else 0.0
@@ -69,7 +70,7 @@ def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float, tissue_suv: f
         return probability
     block = around(mask, _MARGIN)
     mask, suv = mask[block], suv[block]
-    # Padded, so that the grid's edge is an edge of the mask too.
+    # Padded, so that the edge of the grid is an edge of the mask too.
     depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing_mm)[1:-1, 1:-1, 1:-1]
     beyond = mask & (depth <= RIM_MM) & ~metabolic_part(suv, mask, share, tissue_suv)
     cut = probability.copy()
@@ -80,19 +81,20 @@ def trimmed(probability: NDArray, suv: NDArray, spacing_mm: float, tissue_suv: f
 def grown(
     probability: NDArray, suv: NDArray, brought: NDArray, spacing_mm: float, tissue_suv: float, share: float
 ) -> NDArray:
-    """M' reaching as far as its uptake does: up to ``RIM_MM`` beyond its border, what is above the threshold of
-    ``trimmed`` and was brought by the tumor becomes the tumor's.
+    """Grows M' as far as its uptake reaches, up to ``RIM_MM`` beyond its border.
+
+    It adds voxels above the threshold of ``trimmed`` whose uptake comes from the tumor, see ``OWN_SHARE``.
 
     Args:
-        probability: of the tumor, (k, j, i).
-        suv: with the tumor, (k, j, i).
+        probability: probability of the tumor, (k, j, i).
+        suv: SUV with the tumor, (k, j, i).
         brought: SUV that the tumor adds to the tissue, (k, j, i).
-        spacing_mm: edge of the voxels of all three.
-        tissue_suv: of the tissue around.
+        spacing_mm: voxel edge of all three.
+        tissue_suv: SUV of the surrounding tissue.
         share: see ``trimmed``.
 
     Returns:
-        As ``probability``, more than one half in the voxels that are added, in proportion to their uptake.
+        A copy of ``probability``. Added voxels are above one half, in proportion to their uptake.
     """
     mask = probability > 0.5
     threshold = threshold_of(suv[mask], share, tissue_suv) if mask.any() else 0.0
@@ -108,17 +110,17 @@ def grown(
 
 
 def smoothed(probability: NDArray, spacing_mm: float) -> NDArray:
-    """M' without the teeth of noise: a Gaussian of ``SMOOTHING_MM`` goes over it, unless that would leave no tumor.
+    """Smooths M' with a Gaussian of ``SMOOTHING_MM`` to remove noise from its border, unless no tumor would be left.
 
     Args:
-        probability: of the tumor, (k, j, i).
-        spacing_mm: edge of its voxels.
+        probability: probability of the tumor, (k, j, i).
+        spacing_mm: voxel edge.
     """
     mask = probability > 0.5
     if not mask.any():
         return probability
     sigma = SMOOTHING_MM / spacing_mm
-    # Twice as far as the Gaussian reaches: what becomes tumor has only the patch's own voxels around it.
+    # Twice the reach of the Gaussian, so that the block's edge does not change voxels that become tumor.
     block = around(mask, int(np.ceil(2 * _TRUNCATE * sigma)))
     soft = probability.copy()
     soft[block] = ndimage.gaussian_filter(probability[block], sigma, truncate=_TRUNCATE)

@@ -1,4 +1,4 @@
-"""A tumor on the scan's own voxels: geometry and arithmetic, without networks. Only voxels inside the box change."""
+"""Pastes a tumor on the scan's voxels: geometry and arithmetic, without networks. Only voxels inside the box change."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["TAPER_MM", "BoxRegion", "FitMask", "Pasted", "on_whole_grid", "paste
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
 
-#: From M' as a probability, the SUV that the scan's voxels show, and the SUV that the tumor brought, to M' laid on its
-#: uptake; all (k, j, i) of the working patch.
+#: Function from M' as a probability, the SUV of the scan's voxels, and the SUV that the tumor adds, to the fitted M';
+#: all (k, j, i) of the working patch.
 FitMask = Callable[[NDArray, NDArray, NDArray], NDArray]
 
 
@@ -33,12 +33,12 @@ class Pasted:
 
     Args:
         start_ijk: first voxel of the block.
-        voxels: with the tumor, in the scan's pixel type and units.
-        tumor: its mask, 0/1.
-        probability: its soft mask, 0 to 1.
-        gain: by which its rise was scaled for the uptake asked for.
+        voxels: voxels with the tumor, in the scan's pixel type and units.
+        tumor: mask of the tumor, 0/1.
+        probability: soft mask of the tumor, 0 to 1.
+        gain: factor of its rise, to reach the target uptake.
         fill: share of the box's volume that is tumor.
-        reached: the measure that was asked for; None where none was, or no tumor grew.
+        reached: value of the target's measure; None if there is no target, or no tumor grew.
     """
 
     start_ijk: list[int]
@@ -57,8 +57,8 @@ class BoxRegion:
     Args:
         placed: box, scan and patch.
         start_ijk: first voxel of the block.
-        voxels: of the scan, (k, j, i), in its pixel type and units.
-        window: how much of a change each of them takes, 0 (at the faces and outside) to 1, (k, j, i).
+        voxels: voxels of the scan, (k, j, i), in its pixel type and units.
+        window: factor of the change for each voxel, 0 (at the faces and outside) to 1, (k, j, i).
     """
 
     placed: PlacedBox
@@ -68,7 +68,7 @@ class BoxRegion:
 
     @classmethod
     def of(cls, placed: PlacedBox) -> BoxRegion:
-        """The block around a box that holds voxels of the scan."""
+        """Returns the block of a placed box."""
         first, stop = placed.patch.box.index_bounds(placed.grid)
         start, size = first.tolist(), (stop - first).tolist()
         slices = tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1], strict=True))
@@ -77,38 +77,38 @@ class BoxRegion:
 
     @cached_property
     def suv(self) -> NDArray[np.float64]:
-        """Of the scan."""
+        """SUV of the scan's voxels."""
         return self.voxels.astype(np.float64) * self.placed.units.suv_factor
 
     def change(self, on_patch: TissueChange) -> TissueChange:
-        """A patch's change on these voxels, faded towards the box's faces."""
+        """Returns the change of a patch on these voxels, faded toward the faces of the box."""
         rise, kept = (self._from_patch(values) for values in (on_patch.rise, on_patch.kept))
         return TissueChange(rise, kept).faded(self.window)
 
     def marked(self, probability: NDArray) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """A patch's soft mask on these voxels, and the tumor there."""
+        """Returns the soft mask of a patch on these voxels, and the mask of the tumor."""
         soft = self._from_patch(probability) * (self.window > 0)
-        # Where the window has faded the change, there is no tumor to mark.
+        # There is no tumor to mark where the window has faded the change.
         return soft, (soft > 0.5) & (self.window >= 0.5)
 
     def on_patch(self, suv: NDArray) -> NDArray[np.float32]:
-        """What these voxels show, between them too, on the patch."""
+        """Resamples SUV on these voxels to the patch, with interpolation."""
         block = self.placed.grid.region(self.start_ijk, suv.shape[::-1])
         return self.placed.patch.sample(block.image_from_array(suv.astype(np.float32)))
 
     def with_change(self, change: TissueChange, gain: float) -> NDArray:
-        """These voxels with the tumor, in the scan's pixel type and units."""
+        """Returns these voxels with the tumor, in the scan's pixel type and units."""
         changed = change.on(self.suv, gain) / self.placed.units.suv_factor
         if np.issubdtype(self.voxels.dtype, np.integer):
             limits = np.iinfo(self.voxels.dtype)
             changed = np.clip(np.rint(changed), limits.min, limits.max)
-        # Only inside is written: a round trip through float64 would change large 64-bit integers outside.
+        # Outside stays untouched: a round trip through float64 would change large 64-bit integers.
         values = self.voxels.copy()
         values[self.window > 0] = changed[self.window > 0].astype(values.dtype)
         return values
 
     def share_of_box(self, tumor: NDArray[np.bool_]) -> float:
-        """How much of the box's volume a mask on these voxels takes."""
+        """Share of the box's volume that a mask on these voxels fills."""
         return float(tumor.sum() * np.prod(self.placed.grid.spacing_mm) / np.prod(self.placed.box.size_mm))
 
     def _from_patch(self, values: NDArray) -> NDArray[np.float32]:
@@ -122,20 +122,20 @@ def paste(
     fit_mask: FitMask | None = None,
     target: UptakeTarget | None = None,
 ) -> Pasted:
-    """A patch's change and mask on the scan's voxels around the box.
+    """Pastes the change and the mask of a patch on the scan's voxels around the box.
 
     Args:
-        placed: where.
+        placed: box, scan and patch.
         on_patch: the change, (k, j, i) of the working patch.
-        probability: M', same shape; a mask of 0 and 1 will do.
-        fit_mask: lays M' on the uptake that it marks; None leaves it as it is.
-        target: an uptake to reach.
+        probability: M', same shape; may be a mask of 0 and 1.
+        fit_mask: fits M' to the uptake that it marks; None leaves it as it is.
+        target: the uptake to reach.
     """
     region = BoxRegion.of(placed)
     change = region.change(on_patch)
     if fit_mask is not None:
         gain = fit_gain(region.suv, change, region.marked(probability)[1], target)
-        # By what the voxels show, between them too: cut on coarse voxels, too little of a small tumor would be left.
+        # Fitted on the patch: on coarse voxels too little of a small tumor would be left.
         probability = fit_mask(probability, region.on_patch(change.on(region.suv, gain)), gain * on_patch.rise)
     soft, tumor = region.marked(probability)
     gain = fit_gain(region.suv, change, tumor, target)
@@ -153,13 +153,13 @@ def paste(
 
 
 def with_region(image: sitk.Image, values: NDArray, start_ijk: list[int]) -> sitk.Image:
-    """A copy of ``image``, made by all processors, with ``values`` (k, j, i) in the place of a region's voxels."""
+    """Copies ``image``, on all processors, with ``values`` (k, j, i) as the voxels of a region."""
     source = sitk.GetImageFromArray(values)
     return sitk.Paste(image, source, source.GetSize(), destinationIndex=start_ijk)
 
 
 def on_whole_grid(placed: PlacedBox, values: NDArray, start_ijk: list[int]) -> sitk.Image:
-    """An image on the scan's whole grid, ``values`` (k, j, i) in a region and zero elsewhere."""
+    """Makes an image on the scan's whole grid, with ``values`` (k, j, i) in a region and zero elsewhere."""
     source = sitk.GetImageFromArray(values)
     whole = placed.grid.empty_image(source.GetPixelID())
     region = zip(start_ijk, source.GetSize(), strict=True)

@@ -1,6 +1,6 @@
 """Pictures of an insertion: before and after in three planes, and contact sheets of many cases.
 
-Figures are built without pyplot, so nothing global changes and no display is needed. ``planes`` says what they show.
+Figures do not use pyplot, so they change no global state and need no display. ``planes`` defines what they show.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MASK_COLOR = "#d62728"
 
 @dataclass(frozen=True)
 class PreviewCase:
-    """One panel of a contact sheet: an image in SUV, the tumor's mask if there is one, and the box."""
+    """One panel of a contact sheet: an image in SUV, the mask of the tumor if there is one, and the box."""
 
     title: str
     image: sitk.Image
@@ -50,17 +50,17 @@ def save_preview(
     title: str = "",
     margin_mm: float = 70.0,
 ) -> Path:
-    """Write a PNG: rows before and after, columns axial, coronal and sagittal through the tumor.
+    """Writes a PNG with axial, coronal and sagittal planes through the tumor; first row before, second row after.
 
     Args:
         before: the volume without the tumor; 3D, any geometry.
         after: the volume with the tumor.
-        mask: the tumor, non-zero inside. When it is empty the planes pass through the center of the box.
+        mask: the tumor, non-zero inside. If it is empty, the planes go through the center of the box.
         box: drawn in every plane.
-        path: of the PNG.
-        suv_factor: multiplies voxel values into SUV.
-        title: above the picture.
-        margin_mm: what is shown around the box on each side, as far as the volume reaches.
+        path: path of the PNG.
+        suv_factor: factor from voxel values to SUV.
+        title: title above the picture.
+        margin_mm: width of the surroundings shown on each side of the box, as far as the volume reaches.
 
     Raises:
         OSError: the file cannot be written; no partial file is left.
@@ -94,17 +94,17 @@ def save_contact_sheet(
     suv_max: float | None = None,
     margin_mm: float = 50.0,
 ) -> Path:
-    """Write a PNG with one plane of each case, the tumor's contour and the box on it.
+    """Writes a PNG with one plane per case, with the contour of the tumor and the box.
 
     Args:
-        cases: one panel each.
-        path: of the PNG.
-        columns: panels in a row.
-        suv_max: upper end of the gray scale for all panels; None chooses and prints one for each.
-        margin_mm: what is shown around the box on each side.
+        cases: one per panel.
+        path: path of the PNG.
+        columns: panels per row.
+        suv_max: upper end of the gray scale for all panels; None chooses one for each panel and prints it there.
+        margin_mm: width of the surroundings shown on each side of the box.
 
     Raises:
-        ValueError: no cases.
+        ValueError: there are no cases.
         OSError: the file cannot be written; no partial file is left.
     """
     if not cases:
@@ -135,12 +135,12 @@ def _draw_case(axis: Axes, case: PreviewCase, suv_max: float | None, margin_mm: 
 
 
 def _suv_window(*pictures: NDArray[np.float32]) -> float:
-    """Upper end of the gray scale: what all but the hottest pixels need, and never below SUV 5."""
+    """Upper end of the gray scale: the 99.9th percentile of all pixels, at least SUV 5."""
     return max(5.0, float(np.percentile(np.concatenate([p.ravel() for p in pictures]), 99.9)))
 
 
 def _draw_picture(plane: Plane, axis: Axes, picture: NDArray[np.float32], suv_max: float) -> AxesImage:
-    """Draw the picture in inverted gray with its orientation letters; returns the mappable."""
+    """Draws the picture in inverted gray with its orientation letters; returns the mappable."""
     limits = plane.limits_mm
     shown = axis.imshow(picture, cmap="gray_r", vmin=0, vmax=suv_max, extent=limits, interpolation="bilinear")
     axis.set(xticks=[], yticks=[], xlim=limits[:2], ylim=limits[2:])
@@ -152,14 +152,14 @@ def _draw_picture(plane: Plane, axis: Axes, picture: NDArray[np.float32], suv_ma
 
 
 def _draw_box(plane: Plane, axis: Axes, box: Box) -> None:
-    """Outline where the plane cuts the box; nothing where it does not."""
+    """Draws the outline of the box in the plane; nothing if the plane misses the box."""
     outline = plane.outline(box)
     if len(outline) >= 3:
         axis.fill(outline[:, 0], outline[:, 1], fill=False, edgecolor=_BOX_COLOR, linewidth=0.9, linestyle="--")
 
 
 def _draw_mask(plane: Plane, axis: Axes, mask: sitk.Image) -> None:
-    """Contour of the mask; nothing where the plane misses it."""
+    """Draws the contour of the mask; nothing if the plane misses the mask."""
     picture = plane.sample(mask)
     if picture.max() > 0:
         axis.contour(

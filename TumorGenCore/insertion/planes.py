@@ -1,7 +1,7 @@
-"""Planes along the patient's axes through a tumor: what they show, and where a box or a volume meets them.
+"""Planes along the patient's axes through a tumor, with the pictures and the outlines of boxes in them.
 
-Planes lie along LPS whatever the volume's own axes, in radiological display: the patient's right on the left of axial
-and coronal planes, anterior on the left of sagittal ones. Only the neighborhood of the box is resampled.
+Planes lie along LPS, for any axes of the volume, in radiological display: axial and coronal planes show the patient's
+right on the left, sagittal planes show anterior on the left. Only the neighborhood of the box is resampled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["PLANE_NAMES", "Plane", "PlaneName", "box_section", "focus_of"]
 PlaneName = Literal["axial", "coronal", "sagittal"]
 PLANE_NAMES: tuple[PlaneName, ...] = get_args(PlaneName)
 
-#: Per plane: the LPS axes shown rightwards and downwards with their signs, and the letters left, right, top, bottom.
+#: For each plane: the LPS axes that point right and down, with their signs, and the letters left, right, top, bottom.
 _DISPLAY: dict[PlaneName, tuple[tuple[int, int], tuple[int, int], str]] = {
     "axial": ((0, 1), (1, 1), "RLAP"),
     "coronal": ((0, 1), (2, -1), "RLSI"),
@@ -33,9 +33,9 @@ class Plane:
     """A plane along two patient axes.
 
     Args:
-        name: which of the three.
-        low: lower corner (x, y, z) of what is shown, LPS mm.
-        high: upper corner; along the plane's normal the same as ``low``.
+        name: name of the plane.
+        low: lower corner (x, y, z) of the picture, LPS mm.
+        high: upper corner of the picture; equal to ``low`` along the plane's normal.
     """
 
     name: PlaneName
@@ -44,14 +44,14 @@ class Plane:
 
     @classmethod
     def through(cls, focus: NDArray, name: PlaneName, box: Box, image: sitk.Image, margin_mm: float) -> Plane:
-        """The plane through a point that shows the box, and a margin around it as far as the image reaches.
+        """Returns a plane through a point. It shows the box and a margin around it, as far as the image reaches.
 
         Args:
             focus: the point (x, y, z), LPS mm.
-            name: which plane.
-            box: shown whole, even where it sticks out of the image.
+            name: name of the plane.
+            box: shown as a whole, even if it sticks out of the image.
             image: 3D, any geometry.
-            margin_mm: what is shown around the box on each side.
+            margin_mm: width of the surroundings shown on each side of the box.
         """
         volume = Grid.from_image(image).corners_lps
         low, high = box.corners_lps.min(axis=0), box.corners_lps.max(axis=0)
@@ -64,26 +64,26 @@ class Plane:
 
     @property
     def extent_mm(self) -> tuple[float, float]:
-        """Width and height shown, mm."""
+        """Width and height of the picture, mm."""
         (right, _), (down, _), _ = _DISPLAY[self.name]
         extent = self.high - self.low
         return float(extent[right]), float(extent[down])
 
     def sample(self, image: sitk.Image) -> NDArray[np.float32]:
-        """The image's values on this plane, about 1 mm apart.
+        """Samples the image on this plane, about 1 mm apart.
 
         Args:
             image: 3D, any geometry.
 
         Returns:
-            float32 (rows downwards, columns rightwards); 0 beyond the image.
+            float32 (rows downward, columns rightward); 0 outside the image.
         """
         (right, right_sign), (down, down_sign), _ = _DISPLAY[self.name]
         columns = np.eye(3)[[right, down]] * [[right_sign], [down_sign]]
         direction = np.stack([*columns, np.cross(*columns)], axis=1)
         size = [max(2, round(extent)) for extent in self.extent_mm]
         spacing = [extent / n for extent, n in zip(self.extent_mm, size, strict=True)]
-        # The corner at the top left of the picture, then the center of its first pixel.
+        # First the top left corner of the picture, then the center of its first pixel.
         corner = np.where(columns.sum(axis=0) < 0, self.high, self.low)
         origin = corner + columns.T @ (np.asarray(spacing) / 2)
         plane = sitk.Resample(
@@ -108,25 +108,25 @@ class Plane:
 
     @property
     def letters(self) -> str:
-        """Four letters: which side of the patient lies left, right, top and bottom."""
+        """Four letters for the sides of the patient on the left, right, top and bottom."""
         return _DISPLAY[self.name][2]
 
     def outline(self, box: Box) -> NDArray[np.float64]:
-        """Corners of the polygon in which this plane cuts a box, (n, 2), in the picture's LPS mm; none beside it."""
+        """Corners of the polygon in which this plane cuts a box, (n, 2), in the picture's LPS mm; n may be 0."""
         (right, _), (down, _), _ = _DISPLAY[self.name]
         normal = 3 - right - down
         return box_section(box, normal, float(self.low[normal]))[:, [right, down]]
 
 
 def focus_of(mask: sitk.Image, box: Box) -> NDArray[np.float64]:
-    """The point that the planes should pass through: the mask's centroid within the box, LPS mm.
+    """Returns the point for the planes: the centroid of the mask inside the box, LPS mm.
 
     Args:
         mask: 3D, above 0 inside the tumor.
-        box: where it is looked for.
+        box: only voxels around this box count.
 
     Returns:
-        (x, y, z), (3,); the center of the box when no voxel of the mask lies near it.
+        (x, y, z), (3,); the center of the box if no voxel of the mask lies near it.
     """
     grid = Grid.from_image(mask)
     start, stop = box.index_bounds(grid)
@@ -140,15 +140,15 @@ def focus_of(mask: sitk.Image, box: Box) -> NDArray[np.float64]:
 
 
 def box_section(box: Box, normal: int, position: float) -> NDArray[np.float64]:
-    """The convex polygon in which a plane across an LPS axis cuts a box.
+    """Returns the convex polygon in which a plane normal to an LPS axis cuts a box.
 
     Args:
         box: the box, possibly rotated.
-        normal: LPS axis that the plane is normal to, 0 to 2.
-        position: of the plane on that axis, mm.
+        normal: LPS axis normal to the plane, 0 to 2.
+        position: position of the plane on that axis, mm.
 
     Returns:
-        Its corners in order around it, (n, 3), LPS mm; (0, 3) where the plane misses the box.
+        Its corners in order around it, (n, 3), LPS mm; (0, 3) if the plane misses the box.
     """
     corners = box.corners_lps
     side = corners[:, normal] - position

@@ -1,4 +1,4 @@
-"""A box on a scan, made ready once for every tumor that is grown in it."""
+"""A box on a scan, prepared once for all tumors that are grown in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from TumorGenCore.volumes.volume import PetVolume, check_volume
 
 __all__ = ["PlacedBox", "PreparedBox", "place_box", "tissue_suv"]
 
-#: Below it is air, SUV.
+#: Lowest SUV of tissue; below is air.
 LEAST_TISSUE_SUV = 0.2
 
 
@@ -36,13 +36,13 @@ class PlacedBox:
 
 @dataclass(frozen=True)
 class PreparedBox(PlacedBox):
-    """All that does not depend on the seed.
+    """All data of a box that do not depend on the seed.
 
     Args:
-        encoded: what the networks know of the box.
-        tissue_suv: median of the tissue around the box.
-        input_hash: of the volume, computed when it is first asked for.
-        warnings: what the user should know, in plain words.
+        encoded: input of the networks for the box.
+        tissue_suv: median SUV of the tissue around the box.
+        input_hash: returns the hash of the volume; the first call computes it.
+        warnings: warnings for the user, in plain words.
         seconds: time of each part of the preparation.
     """
 
@@ -62,24 +62,24 @@ class PreparedBox(PlacedBox):
 def place_box(
     image: sitk.Image | PetVolume, box: Box, settings: PatchSettings, suv_factor: float | None = None
 ) -> PlacedBox:
-    """Check volume and box, and lay the working patch around the box; no network is needed.
+    """Checks volume and box, and puts the working patch around the box; it needs no network.
 
     Raises:
-        UnsupportedVolumeError, InvalidBoxError
+        UnsupportedVolumeError, InvalidBoxError: volume or box cannot be used.
     """
     source, units, grid = _checked(image, suv_factor)
     patch = WorkingPatch.around(box.canonical(), settings)
     if not box.holds_voxels(grid):
         raise InvalidBoxError(
             f"The box at {tuple(round(c, 1) for c in box.center_lps)} mm (LPS) holds no voxel of the volume; "
-            "move it onto the image. Coordinates given in RAS instead of LPS are a common cause."
+            "move it onto the image. A common cause is coordinates in RAS instead of LPS."
         )
-    # A shallow copy: changes the caller makes to the image later do not reach this box.
+    # A shallow copy, so that later changes of the image by the caller do not reach this box.
     return PlacedBox(sitk.Image(source), grid, units, box, patch)
 
 
 def tissue_suv(suv: NDArray, inside: NDArray) -> float:
-    """Median of what takes up tracer outside the box; 0 where nothing does.
+    """Median SUV of the tissue outside the box; 0 if there is none.
 
     Args:
         suv: the working patch, (k, j, i).
@@ -90,7 +90,7 @@ def tissue_suv(suv: NDArray, inside: NDArray) -> float:
 
 
 def _checked(image: sitk.Image | PetVolume, suv_factor: float | None) -> tuple[sitk.Image, PetUnits, Grid]:
-    """The volume with its units and grid; a ``PetVolume`` was checked when it was made."""
+    """Returns the checked volume with its units and grid; a ``PetVolume`` is already checked."""
     if not isinstance(image, PetVolume):
         grid = check_volume(image)
         return image, units_of_image(image, suv_factor), grid

@@ -1,4 +1,4 @@
-"""How far a run is, told after each sampling step, and where it can be canceled."""
+"""Progress of a run, reported after each sampling step, and its cancellation."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from TumorGenCore.errors import CancelledError
 
 __all__ = ["OnProgress", "Progress", "ShouldCancel"]
 
-#: (steps done, steps in all, what is being done)
+#: Called with steps done, steps in all, and the current activity.
 OnProgress = Callable[[int, int, str], None]
-#: asked between any two parts; True cancels
+#: Called between any two parts; True cancels.
 ShouldCancel = Callable[[], bool]
 
 
 class Progress:
-    """Steps done of all that are planned. Never runs backwards, and never past its end: what is grown again without
-    being planned adds nothing to it.
+    """Counts finished steps of all planned steps.
+
+    It never runs backward and never past the end. Tumors that are grown again without a plan do not count.
 
     Args:
-        steps_in_all: planned.
-        on_progress: called with every ``tell``.
-        should_cancel: asked at every ``tell``.
+        steps_in_all: number of planned steps.
+        on_progress: called in every ``tell``.
+        should_cancel: called in every ``tell``; True cancels.
     """
 
     def __init__(
@@ -31,13 +32,13 @@ class Progress:
         self._on_progress, self._should_cancel = on_progress, should_cancel
 
     def tell(self, done: int, doing: str) -> None:
-        """Say that so many steps are done.
+        """Reports the number of finished steps and the current activity.
 
         Raises:
             CancelledError: the user has canceled.
         """
         self.done = max(self.done, min(done, self.steps_in_all))
         if self._should_cancel is not None and self._should_cancel():
-            raise CancelledError(f"Cancelled after step {self.done} of {self.steps_in_all}; nothing was changed.")
+            raise CancelledError(f"Canceled after step {self.done} of {self.steps_in_all}; nothing was changed.")
         if self._on_progress is not None:
             self._on_progress(self.done, self.steps_in_all, doing)

@@ -1,4 +1,4 @@
-"""Where a synthetic image came from: all that is needed to make it again, and nothing that names a person or a file."""
+"""Provenance of a synthetic image: everything needed to make it again, without names of persons or files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
     "recorded_box",
 ]
 
-#: JSON-ready; lists of numbers are flat, matrices row by row.
+#: JSON values; lists of numbers are flat, with matrices row by row.
 Provenance = dict[str, Any]
 
 STATEMENT = "Synthetic, not for diagnosis"
@@ -47,7 +47,7 @@ _LIBRARIES = ("torch", "monai", "numpy", "scipy", "SimpleITK")
 
 
 def hash_volume(image: sitk.Image) -> str:
-    """SHA-256 of pixel type, size, geometry and voxels: equal exactly for equal volumes, whatever file they are in."""
+    """SHA-256 of pixel type, size, geometry and voxels: the same for equal volumes, and only for these, in any file."""
     geometry = (*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection())
     voxel_type = read_region(image, (0, 0, 0), (1, 1, 1)).dtype
     digest = hashlib.sha256(f"{voxel_type.str} {image.GetSize()}".encode())
@@ -64,17 +64,17 @@ def make_provenance(
     created: datetime,
     tumors: Sequence[dict[str, Any]],
 ) -> Provenance:
-    """The record that travels with a result: JSON beside files, NRRD keys and node attributes.
+    """Makes the record that is stored with a result: JSON beside files, NRRD keys and node attributes.
 
     Args:
         prepared: the first box, in the input itself.
-        request: what was asked for.
-        maker: bundle, device, sampling.
-        created: when the first tumor was made, with its time zone.
-        tumors: each one's part, in the order in which they were inserted.
+        request: the user's request.
+        maker: bundle, device and sampling settings.
+        created: time when the first tumor was made, with its time zone.
+        tumors: the part of each tumor, in the order of insertion.
 
     Returns:
-        Software, machine, bundle and input; ``request``, which says how the model was sampled, too; and ``tumors``.
+        Software, machine, bundle and input; ``request``, which includes the sampling settings; and ``tumors``.
     """
     return {
         "statement": STATEMENT,
@@ -96,7 +96,7 @@ def make_provenance(
 
 
 def box_record(box: Box) -> dict[str, list[float]]:
-    """A box in a record, LPS, mm; the axes row by row."""
+    """Entries of a box for a record, LPS mm; the axes row by row."""
     return {
         "box_center_lps": list(box.center_lps),
         "box_size_mm": list(box.size_mm),
@@ -105,10 +105,10 @@ def box_record(box: Box) -> dict[str, list[float]]:
 
 
 def recorded_box(record: Mapping[str, Any]) -> Box:
-    """The box of a record; the inverse of ``box_record``.
+    """Reads the box of a record; the inverse of ``box_record``.
 
     Raises:
-        KeyError, TypeError, ValueError, InvalidBoxError: it lacks something, or is no box.
+        KeyError, TypeError, ValueError, InvalidBoxError: an entry is missing, or the entries do not form a box.
     """
     rows = tuple(tuple(float(v) for v in record["box_axes"][3 * n : 3 * n + 3]) for n in range(3))
     center, size = (tuple(float(v) for v in record[key]) for key in ("box_center_lps", "box_size_mm"))
@@ -116,10 +116,10 @@ def recorded_box(record: Mapping[str, Any]) -> Box:
 
 
 def read_provenance(path: str | os.PathLike[str]) -> Provenance:
-    """The record beside a result; one of version 0.4.1 or before is read as one of today, as far as it says the same.
+    """Reads the record beside a result, and converts records of version 0.4.1 and before as far as possible.
 
     Raises:
-        ProvenanceError: missing, not JSON, or no record of TumorGen.
+        ProvenanceError: the file is missing, not JSON, or not a record of TumorGen.
     """
     path = Path(path)
     try:
@@ -127,7 +127,9 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance:
     except OSError as error:
         raise ProvenanceError(f"The provenance {path} cannot be opened ({error.strerror}); check the path.") from error
     except (ValueError, RecursionError) as error:
-        raise ProvenanceError(f"{path.name} is no JSON file ({error}); give the one beside a result.") from error
+        raise ProvenanceError(
+            f"{path.name} is not a JSON file ({error}); give the .provenance.json beside a result."
+        ) from error
     try:
         return _of_today(record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -137,7 +139,7 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance:
 
 
 def _machine(device: Any) -> dict[str, Any]:
-    """What the last bits of a tumor depend on."""
+    """Entries about the machine, on which the last bits of a tumor depend."""
     import torch
 
     from TumorGenCore.method.devices import low_precision
@@ -160,13 +162,13 @@ def _machine(device: Any) -> dict[str, Any]:
 def _libraries() -> dict[str, str]:
     versions = {}
     for name in _LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):  # Slicer's own may come without their metadata.
+        with contextlib.suppress(metadata.PackageNotFoundError):  # Libraries in Slicer may lack their metadata.
             versions[name] = metadata.version(name)
     return versions
 
 
 def _of_today(record: Mapping[str, Any]) -> Provenance:
-    if "tumours" in record:  # 0.4.1, synthesize: one such record a tumor
+    if "tumours" in record:  # version 0.4.1, synthesize: one such record per tumor
         first, *_ = parts = [_of_today(part) for part in record["tumours"]]
         tumors = [tumor for part in parts for tumor in part["tumors"]]
         return {**first, "tumors": tumors, "quality": record.get("quality")}
@@ -176,7 +178,7 @@ def _of_today(record: Mapping[str, Any]) -> Provenance:
         for tumor, key in product(record["tumors"], ("seed", "box_center_lps", "box_size_mm", "box_axes")):
             tumor[key]
         return {**record, "request": dict(record["request"])}
-    # 0.4.1: one flat record; several boxes follow each other in the lists
+    # Version 0.4.1: one flat record, with all boxes one after the other in its lists.
     asked = {"suv_max": "target_suv_max", "suv_mean": "target_suv_mean", "fill": "target_fill"}
     request = {name: record[former] for name, former in asked.items() if former in record}
     request |= {"steps": record["steps"], "solver": record["solver"]}

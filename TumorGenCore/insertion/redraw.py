@@ -1,11 +1,11 @@
-"""Which tumors are grown again, and how: the three rules, in one place.
+"""The three rules that decide whether a tumor is grown again, and with which settings.
 
-- A fill that was asked for and missed: the same seed, and the model is told more or less of it (``FillSearch``).
-- A speck, where nobody asked for a fill: the same seed, and the model is told more (``SpeckRule``).
-- A poor quality, where several tumors are asked for: another seed (``QualityRule``).
+- The tumor misses the wanted fill: same seed, and the model is told a larger or smaller fill (``FillSearch``).
+- The tumor is a speck, and the user gave no fill: same seed, and the model is told a larger fill (``SpeckRule``).
+- The quality is poor, and the user wants several tumors: another seed (``QualityRule``).
 
-The first two keep the noise, and with it the tumor's place. None of them knows networks: each is told what was
-reached, and says what to try next.
+The first two keep the noise, and with it the place of the tumor. The rules do not use networks: each gets the reached
+value and returns what to try next.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ __all__ = [
     "other_seeds",
 ]
 
-#: Tumors drawn again at most because of their quality, for each that is wanted.
+#: Largest number of replacements because of quality, for each wanted tumor.
 REDRAWS_EACH = 2
 
 
 class FillRule(Protocol):
-    """Grows a tumor again with the same noise until its fill will do."""
+    """Rule that grows a tumor again with the same noise until its fill is good enough."""
 
     def next_told(self, reached: float) -> float | None:
-        """The fill that the model is to be told next; None where the tumor is done.
+        """Returns the fill to tell the model next; None if the tumor is done.
 
         Args:
             reached: share of the box that the newest tumor fills.
@@ -47,17 +47,17 @@ class FillRule(Protocol):
 
     @property
     def best(self) -> int:
-        """Which of the tumors so far to take, from 0."""
+        """Number of the try to use, from 0."""
 
 
 class FillSearch:
-    """The fill that a user asks for: takes the tumor that is nearest to it, of ``FILL_TRIES`` at most.
+    """Searches for the fill that a user wants; uses the nearest of at most ``FILL_TRIES`` tumors.
 
-    With one and the same noise the tumor grows steadily with what the model is told, so each try corrects it by what
-    the last one missed (a secant on the cube roots: edge lengths, not volumes).
+    With the same noise, the tumor grows steadily with the told fill. So each try corrects the told fill by the last
+    error (a secant on the cube roots: edge lengths, not volumes).
 
     Args:
-        fill: what is wanted, 0 to 1.
+        fill: the wanted fill, 0 to 1.
         most_edge: largest cube root of a fill that the model can be told.
     """
 
@@ -69,7 +69,7 @@ class FillSearch:
 
     @property
     def first_told(self) -> float:
-        """The fill that the model is told at first."""
+        """Fill that the model is told first."""
         return self._wanted**3
 
     def next_told(self, reached: float) -> float | None:
@@ -80,7 +80,7 @@ class FillSearch:
         told = float(
             np.clip(self._told[-1] + (self._wanted - self._reached[-1]) / self._slope(), LEAST_TOLD, self.most_edge)
         )
-        if told == self._told[-1]:  # At the end of what can be told: the same tumor would grow.
+        if told == self._told[-1]:  # At the limit of the told fill, the same tumor would grow.
             return None
         self._told.append(told)
         return told**3
@@ -97,11 +97,11 @@ class FillSearch:
 
 
 class SpeckRule:
-    """Of some noise next to nothing grows: the model is then told more than was drawn, until it is no speck.
+    """Grows specks again, because some noise grows almost no tumor. The model is told more until it grows no speck.
 
     Args:
-        drawn: the fill that was drawn; None where none was, and every tumor will do.
-        tuning: what is a speck, and how much more to tell.
+        drawn: the drawn fill; None if there is none, and then every tumor is good enough.
+        tuning: limit for specks, and the factors to tell more.
     """
 
     def __init__(self, drawn: float | None, tuning: Tuning) -> None:
@@ -124,12 +124,12 @@ class SpeckRule:
 
 
 class QualityRule:
-    """How many tumors of a lower quality than asked for are drawn again, and with which seeds.
+    """Number and seeds of the tumors that replace those of too low quality.
 
     Args:
-        seeds: of the tumors that are wanted.
-        least_quality: what a tumor's total must reach; None draws none again.
-        redraw_seeds: seeds for that, in order; None counts up from the highest of ``seeds``.
+        seeds: seeds of the wanted tumors.
+        least_quality: lowest accepted total of a tumor; None replaces none.
+        redraw_seeds: seeds of the replacements, in order; None counts up from the highest of ``seeds``.
     """
 
     def __init__(
@@ -139,22 +139,20 @@ class QualityRule:
         self._spare = islice(next_seeds(seeds) if redraw_seeds is None else redraw_seeds, REDRAWS_EACH * len(seeds))
 
     def is_good(self, total: float) -> bool:
-        """Whether a tumor of this quality is kept for good."""
+        """Whether a tumor of this quality is good enough."""
         return total >= self.least
 
     def next_seeds(self, missing: int) -> list[int]:
-        """Seeds for so many tumors that are still missing; fewer, or none, where enough were drawn."""
+        """Returns seeds for the number of missing tumors; fewer or none if the limit of replacements is reached."""
         return list(islice(self._spare, missing))
 
 
 def next_seeds(seeds: Sequence[int]) -> Iterable[int]:
-    """The seeds that follow."""
+    """Returns the seeds after the highest seed."""
     return range(max(seeds) + 1, MOST_SEED + 1)
 
 
 def other_seeds(seed: int) -> Iterator[int]:
-    """Seeds that belong to no neighbor of ``seed``: those next to it may be other results', which would get the same
-    tumor.
-    """
+    """Yields seeds far from ``seed``, because near ones may belong to other results and would repeat their tumors."""
     for attempt in count(1):
         yield int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0] >> 1)

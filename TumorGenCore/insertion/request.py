@@ -1,7 +1,7 @@
-"""What a user wants of a tumor: one value for command line, manifest, console, panel and preview.
+"""A user's request for a tumor: one object for command line, manifest, console, panel and preview.
 
-It is checked when it is made, so nobody checks it again, and it goes into the provenance. Imports neither numpy nor
-torch. It does not know the model: what nobody asks for, the bundle's laws draw (``told``).
+It checks its values when it is created, so no other code needs to. The provenance stores it. This module imports
+neither numpy nor torch. A request does not depend on the model: the bundle's laws draw what it leaves open (``told``).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FILL_TRIES", "MOST_SEED", "TumorRequest", "UptakeTarget", "check_seeds"]
 
-#: Tumors grown at most until one fills the box as far as asked.
+#: Largest number of tries for a tumor with the wanted fill.
 FILL_TRIES = 7
-#: The largest seed: noise is drawn from 63-bit numbers.
+#: Largest seed: noise uses seeds of 63 bits.
 MOST_SEED = 2**63 - 1
 
 
@@ -38,24 +38,24 @@ class UptakeTarget:
     suv: float
 
     def of(self, uptake: NDArray) -> float:
-        """The measure of a tumor's voxels, any shape, SUV."""
+        """Measures the uptake of a tumor's voxels, SUV, any shape."""
         return float(uptake.max() if self.measure == "max" else uptake.mean())
 
 
 @dataclass(frozen=True)
 class TumorRequest:
-    """What a user wants of a tumor; None leaves it to the model bundle.
+    """Properties that a user wants for a tumor; None leaves a property to the model bundle.
 
     Args:
-        steps: of the solver.
+        steps: steps of the solver.
         solver: ``euler``, ``heun`` or ``adams``.
-        suv_max: SUVmax that the tumor shall have; not together with ``suv_mean``.
-        suv_mean: SUVmean that the tumor shall have.
-        fill: share of the box's volume that shall be tumor, 0 to 1.
-        least_quality: a tumor of a lower quality, 0 to 1, is drawn again with another seed; None draws none again.
+        suv_max: wanted SUVmax; not together with ``suv_mean``.
+        suv_mean: wanted SUVmean.
+        fill: wanted share of the box's volume that is tumor, 0 to 1.
+        least_quality: lowest accepted quality, 0 to 1. Another seed replaces a tumor below it; None replaces none.
 
     Raises:
-        InvalidRequestError: a value that cannot be used; the message names it and says what to give.
+        InvalidRequestError: a value cannot be used; the message names it and says what to give.
     """
 
     steps: int | None = None
@@ -84,24 +84,24 @@ class TumorRequest:
 
     @property
     def target(self) -> UptakeTarget | None:
-        """The uptake to reach, if one is asked for."""
+        """The uptake to reach, if the user wants one."""
         if self.suv_max is not None:
             return UptakeTarget("max", float(self.suv_max))
         return None if self.suv_mean is None else UptakeTarget("mean", float(self.suv_mean))
 
     @property
     def most_tries(self) -> int:
-        """Tumors grown at most for one variant: for a fill several are tried (``redraw.FillSearch``)."""
+        """Largest number of tries for one variant; a wanted fill may need several (``redraw.FillSearch``)."""
         return 1 if self.fill is None else FILL_TRIES
 
     @property
     def asked(self) -> frozenset[str]:
-        """Measures of a lesion (``lesions.quality``) that the user asked for, which are not judged."""
+        """Measures of a lesion (``lesions.quality``) that the user chose; the quality does not judge them."""
         asked = {"volume_ml": self.fill, "suv_max": self.target}
         return frozenset(name for name, value in asked.items() if value is not None)
 
     def or_else(self, usual: TumorRequest) -> TumorRequest:
-        """This request, and where it asks for no steps, solver or quality, those of ``usual``."""
+        """Returns this request, with steps, solver and quality from ``usual`` if they are not given here."""
         return replace(
             self,
             steps=usual.steps if self.steps is None else self.steps,
@@ -110,34 +110,34 @@ class TumorRequest:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: what is asked for, without what is left to the model; the inverse of ``parse``."""
+        """Returns the given properties as JSON values, without those left to the model; the inverse of ``parse``."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """From ``as_dict``; entries of other names are passed over.
+        """Reads the values of ``as_dict``; ignores entries with other names.
 
         Raises:
-            InvalidRequestError: a value that cannot be used.
+            InvalidRequestError: a value cannot be used.
         """
         known = {field.name for field in fields(cls)}
         try:
             return cls(**{name: value for name, value in values.items() if name in known})
         except TypeError as error:
-            raise InvalidRequestError(f"What is asked for, {dict(values)}, cannot be used: {error}.") from error
+            raise InvalidRequestError(f"The request {dict(values)} cannot be used: {error}.") from error
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """Refuse what are no seeds.
+    """Checks seeds.
 
     Raises:
-        InvalidRequestError: no seed, or one below 0 or above ``MOST_SEED``.
+        InvalidRequestError: there is no seed, or a seed is below 0 or above ``MOST_SEED``.
     """
     if not len(seeds):
         raise InvalidRequestError("There is no seed; give at least one.")
     for seed in seeds:
         if not 0 <= seed <= MOST_SEED:
-            raise InvalidRequestError(f"seed is {seed}; use 0 or a positive number below 2^63.")
+            raise InvalidRequestError(f"seed is {seed}; use a number from 0 to 2^63 - 1.")
 
 
 def _is_whole(value: Any) -> bool:

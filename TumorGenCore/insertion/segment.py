@@ -1,4 +1,4 @@
-"""Where the tumor of one box is: a crop of the volume's grid, not a mask of the whole body. Needs no torch."""
+"""The mask of one tumor, as a crop of the volume's grid and not of the whole body. This module imports no torch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["Segment"]
 
 @dataclass(frozen=True)
 class Segment:
-    """The tumor of one box: a crop of the volume's grid.
+    """Mask of the tumor of one box, as a crop of the volume's grid.
 
     Args:
-        mask: 0/1, uint8, (k, j, i).
-        start_ijk: ijk of the crop's first voxel in the volume.
+        mask: uint8 (k, j, i), 0 or 1.
+        start_ijk: first voxel of the crop in the volume.
     """
 
     mask: NDArray[np.uint8]
@@ -24,6 +24,6 @@ class Segment:
 
     @property
     def region(self) -> tuple[slice, slice, slice]:
-        """Its place in an array (k, j, i) of the volume."""
+        """Slices of the crop in an array (k, j, i) of the volume."""
         k, j, i = (slice(a, a + n) for a, n in zip(self.start_ijk[::-1], self.mask.shape, strict=True))
         return k, j, i

@@ -1,4 +1,4 @@
-"""All that is to be said of one synthetic volume, without its voxels. Needs no torch."""
+"""Summary of one synthetic volume, without voxels. This module imports no torch."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["VariantSummary"]
 
 @dataclass(frozen=True)
 class VariantSummary:
-    """What a report, a table or a node says of a variant.
+    """Summary of a variant for reports, tables and nodes.
 
     Args:
-        seed: the variant's.
-        measures: of all its tumors together.
-        quality: of its poorest tumor.
-        warnings: what the user should know, in plain words.
-        seconds: it took.
-        part_seconds: of its first tumor, by the parts of an insertion; the preparation is among them.
-        provenance: how it was made.
+        seed: seed of the variant.
+        measures: measures of all its tumors together.
+        quality: quality of its poorest tumor.
+        warnings: warnings for the user, in plain words.
+        seconds: time of the variant.
+        part_seconds: time of each part of the insertion of its first tumor, with the preparation.
+        provenance: record of how it was made.
     """
 
     seed: int
@@ -35,7 +35,7 @@ class VariantSummary:
     provenance: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """Its figures, ready for JSON; without warnings and provenance."""
+        """Returns its numbers as JSON values, without warnings and provenance."""
         measures = {
             name: round(value, 3) if math.isfinite(value) else None for name, value in asdict(self.measures).items()
         }

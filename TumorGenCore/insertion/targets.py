@@ -1,7 +1,7 @@
-"""A tumor as hot as asked: what it adds to the tissue is scaled until its SUVmax or SUVmean is reached.
+"""Scales the uptake that a tumor adds to the tissue until the tumor has the wanted SUVmax or SUVmean.
 
-A model that hears what is asked grows a tumor of about that uptake; one number does the rest. So the tumor keeps its
-shape, the relative texture inside it and its blurred edge.
+A model with controls already grows a tumor of about this uptake; one factor corrects the rest. So the tumor keeps its
+shape, its relative texture and its blurred edge.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from TumorGenCore.insertion.request import UptakeTarget
 
 __all__ = ["MOST_GAIN", "TARGET_TOLERANCE", "fit_gain", "misses"]
 
-#: How near a tumor must come to the SUV or the fill asked for, relative.
+#: Largest accepted relative error of the wanted SUV or fill.
 TARGET_TOLERANCE = 0.05
-#: A tumor that would have to be scaled beyond this has too little texture of its own to look like one.
+#: Largest factor. A tumor that needs more has too little texture of its own to look real.
 MOST_GAIN = 10.0
 
 
 def fit_gain(native_suv: NDArray, change: TissueChange, mask: NDArray[np.bool_], target: UptakeTarget | None) -> float:
-    """The gain with which the tumor comes nearest to the target; 0 to ``MOST_GAIN``.
+    """Returns the gain that brings the tumor nearest to the target, 0 to ``MOST_GAIN``.
 
     Args:
-        native_suv: the tissue, any shape.
-        change: what the tumor does to it, same shape.
-        mask: the tumor, same shape.
-        target: what to reach; the gain is 1 where there is none, or the mask is empty.
+        native_suv: SUV of the tissue, any shape.
+        change: change of the tissue by the tumor, same shape.
+        mask: voxels of the tumor, same shape.
+        target: uptake to reach; the gain is 1 if there is none, or if the mask is empty.
     """
     if target is None or not mask.any():
         return 1.0
@@ -46,5 +46,5 @@ def fit_gain(native_suv: NDArray, change: TissueChange, mask: NDArray[np.bool_],
 
 
 def misses(reached: float, asked: float) -> bool:
-    """Whether a measure is further from what was asked for than ``TARGET_TOLERANCE``."""
+    """Whether a reached value differs from the wanted one by more than ``TARGET_TOLERANCE``."""
     return abs(reached / asked - 1) > TARGET_TOLERANCE

@@ -1,4 +1,4 @@
-"""What the model is told of one tumor: what the user asks for, and where nobody asks, what the bundle's laws draw."""
+"""Values that the model is told for one tumor: from the user's request, or drawn from the laws of the bundle."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SITE_MM = 20.0
 
 
 def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: float) -> TumorControls:
-    """What the model is told at first; growing a tumor again (``redraw``) changes the fill.
+    """Returns what the model is told first; if a tumor is grown again, ``redraw`` changes the fill.
 
     Args:
-        bundle: whose laws draw.
-        request: what the user asks for.
-        noise: seed of the tumor's noise, which what is drawn depends on.
-        tissue_suv: of the tissue around the box.
+        bundle: bundle with the laws.
+        request: the user's request.
+        noise: seed of the tumor's noise; drawn values depend on it.
+        tissue_suv: median SUV of the tissue around the box.
     """
     target = request.target
     return TumorControls(
@@ -34,17 +34,18 @@ def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: flo
 
 
 def noise_seed(seed: int, box: Box) -> int:
-    """The seed of the noise at a site: one seed shall not give the same tumor at every site, nor another one with every
-    millimeter a box is moved.
+    """Returns the seed of the noise at a site.
+
+    So one seed gives different tumors at different sites, but the same tumor if the user moves a box by a millimeter.
     """
-    # A third off, so that round coordinates, which most boxes have, do not lie on a cell's face.
+    # Shifted by a third, because most boxes have round coordinates, and these must not lie on the face of a cell.
     cell = np.floor(np.asarray(box.center_lps) / SITE_MM + 1 / 3).astype(np.int64) % 2**32
-    return int(np.random.SeedSequence([seed, *cell.tolist()]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, *cell.tolist()]).generate_state(1, np.uint64)[0]) >> 1
 
 
 def box_seed(seed: int, box: int) -> int:
-    """Seed of the tumor in box number ``box`` (from 0) of several: the variant's own in the first.
+    """Returns the seed of the tumor in box number ``box``, from 0; the first box uses the seed of the variant.
 
-    In boxes of one size at one site the same seed would grow the same tumor again.
+    With the same seed, boxes of one size at one site would get the same tumor.
     """
     return seed if box == 0 else int(np.random.SeedSequence([seed, box]).generate_state(1)[0])

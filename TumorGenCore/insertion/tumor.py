@@ -27,18 +27,18 @@ __all__ = ["Tumor", "provenance_of"]
 class Tumor:
     """One synthetic tumor.
 
-    What takes the longer the larger the volume is, and what only some callers want, is made when it is first asked for.
-    The scan is kept for that as it was when the box was prepared.
+    It computes image, masks and other large or rare results on first use. For this it keeps the scan as it was when the
+    box was prepared.
 
     Args:
         prepared: box and scan.
-        request: what was asked for.
+        request: the user's request.
         growth: how it was grown.
-        pasted: it, on the scan's voxels around the box.
-        maker: bundle, device, sampling.
-        notices: how it was computed, where the user should know of it.
+        pasted: the tumor on the scan's voxels around the box.
+        maker: bundle, device and sampling settings.
+        notices: notices for the user about the computation.
         seconds: time of each part.
-        created: when, with its time zone.
+        created: time of creation, with its time zone.
     """
 
     prepared: PreparedBox
@@ -52,17 +52,17 @@ class Tumor:
 
     @property
     def seed(self) -> int:
-        """That it was grown with."""
+        """Seed with which it was grown."""
         return self.growth.seed
 
     @cached_property
     def image(self) -> sitk.Image:
-        """The volume with the tumor: the input's grid, pixel type and units, without its metadata keys."""
+        """The volume with the tumor, in the input's grid, pixel type and units, without its metadata keys."""
         return with_region(self.prepared.image, self.pasted.voxels, self.pasted.start_ijk)
 
     @cached_property
     def mask(self) -> sitk.Image:
-        """0/1 uint8 on the image's grid, zero outside the box."""
+        """The mask, uint8 0 or 1 on the image's grid, zero outside the box."""
         return on_whole_grid(self.prepared, self.pasted.tumor, self.pasted.start_ijk)
 
     @cached_property
@@ -72,12 +72,12 @@ class Tumor:
 
     @cached_property
     def provenance(self) -> Provenance:
-        """How it was made; says that it is synthetic."""
+        """Record of how it was made, with the statement that it is synthetic."""
         return provenance_of([self])
 
     @property
     def record(self) -> dict[str, Any]:
-        """Its part of a provenance: box (LPS mm), how it was grown, the gain of its uptake, the hash of its voxels."""
+        """Its part of a provenance: box (LPS mm), how it was grown, gain of its uptake, and hash of its voxels."""
         return {
             "seed": int(self.seed),
             **box_record(self.prepared.box),
@@ -88,7 +88,7 @@ class Tumor:
 
     @cached_property
     def quality(self) -> QualityScore:
-        """How good the tumor is, and what is poor about it. What the user asked for is not judged."""
+        """Quality of the tumor, and what is poor about it. It does not judge properties that the user chose."""
         bundle = self.maker.bundle
         return score_region(
             before=self.prepared.image,
@@ -102,7 +102,7 @@ class Tumor:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the voxels and the mask around the box: equal for equal tumors."""
+        """Hash of the voxels and the mask around the box; equal for equal tumors."""
         digest = hashlib.sha256(f"{self.pasted.voxels.dtype.str} {self.pasted.voxels.shape}".encode())
         for part in (self.pasted.voxels, self.pasted.tumor):
             digest.update(np.ascontiguousarray(part).data)
@@ -110,33 +110,33 @@ class Tumor:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know, in plain words."""
+        """Warnings for the user, in plain words."""
         return tuple(dict.fromkeys((*self.prepared.warnings, *self.notices, *self._shortcomings())))
 
     def _shortcomings(self) -> list[str]:
-        """What was asked for and is not there."""
+        """Warnings about wanted properties that the tumor does not have."""
         found = []
         pasted, fill, target = self.pasted, self.request.fill, self.request.target
         if not pasted.tumor.any():
             found.append("No tumor grew in this box with this seed; try another seed or a larger box.")
         if fill is not None and misses(pasted.fill, fill):
             found.append(
-                f"The tumor fills {100 * pasted.fill:.0f} % of the box and not the {100 * fill:.0f} % asked for; "
-                "try another seed, or another box."
+                f"The tumor fills {100 * pasted.fill:.0f} % of the box instead of the requested {100 * fill:.0f} %; "
+                "try another seed or another box."
             )
         if target is not None and pasted.reached is not None and misses(pasted.reached, target.suv):
             found.append(
-                f"The tumor reaches SUV{target.measure} {pasted.reached:.1f} and not the {target.suv:.1f} "
-                "asked for; try another seed, or a box in other tissue."
+                f"The tumor reaches SUV{target.measure} {pasted.reached:.1f} instead of the requested "
+                f"{target.suv:.1f}; try another seed or a box in other tissue."
             )
         return found
 
 
 def provenance_of(tumors: Sequence[Tumor]) -> Provenance:
-    """The record of an image with these tumors.
+    """Makes the record of an image with these tumors.
 
     Args:
-        tumors: in the order in which they were inserted; the first saw the input itself.
+        tumors: in the order of insertion; the first was inserted in the input itself.
     """
     first = tumors[0]
     records = [tumor.record for tumor in tumors]

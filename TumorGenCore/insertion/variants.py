@@ -1,7 +1,7 @@
-"""Several variants of one request, for every front end: sampled together, given out one by one as they are done.
+"""Several variants of one request, for every front end. They are sampled together and returned one by one.
 
     run = VariantRun(generator, prepared, request, seeds=range(3))
-    for variant in run:                  the good ones first, as they come
+    for variant in run:                  the good ones first, each as soon as it is done
         variant.image, variant.mask, variant.quality.total
     best_first(run), run.remark
 
@@ -46,9 +46,9 @@ class Variant:
     """One synthetic volume.
 
     Args:
-        tumors: one a box, in the order of insertion; each was inserted in the image with those before it.
-        seconds: it took, with its share of what was computed together.
-        poor: says that it is poorer than asked, and why; empty where it is not.
+        tumors: one per box, in the order of insertion; each was inserted in the image with those before it.
+        seconds: its time, with its share of the common computations.
+        poor: message that its quality is lower than requested, and why; empty if it is not.
     """
 
     tumors: tuple[Tumor, ...]
@@ -57,17 +57,17 @@ class Variant:
 
     @property
     def seed(self) -> int:
-        """The variant's: that of its first tumor."""
+        """Seed of the variant, which is that of its first tumor."""
         return self.tumors[0].seed
 
     @property
     def image(self) -> sitk.Image:
-        """The whole volume in the input's pixel type; outside all boxes identical to the input."""
+        """The whole volume in the input's pixel type; identical to the input outside all boxes."""
         return self.tumors[-1].image
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """One a box, disjoint. What a later box replaced is no tumor any more."""
+        """Masks of the tumors, one per box, disjoint. A later box removes the parts that it replaced."""
         segments = [Segment(tumor.pasted.tumor.copy(), _triple(tumor.pasted.start_ijk)) for tumor in self.tumors]
         for n, tumor in enumerate(self.tumors[1:], start=1):
             replaced = BoxRegion.of(tumor.prepared).window >= 0.5
@@ -77,7 +77,7 @@ class Variant:
 
     @cached_property
     def mask(self) -> sitk.Image:
-        """The tumors of all boxes, 0/1 uint8 on the image's grid."""
+        """Mask of the tumors of all boxes, uint8 0 or 1 on the image's grid."""
         if len(self.tumors) == 1:
             return self.tumors[0].mask
         grid = self.tumors[0].prepared.grid
@@ -88,7 +88,7 @@ class Variant:
 
     @cached_property
     def mask_probability(self) -> sitk.Image:
-        """The soft mask M' of all boxes, float32 on the image's grid."""
+        """Soft mask M' of all boxes, float32 on the image's grid."""
         if len(self.tumors) == 1:
             return self.tumors[0].mask_probability
         grid = self.tumors[0].prepared.grid
@@ -101,7 +101,7 @@ class Variant:
 
     @cached_property
     def measures(self) -> LesionMeasures:
-        """Of all tumors together; only the boxes' surroundings are read."""
+        """Measures of all tumors together; reads only the surroundings of the boxes."""
         last = self.tumors[-1]
         grid = last.prepared.grid
         margin = math.ceil(2 * PEAK_RADIUS_MM / min(grid.spacing_mm))
@@ -114,30 +114,30 @@ class Variant:
         voxels[_shifted(pasted.start_ijk, pasted.voxels.shape, start)] = pasted.voxels
         for segment in self.segments:
             mask[_shifted(segment.start_ijk, segment.mask.shape, start)] |= segment.mask > 0
-        # Under a shearing transform voxels are smaller than the product of their edges.
+        # In a sheared grid, voxels are smaller than the product of their edges.
         shrink = abs(np.linalg.det(grid.direction)) ** (1 / 3)
         i, j, k = (edge * shrink for edge in grid.spacing_mm)
         return measure_lesion(voxels * last.prepared.units.suv_factor, mask, (i, j, k))
 
     @cached_property
     def quality(self) -> QualityScore:
-        """Of the poorest tumor: an image is as good as that."""
+        """Quality of the poorest tumor, which is the quality of the image."""
         return worst(tumor.quality for tumor in self.tumors)
 
     @cached_property
     def provenance(self) -> Provenance:
-        """How it was made; says that it is synthetic."""
+        """Record of how it was made, with the statement that it is synthetic."""
         return provenance_of(self.tumors)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know, in plain words."""
+        """Warnings for the user, in plain words."""
         lines = [line for tumor in self.tumors for line in tumor.warnings]
         return tuple(dict.fromkeys([*lines, *([self.poor] if self.poor else [])]))
 
     @cached_property
     def summary(self) -> VariantSummary:
-        """All that is to be said of it, without its voxels."""
+        """Summary of the variant, without voxels."""
         return VariantSummary(
             seed=self.seed,
             measures=self.measures,
@@ -150,25 +150,25 @@ class Variant:
 
 
 class VariantRun:
-    """Variants of one request, in one or several boxes of one scan. To be walked through once.
+    """Variants of one request, in one or several boxes of one scan. It can be iterated only once.
 
-    Tumors of the first box are sampled together. Where ``request.least_quality`` is given, poorer tumors are drawn
-    again with other seeds, up to two for each that is wanted; good ones are given out at once, and what is poor all
-    the same at the end.
+    The tumors of the first box are sampled together. With ``request.least_quality``, tumors with other seeds replace
+    poor tumors, up to two for each wanted tumor. Good variants come as soon as they are done, and the poor ones that
+    are still needed come at the end.
 
     Args:
-        generator: inserts them.
+        generator: the generator that inserts the tumors.
         prepared: the first box in the scan.
-        request: what the tumors shall be like.
-        seeds: one variant each.
-        more_boxes: further boxes; tumors are inserted in this order, each seeing those before it.
-        redraw_seeds: seeds for drawing again, in order; None counts up from the highest of ``seeds``.
-        on_progress: called after each sampling step with the steps done and those planned; its text says what is
-            being done.
-        should_cancel: asked between steps.
+        request: wanted properties of the tumors.
+        seeds: one for each variant.
+        more_boxes: further boxes; tumors are inserted in this order, each in the image with those before it.
+        redraw_seeds: seeds of the replacements, in order; None counts up from the highest of ``seeds``.
+        on_progress: called after each sampling step with the finished steps, the planned steps and the current
+            activity.
+        should_cancel: called between steps; True cancels.
 
     Raises:
-        InvalidRequestError: a seed or a fill that cannot be used.
+        InvalidRequestError: a seed or a fill cannot be used.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class VariantRun:
         sampling = generator.check(request, seeds)
         self.generator, self.prepared, self.request = generator, prepared, request
         self.seeds, self.more_boxes = list(seeds), list(more_boxes)
-        #: seed and quality of those that were dropped; for each another one was drawn
+        #: Seed and quality of each dropped tumor; each was replaced by another tumor.
         self.redrawn: list[tuple[int, QualityScore]] = []
         self._rule = QualityRule(self.seeds, request.least_quality, redraw_seeds)
         self._each = sampling.steps * request.most_tries
@@ -195,15 +195,15 @@ class VariantRun:
 
     @property
     def remark(self) -> str:
-        """How many tumors were dropped and why; empty where none was. Complete once all variants are given out."""
+        """How many tumors were dropped, and why; empty if none. It is complete at the end of the iteration."""
         if not self.redrawn:
             return ""
         reasons = Counter(quality.weakness for _, quality in self.redrawn)
         count = len(self.redrawn)
-        what = f"{count} poorer tumors were dropped and others"
+        what = f"{count} poor tumors were replaced by new ones"
         if count == 1:
-            what = "1 poorer tumor was dropped and another"
-        return f"{what} drawn: " + ", ".join(f"{n} for {reason}" for reason, n in reasons.most_common()) + "."
+            what = "1 poor tumor was replaced by a new one"
+        return f"{what}: " + ", ".join(f"{n} for {reason}" for reason, n in reasons.most_common()) + "."
 
     def __iter__(self) -> Iterator[Variant]:
         poor: list[tuple[Tumor, float]] = []
@@ -224,11 +224,11 @@ class VariantRun:
             finished += 1
 
     def _is_good(self, tumor: Tumor) -> bool:
-        # What nobody asks the quality of is not scored.
+        # The quality is computed only if the request sets a limit.
         return self.request.least_quality is None or self._rule.is_good(tumor.quality.total)
 
     def _sampled_together(self, seeds: Sequence[int]) -> Iterator[tuple[Tumor, float]]:
-        """The tumors of the first box, each with the time that it took."""
+        """Yields the tumors of the first box, each with its time."""
         again = f"{len(seeds)} drawn again, " if seeds is not self.seeds else ""
         start = time.perf_counter()
         tumors = self.generator.generate_each(
@@ -243,7 +243,7 @@ class VariantRun:
             start = time.perf_counter()
 
     def _completed(self, first: Tumor, seconds: float, finished: int) -> Variant:
-        """A variant with a tumor in its further boxes too."""
+        """Inserts tumors in the further boxes too, and returns the variant."""
         start = time.perf_counter()
         tumors = [first]
         done = self._each * (len(self.seeds) + finished * len(self.more_boxes))
@@ -276,21 +276,21 @@ class VariantRun:
         if least is None or variant.quality.total >= least:
             return variant
         words = (
-            f"The tumor of seed {variant.seed} has a quality of {variant.quality.total:.3f}, less "
-            f"than {least:g}, and no better one was found."
+            f"The tumor of seed {variant.seed} has a quality of {variant.quality.total:.3f}, below "
+            f"{least:g}, and no better tumor was found."
         )
         return Variant(variant.tumors, variant.seconds, " ".join([words, *variant.quality.reasons]))
 
 
 def best_first(variants: Iterable[Variant]) -> list[Variant]:
-    """The variants by their quality, the best first."""
+    """Sorts variants by their quality, best first."""
     return sorted(variants, key=lambda variant: -variant.quality.total)
 
 
 def _clear(
     mask: NDArray[np.uint8], start_ijk: Sequence[int], replaced: NDArray[np.bool_], at_ijk: Sequence[int]
 ) -> None:
-    """Set a crop's mask to 0 where another block of the grid is ``replaced``."""
+    """Sets the mask of a crop to 0 in voxels that are ``replaced`` in another block of the grid."""
     here, there = [], []
     for a, n, b, m in zip(start_ijk[::-1], mask.shape, at_ijk[::-1], replaced.shape, strict=True):
         first, stop = max(a, b), min(a + n, b + m)
@@ -302,7 +302,7 @@ def _clear(
 
 
 def _shifted(start_ijk: Sequence[int], shape_kji: Sequence[int], origin_ijk: NDArray) -> tuple[slice, ...]:
-    """The place of a block (first voxel in ijk, shape in kji) in an array that begins at ``origin_ijk``."""
+    """Slices of a block (first voxel in ijk, shape in kji) in an array that begins at ``origin_ijk``."""
     first = [a - int(b) for a, b in zip(start_ijk, origin_ijk, strict=True)][::-1]
     return tuple(slice(a, a + n) for a, n in zip(first, shape_kji, strict=True))
 

@@ -1,1 +1,1 @@
-"""What a lesion is: where it takes up tracer, its measures, how good a synthetic one is."""
+"""Lesions: the part that takes up tracer, their measures, and the quality of a synthetic one."""

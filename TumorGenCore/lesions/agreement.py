@@ -1,4 +1,4 @@
-"""Does a mask lie on the uptake that it marks?"""
+"""Agreement of a mask with the uptake that it marks."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ __all__ = ["contrast", "dice", "edge_contrast", "ranking", "uptake_cover", "upta
 
 #: Uptake counts as the tumor's above this share of the way from the surroundings to its 95th percentile.
 UPTAKE_SHARE = 0.41
-#: Depth of the rims on both sides of a mask's edge, mm: a little more than a scanner's resolution.
+#: Depth of the rims on both sides of a mask's edge, mm; a little more than a scanner's resolution.
 RIM_MM = 8.0
 
 
 def uptake_dice(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> float:
     """Dice coefficient of a mask and the uptake that it touches; 0 for an empty mask.
 
-    The uptake: connected voxels of the box above 41 % of the way from the surroundings (the median of the shell two to
-    three voxels outside the mask) to the mask's 95th percentile, with what they enclose.
+    Uptake means connected voxels of the box above a threshold, with the holes that they enclose. The threshold lies at
+    41 % of the way from the surroundings to the mask's 95th percentile. The surroundings are the median of a shell two
+    to three voxels outside the mask.
 
     Args:
         suv: SUV, (k, j, i); four voxels around the box are enough.
-        mask: which voxels lie in the tumor, (k, j, i).
-        box: which voxels lie inside the box, (k, j, i).
+        mask: voxels of the tumor, (k, j, i).
+        box: voxels inside the box, (k, j, i).
     """
     if not mask.any():
         return 0.0
@@ -34,10 +35,10 @@ def uptake_dice(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -
 
 
 def uptake_cover(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> float:
-    """How much of the uptake that it touches a mask covers, 0 to 1; 0 for an empty mask.
+    """Share of the touched uptake that a mask covers, 0 to 1; 0 for an empty mask.
 
-    Uptake and arguments are those of ``uptake_dice``, but the surroundings are all the rest of the box: around half a
-    tumor the shell would be the other half.
+    Uptake and arguments are those of ``uptake_dice``, except that the surroundings are the whole rest of the box. The
+    shell around half a tumor would be the other half.
     """
     if not mask.any():
         return 0.0
@@ -56,7 +57,7 @@ def _touched_uptake(
 
 
 def contrast(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> float:
-    """Chance that a voxel in the mask is hotter than one in the rest of the box; 0.5 where either is empty.
+    """Probability that a voxel in the mask is hotter than one in the rest of the box; 0.5 if either is empty.
 
     For the arguments see ``uptake_dice``.
     """
@@ -64,15 +65,15 @@ def contrast(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> f
 
 
 def edge_contrast(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
-    """``contrast`` of the mask's rim against the rim around it: is the edge where the uptake falls?
+    """``contrast`` of the mask's rim with the rim around it. It is high if the mask ends where the uptake falls.
 
     Args:
         suv: SUV, (k, j, i).
-        mask: which voxels lie in the tumor, (k, j, i).
+        mask: voxels of the tumor, (k, j, i).
         spacing_mm: voxel edges along i, j, k.
 
     Returns:
-        0 to 1; 0.5 where the mask holds no voxel or all.
+        0 to 1; 0.5 if the mask holds no voxel or all voxels.
     """
     if not mask.any() or mask.all():
         return 0.5
@@ -81,18 +82,18 @@ def edge_contrast(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float
 
 
 def ranking(inside: NDArray, outside: NDArray) -> float:
-    """Chance that a value from inside is larger than one from outside: the area under the ROC curve.
+    """Probability that a value from inside is larger than one from outside: the area under the ROC curve.
 
-    It is Mann-Whitney's U / (n m).
+    It equals Mann-Whitney's U / (n m).
 
     Args:
         inside: (n,).
         outside: (m,).
 
     Returns:
-        0 to 1; 0.5 where either is empty.
+        0 to 1; 0.5 if either is empty.
     """
-    from scipy.stats import rankdata  # here, because it takes longer to import than all else in this file
+    from scipy.stats import rankdata  # here, because its import takes longer than all others in this file
 
     if len(inside) == 0 or len(outside) == 0:
         return 0.5
@@ -101,6 +102,6 @@ def ranking(inside: NDArray, outside: NDArray) -> float:
 
 
 def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Overlap of two masks of one shape, 0 to 1; 0 where both are empty."""
+    """Dice overlap of two masks of one shape, 0 to 1; 0 if both are empty."""
     total = a.sum() + b.sum()
     return float(2 * (a & b).sum() / total) if total else 0.0

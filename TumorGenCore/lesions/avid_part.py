@@ -1,4 +1,4 @@
-"""The part of a contour that takes up tracer: what a mask means, in training and in evaluation alike."""
+"""The part of a contour that takes up tracer. Masks mean this part, in training and in evaluation."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ __all__ = ["METABOLIC_SHARE", "largest_piece", "metabolic_part", "threshold_of",
 
 #: Threshold of metabolic tumor volume, as a share of the hottest uptake (41 %, Boellaard et al., EANM 2015).
 METABOLIC_SHARE = 0.41
-#: Gaps of less than twice so many voxels are closed.
+#: Closing iterations: gaps of less than twice as many voxels are closed.
 _CLOSING = 2
 
 
 def metabolic_part(
     suv: NDArray, contour: NDArray[np.bool_], share: float = METABOLIC_SHARE, tissue_suv: float = 0.0
 ) -> NDArray[np.bool_]:
-    """Reduce each connected piece of a contour to the largest part that takes up tracer, with its holes (necrosis).
+    """Reduces each connected piece of a contour to its largest part that takes up tracer, with its holes (necrosis).
 
-    Contours drawn on MR or CT reach beyond what PET shows, and would teach masks that do not fit the image.
+    Contours drawn on MR or CT reach beyond the uptake in PET. Networks would learn masks from them that do not fit the
+    image.
 
     Args:
         suv: SUV, (k, j, i).
-        contour: which voxels it holds, (k, j, i).
-        share: of the way from ``tissue_suv`` to the piece's 95th percentile, above which a voxel is hot. Noise moves
-            the percentile less than the maximum.
+        contour: voxels inside the contour, (k, j, i).
+        share: position of the threshold for hot voxels between ``tissue_suv`` (0) and the 95th percentile of the piece
+            (1). Noise changes the percentile less than the maximum.
         tissue_suv: SUV of healthy tissue.
 
     Returns:
-        Booleans (k, j, i). A piece whose hot part is less than a quarter of it stays as it is.
+        Booleans (k, j, i). A piece stays whole if its hot part is at most a quarter of it.
     """
     part = np.zeros_like(contour)
     for block, piece in pieces(contour, _CLOSING):
@@ -40,12 +41,13 @@ def metabolic_part(
 
 
 def threshold_of(uptake: NDArray, share: float, tissue_suv: float) -> float:
-    """The SUV above which a voxel belongs to the ``metabolic_part``.
+    """Returns the SUV above which a voxel belongs to the ``metabolic_part``.
 
     Args:
         uptake: SUV of a tumor's voxels, any shape, not empty.
         share: see ``metabolic_part``.
-        tissue_suv: SUV of healthy tissue; at most half the 95th percentile counts, or a faint tumor would have no part.
+        tissue_suv: SUV of healthy tissue, limited to half the 95th percentile; otherwise nothing of a faint tumor would
+            be left.
     """
     hottest = float(np.percentile(uptake, 95))
     base = min(tissue_suv, hottest / 2)
@@ -60,9 +62,9 @@ def _hot_part(suv: NDArray, contour: NDArray[np.bool_], share: float, tissue_suv
 
 
 def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill the holes of a mask (k, j, i), that is all that does not join the array's edge.
+    """Fills the holes of a mask (k, j, i): the background that is not connected to the array's edge.
 
-    SciPy's ``binary_fill_holes`` gives the same and takes several times as long.
+    SciPy's ``binary_fill_holes`` gives the same result and takes several times as long.
     """
     background, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
     return (background != background[0, 0, 0])[1:-1, 1:-1, 1:-1]

@@ -1,4 +1,4 @@
-"""Where a mask is: the block of an array that holds it. With it only a lesion's neighborhood is read of a body."""
+"""The block of an array that holds a mask, so that code reads only the neighborhood of a lesion, not the whole body."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["around", "pieces"]
 
 
 def around(mask: NDArray[np.bool_], margin: int | Sequence[int] = 0) -> tuple[slice, ...]:
-    """The smallest block that holds a mask, with a margin.
+    """Returns the smallest block that holds a mask, with a margin.
 
     Args:
         mask: (k, j, i), not empty.
-        margin: voxels; one number, or one along each of k, j, i. It stops at the array's edge.
+        margin: in voxels; one number, or one for each of k, j, i. It stops at the array's edge.
 
     Returns:
         Slices (k, j, i).
@@ -28,14 +28,14 @@ def around(mask: NDArray[np.bool_], margin: int | Sequence[int] = 0) -> tuple[sl
 def pieces(
     mask: NDArray[np.bool_], margin: int | Sequence[int] = 0
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_]]]:
-    """Go through the pieces of a mask that are connected by faces.
+    """Yields the pieces of a mask; voxels that share a face belong to one piece.
 
     Args:
-        mask: (k, j, i); an empty one has no pieces.
+        mask: (k, j, i); an empty mask has no pieces.
         margin: see ``around``.
 
     Yields:
-        The block ``around`` the piece, slices (k, j, i), and the piece alone in that block, booleans (k, j, i).
+        The block ``around`` the piece, slices (k, j, i), and the piece alone in this block, booleans (k, j, i).
     """
     labels, _ = ndimage.label(mask)
     for number, tight in enumerate(ndimage.find_objects(labels), start=1):

@@ -1,4 +1,4 @@
-"""How alike two lesions are, wherever and however they lie: in frames of their own, turned onto each other."""
+"""Likeness of two lesions, independent of place and direction: each gets its own frame, and the frames are aligned."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ POINTS = 20
 def in_lesion_frame(
     suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], points: int = POINTS
 ) -> NDArray[np.float32]:
-    """A lesion's uptake in a frame of its own: cubic, along its principal axes, the same size for every lesion.
+    """Samples a lesion's uptake in its own cubic frame, along its principal axes, with the same size for every lesion.
 
-    The center is the mask's centroid, the edge its longest extent; uptake outside the mask is 0 and inside it is over
-    the lesion's 95th percentile. Place, direction, size and height of the uptake do not matter any more.
+    The center is the mask's centroid, and the edge is the lesion's longest extent. Uptake is 0 outside the mask; inside
+    it is divided by the lesion's 95th percentile. So place, direction, size and height of the uptake no longer matter.
 
     Args:
         suv: SUV, (k, j, i).
         mask: (k, j, i), true inside the lesion.
         spacing_mm: voxel edges along i, j, k.
-        points: along each edge of the frame.
+        points: number of points along each edge of the frame.
 
     Returns:
-        float32 (points, points, points), along the axes of least to greatest extent.
+        float32 (points, points, points), axes from least to greatest extent.
 
     Raises:
         ValueError: the mask is empty.
@@ -38,7 +38,7 @@ def in_lesion_frame(
     spacing = np.asarray(spacing_mm[::-1])
     places = np.argwhere(mask) * spacing
     if len(places) == 0:
-        raise ValueError("The lesion's mask is empty; leave it out.")
+        raise ValueError("The lesion's mask is empty; leave the lesion out.")
     center = places.mean(axis=0)
     _, axes = np.linalg.eigh((places - center).T @ (places - center))
     reach = float(np.abs((places - center) @ axes).max()) + spacing.mean() / 2
@@ -52,10 +52,10 @@ def in_lesion_frame(
 
 
 def unit_vectors(frames: NDArray) -> NDArray[np.float32]:
-    """Vectors (n, 2 p^3) of frames (n, p, p, p), whose scalar product is the likeness of two as they lie.
+    """Vectors (n, 2 p^3) of frames (n, p, p, p). The scalar product of two is their likeness, without rotation.
 
-    The likeness is the mean of two correlations: of the masks, and of the uptake's deviations from its mean inside
-    them. By shape alone any plain lump would pass for a copy of any other.
+    The likeness is the mean of two correlations: that of the masks, and that of the uptake inside them minus its mean.
+    By shape alone any plain lump would look like a copy of any other.
     """
     flat = frames.reshape(len(frames), -1).astype(np.float64)
     shape = (flat != 0).astype(np.float64)
@@ -66,11 +66,11 @@ def unit_vectors(frames: NDArray) -> NDArray[np.float32]:
 
 
 def likeness(lesions: NDArray[np.float32], references: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The highest likeness over the frame's 48 rotations and mirrors, (n, m), -1 to 1; 1 is the same lesion.
+    """Highest likeness over the 48 rotations and reflections of a frame, (n, m), -1 to 1; 1 is the same lesion.
 
     Args:
         lesions: ``unit_vectors`` of n frames.
-        references: of m frames of the same size.
+        references: ``unit_vectors`` of m frames of the same size.
     """
     halves = lesions.reshape(len(lesions), 2, -1)
     best = np.full((len(lesions), len(references)), -1, dtype=np.float32)
@@ -81,7 +81,7 @@ def likeness(lesions: NDArray[np.float32], references: NDArray[np.float32]) -> N
 
 
 def turned_onto(frame: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A frame (p, p, p) rotated and mirrored to resemble the reference most."""
+    """Rotates and reflects a frame (p, p, p) so that it resembles the reference most."""
     flat, onto = frame.ravel(), unit_vectors(reference[None])[0]
     turned = (flat[order].reshape(frame.shape) for order in _turns(len(frame)))
     return max(turned, key=lambda tried: float(unit_vectors(tried[None])[0] @ onto))
@@ -89,7 +89,7 @@ def turned_onto(frame: NDArray[np.float32], reference: NDArray[np.float32]) -> N
 
 @cache
 def _turns(points: int) -> NDArray[np.int64]:
-    """Where each point of a frame comes from, in each of the 48 rotations and mirrors, (48, points^3)."""
+    """Source index of each point of a frame, for each of the 48 rotations and reflections, (48, points^3)."""
     index = np.arange(points**3).reshape((points,) * 3)
     turns = []
     for order in permutations((0, 1, 2)):

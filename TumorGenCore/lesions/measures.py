@@ -1,4 +1,4 @@
-"""What a nuclear medicine report says of a lesion: volume, SUVmax, SUVmean, SUVpeak, MTV and TLG."""
+"""Measures of a lesion as in a nuclear medicine report: volume, SUVmax, SUVmean, SUVpeak, MTV and TLG."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PEAK_RADIUS_MM = (3 * 1000 / (4 * math.pi)) ** (1 / 3)
 #: Share of SUVmax above which a voxel counts as metabolic tumor volume.
 MTV_THRESHOLD = 0.41
 
-#: Points per voxel edge with which a sphere's share of a voxel is counted.
+#: Points per voxel edge, for the share of a voxel that lies in a sphere.
 _FINENESS = 5
 
 
 @dataclass(frozen=True)
 class LesionMeasures:
-    """Measures of one lesion; all but the volumes are NaN where the mask is empty.
+    """Measures of one lesion; for an empty mask all except the volumes are NaN.
 
     Args:
-        volume_ml: of the mask.
-        suv_max: hottest voxel in the mask.
-        suv_mean: mean over the mask.
+        volume_ml: volume of the mask.
+        suv_max: SUV of the hottest voxel in the mask.
+        suv_mean: mean SUV in the mask.
         suv_peak: highest mean over a 1 ml sphere that is centered on a voxel of the mask; the sphere may reach past the
             mask (Wahl et al., PERCIST, J. Nucl. Med. 2009, 50 Suppl. 1, 122S; here at the highest-valued position).
         mtv_ml: metabolic tumor volume: mask voxels at or above 41 % of SUVmax (Boellaard et al., EANM guidelines 2.0,
@@ -47,18 +47,18 @@ class LesionMeasures:
 
 
 def measure_lesion(suv: NDArray, mask: NDArray, spacing_mm: tuple[float, float, float]) -> LesionMeasures:
-    """Measure one lesion.
+    """Measures one lesion.
 
     Args:
-        suv: SUV, (k, j, i); a crop is enough where it keeps 12 mm around the mask, so that the peak sphere fits.
+        suv: SUV, (k, j, i); a crop with 12 mm around the mask is enough, so that the peak sphere fits.
         mask: (k, j, i), true inside the lesion.
         spacing_mm: voxel edges along i, j, k.
 
     Raises:
-        ValueError: shapes differ.
+        ValueError: the shapes differ.
     """
     if suv.shape != mask.shape:
-        raise ValueError(f"The mask's shape {mask.shape} is not the image's {suv.shape}; give both on one grid.")
+        raise ValueError(f"The mask's shape {mask.shape} is not the image's {suv.shape}; give both on the same grid.")
     inside = np.asarray(mask, dtype=bool)
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     if not inside.any():
@@ -76,12 +76,12 @@ def measure_lesion(suv: NDArray, mask: NDArray, spacing_mm: tuple[float, float, 
 
 
 def measure_images(image: sitk.Image, mask: sitk.Image, suv_factor: float = 1.0) -> LesionMeasures:
-    """Measure the lesion that ``mask`` marks on ``image``, on one grid; only its neighborhood is read.
+    """Measures the lesion that ``mask`` marks on ``image``; reads only its neighborhood.
 
     Args:
         image: PET, 3D.
         mask: 3D, on the same grid, above 0 inside the lesion.
-        suv_factor: SUV per unit of the image.
+        suv_factor: factor from voxel values to SUV.
     """
     inside = sitk.GetArrayViewFromImage(mask) > 0
     values = sitk.GetArrayViewFromImage(image)
@@ -93,7 +93,7 @@ def measure_images(image: sitk.Image, mask: sitk.Image, suv_factor: float = 1.0)
 
 
 def peak_sphere(spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
-    """Weights of a 1 ml sphere on the grid, (k, j, i), odd edges, sum 1; voxels it cuts count by their share."""
+    """Weights of a 1 ml sphere on the grid, (k, j, i), odd edges, sum 1; cut voxels count by their share."""
     offsets = (np.arange(_FINENESS) + 0.5) / _FINENESS - 0.5
     squares = []
     for spacing in reversed(spacing_mm):
@@ -107,7 +107,7 @@ def peak_sphere(spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
 
 
 def _peak(suv: NDArray, inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
-    """Only the mask's surroundings are looked at: the cost follows the lesion."""
+    """SUVpeak. It reads only the mask's surroundings, so the time depends on the lesion and not on the image."""
     sphere = peak_sphere(spacing_mm)
     block = around(inside, [edge // 2 for edge in sphere.shape])
     means = ndimage.correlate(np.asarray(suv[block], dtype=np.float64), sphere, mode="nearest")

@@ -1,6 +1,6 @@
-"""Automatic placement: boxes of the field's usual sizes at random places of a body or an organ.
+"""Automatic placement: boxes of usual sizes at random places in a body or an organ.
 
-BA-PMG (section 2.1 of the paper) in use: where nobody draws a box, its size follows the lesions of the field.
+This is BA-PMG (section 2.1 of the paper) in use: if the user draws no box, its size follows published lesion volumes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from TumorGenCore.volumes.geometry import Box, Grid, Vector
 
 __all__ = ["draw_size", "find_body", "place_boxes"]
 
-#: (share of lesions, volume in ml up to which they reach) over 4,282 FDG lesions of 461 patients of autoPET (Gatidis et
-#: al., Sci. Data 2022, 9, 601), from per-lesion tables of 10.5281/zenodo.19936563.
+#: Quantiles (share of lesions, volume in ml) of 4,282 FDG lesions of 461 autoPET patients (Gatidis et al., Sci. Data
+#: 2022, 9, 601), from the per-lesion tables of 10.5281/zenodo.19936563.
 LESION_VOLUME_QUANTILES_ML = (
     (0.01, 1.033),
     (0.05, 1.132),
@@ -29,12 +29,12 @@ LESION_VOLUME_QUANTILES_ML = (
     (0.95, 102.368),
     (0.99, 463.118),
 )
-#: A box's edge over the diameter of the ball of the tumor's volume: a 40 mm box holds a tumor of about 20 mm.
+#: Edge of a box divided by the diameter of a ball with the tumor's volume: a 40 mm box holds a tumor of about 20 mm.
 EDGE_PER_DIAMETER = 2.0
 LEAST_EDGE_MM, MOST_EDGE_MM = 25.0, 90.0
-#: Most by which an edge departs from the cube's, relative.
+#: Largest relative deviation of an edge from that of a cube.
 MOST_STRETCH = 0.15
-#: Least share of a box that lies in the body.
+#: Smallest share of a box that lies in the body.
 LEAST_IN_BODY = 0.75
 
 _BODY_SUV = 0.15
@@ -43,7 +43,7 @@ _SIZES, _CENTERS = 30, 40
 
 
 def find_body(suv: NDArray, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
-    """Find the body: where the smoothed uptake is above that of air.
+    """Finds the body: the voxels whose smoothed uptake is above that of air.
 
     Args:
         suv: SUV, (k, j, i).
@@ -52,15 +52,15 @@ def find_body(suv: NDArray, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
     Returns:
         Booleans (k, j, i).
     """
-    from scipy import ndimage  # here, because it takes longer to import than all else in this file
+    from scipy import ndimage  # here, because its import takes longer than all others in this file
 
     return ndimage.gaussian_filter(suv, [_BODY_SMOOTHING_MM / s for s in reversed(spacing_mm)]) > _BODY_SUV
 
 
 def draw_size(rng: np.random.Generator) -> Vector:
-    """Draw the edges of a box for a tumor of the field's volumes.
+    """Draws the edges of a box for a tumor of a usual volume.
 
-    For a lesion of volume V an edge is ``EDGE_PER_DIAMETER`` (6 V / pi)^(1/3), stretched a little on each axis.
+    For a lesion of volume V, an edge is ``EDGE_PER_DIAMETER`` (6 V / pi)^(1/3), stretched a little along each axis.
 
     Args:
         rng: source of the volume and the stretch.
@@ -71,7 +71,7 @@ def draw_size(rng: np.random.Generator) -> Vector:
     levels, volumes = np.array(LESION_VOLUME_QUANTILES_ML).T
     volume_ml = math.exp(np.interp(rng.uniform(levels[0], levels[-1]), levels, np.log(volumes)))
     edge_mm = EDGE_PER_DIAMETER * (6 * 1000 * volume_ml / math.pi) ** (1 / 3)
-    # Clipped before too, so that large boxes are no cubes all alike.
+    # Clipped before the stretch too, so that large boxes are not all the same cube.
     edges = np.clip(edge_mm, LEAST_EDGE_MM, MOST_EDGE_MM) * (1 + MOST_STRETCH) ** rng.uniform(-1, 1, 3)
     x, y, z = np.clip(edges, LEAST_EDGE_MM, MOST_EDGE_MM).tolist()
     return (x, y, z)
@@ -80,32 +80,34 @@ def draw_size(rng: np.random.Generator) -> Vector:
 def place_boxes(
     region: NDArray[np.bool_], body: NDArray[np.bool_], grid: Grid, rng: np.random.Generator, count: int = 1
 ) -> list[Box]:
-    """Place boxes that do not overlap, centered in ``region``, inside the volume and mostly in the body.
+    """Places boxes that do not overlap, centered in ``region``, inside the volume and mostly in the body.
 
-    The edges lie along L, P and S. Where a size fits nowhere, the function draws another, so small volumes get small
+    The edges lie along L, P and S. If a size fits nowhere, the function draws another one. So small volumes get small
     boxes.
 
     Args:
-        region: where centers may lie, (k, j, i).
+        region: voxels where centers may lie, (k, j, i).
         body: see ``find_body``, (k, j, i).
-        grid: of both.
-        rng: source of sizes and places; its state alone decides them.
-        count: how many.
+        grid: grid of both.
+        rng: source of sizes and places; only its state decides them.
+        count: number of boxes.
 
     Raises:
-        InvalidBoxError: the region is empty, or no place was found.
+        InvalidBoxError: the region is empty, or no place fits.
     """
     if not region.any():
-        raise InvalidBoxError("The region for the box holds no voxel of the image; check that both show one patient.")
+        raise InvalidBoxError(
+            "The region for the box holds no voxel of the image; check that both belong to the same patient."
+        )
     boxes: list[Box] = []
     for n in range(count):
         tries = (_find_place(draw_size(rng), region, body, grid, boxes, rng) for _ in range(_SIZES))
         box = next((box for box in tries if box is not None), None)
         if box is None:
             raise InvalidBoxError(
-                f"No place was found for tumor {n + 1} of {count}: no box of {LEAST_EDGE_MM:.0f} to "
-                f"{MOST_EDGE_MM:.0f} mm centered in the region lies within the volume, mostly in the body and clear of "
-                "other boxes. Give a larger region, fewer tumors, or a box."
+                f"No place was found for tumor {n + 1} of {count}. No box of {LEAST_EDGE_MM:.0f} to "
+                f"{MOST_EDGE_MM:.0f} mm with its center in the region lies inside the volume, mostly in the body, and "
+                "apart from the other boxes. Give a larger region, fewer tumors, or a box."
             )
         boxes.append(box)
     return boxes
@@ -119,7 +121,7 @@ def _find_place(
     taken: Sequence[Box],
     rng: np.random.Generator,
 ) -> Box | None:
-    # Half of what the box spans along i, j, k: within these bounds of its center it lies in the volume.
+    # Half the extent of the box along i, j, k. If its center keeps these bounds, the box lies in the volume.
     half = np.abs(np.linalg.inv(grid.index_to_lps_matrix[:3, :3])) @ np.asarray(size_mm) / 2
     least, most = half - 0.5, np.asarray(grid.size_ijk) - 0.5 - half
     first, last = np.ceil(least).astype(int), np.floor(most).astype(int)
@@ -141,6 +143,6 @@ def _find_place(
 
 
 def _overlap(a: Box, b: Box) -> bool:
-    """For boxes along L, P and S."""
+    """Whether two boxes along L, P and S overlap."""
     apart = np.abs(np.subtract(a.center_lps, b.center_lps))
     return bool(np.all(apart < np.add(a.size_mm, b.size_mm) / 2))

@@ -1,8 +1,8 @@
-"""The quality gate: how good one synthetic tumor is, from 0 to 1, and in plain words what is poor about it.
+"""The quality gate: a score from 0 to 1 for one synthetic tumor, and plain words for what is poor about it.
 
-Four parts: the mask lies on the uptake that it marks; the box's faces show no seam; volume and uptake are what lesions
-are known to have; it is no copy of a training lesion. A tumor is as good as its poorest part. The limits below were
-set on real held-out lesions and on spoiled tumors; `tumorgen evaluate` prints how both fare.
+The score has four parts: the mask lies on the uptake that it marks; the faces of the box show no seam; volume and
+uptake are usual for lesions; the tumor is not a copy of a training lesion. The total is the lowest part. The limits
+below were set on real held-out lesions and on spoiled tumors; `tumorgen evaluate` prints the scores of both.
 """
 
 from __future__ import annotations
@@ -36,29 +36,31 @@ __all__ = [
 #: See ``FIELD_BOUNDS``.
 Bounds = tuple[float, float, float, float]
 
-#: The gate: a tumor with a lower total is poor, and a part that is lower is named among the reasons.
+#: The gate: a tumor with a lower total is poor, and the reasons name each part below this value.
 LEAST_QUALITY = 0.6
-#: What is lower is drawn again where several are asked for. It is more than the gate: on training patients a segmenter
-#: agrees the better with a mask the higher the total is, and this asks for a tenth to a quarter more tumors.
+#: When a user asks for several tumors, those below this value are replaced by new ones. It is higher than the gate: on
+#: training patients a segmenter agrees better with a mask if the total is higher. It takes 10 to 25 % more tumors.
 GOOD_QUALITY = 0.9
-#: Voxels around the box that the measures look at.
+#: Width of the surroundings of the box that the measures use, in voxels.
 MARGIN_VOXELS = 4
 
-#: Where each measure of the mask against the uptake is worth 0, and from where on 1.
+#: For each measure of mask and uptake: the value that scores 0, and the value from which on it scores 1.
 UPTAKE_RAMPS = {"overlap": (0.0, 0.8), "cover": (0.1, 1.0), "edge": (0.5, 0.95)}
-#: Steepness across the faces over the scan's: 1 up to the first, 0 from the second on.
+#: Steepness across the faces divided by that of the scan: score 1 up to the first value, 0 from the second value on.
 SEAM_RAMP = (1.2, 2.2)
-#: Distance and ratio (``Neighbor``) over the training lesions' 5th percentiles: 0 where both are below the first, 1
-#: where either is above the second.
+#: Distance and ratio (``Neighbor``) divided by the training lesions' 5th percentiles: score 0 if both are below the
+#: first value, 1 if either is above the second.
 NOVELTY_RAMP = (0.4, 0.7)
 
-#: What lesions usually are; a bundle may carry its own (``bundle.tuning``). Of each measure 0.5 here, 1 from here on,
-#: 1 up to here, 0.5 here; the part reaches 0 at ``BEYOND`` times the outer values.
-#: The inner are 5 and 95 %, the outer 1 and 99 % quantiles of lesions, over whichever is wider of 4,282 FDG lesions of
-#: autoPET (Gatidis et al., Sci. Data 2022, 9, 601) and 1,573 of HECKTOR (Oreiller et al., Med. Image Anal. 2022, 77,
-#: 102336), from per-lesion tables of 10.5281/zenodo.19936563. These tables begin at 1 ml, so for small volumes their
-#: 1 % is the inner value and a third of it the outer. Sarcomas are larger: the upper volumes are 95 % and maximum of
-#: the 32 that the shipped bundle was trained on (10.7937/K9/TCIA.2015.7GO2GSKS).
+#: Usual values of lesions; a bundle may carry its own (``bundle.tuning``). A measure scores 0.5 at the first and the
+#: fourth value and 1 between the second and the third. It reaches 0 at the first value divided by ``BEYOND``, and at
+#: the fourth multiplied by it.
+#: The inner values are the 5 and 95 % quantiles of lesions, the outer values the 1 and 99 % quantiles. Each is the
+#: wider one of two sets: 4,282 FDG lesions of autoPET (Gatidis et al., Sci. Data 2022, 9, 601) and 1,573 of HECKTOR
+#: (Oreiller et al., Med. Image Anal. 2022, 77, 102336), per-lesion tables of 10.5281/zenodo.19936563. These tables
+#: begin at 1 ml. So the lower inner volume is their 1 % quantile, and the outer one is a third of it. Sarcomas are
+#: larger: the upper volumes are the 95 % quantile and the maximum of the 32 sarcomas on which the shipped bundle was
+#: trained (10.7937/K9/TCIA.2015.7GO2GSKS).
 FIELD_BOUNDS: dict[str, Bounds] = {
     "volume_ml": (0.34, 1.033, 828.0, 2339.0),
     "suv_max": (1.899, 2.990, 45.995, 69.275),
@@ -66,25 +68,25 @@ FIELD_BOUNDS: dict[str, Bounds] = {
 }
 BEYOND = 2.0
 
-#: The parts, and what a low one means in few words.
+#: The parts, and the meaning of a low score in a few words.
 PARTS = {
-    "uptake": "mask off the uptake",
-    "seam": "seam",
+    "uptake": "a mask that misses the uptake",
+    "seam": "a seam",
     "statistics": "unusual volume or uptake",
-    "novelty": "near to a training lesion",
+    "novelty": "likeness to a training lesion",
 }
-_NO_LESIONS = "The model carries no training lesions: copies of them were not looked for."
-_NO_FACES = "No face of the box lies in textured tissue: seams were not looked for."
+_NO_LESIONS = "The model carries no training lesions, so the check for copies of them was left out."
+_NO_FACES = "No face of the box lies in textured tissue, so the check for seams was left out."
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a tumor is held against.
+    """References for the score of a tumor.
 
     Args:
         lesions: the training lesions; None leaves that part out.
-        bounds: what volume, SUVmax and SUVmean over SUVmax of lesions usually are.
-        asked: names in ``bounds`` that the user asked for, which are not judged.
+        bounds: usual volume, SUVmax and SUVmean over SUVmax of lesions.
+        asked: names in ``bounds`` that the user chose; they are not judged.
     """
 
     lesions: TrainingLesions | None = None
@@ -94,13 +96,13 @@ class Expected:
 
 @dataclass(frozen=True)
 class QualityScore:
-    """How good one tumor is; every number 0 (poor) to 1.
+    """Quality of one tumor; all numbers from 0 (poor) to 1 (good).
 
     Args:
-        total: the lowest of the parts that were looked at; 0 where no tumor grew.
-        parts: by their names in ``PARTS``; None where one was not looked at.
+        total: the lowest of the parts that were checked; 0 if no tumor grew.
+        parts: scores by their names in ``PARTS``; None for a part that was not checked.
         reasons: what is poor, in plain words.
-        left_out: why a part was not looked at.
+        left_out: for each part that was not checked, why.
     """
 
     total: float
@@ -115,17 +117,17 @@ class QualityScore:
 
     @property
     def percent(self) -> int:
-        """The total, 0 to 100, as it is shown."""
+        """The total as users see it, 0 to 100."""
         return round(100 * self.total)
 
     @property
     def weakness(self) -> str:
-        """The lowest part in few words."""
+        """The lowest part in a few words."""
         known = {name: part for name, part in self.parts.items() if part is not None}
-        return PARTS[min(known, key=lambda name: known[name])] if known else "no tumor grew"
+        return PARTS[min(known, key=lambda name: known[name])] if known else "no tumor"
 
     def as_dict(self) -> dict:
-        """Ready for JSON."""
+        """Returns the score as JSON values."""
         parts = {name: None if part is None else round(part, 3) for name, part in self.parts.items()}
         return {
             "total": round(self.total, 3),
@@ -143,15 +145,15 @@ def score(
     box: Box,
     expected: Expected | None = None,
 ) -> QualityScore:
-    """Score one tumor.
+    """Scores one tumor.
 
     Args:
-        before: the untouched scan around the box, SUV (k, j, i); four voxels around it are enough.
+        before: the original scan, SUV (k, j, i); four voxels around the box are enough.
         after: the same with the tumor.
         mask: the tumor, (k, j, i).
-        grid: of all three.
-        box: where it was inserted.
-        expected: what it is held against.
+        grid: grid of all three.
+        box: the box in which the tumor was inserted.
+        expected: references for the score.
     """
     expected = expected or Expected()
     if not mask.any():
@@ -180,15 +182,15 @@ def score_region(
     suv_factor: float,
     expected: Expected | None = None,
 ) -> QualityScore:
-    """``score`` of a tumor in a whole volume, of which only the box's surroundings are read.
+    """``score`` of a tumor in a whole volume; reads only the surroundings of the box.
 
     Args:
-        before: the untouched scan.
-        after: the voxels with the tumor, (k, j, i), of the block that begins at ``start_ijk``.
-        tumor: 0/1 of the same voxels.
-        start_ijk: first voxel of the block, which lies within the box's surroundings.
-        box: where it was inserted.
-        suv_factor: SUV per unit of both.
+        before: the original scan.
+        after: voxels of a block with the tumor, (k, j, i).
+        tumor: the mask of the same voxels, 0/1.
+        start_ijk: first voxel of the block, which lies inside the surroundings of the box.
+        box: the box in which the tumor was inserted.
+        suv_factor: factor from voxel values of both to SUV.
         expected: see ``score``.
     """
     grid = Grid.from_image(before)
@@ -203,13 +205,13 @@ def score_region(
 
 
 def worst(scores: Iterable[QualityScore]) -> QualityScore:
-    """Of several tumors in one image, the score of the poorest: an image is as good as that."""
+    """Returns the lowest score of several tumors in one image; it is the score of the image."""
     return min(scores, key=lambda one: one.total)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part's value, and what to say of it where it is poor or was left out."""
+    """Score of one part, and the words for it if it is poor or was left out."""
 
     name: str
     value: float | None
@@ -223,11 +225,11 @@ def _uptake(suv: NDArray, mask: NDArray[np.bool_], grid: Grid, box: Box) -> _Par
         "cover": uptake_cover(suv, mask, inside),
         "edge": edge_contrast(suv, mask, grid.spacing_mm),
     }
-    # Their geometric mean: a mask that fails in one respect does not fit.
+    # A geometric mean, because a mask does not fit if it fails in one respect.
     value = math.prod(_ramp(measured[name], *UPTAKE_RAMPS[name]) for name in UPTAKE_RAMPS) ** (1 / len(UPTAKE_RAMPS))
     words = (
-        f"The mask does not follow the uptake: it covers {100 * measured['cover']:.0f} % of it, and they overlap by "
-        f"{100 * measured['overlap']:.0f} % (Dice)."
+        f"The mask does not follow the uptake. It covers {100 * measured['cover']:.0f} % of the uptake, and their "
+        f"overlap is {100 * measured['overlap']:.0f} % (Dice)."
     )
     return _Part("uptake", value, words)
 
@@ -236,7 +238,7 @@ def _seam(before: NDArray, after: NDArray, grid: Grid, box: Box) -> _Part:
     ratio = seam_ratio(before, after, grid, box)
     if ratio is None:
         return _Part("seam", None, _NO_FACES)
-    words = f"A seam may show: across the box's faces the image is {ratio:.1f} times as steep as the scan."
+    words = f"A seam may be visible: across the faces of the box the image is {ratio:.1f} times as steep as the scan."
     return _Part("seam", 1 - _ramp(ratio, *SEAM_RAMP), words)
 
 
@@ -255,7 +257,7 @@ def _statistics(suv: NDArray, mask: NDArray[np.bool_], grid: Grid, expected: Exp
 
 
 def _plausibility(bounds: Bounds, value: float) -> float:
-    """1 among the usual values, 0.5 where 1 in 100 lesions lies beyond, falling to 0; linear in the logarithm."""
+    """Score of a value: 1 for usual values, 0.5 at the outer bounds, then falling to 0; linear in the logarithm."""
     low, usual_low, usual_high, high = bounds
     if value <= 0:
         return 0.0
@@ -278,11 +280,11 @@ def _novelty(suv: NDArray, mask: NDArray[np.bool_], grid: Grid, lesions: Trainin
     if lesions is None:
         return _Part("novelty", None, _NO_LESIONS)
     found, usual = lesions.nearest(suv, mask, grid.spacing_mm), lesions.usual
-    return _Part("novelty", _ramp(_apartness(found, usual), *NOVELTY_RAMP), "It repeats one training lesion closely.")
+    return _Part("novelty", _ramp(_apartness(found, usual), *NOVELTY_RAMP), "It nearly copies one training lesion.")
 
 
 def _apartness(found: Neighbor, usual: Neighbor) -> float:
-    """A copy is both nearer and more singled out than real lesions are; either alone is a plain lump."""
+    """Larger of relative distance and relative ratio. A copy has both small; a plain lump may have one small."""
     return max(found.distance / max(usual.distance, 1e-6), found.ratio / max(usual.ratio, 1e-6))
 
 

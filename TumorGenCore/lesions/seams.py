@@ -1,4 +1,4 @@
-"""Seams: is the image steeper across the box's faces than the untouched scan is there?"""
+"""Seams: steepness of the image across the faces of the box, compared with the original scan."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from TumorGenCore.volumes.geometry import Box, Grid
 
 __all__ = ["seam_ratio"]
 
-#: Distance of the points on a face, mm.
+#: Distance between the points on a face, mm.
 STEP_MM = 2.0
 
 
 def seam_ratio(before: NDArray, after: NDArray, grid: Grid, box: Box) -> float | None:
-    """Mean |gradient| of the synthetic image across the six faces, over the same on the scan; 1 is no seam.
+    """Mean |gradient| of the synthetic image across the six faces, divided by that of the scan; 1 means no seam.
 
-    The gradient is the difference of two points half a voxel inside and outside the face, on its normal, over their
-    distance: the two voxels between which a pasted box would show its step.
+    The gradient is the difference between two points half a voxel inside and outside the face, on its normal, divided
+    by their distance. A pasted box would show its step between these two voxels.
 
     Args:
-        before: SUV of the untouched scan, (k, j, i), on ``grid``; two voxels around the box are enough.
-        after: SUV of the synthetic image, likewise.
-        grid: of both.
-        box: where the tumor was inserted.
+        before: SUV of the original scan, (k, j, i), on ``grid``; two voxels around the box are enough.
+        after: SUV of the synthetic image, same shape.
+        grid: grid of both.
+        box: the box in which the tumor was inserted.
 
     Returns:
-        The ratio, or None where no face lies in the scan or the scan is flat on all of them.
+        The ratio; None if no face lies in the scan, or the scan is flat at all faces.
     """
     inner, outer, gap_mm = _pairs(box, grid)
     old, new = (_slopes(suv, inner, outer, gap_mm) for suv in (before, after))
@@ -35,7 +35,7 @@ def seam_ratio(before: NDArray, after: NDArray, grid: Grid, box: Box) -> float |
 
 
 def _pairs(box: Box, grid: Grid) -> tuple[NDArray, NDArray, NDArray]:
-    """Points inside and outside the faces as fractional (k, j, i), (n, 3) each, and their distances, mm."""
+    """Points inside and outside the faces, fractional (k, j, i), (n, 3) each, and the distance of each pair, mm."""
     half = np.asarray(box.size_mm) / 2
     inner: list[NDArray] = []
     outer: list[NDArray] = []
@@ -45,7 +45,7 @@ def _pairs(box: Box, grid: Grid) -> tuple[NDArray, NDArray, NDArray]:
         u, v = (np.arange(-half[a] + STEP_MM / 2, half[a], STEP_MM) for a in others)
         face = np.zeros((len(u) * len(v), 3))
         face[:, others] = np.stack(np.meshgrid(u, v, indexing="ij"), axis=-1).reshape(-1, 2)
-        # A voxel's reach along the face's normal.
+        # Extent of a voxel along the face's normal.
         along = np.abs(np.asarray(grid.direction).T @ np.asarray(box.axes)[:, axis])
         reach = float(along @ np.asarray(grid.spacing_mm))
         for sign in (-1.0, 1.0):

@@ -1,7 +1,7 @@
-"""What a bundle remembers of its training lesions: thumbnails, which tell a copy from a new tumor.
+"""Thumbnails of the training lesions in a bundle. They help to tell a copy from a new tumor.
 
-A thumbnail is a lesion in a frame of its own (``likeness``): its shape and the pattern of its uptake, without
-place, size or height. Nothing names a patient.
+A thumbnail shows a lesion in its own frame (``likeness``): shape and uptake pattern, without place, size or height of
+the uptake. Nothing names a patient.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from TumorGenCore.lesions.likeness import in_lesion_frame, likeness, unit_vector
 
 __all__ = ["LEAST_PATIENTS", "MOST_LESIONS", "Neighbor", "TrainingLesions", "thumbnail"]
 
-#: Points along each edge of a thumbnail. With 12 a copy on another scanner's grid is still recognized.
+#: Points along each edge of a thumbnail. 12 are enough to recognize a copy on the grid of another scanner.
 POINTS = 12
-#: So that the file stays below 500 kB.
+#: Largest number of thumbnails; it keeps the file below 500 kB.
 MOST_LESIONS = 280
-#: With fewer, nothing can be said of how alike different patients' lesions are.
+#: Fewer patients do not show how alike the lesions of different patients are.
 LEAST_PATIENTS = 3
-#: Of the training lesions' own distances: what is nearer than this percentile is unusually near.
+#: Percentile of the distances between training lesions; smaller distances are unusually small.
 PERCENTILE = 5.0
 
 #: The stored value of the lesion's 95th percentile; 0 is outside the lesion.
@@ -32,12 +32,12 @@ _FULL = 128
 
 @dataclass(frozen=True)
 class Neighbor:
-    """The training lesion that is most like a lesion.
+    """Distance of a lesion to the most similar training lesion.
 
     Args:
         distance: 1 - likeness; 0 is the same lesion.
-        ratio: of the distance to that of the nearest lesion of yet another patient; small where one is singled out.
-            A plain lump is near to many, a copy is near to one.
+        ratio: the distance divided by the distance to the nearest lesion of any other patient. It is small if only one
+            lesion is near: a plain lump is near to many lesions, a copy to one.
     """
 
     distance: float
@@ -50,10 +50,10 @@ class TrainingLesions:
 
     Args:
         frames: uint8 (n, 12, 12, 12), see ``thumbnail``.
-        patients: int32 (n,): which lesions belong to one patient, and nothing else.
+        patients: int32 (n,): a number for each patient, which only shows which lesions belong together.
 
     Raises:
-        ValueError: the arrays are no thumbnails, or show fewer than three patients.
+        ValueError: the arrays are not thumbnails, or they show fewer than three patients.
     """
 
     frames: NDArray[np.uint8]
@@ -63,12 +63,12 @@ class TrainingLesions:
         if self.frames.dtype != np.uint8 or self.frames.shape[1:] != (POINTS,) * 3:
             raise ValueError(f"thumbnails are {self.frames.dtype} {self.frames.shape}, not uint8 (n, 12, 12, 12)")
         if self.patients.shape != self.frames.shape[:1]:
-            raise ValueError(f"{len(self.frames)} thumbnails belong to {self.patients.shape} patients")
+            raise ValueError(f"patients has the shape {self.patients.shape}, not ({len(self.frames)},)")
         if len(np.unique(self.patients)) < LEAST_PATIENTS:
             raise ValueError(f"the lesions belong to fewer than {LEAST_PATIENTS} patients")
 
     def nearest(self, suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Neighbor:
-        """The training lesion that is most like a lesion.
+        """Finds the training lesion that is most like a lesion.
 
         Args:
             suv: SUV, (k, j, i).
@@ -84,7 +84,7 @@ class TrainingLesions:
 
     @cached_property
     def usual(self) -> Neighbor:
-        """5th percentiles of the training lesions themselves, each among those of other patients."""
+        """5th percentiles over the training lesions, each compared with the lesions of other patients."""
         distances = 1 - likeness(self._vectors, self._vectors)
         others = self.patients[:, None] != self.patients
         found = [_neighbor(row[where], self.patients[where]) for row, where in zip(distances, others, strict=True)]
@@ -92,21 +92,21 @@ class TrainingLesions:
         return Neighbor(float(least[0]), float(least[1]))
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file.
+        """Writes a safetensors file.
 
         Raises:
             OSError: the file cannot be written.
         """
-        from safetensors.numpy import save  # here: Slicer's panel reads this module before it is installed
+        from safetensors.numpy import save  # here: Slicer's panel imports this module before safetensors is there
 
         path.write_bytes(save({"frames": self.frames, "patients": self.patients}))
 
     @classmethod
     def load(cls, path: Path) -> TrainingLesions:
-        """Read what ``save`` wrote.
+        """Reads a file from ``save``.
 
         Raises:
-            ValueError: the file holds something else.
+            ValueError: the file does not hold thumbnails.
             OSError: the file cannot be read.
         """
         from safetensors import SafetensorError
@@ -116,7 +116,7 @@ class TrainingLesions:
             tensors = load_file(path)
             return cls(tensors["frames"], tensors["patients"])
         except (SafetensorError, KeyError) as error:
-            raise ValueError(f"no thumbnails of lesions ({error})") from error
+            raise ValueError(f"it holds no thumbnails of lesions ({error})") from error
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
@@ -124,7 +124,7 @@ class TrainingLesions:
 
 
 def thumbnail(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.uint8]:
-    """A lesion in a frame of its own, see ``in_lesion_frame``.
+    """Makes the thumbnail of a lesion, see ``in_lesion_frame``.
 
     Args:
         suv: SUV, (k, j, i).
@@ -132,7 +132,7 @@ def thumbnail(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, fl
         spacing_mm: voxel edges along i, j, k.
 
     Returns:
-        uint8 (12, 12, 12): 0 outside the lesion, else its uptake, 128 at the 95th percentile.
+        uint8 (12, 12, 12): 0 outside the lesion, uptake inside, with 128 at the 95th percentile.
 
     Raises:
         ValueError: the mask is empty.

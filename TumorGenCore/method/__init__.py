@@ -1,1 +1,1 @@
-"""The paper, one part a file: VAE, BA-PMG, SC-VFE, VMR, losses, solver and time grid."""
+"""The method of the paper, one part per file: VAE, BA-PMG, SC-VFE, VMR, losses, solver and time grid."""

@@ -1,7 +1,7 @@
-"""What may be asked of a tumor, as the vector field hears it: how much of the box it fills, how hot it is.
+"""The controls of a tumor, as the vector field gets them: the fill of the box and the uptake.
 
-Each is a number above 0, spread over the box as an input channel; 0 says that it is left to the model. In training they
-are measured on the examples, where they are 1 at most, and left out at random, so that one network answers with and
+Each control is a number above 0, spread over the box as an input channel; 0 leaves it to the model. Training measures
+the controls on the examples, where they are at most 1. It leaves them out at random, so that one network works with and
 without them.
 """
 
@@ -20,16 +20,16 @@ __all__ = ["CONTROL_CHANNELS", "LEAST_TOLD", "MOST_EDGE", "TumorControls", "meas
 CONTROL_CHANNELS = 2
 #: Lowest control value; 0 means not specified.
 LEAST_TOLD = 0.01
-#: Largest cube root of a fill that the model is told where its bundle does not say otherwise (``Tuning.most_edge``).
+#: Largest cube root of a told fill, unless the bundle sets another one (``Tuning.most_edge``).
 MOST_EDGE = 1.5
 
 
 @dataclass(frozen=True)
 class TumorControls:
-    """One tumor's properties; None leaves one to the model.
+    """Properties of one tumor; None leaves a property to the model.
 
     Args:
-        fill: share of the box's volume that is tumor; to be told, up to ``MOST_EDGE`` cubed.
+        fill: share of the box's volume that is tumor; the model can be told up to ``MOST_EDGE`` cubed.
         suv: 95th percentile of the SUV in the tumor.
     """
 
@@ -37,8 +37,10 @@ class TumorControls:
     suv: float | None = None
 
     def encode(self, scale: NetworkScale, most_edge: float = MOST_EDGE) -> torch.Tensor:
-        """(1, 2), each 0 (left to the model) or more: the cube root of the fill, 0.01 to ``most_edge``; the SUV on the
-        network scale, 0.01 to 1.
+        """Controls as a tensor (1, 2), where 0 leaves a control to the model.
+
+        The first is the cube root of the fill, 0.01 to ``most_edge``. The second is the SUV on the network scale, 0.01
+        to 1.
         """
         values = [0.0, 0.0]
         if self.fill is not None:
@@ -50,7 +52,7 @@ class TumorControls:
 
 
 def measure_controls(suv: NDArray, mask: NDArray, coverage: NDArray) -> TumorControls:
-    """The properties of a tumor in a working patch.
+    """Measures the properties of a tumor in a working patch.
 
     Args:
         suv: (k, j, i).

@@ -1,4 +1,4 @@
-"""Which device computes, in which precision, and what happens where its memory does not suffice."""
+"""The device, its precision, and help for the case that its memory runs out."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ __all__ = [
 
 Network = TypeVar("Network", bound=nn.Module)
 
-#: What devices say whose errors have no type of their own: MPS, and PyTorch's allocator on the CPU.
+#: Error texts of devices whose errors have no type of their own: MPS, and PyTorch's allocator on the CPU.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Pick a device by its name.
+    """Picks a device by its name.
 
     Args:
         name: ``auto`` takes CUDA, else MPS, else the CPU; otherwise PyTorch's name, such as ``cuda:1``.
 
     Raises:
-        InvalidRequestError: a device that this machine does not have.
+        InvalidRequestError: this machine does not have the device.
     """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
@@ -49,16 +49,16 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def _is_here(name: str) -> bool:
-    """Whether a device of a kind that is here is one that is counted: ``cuda:1`` needs two."""
+    """Whether this machine has the numbered device: ``cuda:1`` needs two."""
     try:
         device = torch.device(name)
-    except RuntimeError:  # The number is none.
+    except RuntimeError:  # The part after the colon is not a number.
         return False
     return device.type != "cuda" or (device.index or 0) < torch.cuda.device_count()
 
 
 def computes_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware computes bfloat16; where it is emulated it is many times slower than float32."""
+    """Whether the hardware computes bfloat16; emulated bfloat16 is many times slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
@@ -68,9 +68,9 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 
 def low_precision(device: torch.device) -> torch.dtype | None:
-    """The two-byte precision in which a device runs the networks fastest; None where float32 is as quick.
+    """Two-byte precision in which a device runs the networks fastest; None if float32 is as fast.
 
-    bfloat16 where the hardware has it; float16 on other graphics cards, whose tensor cores or units have that.
+    This is bfloat16 if the hardware has it, and float16 on other graphics cards, whose cores compute float16.
     """
     if computes_bfloat16(device):
         return torch.bfloat16
@@ -80,25 +80,25 @@ def low_precision(device: torch.device) -> torch.dtype | None:
 
 
 def autocast(device: torch.device) -> AbstractContextManager:
-    """Autocast to the device's low precision, if it has one."""
+    """Context that casts to the device's low precision, if it has one."""
     precision = low_precision(device)
     return nullcontext() if precision is None else torch.autocast(device.type, dtype=precision)
 
 
 def channels_last(network: Network) -> Network:
-    """Lay out a network's weights in the order with which convolutions on CPUs and tensor cores are quickest."""
+    """Lays out a network's weights in the order that is fastest for convolutions on CPUs and tensor cores."""
     return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy a tensor of any shape to a device; to CUDA from pinned memory, so that other work goes on meanwhile."""
+    """Copies a tensor of any shape to a device; to CUDA from pinned memory, so that other work can go on."""
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 
 
 def to_cpu(tensor: torch.Tensor) -> torch.Tensor:
-    """Copy a tensor of any shape to the CPU; from CUDA into pinned memory, which is several times as quick."""
+    """Copies a tensor of any shape to the CPU; from CUDA into pinned memory, which is several times faster."""
     if tensor.device.type != "cuda":
         return tensor.cpu()
     made = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
@@ -106,14 +106,14 @@ def to_cpu(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device's memory did not suffice, whatever the device calls it."""
+    """Whether an error means that the device ran out of memory, whatever the device calls it."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
 
 
 def free_memory(device: torch.device) -> None:
-    """Give back the memory that PyTorch keeps. Call it after the error is gone: an error keeps its frames alive."""
+    """Frees the memory that PyTorch keeps. Call it when the error is gone: an error keeps its frames alive."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -1,7 +1,7 @@
 """The network scale: SUV to about [-1, 1] and back, without loss.
 
-PET is heavy-tailed (background 0.5, bladder 50), so the scale is an inverse hyperbolic sine: linear near zero,
-logarithmic above. It is never clipped, hence reversible for every finite SUV.
+PET values are heavy-tailed (background 0.5, bladder 50), so the scale is an inverse hyperbolic sine: linear near zero,
+logarithmic above. It does not clip values, so it is reversible for every finite SUV.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class NetworkScale:
     """x = low + (1 - low) asinh(SUV / knee) / asinh(top / knee).
 
     Args:
-        knee_suv: SUV where the scale turns from linear to logarithmic.
+        knee_suv: SUV at which the scale turns from linear to logarithmic.
         top_suv: SUV that maps to 1; hotter voxels map above 1.
-        low: what SUV 0 maps to.
+        low: value that SUV 0 maps to.
 
     Raises:
         ValueError: the knee does not lie between 0 and the top.
@@ -41,13 +41,13 @@ class NetworkScale:
         return (1 - self.low) / math.asinh(self.top_suv / self.knee_suv)
 
     def to_network(self, suv: torch.Tensor) -> torch.Tensor:
-        """Turn SUV of any shape into the network scale; SUV 0 becomes ``low``."""
+        """Converts SUV of any shape to the network scale; SUV 0 becomes ``low``."""
         return self.low + torch.asinh(suv / self.knee_suv) * self._slope
 
     def to_suv(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn values on the network scale, any shape, into SUV; the inverse of ``to_network``."""
+        """Converts values on the network scale, any shape, to SUV; the inverse of ``to_network``."""
         return torch.sinh((x - self.low) / self._slope) * self.knee_suv
 
     def as_dict(self) -> dict[str, Any]:
-        """What the model bundle's metadata says of the scale."""
+        """Entry for the scale in the model bundle's metadata."""
         return {"kind": "asinh", "knee_suv": self.knee_suv, "top_suv": self.top_suv, "low": self.low}

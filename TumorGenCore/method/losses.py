@@ -1,4 +1,4 @@
-"""Eq. 1 and 3 to 7 of the paper, one function each, and the VAE's losses. Plain tensors in; losses are scalars."""
+"""Eq. 1 and 3 to 7 of the paper, one function each, and the VAE's losses. All take tensors; losses are scalars."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rectified_flow_loss(
 def coarse_loss(
     z_hat: torch.Tensor, z_1: torch.Tensor, box: torch.Tensor, sample_weight: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Eq. 4: |B z^_1 - B z_1|^2, divided by the box's volume so that small boxes count as much as large ones.
+    """Eq. 4: |B z^_1 - B z_1|^2, divided by the box's volume, so that small boxes count as much as large ones.
 
     Args:
         z_hat: estimated latents, (n, c, k, j, i).
@@ -79,8 +79,8 @@ def fine_loss(
 ) -> torch.Tensor:
     """Eq. 5: 1 - SSIM(m^_1 z^_1, m_1 z_1), over the box's bounding crop.
 
-    MONAI's default window of 11 is larger than most boxes on the latent grid and mostly sees zeros, so the window is
-    3 and each sample is cropped to its box; the data range is the true latents' own.
+    MONAI's default window of 11 is larger than most boxes on the latent grid and mostly sees zeros. So the window is 3,
+    and the function crops each sample to its box. The data range is that of the true latents.
 
     Args:
         z_hat: estimated latents, (n, c, k, j, i).
@@ -89,7 +89,7 @@ def fine_loss(
         m_1: true mask, shape of ``m_hat``.
         box: B, (n, 1, k, j, i), 1 inside.
         sample_weight: optional (n,).
-        window: edge of the SSIM window, latent cells.
+        window: edge of the SSIM window, in latent cells.
     """
     values = []
     for n in range(len(z_1)):
@@ -111,7 +111,7 @@ def reconstruction_loss(refined: torch.Tensor, mask: torch.Tensor) -> torch.Tens
 
 
 def overlap_loss(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Dice and cross-entropy, to add to Eq. 6, whose squared error hardly sees small tumors.
+    """Dice and cross-entropy, an addition to Eq. 6, whose squared error hardly sees small tumors.
 
     Args:
         logits: of M', (n, 1, k, j, i).
@@ -145,7 +145,7 @@ def total_loss(
 
 
 def kl_loss(mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
-    """KL(N(mean, deviation) || N(0, 1)), the mean over latent elements; both of any one shape."""
+    """KL(N(mean, deviation) || N(0, 1)), averaged over latent elements; both tensors of one shape."""
     variance = deviation**2
     return 0.5 * (mean**2 + variance - torch.log(variance.clamp_min(1e-12)) - 1).mean()
 
@@ -174,7 +174,7 @@ def _weighted_mean(values: torch.Tensor, weight: torch.Tensor | None) -> torch.T
 
 
 def _box_crop(box: torch.Tensor, window: int) -> tuple[slice, ...]:
-    """Slices (channel, k, j, i) of the box's bounding cells, widened to at least one window."""
+    """Slices (channel, k, j, i) of the cells around the box, widened to at least one window."""
     slices: list[slice] = [slice(None)]
     for axis in range(3):
         other = [a for a in range(3) if a != axis]

@@ -1,4 +1,4 @@
-"""VMR: the VAE-guided mask refiner (section 2.3), from the latent-grid mask to a soft mask at patch resolution."""
+"""VMR: the VAE-guided mask refiner (section 2.3). It turns the latent mask into a soft mask at patch resolution."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["MaskRefiner"]
 class MaskRefiner(nn.Module):
     """Adds the decoder's features f'1, f'2, f'3 to its own q1, q2, q3 (element-wise), then predicts M'.
 
-    q1 and q2 live on the latent grid, q3 at half the patch resolution; the last step is a depth-to-space.
+    q1 and q2 lie on the latent grid, q3 has half the patch resolution. The last step is a depth-to-space.
 
     Args:
         feature_channels: channels of the decoder features f1, f2, f3.
-        feature_scales: edge of f1, f2, f3 in units of the latent grid.
-        channels: the refiner's own width.
+        feature_scales: edges of f1, f2, f3 in units of the latent grid.
+        channels: channels of the refiner's own layers.
         norm_num_groups: groups of each GroupNorm.
-        factor: patch resolution over latent resolution.
+        factor: patch resolution divided by latent resolution.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class MaskRefiner(nn.Module):
             features: f1, f2, f3 of the decoder, see ``PetVAE.decode_with_features``.
 
         Returns:
-            (n, 1, factor k, factor j, factor i); a sigmoid makes it the tumor probability.
+            (n, 1, factor k, factor j, factor i); its sigmoid is the tumor probability.
         """
         q = self.first(mask)
         at = 1

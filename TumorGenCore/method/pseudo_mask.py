@@ -1,8 +1,8 @@
 """BA-PMG: boundary-aware pseudo-mask generation (section 2.1 of the paper).
 
-It widens a tight box B' around the tumor on each of its six faces by a random offset: B = B' + d, d ~ U(0, alpha D_i).
-Here B is a physical box. So the box of training and the box that a user draws are the same thing and go through the
-same working patch.
+It moves each of the six faces of a tight box B' around the tumor outward by a random offset: B = B' + d,
+d ~ U(0, alpha D_i). Here B is a physical box. So the box of training and the box that a user draws are the same thing
+and go through the same working patch.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["BoxOffsets", "expand_box", "fill_box", "latent_condition", "tight_bo
 
 @dataclass(frozen=True)
 class BoxOffsets:
-    """The law of the offsets d.
+    """Distribution of the offsets d.
 
     Args:
-        alpha: most extension, as a share of the reference dimension D_i on that axis.
-        least_alpha: alpha itself is drawn for each box, from here to ``alpha``, so that some boxes fit closely and
-            some lie wide; None is the paper's one alpha.
-        least_mm: every face keeps this distance: the tumor's spill-out by the scanner's resolution must lie inside
-            the box too, or the condition would tell where the tumor was.
+        alpha: largest offset, as a share of the reference dimension D_i along that axis.
+        least_mm: smallest offset of each face. The scanner's blur spreads uptake beyond the tumor; this uptake must lie
+            inside the box too, or the condition would show where the tumor was.
+        least_alpha: if given, alpha is drawn for each box from ``least_alpha`` to ``alpha``, so that some boxes are
+            tight and some are wide. None uses one alpha, as the paper does.
     """
 
     alpha: float = 0.25
@@ -39,15 +39,15 @@ class BoxOffsets:
 
 
 def tight_box(points_lps: NDArray, axes: NDArray, voxel_mm: float) -> Box:
-    """B': the tightest box with the given axes around tumor voxel centers.
+    """B': the smallest box with the given axes around the tumor's voxel centers.
 
     Args:
         points_lps: tumor voxel centers, shape (n, 3), LPS mm.
         axes: 3x3, columns are the box's axes in LPS.
-        voxel_mm: added once to each edge, since voxels are not points.
+        voxel_mm: added once to each edge, because voxels are not points.
 
     Raises:
-        TrainingDataError: no tumor voxel.
+        TrainingDataError: there is no tumor voxel.
     """
     if len(points_lps) == 0:
         raise TrainingDataError("A mask without a tumor voxel has no box; leave the case out or correct its mask.")
@@ -61,12 +61,12 @@ def tight_box(points_lps: NDArray, axes: NDArray, voxel_mm: float) -> Box:
 def expand_box(
     tight: Box, dimensions_mm: tuple[float, float, float], offsets: BoxOffsets, rng: np.random.Generator
 ) -> Box:
-    """B = B' + d with d_i ~ U(0, alpha D_i) on each face, beside a least margin.
+    """B = B' + d with d_i ~ U(0, alpha D_i) on each face, plus a smallest margin.
 
     Args:
         tight: B', see ``tight_box``.
-        dimensions_mm: the paper's D_i: extent of the image along the box's axes.
-        offsets: alpha and the least margin.
+        dimensions_mm: D_i of the paper: extent of the image along the box's axes.
+        offsets: alpha and the smallest margin.
         rng: source of the six offsets.
     """
     alpha = offsets.alpha if offsets.least_alpha is None else rng.uniform(offsets.least_alpha, offsets.alpha)
@@ -77,14 +77,14 @@ def expand_box(
 
 
 def fill_box(patch: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Replace the box's content by a smooth continuation of what is outside, before encoding.
+    """Replaces the box's content with a smooth continuation of the voxels outside, before encoding.
 
-    The paper masks after encoding, z^m = (1 - B) E(I) (section 2.1). The encoder's reach then carries the tumor into
-    latents outside the box. Here the result depends on voxels outside the box only, so nothing leaks. The continuation
-    is a pull-push pyramid: averages of known voxels at growing scales fill what finer scales lack.
+    The paper masks after encoding, z^m = (1 - B) E(I) (section 2.1). The encoder's receptive field then carries the
+    tumor into latents outside the box. Here the result depends only on voxels outside the box, so nothing leaks. The
+    continuation is a pull-push pyramid: averages of known voxels at growing scales fill the gaps of finer scales.
 
     Args:
-        patch: (n, c, k, j, i), sizes multiples of 16.
+        patch: (n, c, k, j, i); k, j and i are multiples of 16.
         inside: (n, 1, k, j, i), above 0 wherever the box touches a voxel.
 
     Returns:
@@ -97,7 +97,7 @@ def fill_box(patch: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
 def latent_condition(
     encode: Callable[[torch.Tensor], torch.Tensor], patch: torch.Tensor, inside: torch.Tensor
 ) -> torch.Tensor:
-    """z^m of section 2.1: what the vector field may know of the surroundings.
+    """z^m of section 2.1: what the vector field may know about the surroundings.
 
     Args:
         encode: E, from (n, 1, k, j, i) to (n, c, k/4, j/4, i/4).
@@ -111,7 +111,7 @@ def latent_condition(
 
 
 def _pull_push(weighted: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Mean of the known where there is any, else the mean of the next coarser scale."""
+    """Mean of the known voxels, or the mean of the next coarser scale if none is known."""
     here = weighted / weight.clamp_min(1e-6)
     if min(weight.shape[2:]) < 2:
         mean = weighted.sum((2, 3, 4), keepdim=True) / weight.sum((2, 3, 4), keepdim=True).clamp_min(1e-6)

@@ -1,6 +1,6 @@
-"""How a model is sampled: how many steps, by which solver, at which times, from how much of the mask's noise.
+"""Settings with which a model is sampled: steps, solver, times, and noise of the mask.
 
-A bundle carries its own. Needs no torch.
+Each bundle has its own. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["Sampling", "shifted_times", "time_grid"]
 
 
 def time_grid(steps: int) -> list[float]:
-    """``steps + 1`` even times from 0 to 1.
+    """``steps + 1`` evenly spaced times from 0 to 1.
 
     Raises:
-        ValueError: fewer than one step.
+        ValueError: ``steps`` is below 1.
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}; sampling needs at least 1.")
@@ -30,17 +30,18 @@ def time_grid(steps: int) -> list[float]:
 
 
 def shifted_times(steps: int, shift: float) -> list[float]:
-    """Times warped toward the noise or the data, t -> t / (t + shift (1 - t)); 1 leaves them even.
+    """Times shifted toward the noise or the data, t -> t / (t + shift (1 - t)).
 
-    Above 1 the steps near the noise (t = 0) are finer, below 1 those near the data. Warping by a and then by b is
-    warping by a b. It is the time shift of Esser et al. (2024), with time running from noise to data.
+    With a shift above 1 the steps near the noise (t = 0) are finer, below 1 those near the data; 1 keeps the times
+    even. A shift by a and then by b equals a shift by a b. This is the time shift of Esser et al. (2024), with time
+    from noise to data.
 
     Args:
-        steps: how many.
+        steps: number of steps.
         shift: positive.
 
     Raises:
-        ValueError: fewer than one step, or a shift that is not a positive number.
+        ValueError: ``steps`` is below 1, or the shift is not a positive number.
     """
     if not 0 < shift < float("inf"):
         raise ValueError(f"The time grid's shift is {shift}; it must be a positive number.")
@@ -50,19 +51,19 @@ def shifted_times(steps: int, shift: float) -> list[float]:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a model is sampled.
+    """Settings with which a model is sampled.
 
     Args:
-        steps: of the solver.
-        solver: ``euler``, ``heun`` (two evaluations a step but the last) or ``adams``.
-        shift: of the time grid, see ``shifted_times``; 1 is even.
-        times: the time grid itself instead, increasing from 0 to 1. For other than ``len(times) - 1`` steps it is read
-            at even places, linearly between its own.
-        mask_noise: deviation of the noise that the mask starts from, at most 1, which is training's. With less, the
-            noise of the latents alone says where the tumor lies, and mask and tumor agree better.
+        steps: steps of the solver.
+        solver: ``euler``, ``heun`` (two evaluations per step except the last) or ``adams``.
+        shift: shift of the time grid, see ``shifted_times``; 1 is even.
+        times: the time grid itself, increasing from 0 to 1, in place of ``shift``. If the number of steps is not
+            ``len(times) - 1``, it is interpolated linearly at even places.
+        mask_noise: standard deviation of the noise that the mask starts from, at most 1, the value of training. With
+            less, the noise of the latents alone decides where the tumor lies, and mask and tumor agree better.
 
     Raises:
-        ValueError: a value that cannot be sampled with.
+        ValueError: a value cannot be used.
     """
 
     steps: int = 10
@@ -76,16 +77,16 @@ class Sampling:
         check_solver(self.solver)
         if self.times is not None:
             if self.shift != 1:
-                raise ValueError("A time grid is given by its times or by a shift, not by both.")
+                raise ValueError("The time grid has both times and a shift; give only one of them.")
             _check_times(self.times)
         if not 0 <= self.mask_noise <= 1:
             raise ValueError(f"The mask's noise is {self.mask_noise}; it must lie between 0 and 1.")
 
     def asked(self, steps: int | None = None, solver: Solver | None = None) -> Sampling:
-        """A copy with the steps and solver that a user wants; None keeps the bundle's own.
+        """Returns a copy with the steps and solver that a user wants; None keeps the bundle's value.
 
         Raises:
-            InvalidRequestError: steps or solver that cannot be used.
+            InvalidRequestError: steps or solver cannot be used.
         """
         try:
             return replace(
@@ -109,7 +110,7 @@ class Sampling:
         return np.interp(time_grid(self.steps), known, self.times).tolist()
 
     def as_dict(self) -> dict[str, Any]:
-        """What a bundle's metadata says of it; the inverse of ``parse``."""
+        """Entry for a bundle's metadata; the inverse of ``parse``."""
         grid = {"shift": self.shift} if self.times is None else list(self.times)
         return {
             "steps": self.steps,
@@ -120,15 +121,15 @@ class Sampling:
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Sampling:
-        """Read it from a bundle's metadata.
+        """Reads the settings from a bundle's metadata.
 
         Args:
-            values: ``{"steps", "solver", "time_grid", "mask_noise"}``, each of which may be missing. ``time_grid`` is
+            values: ``{"steps", "solver", "time_grid", "mask_noise"}``; each may be missing. ``time_grid`` is
                 ``"uniform"``, ``{"shift": number}``, or a list of times.
 
         Raises:
-            ValueError: an unknown entry, or a value that cannot be sampled with.
-            TypeError: a value of another kind.
+            ValueError: an entry is unknown, or a value cannot be used.
+            TypeError: a value has the wrong type.
         """
         unknown = set(values) - {"steps", "solver", "time_grid", "mask_noise"}
         if unknown:

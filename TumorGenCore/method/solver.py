@@ -1,7 +1,7 @@
-"""Rectified-flow solvers (section 2.2 of the paper) over any callable velocity, and the inpainting constraint.
+"""Rectified-flow solvers (section 2.2 of the paper) for any callable velocity, and the inpainting constraint.
 
-Time runs from 0 (noise) to 1 (data) and is kept in float64: MONAI 1.6's ``RFlowScheduler`` runs the other way with
-float16 times and integer next steps, which overshoots even a straight path.
+Time runs from 0 (noise) to 1 (data), in float64. MONAI 1.6's ``RFlowScheduler`` runs the other way with float16 times
+and integer next steps, which overshoots even a straight path.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 
 @dataclass(frozen=True)
 class KnownRegion:
-    """What is known outside the box: there x follows its own straight path (blended latents).
+    """The known part outside the box: there x follows its own straight path (blended latents).
 
     Args:
         data: x_1 where it is known, (n, c, k, j, i).
-        noise: the noise the sampling starts from, same shape.
-        unknown: B, (n, 1, k, j, i); 1 where x is free, 0 where it is known, between on cells a face cuts.
+        noise: the noise from which sampling starts, same shape.
+        unknown: B, (n, 1, k, j, i); 1 where x is free, 0 where it is known, in between in cells that a face cuts.
     """
 
     data: torch.Tensor
@@ -54,22 +54,23 @@ def integrate(
     known: KnownRegion | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
-    """Walk dx/dt = v(x, t) from noise to data, along the paths of section 2.2.
+    """Integrates dx/dt = v(x, t) from noise to data, along the paths of section 2.2.
 
     Args:
-        velocity: v(x, t); x of ``noise``'s shape, t a float.
+        velocity: v(x, t); x has the shape of ``noise``, t is a float.
         noise: x at ``times[0]``, (n, c, k, j, i).
-        times: increasing, ends at 1; see ``schedule``.
-        solver: ``euler``; ``heun`` (two evaluations a step but the last, second order); ``adams`` (of Adams and
-            Bashforth: one evaluation, second order, by the velocity of the step before too; Euler in the first step).
+        times: increasing, up to 1; see ``schedule``.
+        solver: ``euler``; ``heun`` (second order, two evaluations per step except the last); ``adams``
+            (Adams-Bashforth: second order, one evaluation per step; it also uses the velocity of the previous step,
+            and starts with an Euler step).
         known: the inpainting constraint, applied at every time of the grid.
-        on_step: called with 1, 2, ... after each step; may raise to cancel.
+        on_step: called with 1, 2, ... after each step; may raise an error to cancel.
 
     Returns:
         x at ``times[-1]``.
 
     Raises:
-        ValueError: an unknown solver, or times that do not increase.
+        ValueError: the solver is unknown, or the times do not increase.
     """
     check_solver(solver)
     if any(later <= earlier for earlier, later in pairwise(times)):

@@ -1,4 +1,4 @@
-"""Names of the rectified-flow solvers, see ``solver.integrate``. Needs no numpy: command lines list them."""
+"""Names of the rectified-flow solvers, see ``solver.integrate``. No numpy here: the command line lists the names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SOLVERS: tuple[Solver, ...] = get_args(Solver)
 
 
 def check_solver(solver: str) -> None:
-    """Check the name of a solver.
+    """Checks the name of a solver.
 
     Raises:
-        ValueError: there is no solver of that name.
+        ValueError: no solver has that name.
     """
     if solver not in SOLVERS:
         raise ValueError(f"solver is {solver!r}; use {' or '.join(map(repr, SOLVERS))}.")

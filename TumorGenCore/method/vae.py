@@ -1,7 +1,7 @@
-"""The 3D KL-VAE: patch -> latent (4 channels, a quarter per axis) -> patch, with decoder features for the VMR.
+"""The 3D KL-VAE: patch -> latents (4 channels, a quarter of each edge) -> patch, with decoder features for the VMR.
 
 MONAI's ``AutoencoderKL`` does the work. With ``space_to_depth=2`` its first level runs at half resolution, which
-costs a third of a full-resolution level on a CPU.
+takes a third of the time of a full-resolution level on a CPU.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class PetVAE(nn.Module):
     """E and D of section 2 of the paper: a KL-VAE around ``monai.networks.nets.AutoencoderKL``.
 
     Args:
-        channels: features per level; ``len(channels) - 1`` halvings after the space-to-depth.
+        channels: features per level; after the space-to-depth, the edges are halved ``len(channels) - 1`` times.
         num_res_blocks: residual blocks per level.
         latent_channels: channels of z.
         norm_num_groups: groups of each GroupNorm.
-        space_to_depth: edge of the voxel block that is folded into channels at the door (1: none).
-        use_convtranspose: the decoder upsamples by a transposed convolution; otherwise trilinearly, then by a
-            convolution, as MAISI's does.
+        space_to_depth: edge of the voxel block that the input folds into channels (1: none).
+        use_convtranspose: whether the decoder upsamples with a transposed convolution; otherwise it uses trilinear
+            upsampling and a convolution, as MAISI does.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class PetVAE(nn.Module):
         )
         if not use_convtranspose:
             for block in self._decoder_blocks():
-                if isinstance(block, UpSample):  # MONAI's own repeats the nearest voxel.
+                if isinstance(block, UpSample):  # MONAI's upsampling repeats the nearest voxel.
                     block.upsample_non_trainable = nn.Upsample(scale_factor=2, mode="trilinear", align_corners=False)
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and deviation of q(z | x).
+        """Mean and standard deviation of q(z | x).
 
         Args:
             x: patch on the network scale, (n, 1, k, j, i).
@@ -74,9 +74,9 @@ class PetVAE(nn.Module):
         return mean, deviation
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """z_1 = E(I), the posterior mean: a sample would only add noise that the vector field cannot learn.
+        """z_1 = E(I), the posterior mean. A sample would only add noise that the vector field cannot learn.
 
-        Shapes as in ``posterior``.
+        Shapes are those of ``posterior``.
         """
         return self.posterior(x)[0]
 
@@ -91,7 +91,7 @@ class PetVAE(nn.Module):
             z: (n, latent, k, j, i).
 
         Returns:
-            D(z) as in ``decode``, and three features (n, c, s k, s j, s i); ``feature_layout`` gives each c and s.
+            D(z) as in ``decode``, and three features (n, c, s k, s j, s i); ``feature_layout`` gives their c and s.
         """
         h = self.autoencoder.post_quant_conv(z)
         features: list[torch.Tensor] = []
@@ -106,30 +106,30 @@ class PetVAE(nn.Module):
         return list(self.autoencoder.decoder.blocks)  # type: ignore[arg-type]
 
     def _feature_taps(self) -> list[int]:
-        """Indices of the decoder blocks whose outputs are f1, f2, f3, at resolutions that rise.
+        """Indices of the decoder blocks whose outputs are f1, f2, f3, from coarse to fine.
 
-        The last block before each upsampling and the last before the final norm. Where that makes two, the first
-        block, on the latent grid, comes before them; where it makes more than three, the three finest are taken.
+        These are the last block before each upsampling and the last before the final norm. If there are only two, the
+        first block, on the latent grid, comes before them. If there are more than three, the three finest are used.
         """
         blocks = self._decoder_blocks()
         ends = [n - 1 for n, block in enumerate(blocks) if isinstance(block, UpSample)] + [len(blocks) - 3]
         return ends[-3:] if len(ends) >= 3 else [0, *ends]
 
     def feature_layout(self) -> tuple[list[int], list[int]]:
-        """Channels of f1, f2, f3, and their edges in units of the latent grid."""
+        """Returns the channels of f1, f2, f3, and their edges in units of the latent grid."""
         with torch.inference_mode():
             edge = 4
             features = self.decode_with_features(torch.zeros(1, self.latent_channels, edge, edge, edge))[1]
         return [f.shape[1] for f in features], [f.shape[2] // edge for f in features]
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Reconstruct from one sample of the posterior, for training.
+        """Reconstructs a patch from one sample of the posterior, for training.
 
         Args:
             x: patch on the network scale, (n, 1, k, j, i).
 
         Returns:
-            The reconstruction, of x's shape, and the posterior's mean and deviation.
+            The reconstruction, in the shape of x, and the mean and standard deviation of the posterior.
         """
         mean, deviation = self.posterior(x)
         return self.decode(self.autoencoder.sampling(mean, deviation)), mean, deviation

@@ -1,7 +1,7 @@
 """SC-VFE: the spatial-constraint vector field estimator (section 2.2), v(x_t, z^m, B, t) for x = [z, m].
 
-MONAI's ``DiffusionModelUNet`` with the condition as input channels. The box B has a channel of its own, since a zero in
-the masked latents z^m is a value like any other.
+This is MONAI's ``DiffusionModelUNet`` with the condition as input channels. The box B has its own channel, because a
+zero in the masked latents z^m is a value like any other.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class VectorField(nn.Module):
         attention_levels: levels with self-attention.
         num_head_channels: channels per attention head.
         norm_num_groups: groups of each GroupNorm.
-        control_channels: how many properties of a tumor a user can choose (see ``controls``); 0 for none.
-        control_embedding: the controls also join the time's embedding, which reaches every block. As channels alone
-            they have little effect (measured): a constant over the box is small beside the noise, and norms remove it.
+        control_channels: number of tumor properties that a user can choose (see ``controls``); 0 for none.
+        control_embedding: whether the controls are also added to the time embedding, which reaches every block. As
+            input channels alone they had little effect in measurements: a constant over the box is small compared with
+            the noise, and norms remove it.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class VectorField(nn.Module):
             norm_num_groups=norm_num_groups,
         )
         if control_embedding:
-            # MONAI adds what ``class_embedding`` makes of the labels to the time's embedding.
+            # MONAI adds the ``class_embedding`` of the labels to the time embedding.
             self.unet.num_class_embeds = control_channels
             self.unet.class_embedding = _ControlEmbedding(control_channels, 4 * channels[0])  # type: ignore[assignment]
 
@@ -66,14 +67,14 @@ class VectorField(nn.Module):
         t: torch.Tensor,
         controls: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Estimate [v^z, v^m] = v_theta(x_t, z^m, t) of section 2.2, here with B and controls as well.
+        """Estimates [v^z, v^m] = v_theta(x_t, z^m, t) of section 2.2, here with B and controls as well.
 
         Args:
             x_t: noisy [z, m], (n, latent + 1, k, j, i).
             z_m: latents of the patch without the box's content, (n, latent, k, j, i).
             box: B, (n, 1, k, j, i), 1 inside.
             t: time, (n,), 0 noise, 1 data.
-            controls: (n, control_channels), 0 where the user chose nothing; None is 0 everywhere.
+            controls: (n, control_channels), 0 for controls that the user left open; None is 0 everywhere.
 
         Returns:
             Same shape as ``x_t``.
@@ -89,21 +90,21 @@ class VectorField(nn.Module):
         return velocity
 
     def see_box(self, box: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the input channels show of the box.
+        """What the input channels show of the box; a study may override it.
 
         Args:
             box: B, (n, 1, k, j, i), 1 inside.
 
         Returns:
-            The box's own channel, and the cells in which the controls' channels speak; both of ``box``'s shape.
+            The channel of the box, and the factor of the control channels in each cell; both in the shape of ``box``.
         """
         return box, box
 
 
 class _ControlEmbedding(nn.Module):
-    """Controls (n, c) to an embedding (n, features): which are given, and, where given, how far from the usual.
+    """Embedding (n, features) of controls (n, c): which controls are given, and how far they are from the usual.
 
-    It starts at zero, so that a network trained without it goes on from where it was.
+    Its output starts at zero, so that a network trained without it can continue its training with it.
     """
 
     def __init__(self, controls: int, features: int) -> None:

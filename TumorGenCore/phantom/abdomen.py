@@ -1,4 +1,4 @@
-"""Belly and pelvis: liver, spleen, stomach, bowel, kidneys and what lies below them."""
+"""Abdomen and pelvis: liver, spleen, stomach, bowel, kidneys and the organs below them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["paint_abdomen", "paint_pelvis"]
 
 
 def paint_abdomen(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Paint vessels, bowel, liver, spleen and kidneys; ``rng`` chooses how the bowel winds and where urine stands."""
+    """Paints vessels, bowel, liver, spleen and kidneys; ``rng`` chooses the bowel's course and the places of urine."""
     for psoas in both([(34, 44, 260), (46, 38, 180), (62, 20, 110), (84, -8, 40)]):
         canvas.paint(tube(psoas, [12, 20, 22, 14]), "muscle")
     canvas.paint(tube([(10, 34, 345), (8, 16, 260), (6, 6, 160)], [11, 10, 9]), "blood", rough_mm=0.5)
@@ -68,7 +68,7 @@ def _paint_kidney(canvas: Canvas, side: float, rng: np.random.Generator) -> None
 
 
 def _paint_ureter(canvas: Canvas, pelvis: NDArray, side: float, rng: np.random.Generator) -> None:
-    """Peristalsis leaves urine in short stretches only."""
+    """Paints urine in short stretches of the ureter only, as peristalsis leaves it."""
     way = np.array(
         [pelvis - [0, 0, 10], [side * 40, 22, 170], [side * 38, 14, 120], [side * 52, 20, 65], [side * 22, 4, 22]]
     )
@@ -93,7 +93,7 @@ def _paint_bowel(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _paint_gut(canvas: Canvas, rng: np.random.Generator, way: Rows, radius: float, tissue: str) -> None:
-    """A tube with a wall whose uptake comes and goes along it, and contents of less uptake."""
+    """Paints a tube with low uptake inside and a wall whose uptake varies along the tube."""
     knots = np.asarray(way, dtype=np.float64)
     fine = np.linspace(0, len(knots) - 1, 4 * len(knots) - 3)
     path = np.stack(
@@ -111,7 +111,7 @@ def _paint_gut(canvas: Canvas, rng: np.random.Generator, way: Rows, radius: floa
 
 
 def paint_pelvis(canvas: Canvas) -> None:
-    """Paint rectum, prostate, gluteal muscles and bladder."""
+    """Paints rectum, prostate, gluteal muscles and bladder."""
     rectum = tube([(2, 52, 66), (0, 62, 30), (0, 48, -18), (0, 56, -62)], [16, 18, 13, 10])
     canvas.paint(rectum, "rectum", texture=0.2)
     canvas.paint(rectum.grow(-9), 0.8)

@@ -1,4 +1,4 @@
-"""The body's outline: skin, fat and muscle, and what fills chest and belly around the organs."""
+"""The body's outline: skin, fat and muscle, and the tissue around the organs of chest and abdomen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from TumorGenCore.phantom.skeleton import RIB_CAGE
 
 __all__ = ["paint_body", "paint_cavities"]
 
-#: z, half-width, half-depth, y of the center: the trunk and neck without arms and legs.
+#: Trunk and neck without arms and legs; each row is z, half-width, half-depth and y of the center, mm.
 _TRUNK = (
     (-75, 150, 92, 8), (-30, 172, 106, 10), (0, 178, 110, 10), (50, 174, 110, 11), (100, 164, 104, 9),
     (150, 150, 100, 5), (200, 143, 100, 1), (250, 143, 103, -1), (300, 148, 106, -2), (360, 156, 110, -1),
@@ -25,7 +25,7 @@ BELLY = (
 
 
 def paint_body(canvas: Canvas) -> None:
-    """Paint skin, fat and muscle of the whole body, and set the canvas's depth below the skin."""
+    """Paints skin, fat and muscle of the whole body, and sets the canvas's depth below the skin."""
     distance = _body_distance(canvas)
     canvas.depth_mm = np.maximum(-distance, 0.0)
     suv, edge = canvas.person.suv, canvas.edge_mm
@@ -33,24 +33,24 @@ def paint_body(canvas: Canvas) -> None:
     for depth, value in layers:
         cover = np.clip(0.5 - (distance + depth) / edge, 0.0, 1.0)
         canvas.suv += cover * (np.float32(value) - canvas.suv)
-    # The muscles of face and neck never rest; elsewhere tone varies over some centimeters.
+    # The muscles of face and neck never rest; elsewhere the tone varies over a few centimeters.
     tone = np.interp(canvas.axes[2], [590, 660, 740], [1.0, 1.5, 1.2]).astype(np.float32).reshape(-1, 1, 1)
     canvas.suv *= tone * (1 + 0.10 * canvas.rough)
-    # Fat between the muscles, in planes that run up and down the body.
+    # Planes of fat between the muscles, along the body.
     planes = np.clip(1.2 - np.abs(canvas.texture + 0.5 * canvas.rough) * 5.0, 0.0, 1.0) * 0.45
     canvas.suv -= planes * np.maximum(canvas.suv - np.float32(suv["fat"]), 0.0)
     canvas.suv *= 1 + 0.12 * canvas.texture
 
 
 def paint_cavities(canvas: Canvas) -> None:
-    """Paint what fills chest and belly around the organs."""
+    """Paints the tissue around the organs of chest and abdomen."""
     canvas.paint(stack(RIB_CAGE).cut((0, 0, -1), -330), "mediastinum", texture=0.12)
     canvas.paint(ellipsoid((6, -52, 455), (34, 18, 70)), "visceral fat")
     canvas.paint(stack(BELLY), "visceral fat", texture=0.3)
 
 
 def _body_distance(canvas: Canvas) -> Array:
-    """Signed distance to the skin, mm; (k, j, i). Each part is evaluated only where it can matter."""
+    """Signed distance to the skin, mm, (k, j, i). It evaluates each part only where the part can matter."""
     distance = stack(_TRUNK).distance(canvas.points)
     for part, blend_mm in _body_parts():
         window = canvas.window(part, margin_mm=blend_mm + 14.0)
@@ -60,7 +60,7 @@ def _body_distance(canvas: Canvas) -> Array:
 
 
 def _body_parts() -> list[tuple[Shape, float]]:
-    """Head, arms and legs, each with the width over which it blends into the body, mm."""
+    """Head, arms, legs and buttocks, each with the width over which it blends into the body, mm."""
     skull = ellipsoid((0, 6, 752), (76, 97, 95))
     face = ellipsoid((0, -38, 684), (62, 56, 70), (-12, 0, 0))
     jaw = ellipsoid((0, -30, 650), (57, 54, 36), (8, 0, 0))
@@ -77,7 +77,7 @@ def _body_parts() -> list[tuple[Shape, float]]:
 
 
 def _fat_thickness(canvas: Canvas) -> Array:
-    """Depth of the subcutaneous fat, mm, broadcastable to the canvas: thick on belly and hips, thin on limbs."""
+    """Thickness of the subcutaneous fat, mm, broadcastable to the canvas: thick on belly and hips, thin on limbs."""
     x, _, z = canvas.points
     trunk = np.interp(
         canvas.axes[2], [-170, -60, 30, 150, 300, 430, 540, 590, 660, 860], [12, 18, 25, 23, 16, 12, 9, 6, 4, 3]

@@ -1,4 +1,4 @@
-"""The body under construction: tissue is painted on it, shape over shape, with antialiased edges."""
+"""The canvas on which the phantom's tissue is painted, shape over shape, with antialiased edges."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Canvas"]
 
 
 class Canvas:
-    """The SUV of the body under construction, and the warped coordinates in which shapes are evaluated.
+    """SUV of the unfinished body, and the warped coordinates for its shapes.
 
     All arrays have the axes (k, j, i) and cover the part of the grid that the body can reach.
 
     Args:
-        grid: of the whole image.
-        person: whose body it is.
+        grid: grid of the whole image.
+        person: the person with this body.
         rng: source of warp, roughness and texture.
 
     Attributes:
@@ -27,9 +27,9 @@ class Canvas:
         axes: positions of the voxel centers along x, y and z, LPS mm; three arrays (i,), (j,), (k,).
         edge_mm: mean voxel edge, over which edges are antialiased.
         points: warped x, y and z of the voxel centers, mm.
-        rough: surface roughness, unit variance. All organs share it, so that neighbors stay fitted to each other.
+        rough: surface roughness, unit variance. All organs share it, so that neighbors still fit each other.
         texture: finer noise of the uptake, unit variance.
-        suv: what is painted so far.
+        suv: SUV that is painted so far.
         depth_mm: depth below the skin, 0 outside the body.
     """
 
@@ -61,7 +61,7 @@ class Canvas:
 
         Args:
             shape: the shape.
-            margin_mm: room for warp, roughness and the soft edge.
+            margin_mm: space for warp, roughness and the soft edge.
         """
         scale = (self.person.girth, self.person.depth, self.person.height)
         slices = []
@@ -72,7 +72,7 @@ class Canvas:
         return tuple(slices)
 
     def points_in(self, window: tuple[slice, ...]) -> Points:
-        """The warped x, y, z (mm) of the part of the canvas that ``window`` cuts out, each (k, j, i)."""
+        """Warped x, y and z (mm) of the voxels in ``window``, each (k, j, i)."""
         x, y, z = self.points
         return x[window], y[window], z[window]
 
@@ -86,15 +86,15 @@ class Canvas:
         soft_mm: float = 0.0,
         folded_mm: float = 0.0,
     ) -> None:
-        """Lay tissue over what is there.
+        """Paints tissue over the tissue that is already there.
 
         Args:
-            shape: where the tissue lies.
-            suv: name of a tissue of ``MEAN_SUV``, or a value.
-            rough_mm: standard deviation of the unevenness of its surface.
-            texture: relative standard deviation of the uptake within it.
-            opacity: 1 covers what lies below, less lets it shine through.
-            soft_mm: width of a gradual edge, beyond the one voxel that antialiasing takes.
+            shape: shape of the tissue.
+            suv: name of a tissue in ``MEAN_SUV``, or a value.
+            rough_mm: standard deviation of the surface's roughness.
+            texture: relative standard deviation of the uptake inside.
+            opacity: 1 covers the tissue below, less lets it shine through.
+            soft_mm: width of a gradual edge, in addition to the one voxel of antialiasing.
             folded_mm: depth of sulci that reach in from the surface.
         """
         window = self.window(shape)

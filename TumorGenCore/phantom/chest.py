@@ -12,7 +12,7 @@ __all__ = ["diaphragm", "paint_chest"]
 
 
 def paint_chest(canvas: Canvas) -> None:
-    """Paint lungs, great vessels, heart and airways."""
+    """Paints lungs, great vessels, heart and airways."""
     for side in (1, -1):
         _paint_lung(canvas, side)
     _paint_vessels(canvas)
@@ -24,7 +24,7 @@ def paint_chest(canvas: Canvas) -> None:
 
 
 def diaphragm(side: float) -> Shape:
-    """The dome on which the lung rests: ``side`` -1 is the right one, over the liver, +1 the left, over the spleen."""
+    """Dome below a lung: ``side`` -1 is the right one, over the liver; +1 is the left one, over the spleen."""
     if side < 0:
         return ellipsoid((-70, -2, 288), (84, 92, 106))
     return ellipsoid((76, 4, 282), (76, 84, 96))
@@ -68,7 +68,7 @@ def _paint_heart(canvas: Canvas) -> None:
     outer = ellipsoid(middle, (31, 48, 31), tilt)
     chamber = ellipsoid(middle - 7 * axis, (19.5, 42, 19.5), tilt)
     base = float(-axis @ (middle - 20 * axis))
-    wall = outer.minus(chamber, 3).cut(-axis, base, 5)  # open at the valves: the horseshoe
+    wall = outer.minus(chamber, 3).cut(-axis, base, 5)  # open at the valves, shaped like a horseshoe
     canvas.paint(outer, "blood", texture=0.05)
     canvas.paint(wall, "myocardium", rough_mm=1.2, texture=0.14)
     right = ellipsoid((20, -48, 398), (34, 26, 36), (0, 0, -30)).shell(4).minus(outer, 2)

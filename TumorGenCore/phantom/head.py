@@ -9,7 +9,7 @@ __all__ = ["paint_head"]
 
 
 def paint_head(canvas: Canvas) -> None:
-    """Paint brain, skull, neck and face."""
+    """Paints brain, skull, neck and face."""
     _paint_brain(canvas)
     airway = tube([(0, -6, 690), (0, -4, 660), (0, -14, 620)], [9, 8, 7])
     _paint_neck_planes(canvas)
@@ -32,7 +32,7 @@ def paint_head(canvas: Canvas) -> None:
 
 
 def _paint_neck_planes(canvas: Canvas) -> None:
-    """Fat between the muscles of face and neck, and the muscles that chew and turn the head."""
+    """Paints fat between the muscles of face and neck, vessels, and the muscles that chew and turn the head."""
     for side in (1, -1):
         sheath = [(side * x, y, z) for x, y, z in [(30, 0, 695), (32, 2, 650), (30, 2, 600), (28, -2, 560)]]
         canvas.paint(tube(sheath, [9, 12, 12, 13]), "fat", opacity=0.8)

@@ -1,4 +1,4 @@
-"""What differs between people: how stout and tall they are, their fat, and the uptake of each tissue.
+"""Differences between people: width, depth and height of the body, fat, and the uptake of each tissue.
 
 Mean SUVs follow Wang et al., Standardized uptake value atlas, Mol Imaging Biol 2007;9:83-90.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 __all__ = ["MEAN_SUV", "Individual"]
 
-#: Mean SUV (body weight) of each tissue over people.
+#: Mean SUV (body weight) of each tissue, averaged over people.
 MEAN_SUV: dict[str, float] = {
     "skin": 0.85, "fat": 0.26, "muscle": 0.62, "visceral fat": 0.42, "marrow": 1.3, "vertebra": 2.0, "disc": 0.65,
     "cord": 1.7, "lung": 0.42, "air": 0.15, "blood": 1.45, "mediastinum": 0.95, "myocardium": 4.6, "liver": 2.15,
@@ -27,10 +27,10 @@ class Individual:
     """One person.
 
     Args:
-        girth: width over the usual.
-        depth: depth from front to back over the usual.
-        height: over the usual.
-        fat: thickness of the fat under the skin over the usual.
+        girth: width relative to the usual.
+        depth: depth from front to back, relative to the usual.
+        height: height relative to the usual.
+        fat: thickness of the fat under the skin, relative to the usual.
         suv: mean SUV (body weight) of each tissue of ``MEAN_SUV``.
     """
 
@@ -42,10 +42,10 @@ class Individual:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Individual:
-        """Draw a person at random."""
+        """Draws a random person."""
         girth, depth, height = 1 + rng.uniform(-1, 1, 3) * [0.04, 0.05, 0.012]
         suv = {tissue: mean * float(np.exp(0.09 * rng.standard_normal())) for tissue, mean in MEAN_SUV.items()}
-        # Myocardium, urine and bladder vary far more between people than solid organs do.
+        # Myocardium, urine and bladder vary much more between people than solid organs.
         for tissue, spread in {"myocardium": 0.25, "urine": 0.25, "bladder": 0.2}.items():
             suv[tissue] *= float(np.exp(spread * rng.uniform(-1, 1)))
         return cls(float(girth), float(depth), float(height), float(rng.uniform(0.75, 1.35)), suv)

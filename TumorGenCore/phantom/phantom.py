@@ -1,9 +1,9 @@
-"""A digital FDG body phantom: demo and sample data that hold no patient.
+"""A digital FDG body phantom, for demonstrations and sample data without any patient.
 
 Organs are implicit shapes that share one smooth random warp (``shapes``, ``canvas``). They are painted in order
-(``body``, ``skeleton``, ``chest``, ``abdomen``, ``head``); then come the scanner's resolution and noise (``scanner``).
-The body lies in LPS mm with z = 0 at the pubic symphysis, x = 0 in the midline (left positive), y = 0 midway
-between front and back (posterior positive). Arrays have the axes (k, j, i).
+(``body``, ``skeleton``, ``chest``, ``abdomen``, ``head``). Then ``scanner`` adds resolution and noise. Coordinates are
+LPS mm: z = 0 at the pubic symphysis, x = 0 in the midline (left positive), y = 0 midway between front and back
+(posterior positive). Arrays have the axes (k, j, i).
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ _FIELD_OF_VIEW = np.array([[-342.0, -342.0, -176.0], [342.0, 342.0, 868.0]])
 
 
 def phantom_box(site: str = "liver") -> Box:
-    """The demonstration box of one of ``PHANTOM_SITES``.
+    """Returns the demonstration box of one of ``PHANTOM_SITES``.
 
     Raises:
-        InvalidBoxError: no such site.
+        InvalidBoxError: there is no such site.
     """
     if site not in PHANTOM_SITES:
         raise InvalidBoxError(f"There is no phantom site {site!r}; choose one of {', '.join(PHANTOM_SITES)}.")
@@ -62,13 +62,13 @@ def make_phantom(
     fwhm_mm: float = 6.0,
     noise: float = 1.0,
 ) -> sitk.Image:
-    """A healthy adult's FDG-PET from mid-thigh to vertex, arms down.
+    """Makes the FDG-PET scan of a healthy adult from mid-thigh to vertex, arms down.
 
     Args:
-        seed: chooses the individual (girth, outlines, uptake) and the noise.
+        seed: chooses the person (size, outlines, uptake) and the noise.
         spacing_mm: voxel spacing along i, j, k; the field of view stays the same.
         fwhm_mm: resolution of the scanner, full width at half maximum of a Gaussian.
-        noise: strength of the reconstruction noise; 1 is a common clinical scan, 0 none.
+        noise: strength of the reconstruction noise; 1 is that of a common clinical scan, 0 is none.
 
     Returns:
         SUV, float32, non-negative, identity direction; 168 x 168 x 348 voxels at the default spacing.
@@ -78,7 +78,7 @@ def make_phantom(
     """
     spacing = np.asarray(spacing_mm, dtype=np.float64)
     if spacing.shape != (3,) or not np.all((spacing >= 0.5) & (spacing <= 20)):
-        raise UnsupportedVolumeError(f"The phantom's spacing {spacing_mm} must be three values of 0.5 to 20 mm.")
+        raise UnsupportedVolumeError(f"The phantom's spacing is {spacing_mm}; it must be three values of 0.5 to 20 mm.")
     size = np.round((_FIELD_OF_VIEW[1] - _FIELD_OF_VIEW[0]) / spacing).astype(int)
     origin = _FIELD_OF_VIEW.mean(axis=0) - (size - 1) / 2 * spacing
     grid = Grid((int(size[0]), int(size[1]), int(size[2])), _vector(spacing), _vector(origin))

@@ -1,4 +1,4 @@
-"""What the scanner makes of the body: its resolution, and the noise of an iterative reconstruction."""
+"""The scanner: its resolution, and the noise of an iterative reconstruction."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ __all__ = ["scan"]
 
 
 def scan(canvas: Canvas, grid: Grid, rng: np.random.Generator, fwhm_mm: float, noise: float) -> Array:
-    """Give the painted body the scanner's resolution and noise, on the whole grid.
+    """Applies the scanner's resolution and noise to the painted body, on the whole grid.
 
-    Iterative reconstructions have log-normal noise whose deviation follows the local activity (Barrett et al.,
-    Phys Med Biol 1994;39:833-846); attenuation makes it grow with depth. The noise is correlated over about the
-    reconstruction's post filter.
+    Iterative reconstructions have log-normal noise whose standard deviation depends on the local activity (Barrett et
+    al., Phys Med Biol 1994;39:833-846). Attenuation makes it grow with depth. The noise is correlated over about the
+    width of the reconstruction's post filter.
 
     Args:
         canvas: the painted body.
-        grid: of the image; the canvas covers part of it.
+        grid: grid of the image; the canvas covers a part of it.
         rng: source of the noise.
         fwhm_mm: resolution, full width at half maximum of a Gaussian.
-        noise: strength of the noise; 1 is a common clinical scan, 0 none.
+        noise: strength of the noise; 1 is that of a common clinical scan, 0 is none.
 
     Returns:
         SUV, float32 (k, j, i) of the whole grid.
     """
     spacing_kji = np.asarray(grid.spacing_mm[::-1])
     sigma = fwhm_mm / 2.355 / spacing_kji
-    image = np.full(grid.size_ijk[::-1], 0.004, dtype=np.float32)  # scatter and randoms left in air
+    image = np.full(grid.size_ijk[::-1], 0.004, dtype=np.float32)  # remaining scatter and randoms in air
     image[canvas.region] += canvas.suv
     image = ndimage.gaussian_filter(image, sigma, truncate=3.5)
     if noise <= 0:
@@ -43,7 +43,7 @@ def scan(canvas: Canvas, grid: Grid, rng: np.random.Generator, fwhm_mm: float, n
     deviation = np.full(image.shape, 0.6, dtype=np.float32)
     neighborhood = ndimage.gaussian_filter(canvas.suv, 9.0 / 2.355 / spacing_kji, truncate=2.5)
     depth = np.minimum(canvas.depth_mm, 130.0)
-    # Relative deviation near 9 % in the liver: falling with activity, rising with the tissue the photons cross.
+    # Relative deviation: about 9 % in the liver; it falls with activity and rises with the tissue that photons cross.
     inside = 0.13 * (0.75 + 0.006 * depth) * np.power((neighborhood + 0.15) / 2.0, np.float32(-0.3))
     deviation[canvas.region] = np.where(canvas.depth_mm > 0, inside, 0.5 * np.exp(-neighborhood / 0.05) + 0.1)
     deviation *= np.float32(noise)

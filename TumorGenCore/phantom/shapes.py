@@ -1,6 +1,6 @@
-"""Implicit shapes: solids as signed distances in mm, and how they are joined, cut and hollowed.
+"""Implicit shapes: solids as signed distances in mm, and operations that join, cut and hollow them.
 
-Points are three arrays x, y, z (LPS mm) that broadcast to one shape, on a canvas with the axes (k, j, i).
+Points are three arrays x, y and z (LPS mm) that broadcast to one shape, on a canvas with the axes (k, j, i).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 Array = NDArray[np.floating]
-#: Numbers of one place or one axis, such as x, y, z.
+#: Numbers of one point or one axis, such as x, y, z.
 Values = Sequence[float] | NDArray
-#: Several of them, (n, columns).
+#: Several points or rows, (n, columns).
 Rows = Sequence[Values] | NDArray
 #: x, y and z, LPS mm, each (k, j, i).
 Points = tuple[Array, Array, Array]
@@ -40,9 +40,9 @@ class Shape:
     """A solid.
 
     Args:
-        distance: gives each point's signed distance to the surface, mm: first-order, negative inside.
-        low: lower corner (x, y, z) of a box that holds the solid, LPS mm.
-        high: upper corner.
+        distance: function that returns each point's signed distance to the surface, mm; first-order, negative inside.
+        low: lower corner (x, y, z) of a box that contains the solid, LPS mm.
+        high: upper corner of the box.
     """
 
     distance: Callable[[Points], Array]
@@ -50,7 +50,7 @@ class Shape:
     high: NDArray[np.float64]
 
     def join(self, other: Shape, blend_mm: float = 8.0) -> Shape:
-        """The smooth union with ``other``; the seam is rounded over ``blend_mm``."""
+        """Smooth union with ``other``; the seam is rounded over ``blend_mm``."""
         return Shape(
             lambda p: smooth_minimum(self.distance(p), other.distance(p), blend_mm),
             np.minimum(self.low, other.low),
@@ -58,11 +58,11 @@ class Shape:
         )
 
     def minus(self, other: Shape, blend_mm: float = 6.0) -> Shape:
-        """What is left when ``other`` is taken away; the edge is rounded over ``blend_mm``."""
+        """This shape without ``other``; the edge is rounded over ``blend_mm``."""
         return Shape(lambda p: -smooth_minimum(-self.distance(p), other.distance(p), blend_mm), self.low, self.high)
 
     def within(self, other: Shape, margin_mm: float = 0.0, blend_mm: float = 4.0) -> Shape:
-        """The part that lies at least ``margin_mm`` deep inside ``other``; the edge is rounded over ``blend_mm``."""
+        """Part that lies at least ``margin_mm`` deep inside ``other``; the edge is rounded over ``blend_mm``."""
         return Shape(
             lambda p: -smooth_minimum(-self.distance(p), -other.distance(p) - margin_mm, blend_mm),
             self.low,
@@ -70,10 +70,10 @@ class Shape:
         )
 
     def cut(self, normal: Sequence[float], offset_mm: float, blend_mm: float = 6.0) -> Shape:
-        """The part on the near side of a plane, n . p < ``offset_mm``.
+        """Part on the near side of a plane, n . p < ``offset_mm``.
 
         Args:
-            normal: n (x, y, z), LPS; of any length.
+            normal: n (x, y, z), LPS, of any length.
             offset_mm: distance of the plane from the origin along n.
             blend_mm: width over which the edge is rounded.
         """
@@ -85,23 +85,23 @@ class Shape:
         return Shape(distance, self.low, self.high)
 
     def grow(self, margin_mm: float) -> Shape:
-        """The same shape with its surface moved outwards by ``margin_mm``; a negative margin moves it inwards."""
+        """This shape with its surface moved outward by ``margin_mm``; a negative margin moves it inward."""
         return Shape(lambda p: self.distance(p) - margin_mm, self.low - margin_mm, self.high + margin_mm)
 
     def shell(self, thickness_mm: float) -> Shape:
-        """The layer of ``thickness_mm`` that is centered on the surface."""
+        """Layer of ``thickness_mm`` around the surface, half on each side."""
         half = thickness_mm / 2
         return Shape(lambda p: np.abs(self.distance(p)) - half, self.low - half, self.high + half)
 
 
 def smooth_minimum(a: Array, b: Array, blend_mm: float) -> Array:
-    """Polynomial smooth minimum of two distances (mm, one shape): min(a, b) except where |a - b| < ``blend_mm``."""
+    """Polynomial smooth minimum of two distances (mm, same shape): min(a, b), except where |a - b| < ``blend_mm``."""
     overlap = np.maximum(blend_mm - np.abs(a - b), 0.0)
     return np.minimum(a, b) - overlap * overlap * (0.25 / blend_mm)
 
 
 def rotation(tilt_deg: Values) -> NDArray[np.float64]:
-    """The 3x3 matrix that rotates about x, then y, then z by ``tilt_deg`` (three angles, degrees)."""
+    """3x3 matrix that rotates about x, then y, then z by the three angles of ``tilt_deg``, degrees."""
     matrix = np.eye(3)
     for axis, angle in enumerate(np.radians(tilt_deg)):
         u, v = (axis + 1) % 3, (axis + 2) % 3
@@ -113,12 +113,12 @@ def rotation(tilt_deg: Values) -> NDArray[np.float64]:
 
 
 def ellipsoid(center: Values, radii: Values, tilt_deg: Values = (0, 0, 0)) -> Shape:
-    """A solid ellipsoid.
+    """Makes a solid ellipsoid.
 
     Args:
         center: x, y, z, LPS mm.
         radii: semi-axes along its own x, y, z, mm.
-        tilt_deg: how it is turned, see ``rotation``.
+        tilt_deg: rotation, see ``rotation``.
     """
     middle, semi = np.asarray(center, dtype=np.float64), np.asarray(radii, dtype=np.float64)
     axes = rotation(tilt_deg)
@@ -138,11 +138,11 @@ def ellipsoid(center: Values, radii: Values, tilt_deg: Values = (0, 0, 0)) -> Sh
 
 
 def tube(points: Rows, radii: Values | float) -> Shape:
-    """A chain of round cones.
+    """Makes a chain of round cones.
 
     Args:
-        points: where it passes, (n, 3), LPS mm.
-        radii: mm; one for each point, or one for all.
+        points: points along its axis, (n, 3), LPS mm.
+        radii: one for each point, or one for all, mm.
     """
     path = np.asarray(points, dtype=np.float64)
     widths = np.broadcast_to(np.asarray(radii, dtype=np.float64), (len(path),))
@@ -167,19 +167,19 @@ def _cone_distance(p: Points, start: NDArray, step: NDArray, radius: float, grow
 
 
 def stack(rows: Rows, power: float = 2.4) -> Shape:
-    """A body of superelliptic cross-sections along z, centered on x = 0.
+    """Makes a body with superelliptic cross-sections along z, centered on x = 0.
 
     Args:
-        rows: (n, 4), mm: z, half-width, half-depth and y of the center of each section; z increases.
+        rows: (n, 4), mm: z, half-width, half-depth and y of the center for each section; z increases.
         power: exponent of the superellipse; 2 is an ellipse, more is squarer.
     """
     table = np.asarray(rows, dtype=np.float64)
     heights = np.arange(table[0, 0], table[-1, 0] + 1.0, 4.0)
-    # Smoothed so that the landmarks leave no kinks on the skin.
+    # Smoothed, because the rows would leave kinks on the skin.
     profile = [ndimage.gaussian_filter1d(np.interp(heights, table[:, 0], column), 4.0) for column in table.T[1:]]
 
     def distance(p: Points) -> Array:
-        # The warp changes z slowly: one column's height serves for the slice.
+        # The warp changes z slowly, so the z of one column is good enough for its slice.
         z = p[2][:, :1, :1]
         width, depth, middle = (np.interp(z, heights, values).astype(np.float32) for values in profile)
         u, v = np.abs(p[0]) / width, np.abs(p[1] - middle) / depth
@@ -194,6 +194,6 @@ def stack(rows: Rows, power: float = 2.4) -> Shape:
 
 
 def both(points: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points (n, 3) of the left side (x > 0), LPS mm, and their mirror image on the right."""
+    """Returns points (n, 3) of the left side (x > 0), LPS mm, and their mirror images on the right side."""
     left = np.asarray(points, dtype=np.float64)
     return left, left * [-1.0, 1.0, 1.0]

@@ -1,4 +1,4 @@
-"""The bones: spine, ribs, shoulders and pelvis. The inside of the ribs bounds the organs of the chest too."""
+"""The bones: spine, ribs, shoulders and pelvis. The inside of the ribs also bounds the organs of the chest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SPINE = np.array(
 
 
 def paint_skeleton(canvas: Canvas) -> None:
-    """Paint spine, ribs, shoulders and pelvis."""
+    """Paints spine, ribs, shoulders and pelvis."""
     _paint_spine(canvas)
     _paint_ribs(canvas)
     _paint_shoulders(canvas)
@@ -34,12 +34,12 @@ def paint_skeleton(canvas: Canvas) -> None:
 
 
 def _spine_at(z: float) -> NDArray[np.float64]:
-    """The middle of the vertebral body at a height, LPS mm."""
+    """Center of the vertebral body at height z, LPS mm."""
     return np.array([0.0, np.interp(z, _SPINE[:, 2], _SPINE[:, 1]), z])
 
 
 def _vertebrae() -> list[tuple[float, float, float, float]]:
-    """Height of the center (z), height, half-width, half-depth (mm) of L5 up to C2."""
+    """For each vertebra from L5 up to C2: z of the center, height, half-width and half-depth, mm."""
     rows, z = [], 108.0
     for heights, width, depth in (((33.0,) * 5, 24, 17), ((27, 27, 26, 25, 24, 24, 23, 23, 22, 21, 20, 20), 17, 15)):
         for n, height in enumerate(heights):

@@ -1,1 +1,1 @@
-"""Where voxels are and what they measure; reading and writing them."""
+"""Volumes: geometry and units of voxels, reading and writing of files."""

@@ -1,14 +1,16 @@
-"""A tumor mask as a DICOM Segmentation object that refers to the slices of the PET series it was made from.
+"""Writes a tumor mask as a DICOM Segmentation object that refers to the slices of the source PET series.
 
-Whose it is: a synthetic tumor must not become a finding of the real person. A PACS files by Patient ID and Study
-Instance UID. With the person's ID the object would enter the person's record; with another ID under the *same* study,
-which DICOM does not allow, archives differ: some quarantine it, some replace the ID by that of the study they have,
-and some list the real study under the ID that came last. So the object is a synthetic patient's, in a study of its
-own, whose UID is derived from the source study's: all masks of a scan meet in one study. What is kept is what viewers
-overlay by: the Frame of Reference UID, each frame's position, and references to the source's study, series and slices.
-3D Slicer shows both together; viewers that open one study at a time need both studies opened. Nothing else of the
-source's headers is passed on, so no name, date or place gets through. (Its UIDs lead back to the scan for those
-who have it.)
+Patient and study: a synthetic tumor must not become a finding of the real person. A PACS sorts objects by Patient ID
+and Study Instance UID. With the person's ID, the object would enter the person's record. DICOM does not allow another
+ID in the *same* study, and archives handle that in different ways: some quarantine the object, some replace its ID by
+the ID of the study they have, and some list the real study under the ID that came last. Therefore the object belongs
+to a synthetic patient and to a study of its own. The UID of this study is derived from the UID of the source study, so
+that all masks of a scan are in one study.
+
+The object keeps what viewers need for an overlay: the Frame of Reference UID, the position of each frame, and
+references to the study, series and slices of the source. 3D Slicer shows both together; in viewers that open one study
+at a time, the user must open both studies. Nothing else is copied from the headers of the source, so the object holds
+no name, date or place. (Its UIDs lead back to the scan for people who have the scan.)
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ __all__ = ["DICOM_SEG_SUFFIX", "SERIES_DESCRIPTION", "check_dicom_seg", "write_d
 DICOM_SEG_SUFFIX = ".dcm"
 SERIES_DESCRIPTION = "SYNTHETIC tumor, not for diagnosis"
 
-#: All that is read of the source's headers: which slice it is and where it lies.
+#: The only tags that are read from the source: they identify the slice and say where it lies.
 _SOURCE_TAGS: list[Any] = [
     "SOPClassUID",
     "SOPInstanceUID",
@@ -51,33 +53,34 @@ _SOURCE_TAGS: list[Any] = [
     "ImagePositionPatient",
     "ImageOrientationPatient",
 ]
-#: How far a slice's mask may lie from the slice, as a share of a voxel's edge; see ``dicom_series`` on uneven slices.
+#: Greatest distance between a slice of the mask and its source slice, as a share of the shortest voxel edge.
+#: ``dicom_series`` explains why slices can be uneven.
 _PLACE_TOLERANCE = 0.5
 
 
 def check_dicom_seg(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
-    """Check, before any long work, that a DICOM Segmentation can be written to ``path`` for a source.
+    """Checks, before any long work, that a DICOM Segmentation can be written to ``path`` for a source.
 
     Args:
         path: where the object will be written.
         source: folder of the PET series that the object will refer to.
 
     Raises:
-        UnsupportedVolumeError: highdicom is not installed, or the source is no folder with a DICOM PET series.
-        OSError: the folder of ``path`` does not exist or may not be written to, or ``path`` is a folder.
+        UnsupportedVolumeError: highdicom is not installed, or the source is not a folder with a DICOM PET series.
+        OSError: the folder of ``path`` does not exist or cannot be written to, or ``path`` is a folder.
     """
     path, source = Path(path), Path(source)
     if importlib.util.find_spec("highdicom") is None:
         raise UnsupportedVolumeError(
-            f"Writing {path.name} as DICOM SEG needs highdicom, which is not installed; pip install 'tumorgen[dicom]'."
+            f"To write {path.name} as DICOM SEG, install highdicom: pip install 'tumorgen[dicom]'."
         )
     if not source.is_dir():
         raise UnsupportedVolumeError(
-            f"{path.name} would be a DICOM SEG, which refers to a DICOM series, and {source.name} is no folder with "
-            "one; give the folder of the series, or write the mask as .seg.nrrd or .nii.gz."
+            f"{path.name} would be a DICOM SEG, which needs a DICOM series, but {source.name} is not a folder. "
+            "Give the folder of the series, or write the mask as .seg.nrrd or .nii.gz."
         )
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file to write.")
+        raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
     check_folder(path)
     _source_slices(source)
 
@@ -88,20 +91,21 @@ def write_dicom_seg(
     path: str | os.PathLike[str],
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write a mask as a BINARY DICOM Segmentation, whole or not at all, with the provenance in a JSON beside it.
+    """Writes a mask as a BINARY DICOM Segmentation and its provenance as a JSON file beside it.
 
-    Only slices with tumor get a frame, at its source slice's own position; where beds were joined, these can be uneven
-    by some percent. See the module's docstring on the patient and the study it belongs to.
+    The object is written completely or not at all. Only slices with tumor get a frame, at the position of the source
+    slice. In scans of several bed positions, the distances of the slices can differ by some percent. The docstring of
+    the module explains the patient and the study of the object.
 
     Args:
         mask: 3D uint8, 1 in the tumor, on the grid of ``read_volume(source_series_folder)``.
         source_series_folder: folder with one DICOM PET series; other DICOM objects in it are skipped.
         path: .dcm; an existing file is replaced.
-        provenance: from ``make_provenance``; seed, steps and bundle go into the object too.
+        provenance: from ``make_provenance``; the object also holds its seeds, steps and bundle.
 
     Raises:
-        UnsupportedVolumeError: empty mask, not 0 and 1, not on the series' grid; the series cannot be used; or
-            highdicom is not installed.
+        UnsupportedVolumeError: the mask is empty, has values other than 0 and 1, or is not on the grid of the
+            series; the series cannot be used; or highdicom is not installed.
         OSError: the file cannot be written.
     """
     path = Path(path)
@@ -115,7 +119,7 @@ def write_dicom_seg(
 
 
 def _source_slices(folder: Path) -> list[Dataset]:
-    """The series' slices along their normal, with ``_SOURCE_TAGS`` only."""
+    """Headers of the series with ``_SOURCE_TAGS`` only, sorted along the normal of the slices."""
     import pydicom
 
     slices = [
@@ -124,7 +128,7 @@ def _source_slices(folder: Path) -> list[Dataset]:
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
         if any(not header.get(keyword) for header in slices):
             raise UnsupportedVolumeError(
-                f"A slice of the PET series lacks its {keyword}, which a DICOM SEG refers to; export the series again, "
+                f"A slice of the PET series has no {keyword}, which a DICOM SEG needs. Export the series again, "
                 "or write the mask as .seg.nrrd or .nii.gz."
             )
     return list(slices)
@@ -134,16 +138,16 @@ def _check_mask(mask: sitk.Image, slices: Sequence[Dataset]) -> None:
     values = sitk.GetArrayViewFromImage(mask)
     if mask.GetPixelID() != sitk.sitkUInt8 or int(values.max()) > 1:
         raise UnsupportedVolumeError(
-            f"The mask has pixel type {mask.GetPixelIDTypeAsString()} and values up to {values.max()}; it must be "
-            "uint8 with 0 and 1 only."
+            f"The mask has pixel type {mask.GetPixelIDTypeAsString()} and values up to {values.max()}, but must be "
+            "uint8 with only 0 and 1."
         )
     if not values.any():
-        raise UnsupportedVolumeError("The mask is empty, and a DICOM SEG needs a tumor; try another seed or box.")
+        raise UnsupportedVolumeError("The mask is empty, but a DICOM SEG needs a tumor. Try another seed or box.")
     first = slices[0]
     size = (int(first.Columns), int(first.Rows), len(slices))
     if mask.GetSize() != size:
         raise UnsupportedVolumeError(
-            f"The mask has {mask.GetSize()} voxels and the PET series {size}; give the mask of this series."
+            f"The mask has {mask.GetSize()} voxels, but the PET series has {size}. Give the mask of this series."
         )
     finest = min(mask.GetSpacing())
     for k, header in enumerate(slices):
@@ -155,13 +159,13 @@ def _check_mask(mask: sitk.Image, slices: Sequence[Dataset]) -> None:
             off = float(np.linalg.norm(np.subtract(mask.TransformIndexToPhysicalPoint(index), there)))
             if off > _PLACE_TOLERANCE * finest:
                 raise UnsupportedVolumeError(
-                    f"Slice {k} of the mask lies {off:.1f} mm from that of the PET series; give the mask of this "
-                    "series."
+                    f"Slice {k} of the mask lies {off:.1f} mm from the same slice of the PET series. Give the "
+                    "mask of this series."
                 )
 
 
 def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mapping[str, Any]) -> Dataset:
-    # Here, because it takes a second, and is there only with the extra "dicom".
+    # Here, because the import takes a second and works only with the extra "dicom".
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
     from highdicom.sr import CodedConcept
@@ -173,7 +177,7 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
     study = generate_uid(entropy_srcs=["TumorGen synthetic", source_study])
     for header in slices:
         _make_synthetic(header, study)
-        # A slice's own thickness can be missing or another; a voxel of the mask is as thick as slices are apart.
+        # SliceThickness can be missing or wrong; a voxel of the mask is as thick as the distance of the slices.
         header.SliceThickness = header.SpacingBetweenSlices = f"{mask.GetSpacing()[2]:.6g}"
     version = software_version()
     algorithm = AlgorithmIdentificationSequence(
@@ -186,7 +190,7 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
             **{key: str(provenance[key]) for key in ("bundle_name", "bundle_version")},
         },
     )
-    # The codes of write.MASS_TERMINOLOGY.
+    # The same codes as in write.MASS_TERMINOLOGY.
     segment = SegmentDescription(
         segment_number=1,
         segment_label="Tumor",
@@ -217,7 +221,7 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
     dataset.SyntheticData = "YES"
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = "Synthetic patient in place of the source's"
-    # The source is of another study than this object's: PS3.3 C.12.2 has another place for such references.
+    # The source belongs to another study than this object: PS3.3 C.12.2 has a separate place for such references.
     elsewhere = Dataset()
     elsewhere.StudyInstanceUID = source_study
     elsewhere.ReferencedSeriesSequence = dataset.ReferencedSeriesSequence
@@ -227,7 +231,10 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
 
 
 def _make_synthetic(header: Dataset, study: str) -> None:
-    """The patient and study that highdicom copies from the slices; from the study's UID alone, so that they repeat."""
+    """Replaces patient and study in a header, because highdicom copies them from the slices.
+
+    The values depend on the UID of the study only, so that all masks of a scan get the same ones.
+    """
     header.StudyInstanceUID = study
     header.PatientName = "SYNTHETIC^NOT FOR DIAGNOSIS"
     header.PatientID = f"SYNTHETIC-{hashlib.sha256(study.encode()).hexdigest()[:12]}"

@@ -1,8 +1,8 @@
-"""Damage and broken headers that ITK reads without a word: found here, before it reads.
+"""Finds damage and broken headers that ITK would read without a warning.
 
-Measured on ITK 5.4: a truncated NIfTI file, compressed or not, is filled up with zeros; a NIfTI pixdim of 0 or NaN
-becomes 1; NaN and Inf in a NIfTI file become 0; an NRRD axis without a direction becomes a unit axis; flipped bits in
-compressed data pass in all formats.
+Measured with ITK 5.4: it fills up a truncated NIfTI file with zeros, compressed or not. It changes a NIfTI pixdim of 0
+or NaN to 1, and NaN and Inf in a NIfTI file to 0. It changes an NRRD axis without a direction to a unit axis. It
+accepts flipped bits in compressed data in all formats.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _NIFTI_FLOATS = {16: "f4", 64: "f8"}
 
 
 def check_file(path: Path) -> None:
-    """Check an existing NIfTI, NRRD or MetaImage file without reading its voxels into memory.
+    """Checks an existing NIfTI, NRRD or MetaImage file without loading all its voxels into memory.
 
     Raises:
-        UnsupportedVolumeError: truncated, damaged, or with a header value that ITK would replace by its own.
+        UnsupportedVolumeError: the file is truncated or damaged, or ITK would replace one of its header values.
     """
     name = path.name.lower()
     try:
@@ -40,7 +40,7 @@ def check_file(path: Path) -> None:
         else:
             _check_metaimage(path)
     except (EOFError, OSError, OverflowError, ValueError, zlib.error) as error:
-        raise UnsupportedVolumeError(f"{path.name} is truncated or damaged ({error}); export it again.") from error
+        raise UnsupportedVolumeError(f"{path.name} is truncated or damaged ({error}). Export it again.") from error
 
 
 def _check_nifti(path: Path) -> None:
@@ -54,11 +54,11 @@ def _check_nifti(path: Path) -> None:
         else:
             size, finite = path.stat().st_size, True
     if header[:4] in (struct.pack("<i", 540), struct.pack(">i", 540)):
-        raise UnsupportedVolumeError(f"{path.name} is NIfTI-2, which ITK cannot read; convert it to NIfTI-1 or NRRD.")
+        raise UnsupportedVolumeError(f"{path.name} is NIfTI-2, which ITK cannot read. Convert it to NIfTI-1 or NRRD.")
     if header[:4] not in (struct.pack("<i", 348), struct.pack(">i", 348)):
-        raise UnsupportedVolumeError(f"{path.name} is not a NIfTI file; give NIfTI, NRRD, MHA or a DICOM folder.")
+        raise UnsupportedVolumeError(f"{path.name} is not a NIfTI file. Give NIfTI, NRRD, MHA or a DICOM folder.")
     if len(header) < 348:
-        raise UnsupportedVolumeError(f"{path.name} is truncated within its header; export it again.")
+        raise UnsupportedVolumeError(f"{path.name} is truncated within its header. Export it again.")
     order = "<" if header[0] else ">"
     dim = struct.unpack_from(order + "8h", header, 40)
     (bits,) = struct.unpack_from(order + "h", header, 72)
@@ -66,22 +66,20 @@ def _check_nifti(path: Path) -> None:
     (offset,) = struct.unpack_from(order + "f", header, 108)
     axes = dim[0]
     if not 1 <= axes <= 7 or min(dim[1 : axes + 1]) < 1:
-        raise UnsupportedVolumeError(f"{path.name} has the impossible dimensions {dim}; export it again.")
+        raise UnsupportedVolumeError(f"{path.name} has the impossible dimensions {dim}. Export it again.")
     if any(not math.isfinite(step) or step == 0 for step in pixdim[1 : min(axes, 3) + 1]):
         raise UnsupportedVolumeError(
-            f"The voxel spacing (pixdim) {pixdim[1:4]} of {path.name} must be positive; correct the header."
+            f"The voxel spacing (pixdim) {pixdim[1:4]} of {path.name} must be positive. Correct the header."
         )
     expected = int(offset) + math.prod(dim[1 : axes + 1]) * bits // 8
     if size < expected:
-        raise UnsupportedVolumeError(
-            f"{path.name} is truncated: {size} of {expected} bytes are there; export it again."
-        )
+        raise UnsupportedVolumeError(f"{path.name} is truncated: it has {size} of {expected} bytes. Export it again.")
     if not finite:
-        raise UnsupportedVolumeError(f"{path.name} holds NaN or Inf; replace them by numbers first.")
+        raise UnsupportedVolumeError(f"{path.name} holds NaN or Inf. Replace these values by numbers first.")
 
 
 def _nifti_floats(header: bytes) -> str:
-    """NumPy's name of the voxel type where it is a floating one, else empty."""
+    """Returns the NumPy name of the voxel type if it is a floating-point type, else an empty string."""
     order = {struct.pack("<i", 348): "<", struct.pack(">i", 348): ">"}.get(header[:4])
     if order is None or len(header) < 348:
         return ""
@@ -90,7 +88,7 @@ def _nifti_floats(header: bytes) -> str:
 
 
 def _scan_nifti(stream: BinaryIO | gzip.GzipFile, header: bytes, kind: str) -> tuple[int, bool]:
-    """Bytes from the header to the end of the stream, and whether the floating voxels (if any) are all finite."""
+    """Returns the bytes from the header to the end of the stream, and whether all floating-point voxels are finite."""
     if not kind:
         return _count_rest(stream), True
     (offset,) = struct.unpack_from(kind[0] + "f", header, 108)
@@ -108,14 +106,14 @@ def _check_nrrd(path: Path) -> None:
         # A detached header (.nhdr) may end without the blank line.
         text = header.group() if header else path.read_bytes()[:_CHUNK] if path.suffix.lower() == ".nhdr" else b""
         if not text.startswith(b"NRRD"):
-            raise UnsupportedVolumeError(f"{path.name} is not an NRRD file; give NIfTI, NRRD, MHA or a DICOM folder.")
+            raise UnsupportedVolumeError(f"{path.name} is not an NRRD file. Give NIfTI, NRRD, MHA or a DICOM folder.")
         fields = dict(re.findall(r"^([a-z ]+): *(.*?)\r?$", text.decode("utf-8", "replace"), re.MULTILINE))
         directions = fields.get("space directions")
         if directions is not None:
             vectors = [[float(v) for v in triple.split(",")] for triple in re.findall(r"\(([^)]*)\)", directions)]
             if sum(all(map(math.isfinite, vector)) for vector in vectors) < 3:
                 raise UnsupportedVolumeError(
-                    f"The space directions {directions} of {path.name} do not give three axes; correct the header."
+                    f"The space directions {directions} of {path.name} do not give three axes. Correct the header."
                 )
         if fields.get("encoding", "").lower() in ("gzip", "gz"):
             data_file = fields.get("data file", fields.get("datafile"))
@@ -131,7 +129,9 @@ def _check_metaimage(path: Path) -> None:
     with path.open("rb") as stream:
         header = re.match(rb".*?ElementDataFile *= *([^\r\n]*)\r?\n?", stream.read(_CHUNK), re.DOTALL)
         if header is None:
-            raise UnsupportedVolumeError(f"{path.name} is not a MetaImage; give NIfTI, NRRD, MHA or a DICOM folder.")
+            raise UnsupportedVolumeError(
+                f"{path.name} is not a MetaImage file. Give NIfTI, NRRD, MHA or a DICOM folder."
+            )
         if not re.search(rb"^CompressedData *= *True", header.group(), re.MULTILINE):
             return
         data_file = header.group(1).decode("utf-8", "replace").strip()
@@ -144,7 +144,7 @@ def _check_metaimage(path: Path) -> None:
 
 
 def _count_rest(stream: BinaryIO | gzip.GzipFile) -> int:
-    """Bytes to the end of the stream; reading them also verifies gzip's checksum."""
+    """Counts the bytes to the end of the stream; reading them also verifies the checksum of gzip."""
     count = 0
     while chunk := stream.read(_CHUNK):
         count += len(chunk)
@@ -152,7 +152,7 @@ def _count_rest(stream: BinaryIO | gzip.GzipFile) -> int:
 
 
 def _inflate_rest(stream: BinaryIO) -> None:
-    """Inflate MetaImage's zlib (or gzip) data to verify its checksum."""
+    """Inflates the zlib or gzip data of a MetaImage file to verify the checksum."""
     inflater = zlib.decompressobj(wbits=47)
     while not inflater.eof and (chunk := stream.read(_CHUNK)):
         inflater.decompress(chunk)

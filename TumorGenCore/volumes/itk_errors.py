@@ -1,4 +1,4 @@
-"""What ITK says when it fails, in words for the user."""
+"""Turns the errors of ITK into words for the user."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ __all__ = ["itk_reason"]
 
 
 def itk_reason(error: RuntimeError) -> str:
-    """ITK's own reason for an error, without the place in its sources and the address of its object."""
+    """Returns the reason that ITK gives, without its source line and object address, as one sentence."""
     text = " ".join(str(error).rsplit("ERROR: ", 1)[-1].split())
     return re.sub(r"^\w+\(0x[0-9a-f]+\): ", "", text)[:200].rstrip(".") + "."

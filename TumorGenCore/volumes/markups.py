@@ -1,4 +1,4 @@
-"""Boxes in and out: as six numbers on a command line, and as the ROI of a Slicer markups file."""
+"""Reads a box from six numbers on the command line; reads and writes it as an ROI in a Slicer markups file."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ROI_HINT = "Place one ROI box in Slicer's Markups module and save it as .mrk.js
 
 
 def parse_box(text: str, frame: Literal["ras", "lps"] = "ras") -> Box:
-    """Read a box from text.
+    """Reads a box from text.
 
     Args:
-        text: ``CX,CY,CZ,SX,SY,SZ``: center and full edge lengths along the frame's axes, mm.
-        frame: of the center.
+        text: ``CX,CY,CZ,SX,SY,SZ``: center and full edge lengths along the axes of the frame, mm.
+        frame: frame of the center.
 
     Raises:
-        InvalidBoxError: not six numbers, an unknown frame, or an edge that is not positive.
+        InvalidBoxError: the text is not six numbers, the frame is unknown, or an edge is not positive.
     """
     try:
         numbers = [float(part) for part in text.split(",")]
@@ -44,35 +44,36 @@ def parse_box(text: str, frame: Literal["ras", "lps"] = "ras") -> Box:
 
 
 def read_box(path: str | os.PathLike[str]) -> Box:
-    """Read the box of the one ROI in a Slicer markups file (.mrk.json), in either coordinate system.
+    """Reads the box of the only ROI in a Slicer markups file (.mrk.json), in LPS or RAS.
 
-    The file has the ROI's own coordinates: a transform that Slicer applied to it and did not harden is not in it.
+    The file holds the coordinates of the ROI itself. A transform that is not hardened in Slicer is not in the file.
 
     Raises:
-        InvalidBoxError: not a markups file, not exactly one ROI of a known kind, or values missing or unusable.
+        InvalidBoxError: it is not a markups file, it does not hold exactly one ROI of type Box or BoundingBox, or
+            values are missing or cannot be used.
     """
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidBoxError(f"The ROI file {path} cannot be opened ({error.strerror}); check the path.") from error
+        raise InvalidBoxError(f"The ROI file {path} cannot be opened ({error.strerror}). Check the path.") from error
     except ValueError as error:
         raise InvalidBoxError(f"{path.name} is not a markups file ({error}). {_ROI_HINT}") from error
     markups = content.get("markups") if isinstance(content, dict) else None
     if not isinstance(markups, list) or not all(isinstance(markup, dict) for markup in markups):
         raise InvalidBoxError(f"{path.name} has no list of markups. {_ROI_HINT}")
     if len(markups) != 1:
-        raise InvalidBoxError(f"{path.name} has {len(markups)} markups; exactly one ROI is needed. {_ROI_HINT}")
+        raise InvalidBoxError(f"{path.name} has {len(markups)} markups, but must have exactly one ROI. {_ROI_HINT}")
     roi = markups[0]
     if roi.get("type") != "ROI":
-        raise InvalidBoxError(f"{path.name} has a markup of type {roi.get('type')}, not an ROI. {_ROI_HINT}")
+        raise InvalidBoxError(f"{path.name} has a markup of type {roi.get('type')} and not an ROI. {_ROI_HINT}")
     if roi.get("roiType", "Box") not in ("Box", "BoundingBox"):
         raise InvalidBoxError(f"The ROI in {path.name} has the type {roi['roiType']}, not Box. {_ROI_HINT}")
     if roi.get("insideOut", False):
-        raise InvalidBoxError(f"The ROI in {path.name} is inside out; turn 'Inside out' off and save it again.")
+        raise InvalidBoxError(f"The ROI in {path.name} is inside out. Turn 'Inside out' off and save it again.")
     if "mm" not in roi.get("coordinateUnits", "mm"):
-        raise InvalidBoxError(f"The ROI in {path.name} is in {roi['coordinateUnits']}; save it in mm.")
-    # Slicer writes the node's axes as the columns of a row-major matrix in the file's own coordinate system.
+        raise InvalidBoxError(f"The ROI in {path.name} is in {roi['coordinateUnits']}. Save it in mm.")
+    # Slicer writes the axes of the ROI as columns of a row-major matrix, in the coordinate system of the file.
     matrix = _numbers(roi, "orientation", 9, path)
     return _box_in_frame(
         str(roi.get("coordinateSystem", "LPS")).lower(),
@@ -83,12 +84,12 @@ def read_box(path: str | os.PathLike[str]) -> Box:
 
 
 def write_box(box: Box, path: str | os.PathLike[str], name: str = "Tumor box") -> None:
-    """Write a box as an ROI that Slicer opens (.mrk.json, LPS), whole or not at all.
+    """Writes a box as an ROI for Slicer (.mrk.json, LPS), completely or not at all.
 
     Args:
         box: the box.
-        path: an existing file is replaced.
-        name: of the ROI in Slicer.
+        path: file to write; an existing file is replaced.
+        name: name of the ROI in Slicer.
 
     Raises:
         OSError: the file cannot be written.

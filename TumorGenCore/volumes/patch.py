@@ -1,6 +1,6 @@
-"""The working patch: native grid -> box-aligned, isotropic, box + context; and the way back.
+"""The working patch: resamples box and context from the native grid to a box-aligned, isotropic grid, and back.
 
-Only the neighborhood of the box is ever read or resampled, so the cost follows the box, not the volume.
+Only the surroundings of the box are read and resampled, so the cost depends on the box and not on the volume.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ __all__ = ["PatchSettings", "WorkingPatch", "paste_window"]
 
 @dataclass(frozen=True)
 class PatchSettings:
-    """How large and how fine a working patch is.
+    """Size and spacing of a working patch.
 
     Args:
-        spacing_mm: isotropic voxel edge the networks were trained at.
-        context_mm: least tissue shown around the box on each side.
-        multiple: the patch size is a multiple of this on each axis (latent factor x U-Net factor).
-        max_size: most voxels on an axis; a larger box is worked on at a coarser spacing.
-        min_box_mm: thinnest box edge: one latent cell.
-        max_box_mm: longest box edge.
+        spacing_mm: edge of the isotropic voxels that the networks were trained with.
+        context_mm: least depth of tissue around the box, on each side.
+        multiple: the number of voxels on each axis is a multiple of this (latent factor x U-Net factor).
+        max_size: most voxels on an axis; a larger box gets a coarser spacing.
+        min_box_mm: shortest box edge that is allowed: one latent cell.
+        max_box_mm: longest box edge that is allowed.
     """
 
     spacing_mm: float = 2.5
@@ -44,8 +44,8 @@ class WorkingPatch:
     """A box-aligned isotropic grid centered on the box. Arrays on it have the axes (k, j, i).
 
     Args:
-        grid: of the patch.
-        box: at the patch's center.
+        grid: grid of the patch.
+        box: box at the center of the patch.
     """
 
     grid: Grid
@@ -53,7 +53,7 @@ class WorkingPatch:
 
     @classmethod
     def around(cls, box: Box, settings: PatchSettings) -> WorkingPatch:
-        """The patch for a box: with its context, and coarser where it would have too many voxels.
+        """Returns the patch of a box and its context; coarser voxels keep it within ``max_size``.
 
         Raises:
             InvalidBoxError: the box is thinner than a latent cell or too large to work on.
@@ -61,13 +61,13 @@ class WorkingPatch:
         thin, long = min(box.size_mm), max(box.size_mm)
         if thin < settings.min_box_mm:
             raise InvalidBoxError(
-                f"The box is {thin:.1f} mm thin; the networks resolve no less than {settings.min_box_mm:.0f} mm. "
-                "Draw it larger."
+                f"The box is {thin:.1f} mm thin, but the networks need at least {settings.min_box_mm:.0f} mm. "
+                "Draw the box larger."
             )
         if long > settings.max_box_mm:
             raise InvalidBoxError(
-                f"The box is {long:.0f} mm long; more than {settings.max_box_mm:.0f} mm does not fit in memory. "
-                "Draw it smaller."
+                f"The box is {long:.0f} mm long, but more than {settings.max_box_mm:.0f} mm does not fit in memory. "
+                "Draw the box smaller."
             )
         need_mm = np.asarray(box.size_mm) + 2 * settings.context_mm
         spacing = max(settings.spacing_mm, float(need_mm.max()) / settings.max_size)
@@ -76,24 +76,24 @@ class WorkingPatch:
 
     @classmethod
     def of_size(cls, box: Box, size_ijk: tuple[int, int, int], spacing_mm: float) -> WorkingPatch:
-        """A patch of a given size (voxels) and spacing (mm), centered on the box."""
+        """Returns a patch of a given size (voxels) and spacing (mm), centered on the box."""
         first = -(np.asarray(size_ijk) - 1) / 2 * spacing_mm
         origin = box.to_lps(first)
         grid = Grid(size_ijk, (spacing_mm,) * 3, (origin[0], origin[1], origin[2]), box.axes)
         return cls(grid, box)
 
     def sample(self, image: sitk.Image, interpolator: int = sitk.sitkLinear) -> NDArray[np.float32]:
-        """Resample an image on the patch.
+        """Resamples an image on the patch.
 
-        Beyond its edges the image is mirrored. That looks like tissue to the networks; a repeated edge looks like
+        The image is mirrored at its edges, which looks like tissue to the networks. A repeated edge would look like
         streaks.
 
         Args:
-            image: 3D scalar, any geometry and pixel type.
-            interpolator: SimpleITK's number of it.
+            image: 3D scalar image, any geometry and pixel type.
+            interpolator: number of the interpolator in SimpleITK.
 
         Returns:
-            float32 (k, j, i), in the image's units.
+            float32 (k, j, i), in the units of the image.
         """
         size = np.asarray(image.GetSize())
         image_grid = Grid.from_image(image)
@@ -115,20 +115,20 @@ class WorkingPatch:
         return sitk.GetArrayFromImage(resampler.Execute(padded.image_from_array(values)))
 
     def inside(self, image: Grid) -> NDArray[np.bool_]:
-        """Which patch voxels have their center within the grid ``image``, (k, j, i)."""
+        """Returns booleans (k, j, i) of the patch: true if the center of the voxel lies within the grid ``image``."""
         i, j, k = (np.arange(n) for n in self.grid.size_ijk)
         kk, jj, ii = np.meshgrid(k, j, i, indexing="ij")
         index = image.lps_to_index(self.grid.index_to_lps(np.stack([ii, jj, kk], axis=-1)))
         return np.all((index >= -0.5) & (index <= np.asarray(image.size_ijk) - 0.5), axis=-1)
 
     def box_coverage(self, factor: int = 1) -> NDArray[np.float32]:
-        """How much of each cell lies inside the box: B of section 2.1 of the paper, with soft faces.
+        """Returns the share of each cell that lies inside the box: B of section 2.1 of the paper, with soft faces.
 
         Args:
-            factor: edge of a cell in voxels; 1 is the patch itself, 4 the latent grid.
+            factor: edge of a cell in voxels; 1 is the patch itself, 4 is the latent grid.
 
         Returns:
-            float32 (k, j, i) of the cells, 0 to 1.
+            float32 (k, j, i) of the cells, from 0 to 1.
         """
         parts = []
         for n, size in zip(self.grid.size_ijk, self.box.size_mm, strict=True):
@@ -140,15 +140,15 @@ class WorkingPatch:
         return (k[:, None, None] * j[None, :, None] * i[None, None, :]).astype(np.float32)
 
     def to_native(self, array: NDArray, native: Grid) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
-        """Resample a patch array on the native voxels that the box could touch.
+        """Resamples a patch array on the native voxels that the box could touch.
 
         Args:
-            array: (k, j, i) of the patch.
+            array: array (k, j, i) on the patch.
             native: grid of the volume.
 
         Returns:
-            The values, float32 (k, j, i), and the slices (k, j, i) of the native array they belong to. Both are empty
-            when the box misses the grid.
+            The values, float32 (k, j, i), and their slices (k, j, i) in the native array. Both are empty if the box
+            lies outside the grid.
         """
         start, stop = self.box.index_bounds(native)
         slices = (slice(start[2], stop[2]), slice(start[1], stop[1]), slice(start[0], stop[0]))
@@ -164,24 +164,24 @@ class WorkingPatch:
 
 
 def _mirrored(first: int, last: int, size: int) -> NDArray[np.int64]:
-    """Indices ``first`` to ``last - 1`` of an axis of ``size`` voxels that is mirrored at both ends without end."""
+    """Returns indices ``first`` to ``last - 1`` of an axis of ``size`` voxels, mirrored repeatedly at both ends."""
     index = np.arange(first, last) % (2 * size)
     return np.minimum(index, 2 * size - 1 - index)
 
 
 def paste_window(box: Box, native: Grid, slices: tuple[slice, slice, slice], taper_mm: float) -> NDArray[np.float32]:
-    """Weight of the change at native voxels: 1 deep inside the box, smoothly 0 at its faces, 0 outside.
+    """Weight of the change at native voxels: 1 deep inside the box, falling smoothly to 0 at its faces, 0 outside.
 
-    The taper lies strictly inside the box and takes at most a fifth of an edge on either side.
+    The taper lies strictly inside the box and takes at most a fifth of an edge on each side.
 
     Args:
-        box: the user's box.
-        native: the grid of the volume.
-        slices: region of the native array, (k, j, i).
-        taper_mm: depth at which the weight reaches 1.
+        box: box of the user.
+        native: grid of the volume.
+        slices: slices (k, j, i) of the region in the native array.
+        taper_mm: depth below the faces from which the weight is 1.
 
     Returns:
-        float32 (k, j, i) of the region's shape.
+        float32 (k, j, i) with the shape of the region.
     """
     window = np.ones([s.stop - s.start for s in slices], dtype=np.float32)
     for depth, size in zip(box.depths_mm(native, slices), box.size_mm, strict=True):

@@ -1,4 +1,4 @@
-"""Where the provenance of a written volume lies: in a JSON file beside it, and for NRRD in its header too."""
+"""Writes the provenance of a volume to a JSON file beside it; an NRRD header holds it too."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ __all__ = ["provenance_keys", "provenance_path", "write_provenance"]
 
 
 def provenance_path(path: str | os.PathLike[str]) -> Path:
-    """The JSON beside an output: ``case.provenance.json`` for ``case.nrrd``, ``case.nii.gz`` or ``case.seg.nrrd``."""
+    """Returns the path of the JSON file beside an output.
+
+    It is ``case.provenance.json`` for ``case.nrrd``, ``case.nii.gz`` or ``case.seg.nrrd``.
+    """
     path = Path(path)
     suffix = known_suffix(path, (SEGMENTATION_SUFFIX, *WRITABLE_SUFFIXES)) or path.suffix
     return path.with_name(path.name[: len(path.name) - len(suffix)] + ".provenance.json")
 
 
 def write_provenance(provenance: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Write the provenance of an output to the JSON file beside it, whole or not at all.
+    """Writes the provenance of an output to the JSON file beside it, completely or not at all.
 
     Args:
         provenance: from ``make_provenance``.
-        path: of the output; see ``provenance_path``.
+        path: path of the output; see ``provenance_path``.
 
     Returns:
         Path of the JSON file.
 
     Raises:
-        ValueError: a number that JSON does not have, NaN or Inf.
+        ValueError: a number is NaN or Inf, which JSON does not have.
         OSError: the file cannot be written.
     """
     target = provenance_path(path)
@@ -42,7 +45,7 @@ def write_provenance(provenance: Mapping[str, Any], path: str | os.PathLike[str]
 
 
 def provenance_keys(provenance: Mapping[str, Any] | None) -> dict[str, str]:
-    """Header keys with which NRRD carries a provenance, ``TumorGen_seed`` and so on; None has none."""
+    """Returns the NRRD header keys of a provenance (``TumorGen_seed`` and so on); for None, no keys."""
     return {
         f"TumorGen_{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in (provenance or {}).items()

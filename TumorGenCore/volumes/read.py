@@ -1,6 +1,6 @@
-"""Files in: PET volumes (NIfTI, NRRD, MHA, a folder with a DICOM series) and tumor masks.
+"""Reads PET volumes (NIfTI, NRRD, MHA, a folder with a DICOM series) and tumor masks.
 
-Everything is checked here, so that the rest of the core never checks a volume again.
+This module checks every volume, so the rest of the core does not check it again.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ __all__ = ["read_mask", "read_volume"]
 
 
 def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -> PetVolume:
-    """Read a PET volume from a file, or from the folder of a DICOM PET series.
+    """Reads a PET volume from a file, or from the folder of a DICOM PET series.
 
     Args:
-        path: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd file, or a folder with one PET series. A 4D file with a
-            single frame counts as that frame.
-        suv_factor: SUV per unit of voxel value. None takes the factor from the DICOM tags; values of other files
-            then count as SUV.
+        path: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd file, or a folder with one PET series. A 4D file may have one
+            frame only.
+        suv_factor: SUV per unit of voxel value. If None, the factor comes from the DICOM tags, and values of other
+            files are taken as SUV.
 
     Warns:
         UnknownUnitsWarning: the file does not state its units, or the values do not look like SUV.
 
     Raises:
-        UnsupportedVolumeError: missing, damaged or unusable; the message says which and what to do.
+        UnsupportedVolumeError: the volume is missing, damaged or cannot be used; the message says what to do.
     """
     path = Path(path)
     if path.is_dir():
@@ -47,18 +47,18 @@ def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -
 
 
 def read_mask(path: str | os.PathLike[str], grid: Grid) -> NDArray[np.bool_]:
-    """Read which voxels of a grid a mask file marks.
+    """Reads a mask file on a given grid.
 
     Args:
-        path: a file as in ``read_volume``, or Slicer's .seg.nrrd with one layer.
-        grid: of the image that the mask belongs to.
+        path: a file as in ``read_volume``, or a Slicer segmentation (.seg.nrrd) with one layer.
+        grid: grid of the image that the mask belongs to.
 
     Returns:
-        Booleans (k, j, i) of ``grid``, true where the label is above 0. Where the file has another grid, its nearest
-        voxel counts.
+        Booleans (k, j, i) of ``grid``: true if the label is above 0. If the file has another grid, the label of its
+        nearest voxel counts.
 
     Raises:
-        UnsupportedVolumeError: missing, damaged or unusable; the message says which and what to do.
+        UnsupportedVolumeError: the file is missing, damaged or cannot be used; the message says what to do.
     """
     mask = _read_file(Path(path))
     on_grid = sitk.Resample(mask, grid.empty_image(sitk.sitkUInt8), sitk.Transform(), sitk.sitkNearestNeighbor)
@@ -66,12 +66,13 @@ def read_mask(path: str | os.PathLike[str], grid: Grid) -> NDArray[np.bool_]:
 
 
 def _read_file(path: Path) -> sitk.Image:
-    """The checked image of a file, without its metadata."""
+    """Reads and checks the image of a file, and drops its metadata."""
     if not path.is_file():
-        raise UnsupportedVolumeError(f"There is no file or folder {path}; check the path.")
+        raise UnsupportedVolumeError(f"There is no file or folder {path}. Check the path.")
     if known_suffix(path, READABLE_SUFFIXES) is None:
         raise UnsupportedVolumeError(
-            f"{path.name} is not one of {', '.join(READABLE_SUFFIXES)}; for DICOM give the folder of the series."
+            f"{path.name} does not end in one of {', '.join(READABLE_SUFFIXES)}. For DICOM, give the folder of the "
+            "series."
         )
     check_file(path)
     try:

@@ -1,4 +1,4 @@
-"""Files are written under a temporary name and then moved, so that a failure leaves no part of one behind."""
+"""Writes files under a temporary name and then moves them, so that a failure leaves no incomplete file."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ __all__ = ["check_folder", "replacing"]
 
 
 def check_folder(path: Path) -> None:
-    """Check that the folder of ``path`` exists and lets us write.
+    """Checks that the folder of ``path`` exists and can be written to.
 
     Raises:
-        OSError: the folder does not exist or may not be written to.
+        OSError: the folder does not exist or cannot be written to.
     """
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} to; create it first.")
+        raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}. Create it first.")
     if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"The folder {path.parent} may not be written to; choose another for {path.name}.")
+        raise PermissionError(f"You may not write to the folder {path.parent}. Choose another folder for {path.name}.")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, with its suffixes, that takes its place if the block succeeds.
+    """Yields a temporary path beside ``path``, with its suffixes; its file becomes ``path`` if the block succeeds.
 
     Raises:
-        OSError: the folder does not exist or may not be written to.
+        OSError: the folder does not exist or cannot be written to.
     """
     check_folder(path)
     temporary = path.with_name(f".{uuid4().hex}-{path.name}")

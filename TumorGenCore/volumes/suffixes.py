@@ -1,4 +1,4 @@
-"""Which file formats a volume is read from and written to, by the suffix of the file's name."""
+"""File formats of volumes that can be read and written, by the suffix of the file name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["READABLE_SUFFIXES", "SEGMENTATION_SUFFIX", "WRITABLE_SUFFIXES", "kno
 
 READABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
-#: Of Slicer's segmentations; it ends in a writable suffix.
+#: Suffix of Slicer segmentations; it also ends in a writable suffix.
 SEGMENTATION_SUFFIX = ".seg.nrrd"
 
 
 def known_suffix(path: Path, known: Sequence[str]) -> str | None:
-    """The first of the ``known`` suffixes in which the file's name ends, whatever its case; None where none fits."""
+    """Returns the first of the ``known`` suffixes that the file name ends in, in any case; None if there is none."""
     return next((suffix for suffix in known if path.name.lower().endswith(suffix)), None)

@@ -1,6 +1,6 @@
-"""A PET volume that was checked once, so that the rest of the core never checks it again.
+"""A checked PET volume, which the rest of the core does not check again.
 
-Metadata keys of an image can hold a person's name, and the voxels do not need them: ``without_metadata`` drops them.
+Metadata keys of an image can hold a person's name and are not needed, so ``without_metadata`` drops them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _PIXEL_TYPES = _FLOATING_TYPES | {
 class PetVolume:
     """A checked PET volume: 3D, scalar, finite, in its native pixel type and units.
 
-    The constructor checks the image, and nobody checks it again; do not change it afterwards.
+    Only the constructor checks the image, so do not change the image afterwards.
 
     Args:
-        image: 3D, in its native pixel type.
-        units: what its values are, and the factor to SUV.
+        image: 3D image in its native pixel type.
+        units: units of the voxel values, and the factor to SUV.
 
     Raises:
         UnsupportedVolumeError: see ``check_volume``.
@@ -52,15 +52,15 @@ class PetVolume:
 
 
 def check_volume(image: sitk.Image) -> Grid:
-    """Check that an image is a volume TumorGen can use, and return its grid.
+    """Checks that TumorGen can use an image as a volume, and returns its grid.
 
     Raises:
-        UnsupportedVolumeError: not 3D, vector or complex pixels, broken geometry, NaN or Inf.
+        UnsupportedVolumeError: the image is not 3D, or has vector or complex pixels, broken geometry, NaN or Inf.
     """
     if image.GetPixelID() not in _PIXEL_TYPES:
         raise UnsupportedVolumeError(
             f"The pixel type is {image.GetPixelIDTypeAsString()} with {image.GetNumberOfComponentsPerPixel()} "
-            "components; TumorGen needs one real number per voxel. Extract one component first."
+            "components, but TumorGen needs one real number per voxel. Extract one component first."
         )
     grid = Grid.from_image(image)
     if image.GetPixelID() in _FLOATING_TYPES:
@@ -81,10 +81,10 @@ def _require_finite(image: sitk.Image) -> None:
             first_ijk = (int(i), int(j), first + int(k))
     if wrong:
         raise UnsupportedVolumeError(
-            f"{wrong} voxels are NaN or Inf, the first at ijk {first_ijk}; replace them by numbers first."
+            f"{wrong} voxels are NaN or Inf, the first at ijk {first_ijk}. Replace them by numbers first."
         )
 
 
 def without_metadata(image: sitk.Image) -> sitk.Image:
-    """Copy a 3D scalar image without its metadata keys; SimpleITK images that share voxels share their keys too."""
+    """Copies a 3D scalar image without its metadata keys; SimpleITK images that share voxels also share their keys."""
     return Grid.from_image(image).image_from_array(sitk.GetArrayViewFromImage(image))

@@ -1,7 +1,7 @@
-"""Reading voxels of a SimpleITK image without copying all of it.
+"""Reads voxels of a SimpleITK image without copying the whole image.
 
-A shallow copy of an image shares its voxels until NumPy looks at either: then SimpleITK copies the whole volume. What
-is read here leaves them shared.
+A shallow copy of an image shares its voxels until NumPy accesses one of the two; then SimpleITK copies the whole
+volume. The functions here keep the voxels shared.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from numpy.typing import NDArray
 
 __all__ = ["read_region", "read_slabs"]
 
-#: Voxels of a slab: few enough to stay in the processor's cache.
+#: Voxels of a slab, few enough for the cache of the processor.
 _SLAB_VOXELS = 500_000
 
 
 def read_region(image: sitk.Image, start_ijk: Sequence[int], size_ijk: Sequence[int]) -> NDArray:
-    """Copy a region's voxels.
+    """Copies the voxels of a region.
 
     Args:
-        image: 3D scalar.
+        image: 3D scalar image.
         start_ijk: first voxel; the region must lie within the image.
         size_ijk: voxels along i, j, k.
 
     Returns:
-        (k, j, i), in the image's pixel type.
+        Array (k, j, i) in the pixel type of the image.
     """
     region = sitk.RegionOfInterest(image, [int(n) for n in size_ijk], [int(n) for n in start_ijk])
     return sitk.GetArrayFromImage(region)
 
 
 def read_slabs(image: sitk.Image) -> Iterator[tuple[int, NDArray]]:
-    """Go through all voxels of a 3D image in slabs.
+    """Goes through all voxels of a 3D image in slabs.
 
-    Do not write to a slab, and do not keep it when you ask for the next one.
+    Do not write to a slab, and do not keep it after you ask for the next one.
 
     Yields:
-        k of the slab's first slice, and the slab, (k, j, i).
+        The k of the first slice of the slab, and the slab as an array (k, j, i).
     """
     i, j, k = image.GetSize()
     thickness = max(1, _SLAB_VOXELS // (i * j))

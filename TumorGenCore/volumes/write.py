@@ -1,4 +1,4 @@
-"""Files out: volumes and tumor masks, each whole or not at all, with the provenance in a JSON file beside it."""
+"""Writes volumes and tumor masks completely or not at all, with the provenance in a JSON file beside each."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ from TumorGenCore.volumes.volume import without_metadata
 
 __all__ = ["MASS_COLOR", "MASS_TERMINOLOGY", "check_writable", "write_segmentation", "write_volume"]
 
-#: What the tumor's segment is: Slicer's terms for a mass. Both lists of terms that Slicer brings know this pair.
+#: Terminology of the tumor segment: Slicer's terms for a mass. Both term lists of Slicer contain this pair.
 MASS_TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
     "~SCT^49755003^Morphologically Altered Structure~SCT^4147007^Mass~^^"
     "~Anatomic codes - DICOM master list~^^~^^"
 )
-#: Red, green and blue, 0 to 1, that Slicer gives a mass.
+#: Color that Slicer gives a mass: red, green and blue, from 0 to 1.
 MASS_COLOR = "0.565 0.933 0.565"
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check, before any long work, that a volume or segmentation can be written to ``path``.
+    """Checks, before any long work, that a volume or segmentation can be written to ``path``.
 
     Raises:
         UnsupportedVolumeError: the suffix is not one of ``WRITABLE_SUFFIXES``.
-        OSError: the folder does not exist or may not be written to, or the path is a folder.
+        OSError: the folder does not exist or cannot be written to, or the path is a folder.
     """
     path = Path(path)
     if known_suffix(path, WRITABLE_SUFFIXES) is None:
         raise UnsupportedVolumeError(f"{path.name} must end in one of {', '.join(WRITABLE_SUFFIXES)}.")
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file to write.")
+        raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
     check_folder(path)
 
 
 def write_volume(image: sitk.Image, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
-    """Write an image whole or not at all, with its provenance in a JSON file beside it.
+    """Writes an image completely or not at all, with its provenance in a JSON file beside it.
 
-    NRRD carries the provenance as header keys too (``TumorGen_seed`` and so on). NIfTI keeps geometry in 32 bits,
-    the others in 64. Other metadata keys of the image are not written.
+    NRRD holds the provenance as header keys too (``TumorGen_seed`` and so on). NIfTI keeps geometry in 32 bits, the
+    other formats in 64. Metadata keys of the image itself are not written.
 
     Args:
-        image: 3D scalar image; voxels are kept bit for bit.
+        image: 3D scalar image; its voxels are kept bit for bit.
         path: .nrrd, .mha, .nii or .nii.gz; an existing file is replaced.
-        provenance: from ``make_provenance``; None writes none.
+        provenance: from ``make_provenance``; None writes no provenance.
 
     Raises:
-        UnsupportedVolumeError: the suffix is not one of these.
+        UnsupportedVolumeError: ``path`` has another suffix.
         OSError: the file cannot be written.
     """
     path = Path(path)
@@ -69,23 +69,23 @@ def write_segmentation(
     name: str = "Tumor",
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a tumor mask: as Slicer's segmentation for ``.seg.nrrd``, as an ordinary volume otherwise.
+    """Writes a tumor mask, as a Slicer segmentation if ``path`` ends in ``.seg.nrrd``, else as an ordinary volume.
 
     Args:
         mask: 3D uint8 image, 1 in the tumor.
         path: .seg.nrrd, or any suffix of ``write_volume``.
-        name: the segment's name in Slicer.
+        name: name of the segment in Slicer.
         provenance: as in ``write_volume``.
 
     Raises:
-        UnsupportedVolumeError: the mask is not uint8 with values 0 and 1, or the suffix is not known.
+        UnsupportedVolumeError: the mask is not uint8 with values 0 and 1, or the suffix is unknown.
         OSError: the file cannot be written.
     """
     path = Path(path)
     if mask.GetPixelID() != sitk.sitkUInt8:
-        raise UnsupportedVolumeError(f"The mask has pixel type {mask.GetPixelIDTypeAsString()}; it must be uint8.")
+        raise UnsupportedVolumeError(f"The mask has pixel type {mask.GetPixelIDTypeAsString()}, but must be uint8.")
     if (highest := int(sitk.GetArrayViewFromImage(mask).max())) > 1:
-        raise UnsupportedVolumeError(f"The mask has the value {highest}; it must hold 0 and 1 only.")
+        raise UnsupportedVolumeError(f"The mask has the value {highest}, but must have only 0 and 1.")
     if not path.name.lower().endswith(SEGMENTATION_SUFFIX):
         write_volume(mask, path, provenance)
         return

@@ -1,4 +1,4 @@
-"""What nobody asked for follows its law, with the seed, and no tumor is lost in the tissue."""
+"""Values that the user leaves open follow their law and the seed, and no tumor is too faint for its tissue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_uptake_is_log_normal_around_the_median() -> None:
     law = UptakeLaw(6.0, 0.5, 4.0)
     drawn = np.log([law.draw(seed, 0.5) or 0 for seed in range(2000)])
     assert np.exp(np.median(drawn)) == pytest.approx(6.0, rel=0.05)
-    # Those below 4 times the tissue's 0.5 are raised to it: 1 % of them.
+    # Values below 4 times the tissue's 0.5 are raised to it: 1 % of all.
     assert drawn.std() == pytest.approx(0.5, rel=0.05)
 
 

@@ -1,4 +1,4 @@
-"""A bundle comes back as it was saved, and whatever else lies in its folder is refused by name."""
+"""A bundle is read as it was saved, and errors name any other content of its folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bundle(tiny_bundle_folder: Path) -> ModelBundle:
 
 @pytest.fixture
 def folder(tiny_bundle_folder: Path, tmp_path: Path) -> Path:
-    """A bundle of one's own to damage."""
+    """A copy of the bundle that a test may damage."""
     return Path(shutil.copytree(tiny_bundle_folder, tmp_path / "mine"))
 
 
@@ -44,7 +44,7 @@ def write_metadata(folder: Path, metadata: Any) -> None:
 
 
 def correct_hash(folder: Path, key: str) -> None:
-    """State the hash of the weights that are there."""
+    """Writes the hashes of the present weights into the metadata."""
     metadata = read_metadata(folder)
     weights = (folder / "models" / f"{key}.safetensors").read_bytes()
     metadata["tumorgen"]["weights"][f"{key}.safetensors"] = hashlib.sha256(weights).hexdigest()
@@ -67,7 +67,7 @@ def test_a_bundle_comes_back_as_it_was_saved(bundle: ModelBundle, tmp_path: Path
         before, after = getattr(bundle, key), getattr(again, key)
         assert not after.training
         for name, tensor in after.state_dict().items():
-            assert torch.equal(tensor, before.state_dict()[name]), name  # float16 once is float16 twice
+            assert torch.equal(tensor, before.state_dict()[name]), name  # converting to float16 twice changes nothing
             assert tensor.dtype == torch.float32
         assert not any(p.requires_grad for p in after.parameters())
     assert (tmp_path / "again" / "docs" / "README.md").read_text() == "# card\n"
@@ -90,7 +90,7 @@ def first_weight(bundle: ModelBundle) -> float:
 
 
 def save_with_a_third(bundle: ModelBundle, folder: Path, half_precision: bool) -> Path:
-    """Save the bundle with 1/3, which no float holds exactly, as its first weight."""
+    """Saves the bundle with 1/3, which is not exact in any float, as its first weight."""
     weight = next(bundle.vae.parameters())
     old = weight.clone()
     weight.fill_(1 / 3)
@@ -132,14 +132,14 @@ def _truncate(file: Path) -> None:
 @pytest.mark.parametrize("damage", [_flip_a_bit, _truncate, lambda file: file.write_bytes(b"")])
 def test_damaged_weights_are_found_by_their_hash(folder: Path, key: str, damage: Callable[[Path], Any]) -> None:
     damage(folder / "models" / f"{key}.safetensors")
-    with pytest.raises(ModelBundleError, match=rf"{key}\.safetensors of bundle mine does not have the hash .* Install"):
+    with pytest.raises(ModelBundleError, match=rf"hash of {key}\.safetensors of bundle mine differs .* Install"):
         load_bundle(folder)
 
 
 @pytest.mark.parametrize("key", NETWORKS)
 def test_missing_weights_are_named(folder: Path, key: str) -> None:
     (folder / "models" / f"{key}.safetensors").unlink()
-    with pytest.raises(ModelBundleError, match=rf"mine lacks {key}\.safetensors; install it again"):
+    with pytest.raises(ModelBundleError, match=rf"mine has no file {key}\.safetensors; install it again"):
         load_bundle(folder)
 
 
@@ -175,7 +175,7 @@ def test_foreign_weights_are_refused_even_with_the_right_hash(
 )
 def test_foreign_metadata_is_refused(folder: Path, text: str) -> None:
     (folder / "configs" / "metadata.json").write_text(text, encoding="utf-8", errors="surrogateescape")
-    with pytest.raises(ModelBundleError, match=r"is not the metadata of a TumorGen bundle .* use a folder made by"):
+    with pytest.raises(ModelBundleError, match=r"is not the metadata of a TumorGen bundle .* use a folder from"):
         load_bundle(folder)
 
 
@@ -183,7 +183,7 @@ def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
     metadata = read_metadata(folder)
     metadata["tumorgen"]["format_version"] += 1
     write_metadata(folder, metadata)
-    with pytest.raises(ModelBundleError, match=r"mine has format 2.* reads up to 1.*[Uu]pdate TumorGen"):
+    with pytest.raises(ModelBundleError, match=r"mine has format 2.* reads formats up to 1.*[Uu]pdate TumorGen"):
         load_bundle(folder)
 
 
@@ -232,13 +232,13 @@ def test_networks_conditioned_or_shaped_otherwise_are_not_used(folder: Path) -> 
     assert load_bundle(folder).network_arguments == before
     metadata["tumorgen"]["networks"]["vector_field"]["box_channel"] = False
     write_metadata(folder, metadata)
-    with pytest.raises(ModelBundleError, match=r"mine was trained without the box channel.*does not use such bundles"):
+    with pytest.raises(ModelBundleError, match=r"mine was trained without the box channel.*cannot use such bundles"):
         load_bundle(folder)
     del metadata["tumorgen"]["networks"]["vector_field"]["box_channel"]
     metadata["tumorgen"]["condition"] = "after"
     write_metadata(folder, metadata)
     with pytest.raises(
-        ModelBundleError, match=r"mine was trained with the condition 'after'.*does not use such bundles"
+        ModelBundleError, match=r"mine was trained with the condition 'after'.*uses only bundles with .*'before'"
     ):
         load_bundle(folder)
 
@@ -253,7 +253,7 @@ def test_a_studys_variant_is_for_the_study_alone(bundle: ModelBundle, tmp_path: 
 
 
 def shares_weights(folder: Path, **own: Any) -> Path:
-    """A bundle beside another, with its weights."""
+    """A bundle beside another one, whose weights it uses."""
     sharing = folder.with_name("sharing")
     (sharing / "configs").mkdir(parents=True)
     write_metadata(sharing, {"name": "sharing", "tumorgen": {"format_version": 1, "weights_of": folder.name, **own}})
@@ -285,7 +285,7 @@ def test_thumbnails_go_where_the_weights_are(folder: Path) -> None:
 def test_damaged_weights_are_refused_by_who_shares_them_too(folder: Path) -> None:
     sharing = shares_weights(folder)
     (folder / "models" / "vae.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ModelBundleError, match="damaged, truncated or was exchanged"):
+    with pytest.raises(ModelBundleError, match="damaged, truncated or was replaced"):
         load_bundle(sharing)
 
 
@@ -293,7 +293,7 @@ def test_damaged_weights_are_refused_by_who_shares_them_too(folder: Path) -> Non
 def test_weights_that_cannot_be_shared_are_refused_by_name(folder: Path, lender: str) -> None:
     sharing = shares_weights(folder, weights_of=lender)
     for read in (load_bundle, bundle_sampling):
-        with pytest.raises(ModelBundleError, match=f"sharing shares the weights of {Path(lender).name}, which"):
+        with pytest.raises(ModelBundleError, match=f"sharing uses the weights of {Path(lender).name}, but"):
             read(sharing)
 
 
@@ -380,10 +380,10 @@ def test_damaged_missing_and_foreign_thumbnails_are_refused(folder: Path, lesion
     file = folder / "models" / "training_lesions.safetensors"
     whole = file.read_bytes()
     _flip_a_bit(file)
-    with pytest.raises(ModelBundleError, match=r"training_lesions\.safetensors of bundle mine does not have the hash"):
+    with pytest.raises(ModelBundleError, match=r"hash of training_lesions\.safetensors of bundle mine differs"):
         load_bundle(folder)
     file.unlink()
-    with pytest.raises(ModelBundleError, match=r"mine lacks training_lesions\.safetensors"):
+    with pytest.raises(ModelBundleError, match=r"mine has no file training_lesions\.safetensors"):
         load_bundle(folder)
     for foreign in (b"no safetensors", whole[:40], (folder / "models" / "vae.safetensors").read_bytes()):
         file.write_bytes(foreign)

@@ -1,4 +1,4 @@
-"""What patch and VAE blur of a tumor is given back, and nothing else is changed."""
+"""Sharpening restores what patch and VAE blur, and changes nothing else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_one_step_of_van_cittert_on_a_wave_is_the_closed_form() -> None:
     k, sigma, amount = 2 * np.pi / 12, 1.2, 0.7
     x = np.arange(96)
     wave = np.broadcast_to(np.sin(k * x), (4, 4, 96))
-    # Far from the ends, where the axis goes on evenly.
+    # Far from the ends, where the axis continues evenly.
     shown = ResolutionRecovery(amount, sigma).detail(wave)[:, :, 24:72]
     np.testing.assert_allclose(shown, (1 - np.exp(-((k * sigma) ** 2) / 2)) * wave[:, :, 24:72], atol=0.01)
 

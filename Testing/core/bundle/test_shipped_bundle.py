@@ -1,4 +1,4 @@
-"""The weights that ship, on real scans and on the phantom: the promises of the product, with the networks it ships."""
+"""The shipped bundles on real scans and on the phantom: the promises of the product."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from TumorGenCore.phantom.phantom import make_phantom, phantom_box
 from TumorGenCore.training.data.cases import load_cases
 from TumorGenCore.volumes.geometry import Grid
 
-#: Some of the cases that the bundle was trained on.
+#: Some training cases of the bundle.
 TRAINED_ON = ["STS_001", "STS_004", "STS_007", "STS_010", "STS_014", "STS_021", "STS_029", "STS_041"]
 
 
@@ -74,7 +74,7 @@ def test_a_mask_is_fitted_to_its_uptake_and_the_image_stays(generator: TumorGene
 
 
 def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGenerator) -> None:
-    """Made fainter than the model made it, a tumor is as wide by its own hottest voxels: M' reaches as far."""
+    """A tumor that is scaled down keeps its width relative to its hottest voxels: M' reaches as far."""
     phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
     prepared = generator.prepare(phantom, phantom_box("lumbar spine"), suv_factor=1)
     for seed in (0, 3):
@@ -82,14 +82,14 @@ def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGener
         assert result.pasted.gain < 0.6
         suv, mask = sitk.GetArrayFromImage(result.image), sitk.GetArrayFromImage(result.mask) > 0
         beside = ndimage.binary_dilation(mask) & ~mask & (suv - sitk.GetArrayFromImage(phantom) > 0.2 * suv)
-        # A little more than what M' is fitted to: smoothing rounds its corners off.
+        # A little more than the threshold of M', because smoothing rounds its corners off.
         share = fitted_share(mask.sum() * 5.0**3 / 1000, generator.bundle.tuning) + 0.05
         missed = beside & (suv > threshold_of(suv[mask], share, prepared.tissue_suv))
         assert missed.sum() < 0.05 * mask.sum()
 
 
 def test_what_the_vae_blurs_is_restored(generator: TumorGenerator) -> None:
-    """Hotter at its hottest, as wide as before, and the same tumor."""
+    """The same tumor with the same width and hotter hottest voxels."""
     blurred = TumorGenerator(replace(generator.bundle, resolution=ResolutionRecovery()), "cpu")
     phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
     for site in ("right lung", "left thigh"):
@@ -105,7 +105,7 @@ def test_what_the_vae_blurs_is_restored(generator: TumorGenerator) -> None:
 
 @pytest.mark.slow
 def test_four_steps_of_second_order_come_as_near_to_fifty_as_ten_of_first(generator: TumorGenerator) -> None:
-    """What the four-step bundle promises: its hottest voxels and masks are those of a fine solution."""
+    """The promise of the four-step bundle: hottest voxels and masks equal those of a fine solution."""
     quick = TumorGenerator.from_pretrained("pet-fdg-v2-4step", "cpu")
     assert quick.bundle.weights_hash == generator.bundle.weights_hash
     phantom, errors = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0)), []
@@ -137,7 +137,7 @@ def test_unseen_patients_are_reconstructed_and_get_tumors_where_the_mask_says(
     assert figures["contrast"] > 0.9
     assert figures["uptake_dice"] > 0.6
     assert figures["seed_dice"] < 0.95
-    # Large boxes are this bundle's weak side (see its card): less is asked of them.
+    # Large boxes are a weakness of this bundle (see its card), so their limits are lower.
     figures, results = evaluate_site(generator, tumor, range(2))
     _assert_only_the_box_changed(case.image, results[0], tumor.box)
     assert figures["contrast"] > 0.85

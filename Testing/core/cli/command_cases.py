@@ -1,4 +1,4 @@
-"""What tests of commands share."""
+"""Shared by the tests of commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from TumorGenCore.volumes.provenance_file import provenance_path
 
 __all__ = ["BOX_RAS", "assert_one_line", "provenance", "voxels"]
 
-BOX_RAS = "-25,20,-40,40,44,48"  # The hot ball of P2, which lies at (25, -20, -40) LPS.
+BOX_RAS = "-25,20,-40,40,44,48"  # Around the hot ball of P2 at (25, -20, -40) LPS.
 
 
 def voxels(path: Path) -> np.ndarray:

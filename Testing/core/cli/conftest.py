@@ -24,7 +24,7 @@ def out(tmp_path) -> Path:
 
 @pytest.fixture
 def insert(pet, tiny_bundle_folder, out):
-    """Runs `tumorgen insert` with all that it needs; options given later overrule."""
+    """Runs `tumorgen insert` with all required options; later options replace them."""
 
     def run(*options: str, box: tuple[str, ...] = ("--box", BOX_RAS), scan: Path = pet) -> int:
         needed = ["--suv-factor", "1", "--steps", "2", "--device", "cpu", "--model", str(tiny_bundle_folder)]

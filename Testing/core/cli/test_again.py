@@ -1,4 +1,4 @@
-"""`tumorgen again`: the same tumor from its provenance, and what is told where it is another one."""
+"""`tumorgen again` makes the same tumor from its provenance, and reports any difference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def again(insert, pet, out, tiny_bundle_folder, capsys):
 
 def test_the_same_tumor_comes_to_the_last_bit(again, out, capsys):
     assert again() == 0
-    assert "The same tumor, to the last bit." in capsys.readouterr().out
+    assert "The tumor is identical to the last bit." in capsys.readouterr().out
     for kind in (".nrrd", ".seg.nrrd"):
         np.testing.assert_array_equal(voxels(out / f"again{kind}"), voxels(out / f"case-seed6{kind}"))
 

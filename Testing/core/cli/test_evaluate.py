@@ -1,4 +1,4 @@
-"""`tumorgen evaluate`: where it can be stopped."""
+"""`tumorgen evaluate` can be stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tumorgen insert`: what it writes, what it says, and how it refuses."""
+"""`tumorgen insert`: its files, its output and its errors."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_variants_are_named_by_their_seeds_and_equal_single_runs(insert, out):
     expected = {"case-seed5.nrrd", "case-seed5.seg.nrrd", "case-seed6.nrrd", "case-seed6.seg.nrrd"}
     assert {name for name in names if name.startswith("case") and "provenance" not in name} == expected
     assert {"p-seed5.png", "p-seed6.png"} <= names
-    near = {"rtol": 0.02, "atol": 0.02}  # In a batch sums are taken in another order.
+    near = {"rtol": 0.02, "atol": 0.02}  # A batch adds in another order.
     assert not np.allclose(voxels(out / "case-seed5.nrrd"), voxels(out / "case-seed6.nrrd"), **near)
     assert provenance(out / "case-seed6.nrrd")["tumors"][0]["seed"] == 6
     assert insert("--seed", "6") == 0
@@ -89,11 +89,11 @@ def test_json_is_one_object_with_figures_and_files(insert, out, capsys):
 
 
 def test_poor_variants_are_drawn_again_and_what_was_done_is_said(insert, out, capsys):
-    """The untrained networks reach no quality of 1, so every redraw is used up."""
+    """The untrained networks never reach a quality of 1, so all redraws are used."""
     assert insert("--variants", "2", "--least-quality", "1") == 0
     said = capsys.readouterr()
-    assert "4 poorer tumors were dropped and others drawn: " in said.err
-    assert said.err.count("no better one was found") == 2
+    assert "4 poor tumors were replaced by new ones: " in said.err
+    assert said.err.count("no better tumor was found") == 2
     assert said.out.count("Quality 0.") == 2
     assert "no training lesions" in said.out
     assert len(list(out.glob("case-seed*.nrrd"))) == 4  # two images and two masks
@@ -156,7 +156,7 @@ def test_folder_with_a_dicom_series_is_read(insert, out, tmp_path, capsys):
     ],
 )
 def test_outputs_that_cannot_be_written_are_refused_before_the_scan_is_read(insert, out, capsys, option, name, word):
-    # The scan does not exist either; that it is not what the error is about shows what is checked first.
+    # The scan does not exist either; the error is about the output, so the output is checked first.
     assert insert(option, str(out / name), scan=Path("nowhere.nii.gz")) == 1
     error = capsys.readouterr().err
     assert_one_line(error)

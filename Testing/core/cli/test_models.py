@@ -1,4 +1,4 @@
-"""`tumorgen models`: what is installed."""
+"""`tumorgen models` lists the installed bundles."""
 
 from __future__ import annotations
 

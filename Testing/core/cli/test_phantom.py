@@ -1,4 +1,4 @@
-"""`tumorgen phantom`: a scan and a box to try things on."""
+"""`tumorgen phantom` makes a scan and a box for trying things out."""
 
 from __future__ import annotations
 

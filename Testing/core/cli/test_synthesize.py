@@ -1,4 +1,4 @@
-"""`tumorgen synthesize`: what its options ask of every result."""
+"""`tumorgen synthesize`: its options apply to every result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tumorgen train`: what it needs."""
+"""`tumorgen train`: required options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tumorgen`: usage, help, and the exit status of the process."""
+"""`tumorgen`: usage, help and exit status of the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tumorgen synthesize`: a manifest in, a training set out, whatever fails or stops in between."""
+"""`tumorgen synthesize` makes a training set from a manifest, even if rows fail or the run stops."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from TumorGenCore.training.data.cases import load_cases
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.markups import write_box
 
-BOX = '"-25,20,-40,40,44,48"'  # RAS; around the hot ball of P2
+BOX = '"-25,20,-40,40,44,48"'  # RAS, around the hot ball of P2
 HEADER = "image,name,box,roi,region,count,tumors,seed,suv_factor,suv_max,suv_mean"
 
 
@@ -38,7 +38,7 @@ def generator(tiny_bundle_folder) -> TumorGenerator:
 
 @pytest.fixture
 def manifest(tiny_cases, tmp_path):
-    """Writes a manifest in a folder of its own, with links to the tiny scans beside it."""
+    """Writes a manifest to its own folder, with links to the tiny scans beside it."""
     folder = tmp_path / "manifest"
     folder.mkdir()
     for path in tiny_cases.rglob("*.nii.gz"):
@@ -71,7 +71,7 @@ def voxels(path: Path) -> np.ndarray:
 
 
 def content(out: Path) -> dict[str, object]:
-    """Everything in a folder but the times of creation."""
+    """Returns everything in a folder except creation times."""
     files: dict[str, object] = {}
     for path in sorted(out.iterdir()):
         if path.name.endswith(".provenance.json"):
@@ -95,7 +95,7 @@ def inside(box: Box, image: sitk.Image, margin_mm: float = 0.02) -> np.ndarray:
     return grown.contains(along)
 
 
-# What is made
+# Results
 
 
 def test_every_row_and_seed_becomes_a_case_that_training_reads(manifest, run, tmp_path, capsys):
@@ -176,7 +176,7 @@ def test_regions_are_resampled_to_the_image_and_hold_the_centers(manifest, run, 
     assert run(path) == 0
     for record in table(tmp_path / "out"):
         x, y, z = boxes_of(record)[0].center_lps
-        # Half a voxel of the mask, and half one of the image.
+        # Half a voxel of the mask plus half a voxel of the image.
         assert -15 < x < 11 and -15 < y < 11 and 20 < z < 46
 
 
@@ -202,13 +202,13 @@ def test_poor_results_are_drawn_again_in_their_box_under_their_name(manifest, ru
     assert run(path, "--least-quality", "1") == 0
     records = table(tmp_path / "out")
     assert [(r["name"], r["seed"]) for r in records] == [("P2", "7"), ("P2", "8"), ("A", "0")]
-    assert [r["redrawn"] for r in records] == ["2", "2", "4"]  # the untrained networks reach no quality of 1
+    assert [r["redrawn"] for r in records] == ["2", "2", "4"]  # the untrained networks never reach a quality of 1
     assert all(0 <= float(r["quality"]) < 1 for r in records)
-    assert all("no better one was found" in r["warnings"] for r in records)
-    assert "poorer tumors were dropped" in capsys.readouterr().err
+    assert all("no better tumor was found" in r["warnings"] for r in records)
+    assert "poor tumors were replaced" in capsys.readouterr().err
     made = [json.loads((tmp_path / "out" / r["provenance"]).read_text()) for r in records]
     assert made[0]["quality"]["total"] == pytest.approx(float(records[0]["quality"]), abs=1e-3)
-    # Not the next result's tumor, whatever was kept.
+    # The first result never keeps the tumor of the next one.
     assert {made[0]["tumors"][0]["seed"]} & {made[1]["tumors"][0]["seed"], 8} == set()
     assert boxes_of(records[0]) == boxes_of(records[1])
 
@@ -253,7 +253,7 @@ def test_results_of_0_4_1_are_not_gone_on_with(run, manifest, tmp_path, capsys):
     path = manifest(f"P2_image.nii.gz,A,{BOX},,,,,,1,,")
     assert run(path) == 0
     beside = tmp_path / "out" / "A_0.provenance.json"
-    for text, words in (('{"synthetic": true, "request": {}, "tumours": []}', "0.4.1 or before"), ("{", "damaged")):
+    for text, words in (('{"synthetic": true, "request": {}, "tumours": []}', "0.4.1 or earlier"), ("{", "damaged")):
         beside.write_text(text)
         assert run(path, "--resume") == 1
         assert words in capsys.readouterr().err
@@ -299,7 +299,7 @@ def test_json_and_quiet(manifest, run, capsys):
     assert capsys.readouterr().out == ""
 
 
-# Failing, stopping and going on
+# Failures, stopping and resuming
 
 
 def test_rows_that_fail_are_left_out_and_told_and_the_others_are_made(manifest, run, tmp_path, capsys):
@@ -338,7 +338,7 @@ def test_the_same_manifest_gives_the_same_set_and_resume_after_a_stop_does_too(m
     with pytest.raises(KeyboardInterrupt):
         synthesize(generator, rows, stopped, usual=TumorRequest(steps=2), on_outcome=stop_after_two)
     assert [record["seed"] for record in table(stopped)] == ["0", "1"]
-    # A case whose mask was lost is made again, in its place in the table.
+    # A case that lost its mask is made again, at the same place in the table.
     (stopped / "A_0_mask.nii.gz").unlink()
     outcomes = synthesize(generator, rows, stopped, usual=TumorRequest(steps=2), resume=True)
     assert [(o.name, o.seeds[0], o.kept) for o in outcomes] == [
@@ -381,7 +381,7 @@ def test_interrupt_is_status_130_with_whole_files_and_resume_ends_the_same(manif
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A process started in the background ignores interrupts; this one shall not.
+        # A process started in the background ignores interrupts; this one must not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -414,13 +414,13 @@ def test_interrupt_that_python_loses_stops_the_run_after_the_case(
 
 def test_resume_refuses_results_that_were_made_otherwise(manifest, run, tmp_path, capsys):
     line = f"P2_image.nii.gz,B,{BOX},,,,,,1,,"
-    assert run(manifest(line), "--resume") == 0  # an empty or missing folder is where any run starts
+    assert run(manifest(line), "--resume") == 0  # a run may start in an empty or missing folder
     before = content(tmp_path / "out")
     for changed, options, word in (
         (line, ("--steps", "3"), "steps 2"),
         (line.replace("44", "46"), (), "box"),
         (line.replace(",1,,", ",1,9,"), (), "suv_max"),
-        (line.replace(",B,", ",C,"), (), "B_0 that the manifest does not ask for"),
+        (line.replace(",B,", ",C,"), (), "B_0 that is not in the manifest"),
     ):
         assert run(manifest(changed), "--resume", *options) == 1
         error = capsys.readouterr().err
@@ -476,7 +476,7 @@ def test_a_folder_with_files_is_refused_without_resume(manifest, run, tmp_path, 
     ],
 )
 def test_one_clear_error_names_line_and_column_before_any_network_or_output(manifest, tmp_path, capsys, lines, words):
-    # The bundle does not exist: that it is not what the error is about shows what is checked first.
+    # The bundle does not exist either; the error is about the manifest, so the manifest is checked first.
     options = ["--output", str(tmp_path / "out"), "--model", "no-such-bundle"]
     assert main(["synthesize", str(manifest(*lines)), *options]) == 1
     said = capsys.readouterr()
@@ -534,10 +534,10 @@ def test_real_scans_with_the_shipped_bundle(shared_data, tmp_path):
     out = tmp_path / "out"
     assert main(["synthesize", str(tmp_path / "m.csv"), "--output", str(out), "--steps", "2", "--device", "cpu"]) == 0
     assert [record["name"] for record in table(out)] == ["series", "STS_005", "STS_005"]
-    hot = table(out)[2]  # a large tumor; the small one's gain has its limit, which it is warned of
+    hot = table(out)[2]  # a large tumor; the gain of the small tumor is limited, with a warning
     assert float(hot["suv_max"]) == pytest.approx(8, rel=0.05) or "SUVmax" in hot["warnings"]
     assert [case.name for case in load_cases(out)] == ["STS_005_0", "STS_005_1", "series_0"]
-    # The series is in Bq/mL, and the same scan is there in SUV.
+    # The series is in Bq/mL; the other file has the same scan in SUV.
     suv = voxels(shared_data / "whole_body" / "CCTH-A01_image.nii.gz")
     image = sitk.ReadImage(str(out / "series_0_image.nii.gz"))
     (box,) = boxes_of(table(out)[0])

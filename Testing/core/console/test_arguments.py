@@ -1,4 +1,4 @@
-"""Options that front ends share: what they ask for, and what is wrong usage."""
+"""Options that front ends share: their requests, and wrong usage."""
 
 from __future__ import annotations
 

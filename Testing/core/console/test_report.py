@@ -1,4 +1,4 @@
-"""What the user sees: which line goes where, and the one object for machines."""
+"""Output for the user: the stream of each line, and the JSON object for machines."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_progress_is_one_line_of_a_terminal_which_the_next_line_takes(capsys, mo
     told.warn("odd")
     shown = capsys.readouterr().err
     assert "\n" not in shown[: shown.index("Warning")]
-    assert "making, 2 of 2 steps in all" in shown
+    assert "making, 2 of 2 steps" in shown
     assert shown.endswith("\rWarning: odd\n")
 
 

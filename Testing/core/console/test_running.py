@@ -1,4 +1,4 @@
-"""How a command ends: one line and one status for every way to fail."""
+"""A command ends with one line and one status for every kind of error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from TumorGenCore.errors import (
 
 
 def ended(failure: BaseException | None, debug: bool = False) -> int:
-    """The status of a command that fails so."""
+    """Returns the exit status of a command that fails with this error."""
 
     def work(options, report):
         if failure is not None:
@@ -42,12 +42,12 @@ def test_work_that_ends_is_done(capsys):
         (
             ModuleNotFoundError(name="accelerate"),
             FAILED,
-            "This command needs accelerate, which is not installed; pip install 'tumorgen[train]'.",
+            "This command needs accelerate. Install it with: pip install 'tumorgen[train]'",
         ),
         (
             ModuleNotFoundError(name="scipy.ndimage"),
             FAILED,
-            "This command needs scipy, which is not installed; pip install scipy.",
+            "This command needs scipy. Install it with: pip install scipy",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Seconds of the parts of a command."""
+"""Times of the parts of a command."""
 
 from __future__ import annotations
 

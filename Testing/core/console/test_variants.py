@@ -1,4 +1,4 @@
-"""A description of a tumor: the same figures for people and machines."""
+"""The description of a tumor has the same figures for people and machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The neighborhood of a box."""
+"""Crops around a box."""
 
 from __future__ import annotations
 

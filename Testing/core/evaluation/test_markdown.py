@@ -1,4 +1,4 @@
-"""Figures and tables as the reports show them."""
+"""Values and tables in the form of the reports."""
 
 from __future__ import annotations
 

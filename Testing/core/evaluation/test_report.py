@@ -1,4 +1,4 @@
-"""An evaluation from the folder to the report, and what is refused."""
+"""An evaluation from the folder to the report, and refused input."""
 
 from __future__ import annotations
 

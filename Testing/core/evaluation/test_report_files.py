@@ -1,4 +1,4 @@
-"""Writing a report: every file whole or not at all, the figures before the pictures."""
+"""Writing a report: every file whole or not at all, values before pictures."""
 
 from __future__ import annotations
 

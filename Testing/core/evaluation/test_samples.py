@@ -29,7 +29,7 @@ def test_only_cases_with_a_tumor_have_a_largest_lesion(tiny_cases):
 
 
 def test_a_real_tumor_is_the_part_of_its_contour_that_takes_up_tracer(tmp_path):
-    """A hot shell with a cold middle, in a contour that reaches 8 mm beyond it, as contours drawn on MR do."""
+    """The case is a hot shell with a cold middle; its contour reaches 8 mm beyond it, like contours drawn on MR."""
     grid = Grid((40, 40, 40), (4.0, 4.0, 4.0))
     radius = np.sqrt(((np.indices((40, 40, 40)) - 19.5) ** 2).sum(axis=0))
     hot = radius <= 6

@@ -1,4 +1,4 @@
-"""Where an evaluation inserts."""
+"""The sites of an evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from TumorGenCore.volumes.geometry import Grid
 
 
 def write_ball(folder: Path, center_i: int, radius: int, spacing_mm: float) -> Path:
-    """One case: a hot ball of so many voxels' radius in a warm block."""
+    """Writes one case: a hot ball in a warm block; ``radius`` in voxels."""
     k, j, i = np.indices((48, 48, 48))
     ball = (k - 24) ** 2 + (j - 24) ** 2 + (i - center_i) ** 2 <= radius**2
     grid = Grid((48, 48, 48), (spacing_mm,) * 3)

@@ -1,4 +1,4 @@
-"""Means, medians and quantiles of figures, some of which are not known."""
+"""Means, medians and quantiles of values, some of which are unknown."""
 
 from __future__ import annotations
 

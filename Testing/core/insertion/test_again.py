@@ -1,4 +1,4 @@
-"""A provenance makes its tumor again, to the last bit, and says what is another one now."""
+"""A provenance makes its tumor again, identical to the last bit, and lists what has changed since."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def made(generator, volume):
 
 
 def record_of(variant, tmp_path: Path) -> dict:
-    """As it comes back from a file."""
+    """The record after writing and reading it."""
     path = tmp_path / "case.provenance.json"
     path.write_text(json.dumps(variant.provenance), encoding="utf-8")
     return read_provenance(path)
@@ -68,7 +68,7 @@ def test_what_differs_is_named(generator, volume, made, tmp_path):
     assert "TumorGen is" in lines[0] and "was 0.0.1" in lines[0]
     assert "hash is" in lines[1] and "was abc" in lines[1]
     assert "torch 1.0" in lines[2]
-    assert lines[3] == "The tumor is not the same to the last bit."
+    assert lines[3] == "The tumor is not identical to the last bit."
 
 
 def test_another_bundle_gives_another_hash_whatever_of_it_differs(generator, tiny_bundle_folder, tmp_path):
@@ -93,7 +93,7 @@ def test_another_scan_is_refused(generator, volume, made, tmp_path):
 
 
 def test_what_0_4_1_wrote_is_still_read(generator, volume, made, tmp_path):
-    """One flat record; several boxes follow each other in its lists; synthesize wrote a list of such records."""
+    """It wrote one flat record with all boxes in its lists; synthesize wrote a list of such records."""
     one = made[0].provenance
     boxes = one["tumors"]
     flat = {
@@ -125,11 +125,11 @@ def test_what_0_4_1_wrote_is_still_read(generator, volume, made, tmp_path):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("no JSON", "no JSON file"),
+        ("no JSON", "not a JSON file"),
         ("[1]", "not the provenance"),
         ("{}", "not the provenance"),
         ('{"synthetic": true, "tumors": [{"seed": 1}]}', "not the provenance"),
-        ("[" * 100_000, "no JSON file"),
+        ("[" * 100_000, "not a JSON file"),
     ],
 )
 def test_what_is_no_provenance_is_refused_by_name(tmp_path, text, word):

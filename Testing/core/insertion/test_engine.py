@@ -1,4 +1,4 @@
-"""The networks on a device: batches, and what happens where memory does not suffice."""
+"""The networks on a device: batches, and the fallbacks if memory runs out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EDGE = 32
 
 
 class OnACard(Engine):
-    """An engine that takes ``meta`` for a graphics card. Its networks stay where their weights are."""
+    """An engine that treats ``meta`` as a graphics card. Its networks stay on the device of their weights."""
 
     def move(self, device: torch.device) -> None:
         super().move(device)
@@ -36,14 +36,14 @@ class OnACard(Engine):
 
 
 class Limited(nn.Module):
-    """A network in a memory that holds some tumors only."""
+    """A network in a memory that holds only some tumors."""
 
     def __init__(self, network: nn.Module, most: dict[str, int], message: str | None = None) -> None:
         super().__init__()
         self.network, self.most, self.message = network, most, message
         self.batches: list[tuple[str, int]] = []
 
-    def __getattr__(self, name: str):  # what else the network has
+    def __getattr__(self, name: str):  # all other attributes of the network
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -96,7 +96,7 @@ def near(ours: list[Grown], theirs: list[Grown]) -> None:
 
 @pytest.fixture
 def alone(bundle) -> tuple:
-    """A box, and the tumors of three seeds, each grown by itself."""
+    """A box, and the tumors of three seeds, each grown alone."""
     engine = Engine(bundle, CPU)
     box, notices = encoded(engine)
     assert notices == ()
@@ -147,7 +147,7 @@ def test_too_many_at_once_are_made_fewer_at_a_time(bundle, alone) -> None:
     box, tumors = alone
     network = bundle.vector_field = Limited(bundle.vector_field, {"cpu": 1})
     grown, notices = grow(Engine(bundle, CPU), box, [5, 6, 7])
-    assert notices == ("Memory did not suffice for 3 tumors at once; 1 are made at a time.",)
+    assert notices == ("Memory was too small for 3 tumors at once; 1 are made at a time.",)
     assert [batch for _, batch in network.batches if batch > 1] == [3]
     near(grown, tumors)
 
@@ -158,8 +158,8 @@ def test_what_does_not_fit_the_card_at_all_is_made_on_the_processor(bundle, alon
         setattr(bundle, name, Limited(getattr(bundle, name), {"meta": 0}))
     engine = OnACard(bundle, CARD)
     grown, notices = grow(engine, box, [5, 6, 7])
-    assert "The memory of meta did not suffice for the box; it was computed on the processor." in notices
-    assert engine.device == CARD  # the next box is tried there again
+    assert "The memory of meta was too small for the box, so the processor computed it." in notices
+    assert engine.device == CARD  # the next box tries the card again
     assert engine.places[:3] == ["meta", "cpu", "meta"]
     near(grown, tumors)
 
@@ -169,7 +169,7 @@ def test_a_patch_too_large_for_the_card_is_encoded_on_the_processor(bundle, alon
     bundle.vae = Limited(bundle.vae, {"meta": 0})
     engine = OnACard(bundle, CARD)
     on_cpu, notices = encoded(engine)
-    assert notices == ("The memory of meta did not suffice for the box; it was computed on the processor.",)
+    assert notices == ("The memory of meta was too small for the box, so the processor computed it.",)
     assert engine.device == CARD
     assert torch.equal(on_cpu.z_1, box.z_1)
     assert torch.equal(on_cpu.original_suv, box.original_suv)
@@ -177,7 +177,7 @@ def test_a_patch_too_large_for_the_card_is_encoded_on_the_processor(bundle, alon
 
 def test_what_does_not_fit_the_computer_is_refused_with_what_to_do(bundle, alone) -> None:
     bundle.vector_field = Limited(bundle.vector_field, {"cpu": 0}, "DefaultCPUAllocator: can't allocate memory: ...")
-    with pytest.raises(InvalidBoxError, match="free memory does not suffice for the box; draw it smaller"):
+    with pytest.raises(InvalidBoxError, match="too little free memory for the box; draw a smaller box"):
         grow(Engine(bundle, CPU), alone[0], [5, 6, 7])
 
 
@@ -232,7 +232,7 @@ def test_networks_and_scale_are_placed_on_the_device(bundle) -> None:
 
 
 class FakeCuda:
-    """Enough of a CUDA tensor for the transfers."""
+    """The parts of a CUDA tensor that the transfers need."""
 
     def __init__(self) -> None:
         self.device, self.calls = CPU, []
@@ -284,7 +284,7 @@ def test_the_processors_autocast_is_bfloat16_or_nothing() -> None:
 
 @torch.inference_mode()
 def test_float16_of_graphics_cards_is_near_to_float32(bundle) -> None:
-    """Computed on the processor: the numbers, not the speed, are what is tested."""
+    """Runs on the processor, because the test checks numbers and not speed."""
     z = torch.randn(1, 4, 4, 4, 4, generator=torch.Generator().manual_seed(0))
     x = torch.cat([z, z[:, :1].clamp(-1, 1)], dim=1)
 
@@ -313,7 +313,7 @@ BOX = Box((38.0, 38.0, 38.0), (30.0, 30.0, 30.0))
 
 @pytest.fixture
 def card(tiny_bundle_folder: Path) -> Iterator[TumorGenerator]:
-    """A generator whose graphics card holds nothing."""
+    """A generator whose graphics card has no memory."""
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
     for name in ("vae", "vector_field", "mask_refiner"):
         setattr(generator.bundle, name, Limited(getattr(generator.bundle, name), {"meta": 0}))
@@ -323,12 +323,12 @@ def card(tiny_bundle_folder: Path) -> Iterator[TumorGenerator]:
 
 def test_the_user_is_told_in_the_results_warnings(card: TumorGenerator, volume: sitk.Image) -> None:
     result: Tumor = card.insert(volume, BOX, TumorRequest(steps=2), seed=3, suv_factor=1)
-    notices = [line for line in result.warnings if "did not suffice" in line]
-    assert notices == ["The memory of meta did not suffice for the box; it was computed on the processor."]
+    notices = [line for line in result.warnings if "too small" in line]
+    assert notices == ["The memory of meta was too small for the box, so the processor computed it."]
     card.engine = Engine(card.bundle, CPU)
     same = card.insert(volume, BOX, TumorRequest(steps=2), seed=3, suv_factor=1)
     np.testing.assert_array_equal(*(sitk.GetArrayViewFromImage(r.image) for r in (result, same)))
-    assert not any("did not suffice" in line for line in same.warnings)
+    assert not any("too small" in line for line in same.warnings)
 
 
 def test_a_model_is_warmed_up_on_the_smallest_patch(tiny_bundle_folder: Path, monkeypatch) -> None:

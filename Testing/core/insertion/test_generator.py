@@ -1,4 +1,4 @@
-"""What the core promises, with untrained networks, which change every voxel they are let at."""
+"""Promises of the core, with untrained networks, which change every voxel that they may change."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def test_outside_the_box_nothing_changes(generator: TumorGenerator, dtype: type,
         assert not values(result.mask_probability)[outside].any()
         assert set(np.unique(values(result.mask))) <= {0, 1}
         changed += not np.array_equal(values(result.image), values(image))
-    assert changed > 45  # a box at a corner of the volume may hold no more than a voxel beside its face
+    assert changed > 45  # a box at a corner of the volume may hold only a voxel beside its face
 
 
 def test_large_integers_outside_the_box_keep_every_bit(generator: TumorGenerator) -> None:
     image = sitk.Cast(an_image(np.uint16), sitk.sitkInt64)
-    image[0, 0, 0] = 2**53 + 1  # float64 does not hold this
+    image[0, 0, 0] = 2**53 + 1  # not exact in float64
     image[15, 15, 15] = -(2**53) - 1
     result = generator.insert(image, a_box(image), TumorRequest(steps=STEPS), suv_factor=0.001)
     outside = depth_inside(voxel_centers(image), a_box(image)) < -1e-9
@@ -126,7 +126,7 @@ def test_a_volume_never_falls_below_zero_unless_it_was(generator: TumorGenerator
         )
         assert np.all(after >= np.minimum(before, 0))
         fell += np.sum((after < before) & (before > 0))
-    assert fell > 0  # else nothing ever fell
+    assert fell > 0  # otherwise no uptake ever fell
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_tumor_and_another_seed_another(generator: 
 def test_one_seed_gives_another_tumor_at_another_site_and_the_same_where_the_box_is_nudged(
     generator: TumorGenerator,
 ) -> None:
-    """On a volume that is the same everywhere, so that only the noise can differ."""
+    """Uses a uniform volume, so that only the noise can differ."""
     image = sitk.Image([60, 30, 30], sitk.sitkFloat32) + 1.0
     image.SetSpacing((4.0, 4.0, 4.0))
 
@@ -217,7 +217,7 @@ def test_an_insertion_copies_the_volume_once_for_its_result_and_only_when_asked(
     assert all(result.image is result.image for result in results)
     assert len(copied) == 2
     assert all(result.provenance["input_sha256"] == hash_volume(volume.image) for result in results)
-    # Still one set of voxels, which SimpleITK copies for whoever of the two is looked at by NumPy.
+    # Both still share one set of voxels; SimpleITK copies it for the one that NumPy reads.
     assert not volume.image.IsUnique() and not prepared.image.IsUnique()
     assert all(result.image.IsUnique() for result in results)
 
@@ -288,7 +288,7 @@ def test_becquerels_with_their_factor_give_the_tumor_of_the_suv_volume(
     box = a_box(suv)
     in_suv = generator.insert(suv, box, TumorRequest(steps=STEPS), seed=3, suv_factor=1)
     given = generator.insert(becquerels, box, TumorRequest(steps=STEPS), seed=3, suv_factor=factor)
-    exact = factor == 2.0**-12  # a power of two only moves the exponent; else the networks enlarge the rounding
+    exact = factor == 2.0**-12  # a power of two rounds nothing; the networks would enlarge rounding
     tolerance = 0 if exact else 2e-3
     np.testing.assert_allclose(values(given.image) * factor, values(in_suv.image), rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(values(given.mask_probability), values(in_suv.mask_probability), rtol=0, atol=tolerance)
@@ -317,7 +317,7 @@ def test_cancelling_at_any_point_leaves_nothing_behind(generator: TumorGenerator
     before = hash_volume(image)
     calls: list[str] = []
     asked = iter(range(100))
-    with pytest.raises(CancelledError, match=rf"Cancelled after step {min(at, 3)} of 3; nothing was changed"):
+    with pytest.raises(CancelledError, match=rf"Canceled after step {min(at, 3)} of 3; nothing was changed"):
         generator.insert(
             image,
             a_box(image),
@@ -397,7 +397,7 @@ def _far(image: sitk.Image) -> np.ndarray:
 
 
 def _just_beside(image: sitk.Image) -> np.ndarray:
-    """So that the corners of the box span indices of the volume, and yet no voxel lies inside."""
+    """The corners of the box span indices of the volume, but no voxel lies inside."""
     return np.array(image.TransformContinuousIndexToPhysicalPoint((-6.5, 8.0, 8.0)))
 
 
@@ -503,7 +503,7 @@ def test_auto_takes_a_device_that_works(tiny_bundle_folder: Path) -> None:
 
 def test_a_box_past_the_volume_and_off_the_body_is_warned_about(generator: TumorGenerator) -> None:
     image = an_image()
-    assert not any("cut off" in w or "body" in w for w in generator.prepare(image, a_box(image), suv_factor=1).warnings)
+    assert not any("past" in w or "body" in w for w in generator.prepare(image, a_box(image), suv_factor=1).warnings)
     corner = image.TransformIndexToPhysicalPoint((0, 0, 0))
     warnings = generator.insert(image * 0.03, Box(corner, (40, 40, 12)), TumorRequest(steps=1), suv_factor=1).warnings
     for words in ("past the volume", "outside the body", "12 mm thin"):
@@ -511,7 +511,7 @@ def test_a_box_past_the_volume_and_off_the_body_is_warned_about(generator: Tumor
 
 
 def test_variants_made_at_once_are_those_made_one_by_one(generator: TumorGenerator) -> None:
-    """Not bit for bit: with several threads a batch's sums are taken in another order."""
+    """Not bit for bit: with several threads the order of sums differs in a batch."""
     image = an_image()
     prepared = generator.prepare(image, a_box(image), suv_factor=1)
     seeds = (7, 8, 7)

@@ -1,4 +1,4 @@
-"""M' lies on the uptake that it marks."""
+"""M' is fitted to the uptake that it marks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from TumorGenCore.insertion.mask_fitting import RIM_MM, SMOOTHING_MM, fitted, fi
 from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.lesions.avid_part import metabolic_part, threshold_of
 
-#: SUV of the tissue around the tests' tumors, and their threshold.
+#: SUV of the tissue around the tumors of these tests, and their threshold.
 TISSUE, SHARE = 0.5, 0.35
 
 
@@ -21,13 +21,13 @@ def _threshold(suv: NDArray, mask: NDArray) -> float:
 
 
 def _distance(edge: int = 31) -> NDArray[np.float64]:
-    """Voxels from the middle."""
+    """Distance from the center, voxels."""
     axes = np.indices((edge,) * 3) - edge // 2
     return np.sqrt((axes**2).sum(axis=0))
 
 
 def _cone(slope: float = 0.6) -> NDArray[np.float64]:
-    """Uptake that falls evenly from 10 in the middle to none."""
+    """Uptake that falls evenly from 10 in the center to 0."""
     return np.clip(10 - slope * _distance(), 0, None)
 
 
@@ -57,7 +57,7 @@ def test_a_cold_core_is_kept() -> None:
 
 
 def test_only_the_rim_is_trimmed() -> None:
-    """A tumor hot on one side keeps its cold half, but for the rim."""
+    """A tumor that is hot on one side keeps its cold half, except for the rim."""
     suv, wide = np.full((31, 31, 31), 0.5), _distance() < 13
     suv[:, :, 15:] = 8.0
     kept = trimmed(np.where(wide, 0.9, 0.1), suv, 1.0, TISSUE, SHARE) > 0.5
@@ -95,7 +95,7 @@ def test_no_mask_grows_beyond_the_rim() -> None:
 
 
 def test_a_hot_organ_beside_the_tumor_stays_outside() -> None:
-    """What was there before is not the tumor's."""
+    """Uptake that was there before does not belong to the tumor."""
     tumor = np.where(_distance() < 6, 8.0, 0.0)
     organ = np.zeros_like(tumor)
     organ[:, :, 21:] = 12.0
@@ -106,7 +106,7 @@ def test_a_hot_organ_beside_the_tumor_stays_outside() -> None:
 
 
 def test_fitting_trims_and_grows() -> None:
-    """A mask beside its uptake lies on it afterwards."""
+    """A mask beside its uptake moves onto it."""
     suv = _cone(1.0)
     beside = np.where(np.roll(_distance(), 3, axis=2) < 6, 0.9, 0.1)
     part = suv > _threshold(suv, beside)
@@ -137,7 +137,7 @@ def test_no_tumor_has_nothing_to_grow() -> None:
 
 
 def test_in_hotter_tissue_the_border_lies_higher() -> None:
-    """Half way up at most counts as tissue: a faint tumor in a hot organ keeps a mask."""
+    """Tissue counts up to half the tumor's uptake, so that a faint tumor in a hot organ keeps a mask."""
     suv, wide = _cone(), np.where(_distance() < 13, 0.9, 0.1)
     volumes = [int((trimmed(wide, suv, 1.0, tissue, SHARE) > 0.5).sum()) for tissue in (0.0, 1.0, 2.0, 100.0)]
     assert volumes == sorted(volumes, reverse=True) and len(set(volumes)) == len(volumes)
@@ -155,7 +155,7 @@ def test_smoothing_takes_the_teeth_of_noise_and_keeps_the_size() -> None:
 
 
 def test_smoothing_knows_the_spacing() -> None:
-    """At a wide spacing there is next to nothing to smooth."""
+    """With large voxels there is almost nothing to smooth."""
     sharp = np.where(_distance() < 9, 0.95, 0.05)
     np.testing.assert_allclose(smoothed(sharp, 10 * SMOOTHING_MM), sharp, atol=1e-6)
 

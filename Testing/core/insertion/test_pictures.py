@@ -1,4 +1,4 @@
-"""Preview pictures: written whole or not at all, whatever the geometry."""
+"""Preview pictures: written completely or not at all, for any geometry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planes through a tumor: true to the patient's axes, whatever the volume's own."""
+"""Planes through a tumor: correct along the patient's axes, for any axes of the volume."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_focus_is_the_centroid_of_the_tumor(direction):
 @pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS)
 @pytest.mark.parametrize("name", ["axial", "coronal", "sagittal"])
 def test_planes_show_the_patient_radiologically(direction, name):
-    """Something left, posterior and superior of the focus appears on the side its letter says."""
+    """Something left, posterior and superior of the focus appears on the side of its letter."""
     box = Box((0.0, 0.0, 0.0), (60.0, 60.0, 60.0))
     offset = np.array([20.0, 18.0, 22.0])  # L, P, S
     plane_of = {"axial": (0, 1), "coronal": (0, 2), "sagittal": (1, 2)}

@@ -1,4 +1,4 @@
-"""Provenance says how to make the result again, and names nobody."""
+"""A provenance contains what is needed to make the result again, and no names."""
 
 from __future__ import annotations
 

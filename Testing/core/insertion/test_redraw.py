@@ -14,7 +14,7 @@ from TumorGenCore.method.controls import MOST_EDGE
 
 
 def searched(law: Callable[[float], float], fill: float) -> tuple[float, list[float]]:
-    """What a search takes of a model that makes ``law`` of what it is told, and what it was told."""
+    """Runs a search on a model whose fill is ``law`` of the told fill; returns the used fill and all told fills."""
     search = FillSearch(fill, MOST_EDGE)
     told, reached = [search.first_told], []
     while True:

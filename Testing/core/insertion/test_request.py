@@ -1,4 +1,4 @@
-"""What a user wants is checked when it is said, and says itself in JSON."""
+"""A request checks its values when it is created, and converts to JSON and back."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_row_of_its_own_counts_before_what_is_usual():
     assert row.or_else(usual) == TumorRequest(steps=4, solver="heun", fill=0.1, least_quality=0.5)
 
 
-@pytest.mark.parametrize(("seeds", "word"), [([], "no seed"), ([1, -1], "seed is -1"), ([2**63], "below 2")])
+@pytest.mark.parametrize(("seeds", "word"), [([], "no seed"), ([1, -1], "seed is -1"), ([2**63], "0 to 2")])
 def test_what_is_no_seed_is_refused(seeds, word):
     with pytest.raises(InvalidRequestError, match=word):
         check_seeds(seeds)

@@ -1,4 +1,4 @@
-"""Asking for an SUV: the arithmetic against closed forms, and the engine's obedience."""
+"""A wanted SUV: the arithmetic against closed forms, and the result of an insertion."""
 
 import numpy as np
 import pytest
@@ -66,4 +66,4 @@ def test_a_target_below_the_tissue_is_answered_with_a_warning(engine):
     box = Box((36.0, 36.0, 36.0), (40.0, 40.0, 40.0))
     result = engine.insert(image, box, TumorRequest(steps=2, suv_max=0.5), seed=1, suv_factor=1)
     assert sitk.GetArrayViewFromImage(result.mask).any()
-    assert any("0.5 asked for" in line for line in result.warnings)
+    assert any("requested 0.5" in line for line in result.warnings)

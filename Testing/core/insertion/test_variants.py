@@ -1,4 +1,4 @@
-"""Several variants of one request: each as it comes, poor ones drawn again, never silently and not without end."""
+"""Variants of one request come one by one. Others replace poor ones, with a message and a limit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def prepared(generator, image):
 
 
 class Judged(TumorGenerator):
-    """Its tumors have the qualities that it is told, by seed."""
+    """A generator whose tumors have given qualities, by seed."""
 
     def __init__(self, generator: TumorGenerator, totals: dict[int, float]) -> None:
         super().__init__(generator.bundle, "cpu")
@@ -72,16 +72,16 @@ def test_good_ones_come_at_once_and_poor_ones_are_drawn_again_until_enough_are_g
     assert batches == [[5, 6, 7], [8, 9], [10]]
     assert [variant.seed for variant in variants] == [5, 8, 10]
     assert sorted(seed for seed, _ in run.redrawn) == [6, 7, 9]
-    assert run.remark == "3 poorer tumors were dropped and others drawn: 3 for mask off the uptake."
+    assert run.remark == "3 poor tumors were replaced by new ones: 3 for a mask that misses the uptake."
 
 
 def test_the_best_are_given_with_a_warning_where_none_is_good(generator, prepared):
     totals = {0: 0.1, 1: 0.2, 2: 0.5, 3: 0.3, 4: 0.4, 5: 0.05}
     variants, run, batches = drawn(generator, prepared, totals, [0, 1], 0.6)
-    assert sum(len(batch) for batch in batches) == 2 + 4  # two redraws a seed
+    assert sum(len(batch) for batch in batches) == 2 + 4  # two redraws per seed
     assert [variant.seed for variant in variants] == [2, 4]
     assert len(run.redrawn) == 4
-    words = "seed 2 has a quality of 0.500, less than 0.6, and no better one was found. The mask is off."
+    words = "seed 2 has a quality of 0.500, below 0.6, and no better tumor was found. The mask is off."
     assert words in variants[0].warnings[-1]
 
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_used_is_refused_before_any_work(generator, prepared):
 
 
 def test_variants_are_what_their_seeds_give(generator, prepared):
-    """Not bit for bit: a batch's sums are taken in another order, and untrained networks make much of it."""
+    """Not bit for bit: the order of sums differs in a batch, and untrained networks enlarge the difference."""
     variants = list(VariantRun(generator, prepared, TumorRequest(steps=2), [4, 9]))
     assert {variant.seed for variant in variants} == {4, 9}
     for variant in variants:
@@ -124,7 +124,7 @@ def test_progress_counts_up_and_names_what_is_drawn_again(generator, prepared):
     request = TumorRequest(steps=2, least_quality=1.0)
     run = VariantRun(generator, prepared, request, [1], on_progress=lambda *told: seen.append(told))
     assert len(list(run)) == 1
-    assert len(run.redrawn) == 2  # the untrained networks make none that is without fault
+    assert len(run.redrawn) == 2  # the untrained networks make no faultless tumor
     assert seen[0] == (0, 2, "sampling")
     assert {in_all for _, in_all, _ in seen} == {2}
     assert [done for done, *_ in seen] == sorted(done for done, *_ in seen)
@@ -145,7 +145,7 @@ def test_cancelling_stops_between_steps(generator, prepared):
 
 @pytest.fixture(scope="module")
 def in_two_boxes(generator, image):
-    """Two boxes that overlap, inserted by a run, and by hand."""
+    """Two overlapping boxes, inserted by a run and by hand."""
     boxes = Box((34.0, 38.0, 38.0), (36.0, 32.0, 32.0)), Box((54.0, 38.0, 38.0), (36.0, 32.0, 32.0))
     request = TumorRequest(steps=1)
     prepared = generator.prepare(image, boxes[0], suv_factor=1)

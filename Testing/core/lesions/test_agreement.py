@@ -1,4 +1,4 @@
-"""Mask against uptake: a mask on its uptake agrees fully; one beside it, of half of it or too wide does not."""
+"""Mask against uptake: a mask on its uptake agrees fully. A mask beside it, on half of it, or too wide does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mask means: the part of a contour that takes up tracer."""
+"""A mask is the part of a contour that takes up tracer."""
 
 from __future__ import annotations
 

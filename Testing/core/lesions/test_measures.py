@@ -26,7 +26,7 @@ def test_the_peak_sphere_sums_to_one_and_covers_one_milliliter(spacing):
     sphere = peak_sphere(spacing)
     assert sphere.sum() == pytest.approx(1)
     assert all(edge % 2 == 1 for edge in sphere.shape)
-    whole = sphere.max()  # the middle voxel lies wholly inside
+    whole = sphere.max()  # the middle voxel lies completely inside
     assert whole * 1000 / np.prod(spacing) == pytest.approx(1, rel=0.05)
 
 
@@ -44,7 +44,7 @@ def test_a_uniform_ball(spacing):
 
 
 def test_a_ball_smaller_than_the_sphere_dilutes_the_peak():
-    """A ball of half a milliliter at 10 in nothing: the sphere that holds it has a mean of 5."""
+    """A ball of half a milliliter with 10 on zero background: the sphere around it has a mean of 5."""
     spacing = (0.8, 0.8, 0.8)
     inside = ball((3 * 500 / (4 * math.pi)) ** (1 / 3), spacing, 30.0)
     measures = measure_lesion(np.where(inside, 10.0, 0.0), inside, spacing)
@@ -101,5 +101,5 @@ def test_an_empty_mask_has_no_uptake():
 
 
 def test_shapes_must_agree():
-    with pytest.raises(ValueError, match="one grid"):
+    with pytest.raises(ValueError, match="the same grid"):
         measure_lesion(np.ones((4, 4, 4)), np.zeros((4, 4, 5), bool), (1.0, 1.0, 1.0))

@@ -1,4 +1,4 @@
-"""Automatic placement: boxes of the field's sizes, where they were asked for."""
+"""Automatic placement: boxes of usual sizes in the requested region."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def share_inside(box: Box, where: np.ndarray, grid: Grid) -> float:
 
 
 def overlap_mm(a: Box, b: Box) -> float:
-    """Least overlap of two boxes along L, P and S; not positive where they are apart."""
+    """Smallest overlap of two boxes along L, P and S; not positive if they are apart."""
     return float((np.add(a.size_mm, b.size_mm) / 2 - np.abs(np.subtract(a.center_lps, b.center_lps))).min())
 
 

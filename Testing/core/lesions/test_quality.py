@@ -1,4 +1,4 @@
-"""The quality gate: a good tumor passes, and each way to spoil it is found and named."""
+"""The quality gate: a good tumor passes, and the gate finds and names each defect."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_no_tumor_is_worth_nothing():
     found = judge(SCAN, np.zeros(SCAN.shape, dtype=bool))
     assert found.total == 0
     assert found.reasons == ("No tumor grew.",)
-    assert found.weakness == "no tumor grew"
+    assert found.weakness == "no tumor"
 
 
 def test_a_mask_off_its_uptake_is_named():
@@ -96,7 +96,7 @@ def test_a_training_lesion_pasted_back_is_named_and_a_new_one_is_not(lesions):
         suv, mask = lumpy_lesion(number)
         return score(np.ones_like(suv), suv, mask, grid, box, Expected(lesions))
 
-    assert_poor(judged(5), "novelty", "repeats one training lesion")
+    assert_poor(judged(5), "novelty", "nearly copies one training lesion")
     assert judged(105).parts["novelty"] == 1
 
 
@@ -114,7 +114,7 @@ def test_an_image_is_as_good_as_its_poorest_tumor():
 
 
 def test_the_score_in_a_whole_volume_is_that_of_the_boxs_surroundings():
-    """Oblique, in other units, with far tissue that must not matter."""
+    """Oblique, in other units, with distant tissue that must not matter."""
     rng = np.random.default_rng(1)
     axes = Rotation.from_euler("xyz", [10, 20, 30], degrees=True).as_matrix()
     grid = Grid((50, 46, 42), (4.0, 3.5, 5.0), (10.0, -20.0, 30.0), tuple(map(tuple, axes.tolist())))

@@ -1,4 +1,4 @@
-"""Thumbnails of training lesions: copies are recognized, new lesions are not accused, the file is small and checked."""
+"""Thumbnails of training lesions: they recognize copies but not new lesions, and the file is small and checked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lesions() -> TrainingLesions:
 
 
 def moved(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """A lesion turned by no round angle, mirrored, smaller, and twice as hot."""
+    """A lesion rotated by an odd angle, reflected, smaller, and twice as hot."""
     suv, mask = lumpy_lesion(number)
     matrix = Rotation.from_euler("xyz", [35, 20, 50], degrees=True).as_matrix() @ np.diag([1, 1, -1]) * 1.15
     offset = 21.5 - matrix @ np.full(3, 21.5)

@@ -1,4 +1,4 @@
-"""Asking for a fill of the box and an uptake: numbers, network, and the engine's obedience."""
+"""Controls for the fill of the box and the uptake: their values, the network, and the engine."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def test_a_ball_in_a_box_is_measured():
 
 
 def stirred(network: VectorField) -> VectorField:
-    """Some layers start at zero; here each has its effect."""
+    """Some layers start at zero; random weights give each layer an effect."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -76,7 +76,7 @@ BOX = Box((36.0, 36.0, 36.0), (40.0, 40.0, 40.0))
 
 def test_a_model_without_controls_refuses_a_fill_and_bad_fills_are_named(tiny_bundle_folder, image):
     engine = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
-    with pytest.raises(ValueError, match="cannot be asked for a fill"):
+    with pytest.raises(ValueError, match="has no control for the fill"):
         engine.insert(image, BOX, TumorRequest(steps=1, fill=0.2), suv_factor=1)
     with pytest.raises(ValueError, match=r"fill is 1\.5"):
         engine.insert(image, BOX, TumorRequest(steps=1, fill=1.5), suv_factor=1)
@@ -107,5 +107,5 @@ def test_the_engine_takes_the_nearest_tumor_and_says_what_it_missed(tiny_bundle_
     bundle = load_bundle(tiny_bundle_folder)
     engine = TumorGenerator(replace(bundle, vector_field=field_with_controls(bundle)), device="cpu")
     result = engine.insert(image, BOX, TumorRequest(steps=1, fill=0.9), seed=2, suv_factor=1)
-    assert any("90 % asked for" in line for line in result.warnings)
+    assert any("requested 90 %" in line for line in result.warnings)
     assert result.provenance["request"]["fill"] == 0.9

@@ -1,4 +1,4 @@
-"""Which device computes: those that are not here are refused by name."""
+"""Choice of the device: the error for a missing device names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network scale is reversible and starts and ends where it says."""
+"""The network scale is reversible and maps its ends to the documented values."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_eq5_is_zero_for_equal_inputs_and_grows_with_the_difference() -> None:
 
 def test_eq5_sees_nothing_outside_the_bounding_cells_of_the_box() -> None:
     z_1, m_1, box = noise(0).float(), _soft_masks(1), some_boxes().float()
-    box[0, 0, :, 2:5] = box[0, 0, :, 2:4].amax(dim=1, keepdim=True)  # three cells, as the window
+    box[0, 0, :, 2:5] = box[0, 0, :, 2:4].amax(dim=1, keepdim=True)  # three cells, like the window
     z_hat = torch.where(box > 0, z_1, 9.0)
     assert fine_loss(z_hat, m_1, z_1, m_1, box).item() == pytest.approx(0, abs=1e-5)
 

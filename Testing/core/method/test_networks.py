@@ -1,4 +1,4 @@
-"""The networks take and give what the method says, for patches that are not cubes."""
+"""Input and output of the networks agree with the method, for patches that are not cubes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_decoder_gives_features_of_three_layers_as_it_says(vae: PetVAE) -> N
         (1, c, *(s * n for n in LATENT)) for c, s in zip(channels, scales, strict=True)
     ]
     assert not torch.equal(features[0], features[1])
-    torch.testing.assert_close(decoded, unfold(vae.autoencoder.decode(z), 2))  # MONAI's own way
+    torch.testing.assert_close(decoded, unfold(vae.autoencoder.decode(z), 2))  # the way of MONAI
 
 
 def test_the_vae_trains_on_a_posterior_sample(vae: PetVAE) -> None:

@@ -1,4 +1,4 @@
-"""BA-PMG: the box follows the paper's law, and the condition knows nothing of what the box holds."""
+"""BA-PMG: the box follows the law of the paper, and the condition does not depend on the box's content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_tight_box_touches_the_outermost_voxels_on_every_face(case: int) -> 
     points, axes = rng.normal(0, 20, (60, 3)) + rng.uniform(-99, 99, 3), random_direction(rng)
     box = tight_box(points, axes, voxel_mm=3.0)
     depth = depth_inside(points, box)
-    assert depth.min() == pytest.approx(1.5)  # half a voxel: none is outside, none further in than it must be
+    assert depth.min() == pytest.approx(1.5)  # half a voxel: no voxel is outside or too far inside
     for normal in axes.T:
         along = (points - np.asarray(box.center_lps)) @ normal
         assert along.max() == pytest.approx(-along.min())
@@ -41,7 +41,7 @@ def test_a_mask_without_tumor_has_no_box() -> None:
 
 
 def _offsets(law: BoxOffsets, draws: int) -> np.ndarray:
-    """(draws, 2, 3): how far each low and high face moved outwards along the box's axes, mm."""
+    """(draws, 2, 3): outward shift of each low and high face along the box's axes, mm."""
     rng = np.random.default_rng(7)
     tight = random_box(rng, np.zeros(3))
     axes, moved = np.asarray(tight.axes), []
@@ -75,7 +75,7 @@ def _patch_and_inside(size: tuple[int, int, int] = (16, 32, 48)) -> tuple[torch.
     patch = torch.rand(2, 1, *size, generator=generator)
     inside = torch.zeros(2, 1, *size)
     inside[0, :, 4:12, 7:20, 11:30] = 1
-    inside[0, :, 4, 7:20, 11:30] = 0.1  # a face cuts these voxels
+    inside[0, :, 4, 7:20, 11:30] = 0.1  # voxels that a face cuts
     inside[1, :, 0:9, 15:32, 30:48] = 1  # the box reaches past the patch
     return patch, inside
 

@@ -1,4 +1,4 @@
-"""Steps, solver and times: warped grids against closed forms, and what a bundle's metadata may say of them."""
+"""Steps, solver and times: warped grids against closed forms, and their form in the metadata of a bundle."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_shifted_times_are_a_group_and_move_the_middle_to_one_over_one_plus_shif
     assert (times[0], times[-1]) == (0, 1)
     assert all(b > a for a, b in pairwise(times))
     assert times[5] == pytest.approx(1 / (1 + shift))
-    # Odds of data against noise, t / (1 - t), are divided by the shift: hence shifts multiply, and 1/shift undoes it.
+    # Odds of data against noise, t / (1 - t), are divided by the shift. So shifts multiply, and 1/shift undoes one.
     even = np.asarray(time_grid(10)[1:-1])
     np.testing.assert_allclose(np.divide(times[1:-1], 1 - np.asarray(times[1:-1])), even / (1 - even) / shift)
     np.testing.assert_allclose(1 - np.asarray(shifted_times(10, 1 / shift))[::-1], times, atol=1e-12)

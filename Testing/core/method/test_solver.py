@@ -79,7 +79,7 @@ def _known(box: torch.Tensor) -> KnownRegion:
 def _half_box() -> torch.Tensor:
     box = torch.zeros(1, 1, *SHAPE[2:])
     box[..., 3:6] = 1
-    box[..., 6] = 0.5  # a face cuts these cells
+    box[..., 6] = 0.5  # cells that a face cuts
     return box
 
 

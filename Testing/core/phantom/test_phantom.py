@@ -1,4 +1,4 @@
-"""The digital phantom: believable uptake where the demonstration looks, reproducible, harmless values."""
+"""The digital phantom: realistic uptake at the demonstration sites, reproducible, and valid values."""
 
 import numpy as np
 import pytest

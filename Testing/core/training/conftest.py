@@ -13,14 +13,14 @@ from TumorGenCore.cli import main
 
 @pytest.fixture(scope="module", autouse=True)
 def same_threads() -> Iterator[None]:
-    """Weights are compared bit for bit."""
+    """Keeps the number of threads fixed, because tests compare weights bit for bit."""
     with one_thread():
         yield
 
 
 @pytest.fixture(scope="session")
 def autoencoder_run(tiny_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the first stage that nothing interrupted."""
+    """An uninterrupted run of the first stage."""
     output = tmp_path_factory.mktemp("autoencoder")
     with one_thread():
         assert main(command(tiny_cases, output, "--config", str(config(output, AUTOENCODER)))) == 0
@@ -29,7 +29,7 @@ def autoencoder_run(tiny_cases: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def generator_run(tiny_cases: Path, autoencoder_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the second stage on the first one's latents; its bundle is ``tiny``."""
+    """A run of the second stage on the latents of the first; its bundle is ``tiny``."""
     output = tmp_path_factory.mktemp("generator")
     options = ["--data", str(tiny_cases), "--autoencoder", str(autoencoder_run), "--output", str(output)]
     settings = config(output, GENERATOR)

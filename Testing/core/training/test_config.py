@@ -1,4 +1,4 @@
-"""Settings of a run: to the file and back, and what is refused."""
+"""Settings of a run: written to a file and read back, and refused input."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_settings_that_a_file_leaves_out_keep_their_defaults(tmp_path):
         ({"loop": {"stepps": 3}}, r"\['stepps'\] in loop"),
         ({"loop": 3}, "loop is 3"),
         ({"loop": {"steps": "many"}}, "steps is 'many'"),
-        ({"scale": {"knee_suv": -1}}, "scale cannot be used: knee_suv -1"),
+        ({"scale": {"knee_suv": -1}}, "invalid scale: knee_suv -1"),
         ([1, 2], "must be a JSON object"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of volumes and their files."""
+"""Fixtures for the tests of volumes and their files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from TumorGenCore.volumes.suv import UnknownUnitsWarning
 
 @pytest.fixture
 def quiet_units() -> Iterator[None]:
-    """For tests of other things than the warning about units."""
+    """Ignores the warning about units in tests of other things."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownUnitsWarning)
         yield
@@ -22,7 +22,7 @@ def quiet_units() -> Iterator[None]:
 
 @pytest.fixture
 def series(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a series of slices 4 mm apart, in files whose names do not follow the heights."""
+    """Writes a series of slices 4 mm apart; the file names are not in the order of the heights."""
 
     def write(heights=(8.0, 0.0, 4.0, 12.0), uid="1.2.3.4", **tags) -> Path:
         for height in heights:

@@ -1,4 +1,4 @@
-"""DICOM Segmentation: voxels and geometry survive, the source is referred to, and nobody's name gets through."""
+"""DICOM Segmentation keeps voxels and geometry, refers to the source, and holds no name of a person."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SIZE = (12, 9, 8)  # i, j, k
 
 
 def make_series(folder: Path, **tags) -> Path:
-    """Oblique slices of 3 x 2 mm, 4 mm apart, in files whose names do not follow their places."""
+    """Writes oblique slices of 3 x 2 mm, 4 mm apart; the file names are not in the order of their positions."""
     folder.mkdir(parents=True, exist_ok=True)
     uids = {"StudyInstanceUID": generate_uid(), "FrameOfReferenceUID": generate_uid()}
     series = generate_uid()
@@ -66,7 +66,7 @@ def make_series(folder: Path, **tags) -> Path:
 
 
 def some_mask(folder: Path) -> sitk.Image:
-    """A lump without symmetry, with a hole, over a few slices in the middle, on the series' grid."""
+    """Returns a lump without symmetry, with a hole, in a few middle slices, on the grid of the series."""
     image = read_volume(folder).image
     k, j, i = (np.asarray(image.GetSize())[::-1] // 2).tolist()
     values = np.zeros(image.GetSize()[::-1], dtype=np.uint8)
@@ -91,7 +91,7 @@ def any_series(request, tmp_path) -> Path:
 
 
 def by_hand(path: Path, mask: sitk.Image) -> np.ndarray:
-    """Every marked voxel of a segmentation put where its frame's own geometry says, on the mask's grid."""
+    """Puts every marked voxel of a segmentation where the geometry of its frame says, on the grid of the mask."""
     dataset = pydicom.dcmread(path)
     shared = dataset.SharedFunctionalGroupsSequence[0]
     row, column = np.reshape(shared.PlaneOrientationSequence[0].ImageOrientationPatient, (2, 3)).astype(float)
@@ -103,7 +103,7 @@ def by_hand(path: Path, mask: sitk.Image) -> np.ndarray:
         for j, i in np.argwhere(pixels):
             point = start + row * across * float(i) + column * down * float(j)
             index = np.array(mask.TransformPhysicalPointToContinuousIndex(point.tolist()))
-            assert np.abs(index - np.rint(index)).max() < 0.1  # the real series' slices are uneven by 2.5 %
+            assert np.abs(index - np.rint(index)).max() < 0.1  # slice distances of the real series differ by 2.5 %
             found[tuple(np.rint(index).astype(int)[::-1])] += 1
     return found
 
@@ -125,7 +125,7 @@ def test_round_trip_keeps_geometry_and_voxels(any_series, tmp_path):
     )
     assert np.array_equal(pixels[..., 0], expected)
     volume = read.get_volume(rtol=0.05)
-    k = np.flatnonzero(expected.any(axis=(1, 2)))[::-1]  # highdicom's volumes run along the normal the other way
+    k = np.flatnonzero(expected.any(axis=(1, 2)))[::-1]  # highdicom sorts slices in the other direction
     assert np.array_equal(volume.array.reshape(len(k), *expected.shape[1:]), expected[k])
     np.testing.assert_allclose(volume.position, mask.TransformIndexToPhysicalPoint((0, 0, int(k[0]))), atol=0.1)
     np.testing.assert_allclose(volume.spacing, np.array(mask.GetSpacing())[[2, 1, 0]], rtol=0.01)
@@ -162,7 +162,7 @@ def test_it_belongs_to_a_synthetic_patient_and_nothing_that_names_the_real_one_g
     a, b, source = (pydicom.dcmread(path) for path in (tmp_path / "a.dcm", tmp_path / "b.dcm", series / "0.dcm"))
     assert str(a.PatientName).startswith("SYNTHETIC") and a.PatientID.startswith("SYNTHETIC")
     assert not a.PatientBirthDate and not a.PatientSex
-    # All masks of a scan meet in one study, which is not the scan's.
+    # All masks of a scan are in one study, which is not the study of the scan.
     assert a.StudyInstanceUID == b.StudyInstanceUID != source.StudyInstanceUID
     assert a.PatientID == b.PatientID
     assert a.SOPInstanceUID != b.SOPInstanceUID and a.SeriesInstanceUID != b.SeriesInstanceUID

@@ -1,4 +1,4 @@
-"""A DICOM PET series is sorted and rescaled slice by slice; an incomplete or mixed one is refused."""
+"""A DICOM PET series is sorted and rescaled slice by slice; an incomplete or mixed series is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from TumorGenCore.volumes.read import read_volume
 def test_dicom_slices_are_sorted_and_each_rescaled_by_its_own_slope(series):
     volume = read_volume(series())
     values = sitk.GetArrayFromImage(volume.image)
-    # The first slice has the slope 1: a reader that took its integer type for all would make 1.25 a 1.
+    # The first slice has the slope 1: a reader that uses its integer type for all slices changes 1.25 to 1.
     assert values[:, 0, 0].tolist() == [5.0, 1.25, 1.25, 1.25]
     assert volume.image.GetOrigin() == pytest.approx((-10.0, 20.0, 0.0))
     assert volume.image.GetSpacing() == pytest.approx((2.0, 2.5, 4.0))
@@ -43,7 +43,7 @@ def test_several_series_are_listed_by_their_slices_without_identifiers(series):
     folder = series(heights=(0.0, 4.0), uid="1.2.3.5")
     with pytest.raises(UnsupportedVolumeError) as caught:
         read_volume(folder)
-    assert "2 PET series, of 4 and 2 slices" in str(caught.value)
+    assert "2 PET series, with 4 and 2 slices" in str(caught.value)
     assert not any(word in str(caught.value) for word in ("1.2.3", "DOE"))
 
 
@@ -52,7 +52,7 @@ def test_several_series_are_listed_by_their_slices_without_identifiers(series):
     [
         ((0.0, 4.0, 12.0, 16.0), "missing or unevenly spaced"),
         ((0.0, 4.0, 8.0, 13.0), "missing or unevenly spaced"),
-        ((0.0,), "one slice only"),
+        ((0.0,), "only one slice"),
     ],
 )
 def test_incomplete_series_is_refused(series, heights, word):
@@ -110,5 +110,5 @@ def test_real_series_in_suv_equals_the_independent_nifti_version(shared_data):
         Grid.from_image(volume.image).index_to_lps_matrix, Grid.from_image(reference).index_to_lps_matrix, atol=1e-5
     )
     suv = sitk.GetArrayFromImage(volume.image).astype(np.float64) * volume.units.suv_factor
-    # The reference was rounded to 0.001.
+    # The reference is rounded to 0.001.
     np.testing.assert_allclose(suv, sitk.GetArrayViewFromImage(reference), rtol=2e-6, atol=5.01e-4)

@@ -1,4 +1,4 @@
-"""Voxels and boxes are where SimpleITK and the planes through a box's corners say they are."""
+"""Positions of voxels and boxes agree with SimpleITK and with the planes through the corners of a box."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_index_bounds_hold_every_voxel_inside_and_no_more_than_the_corners_span(
     rng = np.random.default_rng(case)
     grid = random_grid(rng)
     image = grid.empty_image()
-    near = grid.index_to_lps(rng.uniform(-0.3, 1.3, 3) * grid.size_ijk)  # some miss the grid or are cut off
+    near = grid.index_to_lps(rng.uniform(-0.3, 1.3, 3) * grid.size_ijk)  # some boxes miss the grid or cross its edge
     box = random_box(rng, near)
     start, stop = box.index_bounds(grid)
     inside = np.argwhere(depth_inside(voxel_centers(image), box) > 0)[:, ::-1]
@@ -153,7 +153,7 @@ def test_depths_are_those_of_each_pair_of_faces(case: int) -> None:
 def test_a_box_holds_voxels_where_not_the_nearest_but_another_lies_inside() -> None:
     grid = Grid((20, 20, 20), (4.0, 4.0, 4.0))
     turned = Rotation.from_euler("z", 45, degrees=True).as_matrix()
-    # The voxel nearest to the thin one's center, at (40, 40, 40), is 2 mm off its middle plane; others are nearer.
+    # The voxel nearest to the center of the thin box, (40, 40, 40), is 2 mm off its middle plane; others are nearer.
     for center, axes, size in (((38.5, 38, 39), np.eye(3), (10, 10, 10)), ((39, 38.2, 38), turned, (2.5, 60, 10))):
         box = Box(center, size, axes.tolist())
         assert box.holds_voxels(grid) and box.voxels(grid)[0].any()
@@ -206,8 +206,8 @@ def _image(
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (sitk.Image([4, 4], sitk.sitkFloat32), "has 2 dimensions; TumorGen needs 3"),
-        (sitk.Image([4, 4, 4, 4], sitk.sitkFloat32), "has 4 dimensions; TumorGen needs 3"),
+        (sitk.Image([4, 4], sitk.sitkFloat32), "has 2 dimensions, but TumorGen needs 3"),
+        (sitk.Image([4, 4, 4, 4], sitk.sitkFloat32), "has 4 dimensions, but TumorGen needs 3"),
         (sitk.Image([4, 0, 4], sitk.sitkFloat32), "empty: its size is (4, 0, 4)"),
         (_image(spacing=(1, float("nan"), 1)), "spacing (1.0, nan, 1.0) mm must be positive"),
         (_image(origin=(0, float("inf"), 0)), "origin (0.0, inf, 0.0) is not finite"),

@@ -1,4 +1,4 @@
-"""A box survives Slicer's ROI file and the command line's six numbers; what is no box is refused by name."""
+"""Boxes are read from Slicer ROI files and from six numbers; other input is refused by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def markups(tmp_path: Path, *items: dict) -> Path:
 
 
 def roi(**changes) -> dict:
-    """As Slicer 5.12 writes an ROI turned by 20 degrees about R and then 30 about S, at RAS (10, 20, 30)."""
+    """Returns an ROI as Slicer 5.12 writes it, turned by 20 degrees about R, then 30 about S, at RAS (10, 20, 30)."""
     axes_ras = rotation(0, 0, 30) @ rotation(20, 0, 0)
     axes_lps = np.diag([-1, -1, 1]) @ axes_ras
     item = {
@@ -45,7 +45,7 @@ def test_roi_is_read_alike_in_both_coordinate_systems(tmp_path, system, kind):
     box = read_box(markups(tmp_path, roi(coordinateSystem=system, roiType=kind)))
     assert box.center_lps == (-10.0, -20.0, 30.0)
     assert box.size_mm == (30.0, 40.0, 50.0)
-    # The first row and column as Slicer itself wrote them.
+    # First row and column as Slicer itself writes them.
     np.testing.assert_allclose(np.asarray(box.axes)[0], [-0.8660254, 0.4698463, -0.1710101], atol=1e-6)
     np.testing.assert_allclose(np.asarray(box.axes)[:, 0], [-0.8660254, -0.5, 0.0], atol=1e-6)
 
@@ -93,7 +93,7 @@ def test_file_that_is_no_markups_is_refused(tmp_path, content):
 
 
 def test_missing_roi_file_is_refused(tmp_path):
-    with pytest.raises(InvalidBoxError, match="check the path"):
+    with pytest.raises(InvalidBoxError, match="Check the path"):
         read_box(tmp_path / "none.mrk.json")
 
 

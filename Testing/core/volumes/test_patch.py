@@ -1,4 +1,4 @@
-"""The working patch sees what is there, pastes back where it came from, and reads no more than it needs."""
+"""The working patch samples the image correctly, pastes back to the same place, and reads only what it needs."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_any_box_gets_a_patch_that_is_large_and_small_enough(case: int) -> None:
 
 @pytest.mark.parametrize(
     ("size_mm", "message"),
-    [((40, 9.9, 40), "9.9 mm thin; the networks resolve no less than 10 mm"), ((40, 401, 40), "401 mm long")],
+    [((40, 9.9, 40), "9.9 mm thin, but the networks need at least 10 mm"), ((40, 401, 40), "401 mm long")],
 )
 def test_thin_and_huge_boxes_are_refused_by_name(size_mm: tuple, message: str) -> None:
     with pytest.raises(InvalidBoxError, match=message):
@@ -191,7 +191,7 @@ def test_nothing_comes_back_to_a_volume_that_the_box_misses() -> None:
 
 
 def _large_volume() -> tuple[sitk.Image, sitk.Image, Box]:
-    """200 cubed voxels, a crop around a box in them, and the box."""
+    """Returns a volume of 200^3 voxels, a crop of it around a box, and the box."""
     rng = np.random.default_rng(0)
     large = sitk.Image([200, 200, 200], sitk.sitkUInt8)
     large.SetSpacing((1.7, 2.1, 2.9))

@@ -1,4 +1,4 @@
-"""The provenance lies beside every output, and in the header of NRRD."""
+"""The provenance is in a file beside every output, and in the header of NRRD."""
 
 from __future__ import annotations
 

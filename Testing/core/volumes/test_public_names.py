@@ -1,4 +1,4 @@
-"""What the modules of ``TumorGenCore.volumes`` call public is there."""
+"""The public names of the modules of ``TumorGenCore.volumes`` exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Volumes survive their files; what is no volume is refused by name."""
+"""Volumes are read from files unchanged; other files are refused by name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_round_trip_keeps_voxels_bit_for_bit_and_geometry(tmp_path, quiet_units,
     assert back.GetPixelID() == image.GetPixelID()
     assert sitk.GetArrayFromImage(back).tobytes() == sitk.GetArrayFromImage(image).tobytes()
     expected = Grid.from_image(image).index_to_lps_matrix
-    # NIfTI holds its matrix in 32 bits: 6e-8 of an origin of 1 m.
+    # NIfTI stores its matrix in 32 bits: a relative error of 6e-8 for an origin of 1 m.
     tolerance = {"rtol": 1e-6, "atol": 2e-6} if ".nii" in suffix else {"rtol": 0, "atol": 1e-9}
     np.testing.assert_allclose(Grid.from_image(back).index_to_lps_matrix, expected, **tolerance)
     assert not list(tmp_path.glob("*.json"))
@@ -69,11 +69,11 @@ def test_metadata_that_could_name_a_person_are_neither_read_nor_written(tmp_path
         else:
             sitk.WriteImage(image, str(path))
         assert not read_volume(path).image.GetMetaDataKeys()
-    assert image.GetMetaData("0010|0010") == "DOE^JANE"  # the caller's image is not touched
+    assert image.GetMetaData("0010|0010") == "DOE^JANE"  # the image of the caller is unchanged
 
 
 def test_missing_file_and_unknown_suffix_are_refused(tmp_path):
-    rejects(tmp_path / "nothing.nrrd", "nothing.nrrd", "check the path")
+    rejects(tmp_path / "nothing.nrrd", "nothing.nrrd", "Check the path")
     (tmp_path / "slice.dcm").write_bytes(b"x")
     rejects(tmp_path / "slice.dcm", "slice.dcm", "folder of the series")
 
@@ -106,4 +106,4 @@ def test_nifti_of_either_byte_order_is_understood(tmp_path, quiet_units, order):
     nibabel.save(nibabel.Nifti1Image(values, np.diag([2.0, 3.0, 4.0, 1.0]), header), path)
     assert np.array_equal(sitk.GetArrayFromImage(read_volume(path).image), values.T)
     path.write_bytes(path.read_bytes()[:-4])
-    rejects(path, "truncated: 588 of 592 bytes")
+    rejects(path, "truncated: it has 588 of 592 bytes")

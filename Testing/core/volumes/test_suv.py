@@ -1,4 +1,4 @@
-"""The SUV factor from DICOM tags, and the warnings where units are guessed."""
+"""The SUV factor from DICOM tags, and the warnings if units are guessed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HALF_LIFE_S = 6588.0
 
 
 def pet_slice(**tags) -> Dataset:
-    """A header with 70 kg and 350 MBq injected 60 min before the scan; ``tags`` overrule, None removes."""
+    """Returns a header with 70 kg and 350 MBq, injected 60 min before the scan; ``tags`` replaces, None removes."""
     injection = Dataset()
     injection.RadionuclideTotalDose = 350e6
     injection.RadionuclideHalfLife = HALF_LIFE_S
@@ -59,7 +59,7 @@ def test_factor_equals_the_one_in_the_series_own_real_world_value_mapping(shared
     units = units_from_dicom(slices)
 
     assert (units.name, units.source) == ("BQML", "dicom tags")
-    assert units.suv_factor == pytest.approx(theirs, rel=2e-6)  # it was written with six digits
+    assert units.suv_factor == pytest.approx(theirs, rel=2e-6)  # the reference has six digits
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A volume that TumorGen cannot use is refused when it is made, and quickly checked otherwise."""
+"""An unusable volume is refused at construction; the check of others is quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Voxels are read as they are, and reading them never copies a shared volume."""
+"""Voxels are read unchanged, and reading never copies a shared volume."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from TumorGenCore.volumes.suv import PetUnits
 from TumorGenCore.volumes.volume import PetVolume, check_volume
 from TumorGenCore.volumes.voxels import read_region, read_slabs
 
-SIZE_KJI = (7, 400, 500)  # two slices and a half of these fill a slab
+SIZE_KJI = (7, 400, 500)  # two and a half of these slices fill a slab
 
 
 def values(dtype: type = np.float32) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Volumes and masks are written whole or not at all, and a mask as Slicer reads it."""
+"""Volumes and masks are written completely or not at all, and masks in the form that Slicer reads."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_provenance_that_cannot_be_written_leaves_no_volume(tmp_path):
 def test_path_that_cannot_be_written_is_refused_before_and_while_writing(tmp_path, monkeypatch, check):
     with pytest.raises(UnsupportedVolumeError, match="must end in"):
         check(tmp_path / "case.png")
-    with pytest.raises(FileNotFoundError, match="create it first"):
+    with pytest.raises(FileNotFoundError, match="Create it first"):
         check(tmp_path / "none" / "case.nrrd")
     (tmp_path / "folder.nrrd").mkdir()
     with pytest.raises(IsADirectoryError, match=r"folder\.nrrd"):
         check(tmp_path / "folder.nrrd")
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere, so chmod would not do
-    with pytest.raises(PermissionError, match="choose another"):
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere, so chmod does not help
+    with pytest.raises(PermissionError, match="Choose another"):
         check(tmp_path / "case.nrrd")
 
 

@@ -1,1 +1,1 @@
-"""The networks' layers on a CPU: MONAI's blocks with less work around them, and convolutions by oneDNN."""
+"""Fast layers for CPUs: MONAI's blocks with less work around the convolutions, and convolutions by oneDNN."""

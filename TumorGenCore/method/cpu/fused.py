@@ -1,10 +1,9 @@
-"""MONAI's blocks with less work around their convolutions: for inference on the CPU.
+"""MONAI's blocks with less work around their convolutions, for inference on the CPU.
 
-With bfloat16 units the convolutions of an insertion take half of its time. The rest goes into memory that is read and
-written between them, and into many small calls. So here sums and the time go into the convolutions, activations
-overwrite their input, attention reads voxels as they lie in memory, and nothing is converted on the way. Parameters
-and results are those of the plain blocks, to rounding. With gradients, or on another device, the blocks compute as the
-plain ones do.
+On CPUs with bfloat16 units the convolutions take half the time of an insertion. Memory traffic between them and many
+small calls take the rest. So these blocks put sums and the time embedding into the convolutions. Activations overwrite
+their input, attention reads voxels in memory order, and no layer converts its input. Parameters, and results up to
+rounding, are those of the plain blocks. With gradients, or on another device, the blocks compute as the plain ones do.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from TumorGenCore.method.cpu.onednn import Network, OneDnnConv3d, kept_of, onedn
 
 __all__ = ["KEPT_TIMES", "TimeEmbedding", "TimedResBlock", "use_fused"]
 
-#: Grids of fewer voxels go through float32 in a norm: there PyTorch's bfloat16 kernel takes single numbers in turn.
+#: Norms of grids with fewer voxels use float32: there PyTorch's bfloat16 kernel works number by number.
 _SMALL_GRID = 1024
-#: Most times whose embedding is kept; a sampler asks for the same few again and again.
+#: Largest number of times whose embeddings are kept; a sampler needs the same few again and again.
 KEPT_TIMES = 256
 
 
 class _Norm(nn.GroupNorm):
-    """PyTorch's kernel is slow where input and parameters differ in precision, and on small grids in bfloat16."""
+    """GroupNorm that avoids two slow cases of PyTorch's kernel: mixed precisions, and bfloat16 on small grids."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if onednn_precision(x) is None or x.dtype == torch.float32:
@@ -44,7 +43,7 @@ class _Norm(nn.GroupNorm):
 
 
 class _Layers(nn.Sequential):
-    """Layers in a row; a SiLU overwrites what a norm before it made."""
+    """Sequence of layers in which a SiLU overwrites the output of a norm before it."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if onednn_precision(x) is None:
@@ -58,7 +57,7 @@ class _Layers(nn.Sequential):
 
 
 class _Upsample(nn.Upsample):
-    """Channels last, in which each voxel is copied as a whole."""
+    """Upsampling in the channels-last layout, which copies each voxel as a whole."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x if onednn_precision(x) is None else x.contiguous(memory_format=torch.channels_last_3d))
@@ -77,14 +76,14 @@ class _ResBlock(AEKLResBlock):
 
 
 class TimeEmbedding(nn.Sequential):
-    """The time's embedding; of a single time it is kept, so that the same tensor stands for the same time."""
+    """The time embedding. It keeps the embedding of a single time, so that one time always gives the same tensor."""
 
     def kept_times(self) -> int:
-        """How many times' embeddings are kept; at most ``KEPT_TIMES``."""
+        """Number of times whose embeddings are kept, at most ``KEPT_TIMES``."""
         return len(self.__dict__.get("_times", (None, {}))[1])
 
     def forward(self, sinusoids: torch.Tensor) -> torch.Tensor:
-        """Embed times; sinusoids (n, channels) -> (n, 4 channels)."""
+        """Embeds times: sinusoids (n, channels) -> (n, 4 channels)."""
         precision = onednn_precision(sinusoids)
         if precision is None or len(sinusoids) != 1:
             made: torch.Tensor = super().forward(sinusoids)
@@ -102,14 +101,14 @@ class TimeEmbedding(nn.Sequential):
 
 
 class TimedResBlock(DiffusionUNetResnetBlock):
-    """The vector field's residual block: the time goes into the first convolution's bias."""
+    """The vector field's residual block, with the time embedding in the bias of the first convolution."""
 
     def kept_times(self) -> int:
-        """For how many times the block keeps what they add to each channel; it drops a time with its embedding."""
+        """Number of times whose shifts are kept; the block drops a shift together with the embedding of its time."""
         return len(self.__dict__.get("_shifts", ()))
 
     def forward(self, x: torch.Tensor, emb: torch.Tensor) -> torch.Tensor:
-        """As MONAI's block; x (n, c, k, j, i), the time's embedding (n, features)."""
+        """Computes the same as MONAI's block; x (n, c, k, j, i), time embedding (n, features)."""
         precision = onednn_precision(x)
         if precision is None or self.upsample is not None or self.downsample is not None or len(emb) != 1:
             made: torch.Tensor = super().forward(x, emb)
@@ -118,7 +117,7 @@ class TimedResBlock(DiffusionUNetResnetBlock):
         return _convolution(self.conv2).packed(_activated(self.norm2, h), precision, added=self.skip_connection(x))
 
     def _shift(self, emb: torch.Tensor) -> torch.Tensor:
-        """What the time adds to each channel, (channels,); kept as long as the embedding is."""
+        """Value that the time adds to each channel, (channels,); kept as long as its embedding."""
         found: WeakTensorKeyDictionary = self.__dict__.setdefault("_shifts", WeakTensorKeyDictionary())
         if emb not in found:
             found[emb] = self.time_emb_proj(F.silu(emb))[0]
@@ -127,7 +126,7 @@ class TimedResBlock(DiffusionUNetResnetBlock):
 
 
 class _Attention(SpatialAttentionBlock):
-    """Self-attention whose tokens are the voxels as they lie in memory, channels last."""
+    """Self-attention whose tokens are the voxels in memory order, channels last."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         precision = onednn_precision(x)
@@ -143,7 +142,7 @@ class _Attention(SpatialAttentionBlock):
         return x + mixed.unflatten(1, x.shape[2:]).permute(0, 4, 1, 2, 3)
 
     def _projection(self, name: str, precision: torch.dtype) -> torch.Tensor:
-        """Weight or bias of queries, keys and values, one after the other."""
+        """Concatenated weights or biases of queries, keys and values."""
         parts = [getattr(layer, name) for layer in (self.attn.to_q, self.attn.to_k, self.attn.to_v)]
         return kept_of(self).of(name, parts, precision, lambda: torch.cat([p.detach() for p in parts]).to(precision))
 
@@ -179,7 +178,7 @@ def _has_onednn_convolutions(layer: Any) -> bool:
     return all(isinstance(part.conv, OneDnnConv3d) for part in (layer.conv1, layer.conv2))
 
 
-#: What takes the place of which kind of layer, and whether it can.
+#: For each type of layer: the type that replaces it, and a check whether it can.
 _FUSED: dict[type[nn.Module], tuple[type[nn.Module], Callable[[Any], bool]]] = {
     nn.GroupNorm: (_Norm, lambda layer: layer.affine),
     nn.Sequential: (_Layers, lambda layer: True),
@@ -191,9 +190,9 @@ _FUSED: dict[type[nn.Module], tuple[type[nn.Module], Callable[[Any], bool]]] = {
 
 
 def use_fused(network: Network) -> Network:
-    """Put fused blocks and ``OneDnnConv3d`` in the place of a network's plain ones, and return the network.
+    """Replaces the plain blocks of a network with fused blocks and ``OneDnnConv3d``, and returns the network.
 
-    The parameters are shared and keep their names.
+    Old and new blocks share their parameters, which keep their names.
     """
     use_onednn(network)
     for parent in list(network.modules()):
@@ -207,7 +206,7 @@ def use_fused(network: Network) -> Network:
 
 
 def _sharing(kind: type[nn.Module], layer: nn.Module) -> Any:
-    """The same layer as another kind: parameters and sub-layers are shared, not copied."""
+    """The same layer as another type; it shares parameters and sub-layers and does not copy them."""
     made = kind.__new__(kind)
     made.__dict__ = layer.__dict__
     return made

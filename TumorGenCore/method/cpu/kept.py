@@ -1,4 +1,4 @@
-"""Values that a layer computes from its parameters once, and keeps until the parameters change."""
+"""Values that a layer computes once from its parameters and keeps until the parameters change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Kept", "state_of"]
 class Kept:
     """Values computed from a layer's parameters, such as their bfloat16 copies.
 
-    A copy of the layer starts with none, so that layers can be copied and pickled as before.
+    Copies of the layer start without values, so that layers can be copied and pickled as before.
     """
 
     def __init__(self) -> None:
@@ -25,13 +25,13 @@ class Kept:
         settings: Hashable,
         make: Callable[[], torch.Tensor],
     ) -> torch.Tensor:
-        """The value of that name. It is computed again where a parameter or a setting differs from last time.
+        """Returns the value with this name; computes it again if a parameter or a setting has changed.
 
         Args:
-            name: which of the layer's values.
-            parameters: the tensors on which it depends.
-            settings: what else it depends on, such as the precision.
-            make: computes it.
+            name: name of the value within the layer.
+            parameters: the tensors on which the value depends.
+            settings: other things on which it depends, such as the precision.
+            make: computes the value.
         """
         state = (settings, state_of(parameters))
         found = self._made.get(name)
@@ -47,5 +47,5 @@ class Kept:
 
 
 def state_of(parameters: Iterable[torch.Tensor]) -> Hashable:
-    """A value that changes whenever a parameter becomes another tensor or somebody writes to it."""
+    """Value that changes whenever a parameter becomes another tensor or code writes to it."""
     return tuple((p.data_ptr(), 0 if p.is_inference() else p._version) for p in parameters)

@@ -1,9 +1,8 @@
 """Convolutions by oneDNN on the CPU.
 
-For a batch of one and a small grid, which is what an insertion is, PyTorch's own rule sends a 3D convolution to a plain
-fallback that takes 6 to 10 times as long as oneDNN. This module makes the choice instead. Without gradients it
-also keeps the weights in the layout that oneDNN computes with. PyTorch would convert them at every call, which on small
-grids takes longer than the convolution.
+An insertion has a batch of one and a small grid. In this case PyTorch sends a 3D convolution to a plain fallback that
+takes 6 to 10 times as long as oneDNN. This module always chooses oneDNN. Without gradients it also keeps the weights in
+oneDNN's layout. PyTorch would convert them at every call, which takes longer than the convolution on small grids.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ _HAS_PACKED = torch.backends.mkldnn.is_available() and all(
 
 
 class OneDnnConv3d(nn.Conv3d):
-    """``nn.Conv3d`` whose float32 input on the CPU always goes to oneDNN; same parameters, same result.
+    """``nn.Conv3d`` that always uses oneDNN for float32 input on the CPU; same parameters, same result.
 
-    In training with bfloat16 on the CPU, grids of two slices are computed in float32: oneDNN's weight gradient is wrong
-    there (measured with PyTorch 2.13: values of memory that nobody wrote).
+    In bfloat16 training on the CPU it computes grids of up to two slices in float32: there oneDNN's weight gradient is
+    wrong (measured with PyTorch 2.13: it reads uninitialized memory).
     """
 
     @classmethod
     def sharing(cls, layer: nn.Conv3d) -> OneDnnConv3d:
-        """The same layer: the parameters are shared, not copied."""
+        """The same layer; it shares the parameters and does not copy them."""
         made = cls.__new__(cls)
         made.__dict__ = layer.__dict__
         return made
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """As ``nn.Conv3d``; x (n, c, k, j, i)."""
+        """Computes the same as ``nn.Conv3d``; x (n, c, k, j, i)."""
         precision = onednn_precision(x)
         if precision is not None:
             return self.packed(x, precision)
@@ -62,13 +61,13 @@ class OneDnnConv3d(nn.Conv3d):
         shift: torch.Tensor | None = None,
         added: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The convolution with packed weights, where ``onednn_precision`` gives a precision.
+        """Convolves with packed weights; only if ``onednn_precision`` gives a precision.
 
         Args:
             x: (n, c, k, j, i).
-            precision: of the computation and the result.
+            precision: precision of the computation and the result.
             shift: added to the bias, (channels,).
-            added: added to the result, of its shape.
+            added: added to the result, in the shape of the result.
 
         Returns:
             (n, channels, k, j, i), in ``precision``.
@@ -107,7 +106,7 @@ class OneDnnConv3d(nn.Conv3d):
 
 
 def onednn_precision(x: torch.Tensor) -> torch.dtype | None:
-    """The precision in which oneDNN computes a layer of ``x``; None with gradients, or where it packs no weights."""
+    """Precision in which oneDNN computes a layer with input ``x``; None with gradients or without packed weights."""
     if x.device.type != "cpu" or torch.is_grad_enabled() or not _HAS_PACKED:
         return None
     precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
@@ -115,13 +114,13 @@ def onednn_precision(x: torch.Tensor) -> torch.dtype | None:
 
 
 def kept_of(layer: nn.Module) -> Kept:
-    """The values that a layer keeps; none at first."""
+    """Returns the values that a layer keeps; none at first."""
     kept: Kept = layer.__dict__.setdefault("_kept", Kept())
     return kept
 
 
 def use_onednn(network: Network) -> Network:
-    """Put a ``OneDnnConv3d`` in the place of every zero-padded ``nn.Conv3d`` of a network, and return the network."""
+    """Replaces every zero-padded ``nn.Conv3d`` of a network with a ``OneDnnConv3d``, and returns the network."""
     for parent in list(network.modules()):
         for name, child in parent.named_children():
             if type(child) is nn.Conv3d and child.padding_mode == "zeros" and not isinstance(child.padding, str):

@@ -1,4 +1,4 @@
-"""Lesions whose features are measured."""
+"""Lesions for the tests of features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from TumorGenCore.evaluation.samples import LesionSample
 
 @pytest.fixture(scope="session")
 def lumpy() -> Callable[..., LesionSample]:
-    """Makes an ellipsoid in noise, another one for every number; ``gain`` multiplies its uptake."""
+    """Makes an ellipsoid in noise, different for every number; ``gain`` multiplies its uptake."""
 
     def lumpy(number: int, gain: float = 1.0) -> LesionSample:
         rng = np.random.default_rng(number)

@@ -1,4 +1,4 @@
-"""Lesion statistics and the distances between their distributions, against closed forms."""
+"""Lesion statistics and the distances between their distributions, compared with closed forms."""
 
 from __future__ import annotations
 

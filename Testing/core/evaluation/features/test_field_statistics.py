@@ -1,4 +1,4 @@
-"""Quantiles of large data sets, from the user's file."""
+"""Quantiles of large data sets, read from a file of the user."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def test_field_statistics_are_read_by_our_names_and_a_foreign_file_is_refused(tm
         "no",
     ):
         file.write_text(text)
-        with pytest.raises(TrainingDataError, match=r"field\.json holds no lesion quantiles"):
+        with pytest.raises(TrainingDataError, match=r"field\.json contains no lesion quantiles"):
             read_field_statistics(file)

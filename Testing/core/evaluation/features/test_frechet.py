@@ -1,4 +1,4 @@
-"""Frechet distances against the closed form of two Gaussians."""
+"""Frechet distances, compared with the closed form for two Gaussians."""
 
 from __future__ import annotations
 

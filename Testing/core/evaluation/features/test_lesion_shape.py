@@ -1,4 +1,4 @@
-"""Sphericity, edge width and necrosis against bodies whose answer is known."""
+"""Sphericity, edge width and necrosis of bodies with known values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memorization: copies of training lesions are found, new lesions are not accused."""
+"""Memorization: the test finds copies of training lesions and does not report new lesions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from TumorGenCore.evaluation.samples import LesionSample
 
 
 def lesion(number: int, kind: str = "T") -> LesionSample:
-    """A lumpy lesion, another one for every number."""
+    """A lumpy lesion, different for every number."""
     suv, mask = lumpy_lesion(number)
     return LesionSample(f"{kind}{number}", f"{kind}{number}", 0, suv, mask, SPACING_MM)
 
@@ -27,7 +27,7 @@ def training() -> list[LesionSample]:
 
 
 def turned(sample: LesionSample) -> LesionSample:
-    """The same lesion rotated by no round angle, mirrored, shrunk and twice as hot."""
+    """The same lesion rotated by an arbitrary angle, mirrored, shrunk and twice as hot."""
     matrix = Rotation.from_euler("xyz", [35, 20, 50], degrees=True).as_matrix() @ np.diag([1, 1, -1]) * 1.15
     offset = 21.5 - matrix @ np.full(3, 21.5)
     suv = ndimage.affine_transform(2 * sample.suv, matrix, offset, order=1, mode="nearest")
@@ -70,7 +70,7 @@ def test_too_few_lesions_are_left_out(training):
 
 
 def test_plain_round_lesions_are_told_from_copies_by_real_ones_made_small(training):
-    """Balls are nearest to the one ball of the training; that other balls are so too says that it means nothing."""
+    """All balls are nearest to the only ball of the training, so this nearness does not prove a copy."""
 
     def ball(name: str, radius: float) -> LesionSample:
         k, j, i = np.indices((40, 40, 40)) - 19.5
@@ -85,6 +85,6 @@ def test_plain_round_lesions_are_told_from_copies_by_real_ones_made_small(traini
     found = memorization(grown, held_out, training, [ball("H-small", 9), ball("H2-small", 8)])
     assert found["copies"] == []
     assert found["made_small"] == 2
-    # A copy of a lesion that is not plain is still one.
+    # A copy of a lesion that is not plain is still detected.
     copy = replace(training[4], name="copy", patient="S")
     assert memorization([copy], held_out, training, [ball("H-small", 7.5)])["copies"] == ["copy"]

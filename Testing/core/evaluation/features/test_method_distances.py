@@ -1,4 +1,4 @@
-"""Frechet distances of several methods, which can be compared with each other."""
+"""Frechet distances of several methods, comparable with each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ball(radius: float, patient: str, seed: int = 0) -> LesionSample:
 
 
 def load_size():
-    """Two blocks: the radius twice, with noise that depends on the lesion only."""
+    """Two blocks, each with the radius and noise that depends on the lesion only."""
 
     def features(sample: LesionSample) -> np.ndarray:
         if not sample.mask.any():
@@ -46,7 +46,7 @@ def test_distances_of_methods_are_on_one_scale_and_tell_them_apart() -> None:
     assert list(found) == ["like", "unlike", "poor", "fewer"]
     assert "has 3 lesions" in found["poor"]["left_out"]
     known = [found[method] for method in ("like", "unlike", "fewer")]
-    # As many components as the method with the fewest lesions allows, and so one floor for all.
+    # The method with the fewest lesions limits the components, so all methods have one floor.
     assert {row["components"] for row in known} == {2}
     assert len({row["floor"] for row in known}) == 1
     assert found["unlike"]["value"] > 3 * found["like"]["value"]

@@ -1,4 +1,4 @@
-"""Patients drawn with replacement: means, distances and their floor, and their intervals."""
+"""Bootstrap over patients: means, distances and their floor, and intervals."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def test_every_patient_counts_once_and_a_constant_has_no_width() -> None:
     assert mean_of_patients({name: 0.25 for name in "ABCDE"})["interval"] == [0.25, 0.25]
     spread = mean_of_patients({name: float(value) for value, name in enumerate("ABCDEFGHI")})
     assert spread["mean"] == 4.0
-    # The mean of nine: deviation 2.58 / 3.
+    # The mean of nine has the standard deviation 2.58 / 3.
     assert spread["interval"] == pytest.approx([4 - 1.96 * 0.86, 4 + 1.96 * 0.86], abs=0.15)
     assert mean_of_patients({})["mean"] is None

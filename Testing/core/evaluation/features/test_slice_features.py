@@ -1,4 +1,4 @@
-"""ImageNet features of a lesion's slices, by the network that is installed or by the user's own."""
+"""ImageNet features of a lesion's slices, with the installed network or one from the user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_slice_features_tell_lesions_apart(lumpy):
 
 
 class Means(torch.nn.Module):
-    """In Inception's place: the pictures' mean per channel and their share of bright pixels."""
+    """Replaces Inception: returns the mean per channel and the share of bright pixels."""
 
     def forward(self, pictures: torch.Tensor, return_features: bool) -> torch.Tensor:
         assert return_features and pictures.dtype == torch.uint8 and pictures.shape[1] == 3

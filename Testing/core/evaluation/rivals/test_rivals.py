@@ -1,4 +1,4 @@
-"""What every rival promises, and what each is known for."""
+"""The common behavior of all rivals, and the special behavior of each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cases(tiny_cases: Path) -> list[Case]:
 
 @pytest.fixture(scope="module")
 def sites(cases: list[Case]) -> dict[str, Site]:
-    """Over the hot ball of P2, and in its healthy tissue."""
+    """A site over the hot ball of P2, and one in its healthy tissue."""
     return {site.group: site for site in sites_of(next(case for case in cases if case.name == "P2"))}
 
 
@@ -48,7 +48,7 @@ def donors(cases: list[Case]) -> Donors:
 
 
 def untrained(kind: str) -> TrainedRival:
-    """A network that makes noise, in the shapes of the tiny bundle."""
+    """An untrained network with the shapes of the tiny bundle."""
     torch.manual_seed(1)
     network = VectorField(channels=[8, 16, 16], num_head_channels=8)
     with torch.no_grad():
@@ -107,18 +107,18 @@ def test_a_paste_is_hot_where_its_mask_is_and_the_old_tumor_is_gone(name, rivals
             assert mask.sum() > 3
             away = inside(site.box, site.image) & (ndimage.distance_transform_edt(mask == 0, sampling=4.0) > 9)
             assert np.percentile(image[mask > 0], 95) > 2.5, (group, seed)
-            # Of the sharp ball of SUV 8 that was there, no more is left than resampling leaves of its edge.
+            # Of the sharp ball of SUV 8, only traces of its edge remain, which come from resampling.
             assert image[away].max(initial=0) < 4.0, (group, seed)
             assert image[away].mean() < 1.2, (group, seed)
 
 
 def test_a_pasted_tumor_keeps_its_own_uptake(donors, sites) -> None:
-    """The donors are balls of SUV 8; in a box that asks for no shrinking, one arrives as it was."""
+    """The donors are balls of SUV 8; a box that is large enough leaves them unchanged."""
     site = sites["healthy"]
     wide = Site("wide", "healthy", site.image, Box((0.0, 0.0, 0.0), (70.0, 70.0, 70.0)))
     image, mask = (voxels(part) for part in CopyPaste(donors, SETTINGS)(wide, 0))
     assert np.percentile(image[mask > 0], 95) == pytest.approx(8, rel=0.1)
-    # It may grow to 1.3 times its 24 mm.
+    # The ball may grow to 1.3 times its 24 mm.
     volume_mm3 = mask.sum() * 4.0**3
     assert volume_mm3 <= 4 / 3 * np.pi * (1.4 * 12) ** 3
 
@@ -159,7 +159,7 @@ def test_ellipsoids_stay_in_the_box_in_one_piece_and_differ() -> None:
 
 
 def test_uptake_by_rule_follows_its_law(sites) -> None:
-    """In a wide box, whose tumors lose little height to the blur."""
+    """In a wide box the blur hardly lowers the uptake of the tumors."""
     wide = Site("wide", "healthy", sites["healthy"].image, Box((0.0, 0.0, 0.0), (80.0, 80.0, 80.0)))
     rival = RuleBased((np.log(10.0), 0.01), SETTINGS)
     means = []
@@ -191,7 +191,7 @@ def test_mask_first_diffusion_returns_the_mask_that_it_was_given(rivals, donors,
 
 
 def test_the_condition_reaches_the_diffusion_and_not_the_blended_latents(tiny_bundle_folder, donors, sites) -> None:
-    """The known latents are put back at every step: of the rest the blended network must know nothing."""
+    """Every step restores the known latents; the blended network must not see anything else."""
     network = untrained("diffusion").network
     x, z_m, box = torch.randn(1, 5, 4, 4, 4), torch.randn(1, 4, 4, 4, 4), torch.ones(1, 1, 4, 4, 4)
     level = torch.tensor([20])

@@ -1,4 +1,4 @@
-"""The ablation from the folder to the report, on tiny networks; what is shared, resumed and refused."""
+"""The ablation from the folder to the report, on tiny networks; shared networks, resume and refused input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.config import DataSettings, GeneratorRun, default_config, read_config
 from TumorGenCore.training.loop.settings import LoopSettings
 
-#: It trains.
+#: These tests train networks.
 pytestmark = pytest.mark.slow
 
 PATTERN = r"^(P\d)"
@@ -69,7 +69,7 @@ def test_variants_differ_in_one_thing_and_share_what_is_the_same(output) -> None
     for name, run in runs.items():
         changed = [key for key in vars(run) if getattr(run, key) != getattr(RUN, key)]
         assert changed == list(VARIANTS[name].changes)
-    # Latents are those of full, but for mask-after's.
+    # All variants but mask-after use the latents of full.
     assert len(list((output / "cache").iterdir())) == 2
     weights = {name: (output / name / "bundle/models/vector_field.safetensors").read_bytes() for name in TRAINED}
     assert len(set(weights.values())) == len(TRAINED)
@@ -85,7 +85,7 @@ def test_networks_that_the_product_would_use_wrongly_are_the_studys_alone(output
     loaded = variant.switch.load(folder)
     assert loaded.variant == name and type(loaded.vector_field) is variant.switch.stage.field_kind
     assert "condition" not in json.loads((folder / "configs" / "metadata.json").read_text())["tumorgen"]
-    # Drawn times are of training alone.
+    # The distribution of times matters in training only.
     assert load_bundle(output / "uniform-time" / "bundle").variant == ""
 
 
@@ -127,7 +127,7 @@ def test_a_finished_variant_is_not_trained_again(output, tiny_cases, tiny_autoen
     assert (output / "no-coarse" / "bundle").is_dir()
     with pytest.raises(TrainingDataError, match="--resume"):
         ablate(plan, segmenter)
-    with pytest.raises(TrainingDataError, match="begun with other settings"):
+    with pytest.raises(TrainingDataError, match="started with other settings"):
         ablate(replace(plan, run=GeneratorRun(data=RUN.data)), segmenter, resume=True)
 
 
@@ -148,7 +148,7 @@ def test_a_variant_is_sampled_as_it_says(
 
 def test_bad_input_is_refused_before_any_output(tiny_cases, tiny_autoencoder, segmenter, tmp_path, capsys) -> None:
     plan = AblationPlan(tiny_cases, tiny_autoencoder, tmp_path / "out", RUN)
-    with pytest.raises(TrainingDataError, match=r"no variants \['no-luck'\]"):
+    with pytest.raises(TrainingDataError, match=r"variants \['no-luck'\] do not exist"):
         ablate(replace(plan, only=["full", "no-luck"]), segmenter)
     with pytest.raises(TrainingDataError, match="segmenter was trained on the patients"):
         ablate(plan, hot_finder(2.0, ("P1-a", "P2", "P3"), PATTERN))

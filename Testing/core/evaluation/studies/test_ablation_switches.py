@@ -1,4 +1,4 @@
-"""What an ablation turns off, one thing each: the engine's paste and refiner."""
+"""Parts of the engine that an ablation turns off: paste and refiner."""
 
 from __future__ import annotations
 

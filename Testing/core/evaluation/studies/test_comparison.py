@@ -1,4 +1,4 @@
-"""The comparison from the folder to the report, and what is refused."""
+"""The comparison from the folder to the report, and refused input."""
 
 from __future__ import annotations
 
@@ -65,20 +65,20 @@ def test_every_method_is_measured_at_the_same_sites(folder, generator, tmp_path)
             assert (row["volume_ml"] is None) == (row["empty"] == 4)
     assert alignment["ceiling"]["dice"]["mean"] > 0.8
     assert alignment["ceiling"]["volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.15)
-    # Hot balls in hot balls' places: what is hot is the tumor.
+    # Hot balls are pasted over hot balls, so the hot voxels are the tumor.
     assert alignment["methods"]["copy-paste"]["healthy"]["dice"]["mean"] > 0.7
     assert alignment["methods"]["copy-paste"]["tumor"]["dice"]["mean"] > 0.5
     shown = (tmp_path / "out" / "report.md").read_text()
     for method in METHODS:
         assert shown.count(f"| {method} |") >= 3
-    assert shown.count("2 real lesions on a side") == 2
+    assert shown.count("One side has only 2 real lesions") == 2
     picture = imread(tmp_path / "out" / "contact_sheet.png")
-    # A row a site, a column a method and one for the scan.
+    # One row per site; one column for the scan and one per method.
     assert picture.shape[1] / picture.shape[0] == pytest.approx((len(METHODS) + 1) * 2.2 / (4 * 2.45 + 0.3), rel=0.05)
 
 
 def test_each_row_is_sampled_as_its_name_says(folder, generator) -> None:
-    """Whatever the bundle's own steps are."""
+    """The bundle's own number of steps does not matter."""
     usual = replace(generator.bundle, sampling=Sampling(7, "adams"))
     methods = rivals_of(TumorGenerator(usual, "cpu"), load_cases(folder, TRAINING), ())
     own = {name: method for name, method in methods.items() if name.startswith("TumorGen, ")}
@@ -95,7 +95,7 @@ def nothing() -> dict:
 def test_patients_that_a_network_knows_are_refused_before_any_output(folder, generator, tmp_path) -> None:
     with pytest.raises(TrainingDataError, match="segmenter was trained on the patients of H1"):
         compare(generator, folder, tmp_path / "out", hot_finder(4.0, ("H1",)))
-    # To this segmenter's settings H0 and T0 are one patient.
+    # By the settings of this segmenter, H0 and T0 are one patient.
     with pytest.raises(TrainingDataError, match="bundle was trained on the patients of H0, H1"):
         compare(generator, folder, tmp_path / "out", hot_finder(4.0, ("T9",), pattern=r"^.(\d)"))
     generator.bundle.notes["cases"]["training"] = ["T9"]

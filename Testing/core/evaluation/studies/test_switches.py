@@ -1,4 +1,4 @@
-"""What an ablation exchanges inside the product differs as it says, and in nothing else."""
+"""The classes of an ablation differ from the product in one thing only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from TumorGenCore.training.data.examples import ExampleMaker
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.generator_stage import GeneratorStage
 
-#: It trains.
+#: These tests train networks.
 pytestmark = pytest.mark.slow
 
 RUN = GeneratorRun(
@@ -33,7 +33,7 @@ OTHERS = [MASKED_AFTER, BLIND_FIELD, UNIFORM_TIMES]
 
 @pytest.fixture(scope="module")
 def stages(tiny_cases: Path, tiny_autoencoder: Path, tmp_path_factory) -> dict[Switch, GeneratorStage]:
-    """The product's stage, and each that a study puts in its place."""
+    """The product's stage, and the stages that replace it in a study."""
     cases = load_cases(tiny_cases)
     made = {}
     for switch in (Switch(), *OTHERS):
@@ -43,7 +43,7 @@ def stages(tiny_cases: Path, tiny_autoencoder: Path, tmp_path_factory) -> dict[S
 
 
 def test_only_what_is_masked_after_encoding_has_other_latents(stages) -> None:
-    """The condition is the paper's product, and all else is the same."""
+    """The condition is the product (1 - B) z_1 of the paper; everything else is equal."""
     usual = stages[Switch()].caches[16]
     for switch in OTHERS:
         cache = stages[switch].caches[16]

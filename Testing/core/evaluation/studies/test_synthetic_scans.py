@@ -1,4 +1,4 @@
-"""Synthetic tumors at healthy sites, and patches to learn from with and without them."""
+"""Synthetic tumors at healthy sites, and training patches with and without them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def test_tissue_is_the_same_with_and_without_synthetic_tumors_and_what_is_avoide
     pickers = [PatchPicker([real], some, [real, host], 2.5, 0) for some in ([], [labeled(cases[1])])]
     shown = [[picker.scene(n, 16) for n in range(60)] for picker in pickers]
     same = [np.array_equal(a[0], b[0]) for a, b in zip(*shown, strict=True)]
-    # Four in ten show tissue, and of the others half show the tumors that both have.
+    # Four in ten patches show tissue; half of the others show tumors that both pickers have.
     assert 0.25 < np.mean(same) < 0.6
     tumors = np.mean([mask.any() for _, mask in shown[0]])
     assert 0.4 < tumors < 0.8
-    # The host's hot ball of SUV 8 has no label: a patch with it would teach to leave it out.
+    # The host's hot ball of SUV 8 has no label, so a patch with it would teach the segmenter to ignore it.
     only_tissue = PatchPicker([real], [], [host], 2.5, 0)
     for n in range(60):
         suv, mask = only_tissue.scene(n, 16)
@@ -48,7 +48,7 @@ def test_synthetic_tumors_grow_at_healthy_places_and_real_ones_keep_their_label(
             assert np.linalg.norm(np.subtract(place.site.box.center_lps, (0.0, 0.0, 70.0))) > CLEAR_MM
 
     def method(site, seed):
-        """Nothing grows with the first seed."""
+        """Makes no tumor with the first seed."""
         image, mask = sitk.Image(site.image), sitk.Image(site.image.GetSize(), sitk.sitkUInt8)
         mask.CopyInformation(image)
         if seed > 0:

@@ -1,4 +1,4 @@
-"""Usefulness from the folder to the report, on tiny networks; what is resumed and refused."""
+"""Usefulness from the folder to the report, on tiny networks; resume and refused input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from TumorGenCore.training.config import SegmenterRun, default_config, read_conf
 from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
 
-#: It trains.
+#: These tests train networks.
 pytestmark = pytest.mark.slow
 
 HELD_OUT, TRAINING = ["H0", "H1"], ["T0", "T1", "T2", "W"]
@@ -85,7 +85,7 @@ def test_every_arm_is_tested_on_the_same_scans_with_every_seed(output) -> None:
 
 def test_the_report_says_what_the_generator_knows_and_shows_every_arm(output) -> None:
     text = (output / "report.md").read_text()
-    assert "What the generator knows" in text and "in a like manner" in text
+    assert "What the generator knows" in text and "in a similar way" in text
     for label in ARMS.values():
         assert text.count(f"| {label} |") >= len(GROUPS)
     for picture in ("usefulness.png", "synthetic.png"):
@@ -110,9 +110,9 @@ def test_a_tested_segmenter_is_not_trained_again(output, folder, generator) -> N
 def test_bad_input_is_refused_before_any_output(output, folder, generator, tmp_path, capsys) -> None:
     with pytest.raises(TrainingDataError, match="--resume"):
         usefulness(generator, folder, output, RUN)
-    with pytest.raises(TrainingDataError, match="begun with other settings"):
+    with pytest.raises(TrainingDataError, match="started with other settings"):
         usefulness(generator, folder, output, replace(RUN, seeds=1), resume=True)
-    with pytest.raises(TrainingDataError, match="9 of 3 training patients"):
+    with pytest.raises(TrainingDataError, match="ask for 9 training patients"):
         usefulness(generator, folder, tmp_path / "out", replace(RUN, patients=9))
     with pytest.raises(TrainingDataError, match="healthy_only names H0"):
         usefulness(generator, folder, tmp_path / "out", replace(RUN, healthy_only=["H0"]))

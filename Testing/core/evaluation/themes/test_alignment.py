@@ -1,4 +1,4 @@
-"""The independent segmenter: its training, and agreement against masks whose answer is known."""
+"""The independent segmenter: its training, and its agreement with known masks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_only_what_lies_in_the_box_counts() -> None:
     tumor, elsewhere = ball(15, 15, 2.5), ball(10, 38, 2.5)
     image = grid.image_from_array(np.where(tumor | elsewhere, 20.0, 0.0).astype(np.float32))
     mask = grid.image_from_array(tumor.astype(np.uint8))
-    # Half way on the network scale, so that the border of the finer grid lies between hot and cold voxels.
+    # Halfway on the network scale, so that the border on the finer grid lies between hot and cold voxels.
     segmenter = hot_finder(float(np.sinh(np.arcsinh(20.0) / 2)))
     box = Box((15 * 2.5 - 58.75, 0.0, 0.0), (45, 45, 45))
     figures = alignment(segmenter, image, mask, box)
@@ -68,13 +68,13 @@ def test_what_is_mirrored_beyond_the_scan_does_not_count_again() -> None:
     segmenter = hot_finder(float(np.sinh(np.arcsinh(20.0) / 2)))
     box = Box((9 * 2.5 - 58.75, 0.0, 0.0), (110, 60, 60))
     figures = alignment(segmenter, image, grid.image_from_array(by_the_edge.astype(np.uint8)), box)
-    # One of two: 2 * 1 / (1 + 2). With its mirror image it would be two of three, 0.8.
+    # One of two is found: 2 * 1 / (1 + 2). With the mirror image it would be two of three, 0.8.
     assert figures["dice"] == pytest.approx(2 / 3, abs=0.06)
     assert figures["dice_voxels"] == pytest.approx(2 / 3, abs=0.02)
 
 
 def test_large_voxels_limit_how_well_any_mask_can_agree() -> None:
-    """A ball found on the fine grid: on voxels of 2.5 mm nearly all of it is left, on 10 mm its border is lost."""
+    """Voxels of 2.5 mm keep nearly all of a ball found on the fine grid; voxels of 10 mm lose its border."""
     segmenter, box = hot_finder(float(np.sinh(np.arcsinh(20.0) / 2))), Box((0.0, 0.0, 0.0), (60, 60, 60))
     limits = []
     for voxel in (2.5, 10.0):
@@ -83,7 +83,7 @@ def test_large_voxels_limit_how_well_any_mask_can_agree() -> None:
         k, j, i = (voxel * (axis + 0.5) - 60 for axis in np.indices((n, n, n)))
         suv = np.where(k**2 + j**2 + i**2 <= 15**2, 20.0, 0.0).astype(np.float32)
         limits.append(voxel_limit(segmenter, grid.image_from_array(suv), box))
-    # On the scan's own voxels a mask that is the finding cannot but agree.
+    # On the voxels of the scan, the mask equals the finding and agrees completely.
     assert all(limit["dice_voxels"] == 1.0 for limit in limits)
     assert limits[0]["dice"] > 0.95 and limits[0]["nsd"] > 0.98
     assert limits[1]["dice"] < limits[0]["dice"] - 0.02
@@ -109,7 +109,7 @@ def figures_of(dice: float | None) -> dict[str, float | None]:
 
 
 def test_means_are_over_masks_and_intervals_over_patients() -> None:
-    # Patient A has three masks; a draw without A has the mean 0.5, one of A alone 0.8.
+    # Patient A has three masks; a draw without A has the mean 0.5, a draw of A alone 0.8.
     patients = ["A", "A", "A", "B", "C", "D", "E", "E"]
     values = [0.8, 0.8, 0.8, 0.5, 0.5, 0.5, 0.5, None]
     found = mean_alignment(patients, [figures_of(value) for value in values])

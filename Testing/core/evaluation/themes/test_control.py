@@ -1,4 +1,4 @@
-"""The report's section on control: what was asked beside what came."""
+"""The report's section on control: requested and reached values."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Searching scans, against masks whose answer is known."""
+"""Detection in scans with known tumors."""
 
 from __future__ import annotations
 

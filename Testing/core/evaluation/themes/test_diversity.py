@@ -10,7 +10,7 @@ from TumorGenCore.volumes.geometry import Box, Grid
 
 
 def ball_in(box: Box, shift_mm: float = 0.0):
-    """A volume with a ball of a quarter of the box's edge at its middle, shifted along x by a share of the edge."""
+    """A volume with a ball in the middle of the box, shifted along x; the radius is a quarter of the box's edge."""
     grid = Grid((60, 60, 60), (2.0, 2.0, 2.0), (-60.0, -60.0, -60.0))
     k, j, i = np.indices(grid.size_ijk[::-1])
     at = box.to_box(grid.index_to_lps(np.stack([i, j, k], axis=-1)))

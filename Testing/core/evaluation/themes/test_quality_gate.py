@@ -1,4 +1,4 @@
-"""The gate's section of the report: spoiled tumors score lower, and nothing breaks where cases are missing."""
+"""The report's section on the quality gate: spoiled tumors score lower, and missing cases cause no error."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def strict(text: str) -> dict:
 
 
 class Brightness(torch.nn.Module):
-    """In Inception's place."""
+    """Replaces Inception."""
 
     def forward(self, pictures: torch.Tensor, return_features: bool) -> torch.Tensor:
         return torch.nn.functional.adaptive_avg_pool2d(pictures[:, 0].float(), 2).flatten(1)
@@ -40,7 +40,7 @@ class Brightness(torch.nn.Module):
 
 def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_folder, tmp_path):
     generator = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
-    # T9 is named by the bundle and not in the folder.
+    # The bundle names T9, which is not in the folder.
     generator.bundle.notes["cases"] = {"training": [*TRAINING, "T9"], "validation": HELD_OUT}
     field = tmp_path / "field.json"
     field.write_text(json.dumps({"large set": {"quantile_levels": [0.1, 0.5, 0.9], "suvmax": [3.0, 8.0, 20.0]}}))
@@ -59,11 +59,11 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     }
     assert {row["seed"] for row in realism["lesions"]["tumor"]} == {0, 1}
     assert set(realism["statistics"]) == set(STATISTICS)
-    # All balls are alike: 24 mm across and SUV 8.
+    # All balls have a diameter of 24 mm and SUV 8.
     assert realism["statistics"]["volume_ml"]["quantiles"]["held_out"]["q50"] == pytest.approx(7.2, rel=0.1)
     assert realism["statistics"]["sphericity"]["quantiles"]["training"]["q50"] == pytest.approx(1, abs=0.05)
     assert realism["seams"]["sites"]["H0 tumor"]["ratio"] > 0
-    # What is hotter than SUV 4 is the ball, but for the softness of resampling.
+    # Voxels hotter than SUV 4 are the ball, except for the softness of resampling.
     assert realism["alignment"]["ceiling"]["dice"]["mean"] > 0.9
     assert realism["alignment"]["ceiling"]["dice"]["lesions"] == 5
     assert len(realism["alignment"]["sites"]["H0 tumor"]) == 2

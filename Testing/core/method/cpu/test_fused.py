@@ -1,4 +1,4 @@
-"""Fused blocks: the numbers and names of the plain ones, with fewer calls."""
+"""Fused blocks have the numbers and names of the plain ones, with fewer calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def noise(seed: int, *shape: int) -> torch.Tensor:
 
 
 def shaken(network: nn.Module) -> nn.Module:
-    """MONAI starts last layers at zero, which would hide what comes before them."""
+    """MONAI starts last layers at zero, which would hide the effect of the layers before them."""
     with torch.no_grad():
         for number, parameter in enumerate(network.parameters()):
             parameter.add_(0.1 * noise(number, *parameter.shape))
@@ -89,7 +89,7 @@ def test_names_and_gradients_are_those_of_the_plain_blocks(networks: tuple[Whole
         network.zero_grad()
         sum(made.square().mean() for made in network(patch, t)).backward()
     for (name, ours), theirs in zip(fused.named_parameters(), plain.parameters(), strict=True):
-        assert (ours.grad is None) == (theirs.grad is None)  # the posterior's deviation is not used
+        assert (ours.grad is None) == (theirs.grad is None)  # the standard deviation of the posterior is not used
         if theirs.grad is not None:
             assert (ours.grad - theirs.grad).norm() <= 1e-2 * theirs.grad.norm() + 1e-6, name
 
@@ -98,7 +98,7 @@ def test_what_is_kept_follows_the_weights_and_a_copy_keeps_nothing_of_its_model(
     plain, fused = (copy.deepcopy(network) for network in networks)
     patch, t = noise(1, 1, 1, 16, 16, 16), torch.tensor([0.3])
     with torch.inference_mode():
-        fused(patch, t)  # keeps packed weights and the time's embedding
+        fused(patch, t)  # keeps packed weights and the time embedding
     other = {name: value + 0.05 * noise(9, *value.shape) for name, value in plain.state_dict().items()}
     plain.load_state_dict(other)
     moved = copy.deepcopy(fused)

@@ -1,4 +1,4 @@
-"""oneDNN convolutions: the same numbers, by the fast way."""
+"""oneDNN convolutions give the same numbers in less time."""
 
 import copy
 

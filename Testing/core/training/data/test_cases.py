@@ -1,4 +1,4 @@
-"""Training cases: files become cases, patients stay on one side, and what is wrong is named."""
+"""Training cases: files become cases, patients stay on one side of the split, and errors name the problem."""
 
 from __future__ import annotations
 

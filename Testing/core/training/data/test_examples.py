@@ -1,4 +1,4 @@
-"""Training examples: reproducible, of both kinds, with boxes that hold the tumor and its spill."""
+"""Training examples: reproducible, of both kinds, with boxes around the tumor and its spill."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_box_keeps_the_least_margin_on_every_face(cases, tiny_cases):
     margins = np.array([margins_mm(made.example(index, SIZE)) for index in range(20)])
     # Resampling may round a tumor's surface by half a voxel of the patch.
     assert margins.min() >= LEAST_MM - PATCH.spacing_mm / 2
-    # BA-PMG moves faces apart at random: they are not all at the least margin.
+    # BA-PMG moves the faces outward at random, so not all are at the least margin.
     assert margins.std() > 1
 
 

@@ -1,4 +1,4 @@
-"""Examples that other processes make."""
+"""Examples made by other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cached latents: what a cell holds of a mask, and when a cache is read again."""
+"""Cached latents: occupancy of latent cells, and reuse of a cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks put beside their tumors: by how much, and that nothing else happens to them."""
+"""Misplaced masks: size of the shifts, and no other changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_shifts_and_sizes_deviate_as_they_are_said_to() -> None:
     assert shifts.std(dim=0) == pytest.approx(torch.full((3,), 0.5), rel=0.15)
     assert shifts.mean(dim=0).abs().max() < 0.1
     assert float((volumes / volume[0]).log().std()) == pytest.approx(3 * 0.5 * 0.3, rel=0.15)
-    # Scaled about its own center: a large mask is not further away than a small one.
+    # Masks scale about their own centers, so a large mask is not farther away than a small one.
     assert abs(float(torch.corrcoef(torch.stack([volumes, shifts.norm(dim=1)]))[0, 1])) < 0.2
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: the newest are kept, and none runs code."""
+"""Checkpoints: only the newest stay, and loading runs no code."""
 
 from __future__ import annotations
 

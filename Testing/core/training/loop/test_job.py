@@ -1,4 +1,4 @@
-"""How a run begins: what is read and written first, and that nothing is written where it is refused."""
+"""Start of a run: it reads cases and writes settings; a refused run writes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a finished run: they come back as they were, and damage is named with the command that mends it."""
+"""The files of a finished run: they load unchanged, and errors name the damage and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = RunFiles("segmenter")
 
 
 def network(channels: int = 3) -> nn.Module:
-    """A layer that has two names, as those of MONAI's ``DynUNet`` do."""
+    """A network with a layer under two names, like MONAI's ``DynUNet``."""
     layer = nn.Conv3d(1, channels, 3)
     return nn.ModuleDict({"first": layer, "again": layer}).to(memory_format=torch.channels_last_3d)
 
@@ -34,12 +34,12 @@ def test_weights_come_back_with_what_is_said_of_them(tmp_path: Path) -> None:
 def test_an_unfinished_run_is_named_with_its_command(tmp_path: Path) -> None:
     error = FILES.unfinished(tmp_path)
     assert isinstance(error, TrainingDataError)
-    assert f"{tmp_path} holds no segmenter.safetensors; run `tumorgen train segmenter` to its end" in str(error)
+    assert f"{tmp_path} contains no segmenter.safetensors; run `tumorgen train segmenter` to its end" in str(error)
 
 
 def test_damage_and_other_networks_are_named(tmp_path: Path) -> None:
     file = FILES.write_weights(tmp_path, network())
-    message = r"segmenter\.safetensors in .* is damaged or not of the network in segmenter\.json; train the segmenter"
+    message = r"segmenter\.safetensors in .* is damaged or does not fit the network in segmenter\.json; train the seg"
     with pytest.raises(TrainingDataError, match=message), FILES.named_damage(tmp_path):
         FILES.read_weights(tmp_path, network(channels=4))
     with pytest.raises(TrainingDataError, match=message), FILES.named_damage(tmp_path):

@@ -1,4 +1,4 @@
-"""The log of a run: every line once, also where a run was killed and resumed."""
+"""The log of a run: it has every line once, also after a run was killed and resumed."""
 
 from __future__ import annotations
 

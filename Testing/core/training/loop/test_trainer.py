@@ -1,4 +1,4 @@
-"""The loop: killed, stopped and resumed runs end as one that nothing interrupted; one that runs away stops."""
+"""The loop: killed, stopped and resumed runs end like an uninterrupted run; a run with infinite gradients stops."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_killed_run_resumes_to_the_weights_of_one_that_was_not(tiny_cases, autoe
 def test_terminated_run_stops_with_130_and_a_checkpoint_that_resumes(tiny_cases, autoencoder_run, tmp_path):
     rarely = {**AUTOENCODER, "loop": {**AUTOENCODER["loop"], "checkpoint_minutes": 60}}
     process = start(tiny_cases, tmp_path, "--config", str(config(tmp_path, rarely)))
-    # No checkpoint is due in this run: the one that comes is the answer to the signal.
+    # This run writes no regular checkpoint, so its checkpoint comes from the signal.
     deadline = time.monotonic() + 600
     while not (tmp_path / "log.jsonl").exists() or not (tmp_path / "log.jsonl").stat().st_size:
         assert time.monotonic() < deadline and process.poll() is None
@@ -119,7 +119,7 @@ def test_resume_with_another_network_is_refused(tiny_cases, autoencoder_run, tmp
     other = config(tmp_path, {**AUTOENCODER, "channels": [8, 12]})
     assert main(command(tiny_cases, output, "--resume", "--config", str(other))) == 1
     error = capsys.readouterr().err
-    assert "not of this run's networks" in error and error.count("\n") == 1
+    assert "does not fit this run's networks" in error and error.count("\n") == 1
 
 
 def test_a_training_that_runs_away_stops_and_says_so(tiny_cases, tmp_path, capsys):

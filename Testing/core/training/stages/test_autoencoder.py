@@ -1,4 +1,4 @@
-"""The first stage: it learns, comes back with its settings, and serves as a start."""
+"""The first stage: it learns, loads with its settings, and can start another run."""
 
 from __future__ import annotations
 

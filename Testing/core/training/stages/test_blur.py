@@ -1,4 +1,4 @@
-"""A known blur is found on lesions, and a bundle that restores it says so."""
+"""The measurement finds a known blur on lesions, and the bundle stores the recovery."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from TumorGenCore.volumes.geometry import Grid
 
 
 class _Blurring(nn.Module):
-    """A VAE that blurs by so many voxels and does nothing else."""
+    """A VAE that only blurs, by a given number of voxels."""
 
     def __init__(self, sigma: float) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _Blurring(nn.Module):
         self.blur = GaussianFilter(3, sigma) if sigma > 0 else nn.Identity()
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        return self.blur(x + 1) - 1  # -1 is no uptake, also beyond the patch.
+        return self.blur(x + 1) - 1  # -1 means no uptake, also beyond the patch.
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         return z
@@ -61,7 +61,7 @@ def test_the_more_a_vae_blurs_the_more_is_restored(tiny_bundle_folder: Path, cas
 
 
 def test_too_few_large_lesions_are_left_out(tiny_bundle_folder: Path, cases: list[Case]) -> None:
-    """Of four cases: the small lesions alone decide."""
+    """With four cases, only the small lesions decide."""
     blur = measure_blur(blurring(tiny_bundle_folder, 0.6), cases)
     assert set(blur.before) == set(blur.after) == {"small lesions"}
 

@@ -1,4 +1,4 @@
-"""The rivals' diffusion against Gaussian data, for which the best estimate is known in closed form."""
+"""The rivals' diffusion on Gaussian data, whose best estimate is known in closed form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MEAN, DEVIATION = 1.5, 0.6
 
 
 def signal_share(level: int) -> float:
-    """a of a level, from what is left of a constant."""
+    """a of a level, from the remaining signal of a constant."""
     ones = torch.ones(1, dtype=torch.float64)
     return float(add_noise(ones, torch.zeros_like(ones), torch.tensor([level])) ** 2)
 
@@ -37,7 +37,7 @@ def test_both_samplers_reach_the_distribution_of_the_data(sampler) -> None:
     noise = torch.randn(20_000, 1, generator=generator, dtype=torch.float64)
     made = denoise(best_estimate, noise, sampler, generator)
     assert float(made.mean()) == pytest.approx(MEAN, abs=0.03)
-    # Fifty steps of DDPM with the posterior's variance make the spread 6 % too small; more steps would not.
+    # Fifty steps of DDPM with the posterior's variance make the spread 6 % too small; more steps would correct this.
     assert float(made.std()) == pytest.approx(DEVIATION, rel=0.08)
 
 
@@ -56,5 +56,5 @@ def test_ddim_adds_no_noise_and_ddpm_does() -> None:
     }
     assert torch.equal(*runs["ddim"])
     assert not torch.allclose(*runs["ddpm"], atol=0.01)
-    # Without noise, the order of what it starts from is kept.
+    # Without noise, the samples keep the order of their starting points.
     assert (runs["ddim"][0][:, 0].diff() > 0).all()

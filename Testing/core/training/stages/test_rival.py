@@ -1,4 +1,4 @@
-"""Rivals trained on the generator's examples: end to end on tiny cases, and what is refused."""
+"""Rivals trained on the generator's examples: end to end on tiny cases, and refused input."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SETTINGS: dict[str, Any] = {
     "norm_num_groups": 4,
     "buckets": {"16": [6, 4, 1.0]},
     "validation_examples": 2,
-    # As in a generator's configuration, which serves for a rival too.
+    # As in the configuration of a generator, which also works for a rival.
     "notes": {"license": "CC0"},
 }
 KINDS = ("diffusion", "unconditional")
@@ -46,7 +46,7 @@ def autoencoder(tiny_autoencoder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tiny_cases: Path, autoencoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One of each kind, the second with the latents that the first has cached."""
+    """One run of each kind; the second uses the cached latents of the first."""
     folder = tmp_path_factory.mktemp("rivals")
     (folder / "settings.json").write_text(json.dumps(SETTINGS))
     needed = ["--data", str(tiny_cases), "--autoencoder", str(autoencoder), "--config", str(folder / "settings.json")]
@@ -68,7 +68,7 @@ def test_a_rival_learns_and_leaves_pictures(runs, kind) -> None:
 
 
 def a_stage(kind: str, cases: Path, autoencoder: Path, folder: Path, loop: LoopSettings, batch_size: int = 1):
-    """With one example: the stage, and its batch."""
+    """Returns a stage with one example, and its batch."""
     vae, vae_run = load_autoencoder(autoencoder)
     vae.requires_grad_(False)
     values = {name: value for name, value in SETTINGS.items() if name not in ("data", "loop", "buckets")}
@@ -78,7 +78,7 @@ def a_stage(kind: str, cases: Path, autoencoder: Path, folder: Path, loop: LoopS
 
 
 class Perfect(torch.nn.Module):
-    """Says what a network would that has learned one example to perfection, and keeps the noise that it finds in x."""
+    """Acts like a network that has perfectly learned one example, and records the noise that it finds in x."""
 
     def __init__(self, kind: str, x_1: torch.Tensor) -> None:
         super().__init__()
@@ -99,9 +99,9 @@ class Perfect(torch.nn.Module):
 @pytest.mark.parametrize("kind", KINDS)
 @torch.inference_mode()
 def test_training_and_sampling_agree_on_what_a_network_says(tiny_cases, autoencoder, tmp_path, kind) -> None:
-    """On signs, levels, times and scales: a perfect network has no error, and leads straight to the data."""
+    """A perfect network has no error and leads straight to the data, so signs, levels, times and scales agree."""
     stage, batch = a_stage(kind, tiny_cases, autoencoder, tmp_path, LoopSettings())
-    # Sampling in the box takes the rest from the scan; here the network makes all of it.
+    # Sampling takes the tissue outside the box from the scan; here the box covers everything.
     batch["box"] = torch.ones_like(batch["box"])
     noise = torch.randn(batch["x_1"].shape, generator=torch.Generator().manual_seed(1))
     for t in (0.02, 0.3, 0.8, 0.96):
@@ -109,14 +109,14 @@ def test_training_and_sampling_agree_on_what_a_network_says(tiny_cases, autoenco
     perfect = Perfect(kind, batch["x_1"])
     made = stage.sample(perfect, batch, torch.Generator().manual_seed(0))
     torch.testing.assert_close(made, batch["x_1"], rtol=0, atol=1e-3)
-    # All along a straight way the noise is the one that it started from.
+    # Along a straight path, the noise found is always the initial noise.
     noises = torch.stack(perfect.noises)
     assert len(noises) == LEVELS
     torch.testing.assert_close(noises, noises[:1].expand_as(noises), rtol=0, atol=1e-3)
 
 
 def test_a_diffusion_that_has_learned_one_example_gives_it_back(tiny_cases, autoencoder, tmp_path) -> None:
-    """What it learns is not lost where fifty steps multiply its errors."""
+    """Fifty steps must not multiply its errors so far that the learned example is lost."""
     loop = LoopSettings(steps=120, learning_rate=1e-2, warmup_steps=10, validate_steps=1000, ema_decay=0.95)
     stage, batch = a_stage("diffusion", tiny_cases, autoencoder, tmp_path, loop, batch_size=16)
     network = train(stage, loop, tmp_path, resume=False, quiet=True)
@@ -126,7 +126,7 @@ def test_a_diffusion_that_has_learned_one_example_gives_it_back(tiny_cases, auto
     def size(z: torch.Tensor) -> float:
         return float((z[:, :-1] ** 2 * batch["box"]).mean() ** 0.5)
 
-    # 0.5 and falling; 1.2 untrained.
+    # The value is 0.5 and falling; an untrained network has 1.2.
     assert size(made - batch["x_1"]) < 0.7 * size(batch["x_1"])
 
 
@@ -187,7 +187,7 @@ SEGMENTER: dict[str, Any] = {
 
 
 def test_trained_rivals_take_part_in_a_comparison(runs, tiny_cases, tiny_bundle_folder, tmp_path, capsys) -> None:
-    """All commands on the way to a report, on one split."""
+    """Runs all commands that lead to a report, on one split."""
     (tmp_path / "segmenter.json").write_text(json.dumps(SEGMENTER))
     data = ["--data", str(tiny_cases)]
     segmenter = str(tmp_path / "segmenter")

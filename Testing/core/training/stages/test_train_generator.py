@@ -1,4 +1,4 @@
-"""The second stage: all terms are learned, the bundle inserts, and networks serve as a start."""
+"""The second stage: it learns all terms, its bundle inserts tumors, and its networks can start another run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_generator_starts_from_an_earlier_bundle(tiny_cases, autoencoder_run, ge
     for part in ("vector_field", "mask_refiner"):
         before, after = (load_file(folder / "models" / f"{part}.safetensors") for folder in (bundle, output / "more"))
         assert largest_difference(before, after) < 1e-3  # half precision on disk
-    # Thumbnails of the lesions it was trained on; the earlier run had two patients with one, which are too few.
+    # Thumbnails of the training lesions; the earlier run had only two patients with a lesion, which is too few.
     lesions = load_bundle(output / "more").training_lesions
     assert lesions is not None and len(lesions.frames) == 3
     assert load_bundle(bundle).training_lesions is None
