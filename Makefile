@@ -64,7 +64,7 @@ lint: $(VENV)/.ready-test
 
 # The API reference, from the docstrings: open build/api/index.html.
 api: $(VENV)/.ready-test
-	$(BIN)/python -m pdoc --docformat google --output-directory build/api TumorGenCore
+	$(BIN)/python Testing/docs/make_api.py build/api
 
 # The package with the trained models, for pip install: dist/tumorgen-*.whl.
 wheel: $(VENV)/.ready

@@ -71,7 +71,7 @@ def test_it_can_be_cancelled(app: Any, scene: Any, quick: Any) -> None:
     quick.ui.selfTestButton.click()
     assert not quick.ui.selfTestButton.enabled
     wait_until(app, lambda: not quick.panel.selfTest.isActive)
-    assert "cancelled" in quick.ui.statusLabel.text
+    assert "canceled" in quick.ui.statusLabel.text
     assert node_ids(scene) == before
     assert quick.ui.selfTestButton.enabled and quick.ui.applyButton.enabled
     assert not Path(f"{quick.path}.md").exists()
@@ -112,7 +112,7 @@ def test_a_preview_makes_room_for_it_and_stays_away_until_something_is_changed(
     wait_until(app, lambda: "phantom" in quick.ui.statusLabel.text)
     quick.ui.selfTestButton.click()
     wait_until(app, lambda: not quick.panel.selfTest.isActive)
-    assert "cancelled" in quick.ui.statusLabel.text
+    assert "canceled" in quick.ui.statusLabel.text
 
 
 def test_a_report_that_cannot_be_written_is_told(

@@ -31,7 +31,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the runs and the report")
     parser.add_argument("--config", type=Path, help="JSON file of generator settings (default: in Resources/Training)")
     parser.add_argument("--steps", type=positive_number, help="optimizer steps, instead of those in the configuration")
-    parser.add_argument("--only", metavar="NAME,...", help="only these variants (see the README)")
+    parser.add_argument("--only", metavar="NAME,...", help="only these variants (see docs/results.md#ablation)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --output")
     add_site_seeds(parser)
     add_device(parser)

@@ -23,7 +23,7 @@ __all__ = ["add_command"]
 
 def add_command(commands: Commands) -> None:
     """Adds the command to the commands of the program."""
-    parser = new_command(commands, "synthesize", "make a training set from a table of scans (see the README)")
+    parser = new_command(commands, "synthesize", "make a training set from a table of scans (see docs/cohorts.md)")
     parser.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="table with one row for each scan")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     parser.add_argument("--resume", action="store_true", help="keep complete results in --output and make the others")

@@ -1,1 +1,1 @@
-"""Figures on patients that the training did not see."""
+"""Evaluation on patients that the training did not see."""

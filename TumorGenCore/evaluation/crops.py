@@ -1,4 +1,4 @@
-"""The neighborhood of a box: all that is looked at or kept of a scan."""
+"""Crops of a scan around a box."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["block_around", "crop_around"]
 
 
 def block_around(box: Box, grid: Grid, margin_voxels: int) -> tuple[tuple[slice, ...], Grid]:
-    """The voxels of a box and of a margin, as far as the grid reaches.
+    """Returns the block of voxels around a box with a margin, cut off at the edges of the grid.
 
     Args:
-        box: it may stick out of the grid.
-        grid: of the scan.
-        margin_voxels: kept on each side.
+        box: box, which may reach beyond the grid.
+        grid: grid of the scan.
+        margin_voxels: margin on each side.
 
     Returns:
-        The block of an array (k, j, i), and its own grid.
+        Slices of an array (k, j, i), and the grid of the block.
     """
     start, stop = box.index_bounds(grid, margin_voxels)
     where = tuple(slice(int(a), int(b)) for a, b in zip(start[::-1], stop[::-1], strict=True))
@@ -27,7 +27,7 @@ def block_around(box: Box, grid: Grid, margin_voxels: int) -> tuple[tuple[slice,
 
 
 def crop_around(image: sitk.Image, box: Box, margin_mm: float) -> sitk.Image:
-    """The image around a box, with at least this margin on each side as far as the image reaches."""
+    """Crops an image around a box, with at least this margin on each side, cut off at the edges of the image."""
     grid = Grid.from_image(image)
     start, stop = box.index_bounds(grid, int(np.ceil(margin_mm / min(grid.spacing_mm))))
     return sitk.RegionOfInterest(image, (stop - start).tolist(), start.tolist())

@@ -1,4 +1,4 @@
-"""Who may be evaluated: patients that no network has learned from."""
+"""Choice of the patients to evaluate: those that no network has learned from."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ __all__ = ["check_unseen", "held_out_names", "load_training_cases"]
 
 
 def held_out_names(bundle: ModelBundle, names: Sequence[str] | None) -> list[str]:
-    """The cases to evaluate.
+    """Returns the names of the cases to evaluate.
 
     Args:
-        bundle: its metadata name the cases that it was trained on and those that it held out.
-        names: cases; None takes those that the bundle held out.
+        bundle: bundle whose metadata lists its training cases and its held-out cases.
+        names: names of cases; None takes the bundle's held-out cases.
 
     Raises:
-        TrainingDataError: the bundle was trained on one of them, or names none.
+        TrainingDataError: the bundle was trained on one of the cases, or lists no held-out cases.
     """
     cases_of = bundle.notes.get("cases", {})
     chosen = list(names if names is not None else cases_of.get("validation", ()))
     if not chosen:
-        raise TrainingDataError("The bundle names no held-out cases; say which with --cases.")
+        raise TrainingDataError("The bundle names no held-out cases; list the cases with --cases.")
     seen = sorted(set(chosen) & set(cases_of.get("training", ())))
     if seen:
-        raise TrainingDataError(f"The bundle was trained on {', '.join(seen)}; figures on them would mean nothing.")
+        raise TrainingDataError(f"The bundle was trained on {', '.join(seen)}; choose cases that it has not seen.")
     return chosen
 
 
 def load_training_cases(bundle: ModelBundle, data: Path, patient_pattern: str = r"^(.+)$") -> list[Case]:
-    """The cases that the bundle was trained on, as far as they lie below ``data``; there may be none.
+    """Reads the training cases of a bundle that are in ``data``; there may be none.
 
     Args:
-        bundle: its metadata name them.
-        data: folder, searched with its subfolders.
-        patient_pattern: regular expression whose first group, matched on a case's name, is the patient.
+        bundle: bundle whose metadata lists its training cases.
+        data: folder to search, with its subfolders.
+        patient_pattern: regular expression matched on the case name; its first group is the patient.
 
     Raises:
         TrainingDataError: a case cannot be read.
@@ -49,16 +49,16 @@ def load_training_cases(bundle: ModelBundle, data: Path, patient_pattern: str = 
 
 
 def check_unseen(network: str, learned_from: Iterable[str], names: Iterable[str], patient_pattern: str) -> None:
-    """Refuse a network that learned from a patient who is evaluated.
+    """Refuses a network that learned from a patient of the evaluation.
 
     Args:
-        network: what it is, for the message.
+        network: name of the network for the message.
         learned_from: names of its training cases.
-        names: of the cases that are evaluated.
-        patient_pattern: of its own settings; says whom a case belongs to.
+        names: names of the cases to evaluate.
+        patient_pattern: pattern from the settings of the network, which gives the patient of a case.
 
     Raises:
-        TrainingDataError: the network learned from one of them.
+        TrainingDataError: the network learned from one of these patients.
     """
     learned = {_patient(name, patient_pattern) for name in learned_from}
     seen = sorted(name for name in names if _patient(name, patient_pattern) in learned)

@@ -1,4 +1,4 @@
-"""What the plots of all reports have in common: their style, means with intervals, and how they are saved."""
+"""Common parts of the plots of all reports: style, means with intervals, and saving."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["NOTE", "draw_estimate", "save_plot", "tidy"]
 
-#: Stands below plots of lesions.
+#: Note below plots of lesions.
 NOTE = "Synthetic lesions are not for diagnosis"
 
 
 def draw_estimate(
     axis: Axes, row: float, value: float | None, interval: Sequence[float] | None, size: float = 4
 ) -> None:
-    """A dot at the value, and a gray bar over its interval.
+    """Draws a dot at the value, and a gray bar over its interval.
 
     Args:
-        axis: the rows go up.
-        row: height of the dot.
-        value: None draws nothing.
-        interval: its two ends; None draws no bar.
-        size: of the dot, points.
+        axis: panel to draw in.
+        row: vertical position of the dot.
+        value: value; None draws nothing.
+        interval: ends of the interval; None draws no bar.
+        size: size of the dot, points.
     """
     if value is None:
         return
@@ -36,12 +36,12 @@ def draw_estimate(
 
 
 def tidy(axis: Axes, title: str, size: float = 9) -> None:
-    """Title, small ticks and a faint grid.
+    """Adds a title, small ticks and a faint grid.
 
     Args:
-        axis: of the panel.
-        title: above it.
-        size: of the title, points.
+        axis: the panel.
+        title: title above the panel.
+        size: size of the title, points.
     """
     axis.set_title(title, fontsize=size)
     axis.tick_params(labelsize=7)
@@ -49,16 +49,16 @@ def tidy(axis: Axes, title: str, size: float = 9) -> None:
 
 
 def save_plot(figure: Figure, path: Path, note: str = NOTE, size: float = 7) -> None:
-    """Write a PNG with a note below the panels.
+    """Writes a PNG with a note below the panels.
 
     Args:
         figure: the plot.
-        path: of the file.
-        note: in gray.
-        size: of the note, points.
+        path: file to write.
+        note: text of the note, shown in gray.
+        size: size of the note, points.
 
     Raises:
-        OSError: the file cannot be written; no part of it is left.
+        OSError: the file cannot be written; no partial file remains.
     """
     figure.supxlabel(note, fontsize=size, color="0.35")
     with replacing(path) as temporary:

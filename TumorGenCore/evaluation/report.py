@@ -1,4 +1,4 @@
-"""`tumorgen evaluate`: one folder with a report, its figures and its pictures."""
+"""`tumorgen evaluate`: writes a folder with a report, its values and its pictures."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES", "EvaluationPlan", "evaluate"]
 
-#: Of a site, means over its seeds; see ``evaluate_site``.
+#: Values of a site, means over its seeds; see ``evaluate_site``.
 FIGURES = ("uptake_dice", "contrast", "seed_dice", "volume_ml", "volume_variation", "suv_max")
 
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What is evaluated, and where the report goes.
+    """What to evaluate, and where to write the report.
 
     Args:
         data: folder with ``*_image.nii.gz`` / ``*_mask.nii.gz``.
         output: folder of the report.
-        names: cases; by default those the bundle's metadata names as held out.
-        seeds: 0, 1, ... per site.
-        steps: of the sampler; None takes the bundle's own.
-        field_statistics: file with quantiles of large data sets to show beside; see ``read_field_statistics``.
+        names: names of the cases; by default the held-out cases in the bundle's metadata.
+        seeds: number of seeds per site: 0, 1, ...
+        steps: steps of the sampler; None takes the number of the bundle.
+        field_statistics: file with quantiles of large data sets for comparison; see ``read_field_statistics``.
         inception: file with the weights of FID's network; see ``load_inception_features``.
     """
 
@@ -65,20 +65,20 @@ def evaluate(
     segmenter: Segmenter | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> dict:
-    """Evaluate a bundle on held-out patients, and write ``report.json``, ``report.md`` and pictures.
+    """Evaluates a bundle on held-out patients, and writes ``report.json``, ``report.md`` and pictures.
 
     Args:
         generator: the bundle on its device.
-        plan: what is evaluated.
-        segmenter: the judge of masks; without one, alignment is left out.
+        plan: what to evaluate.
+        segmenter: the judge of masks; without one, the report has no alignment.
         on_progress: called with a line per case, site and theme.
 
     Returns:
-        The figures, as in ``report.json``.
+        The content of ``report.json``.
 
     Raises:
-        TrainingDataError: the bundle does not say what it held out, bundle or segmenter was trained on a case, or
-            ``field_statistics`` or ``inception`` is no such file.
+        TrainingDataError: the bundle lists no held-out cases, bundle or segmenter was trained on a case, or
+            ``field_statistics`` or ``inception`` is not a valid file.
     """
     features = None if plan.inception is None else load_inception_features(plan.inception)
     field = read_field_statistics(plan.field_statistics) if plan.field_statistics else {}
@@ -120,7 +120,7 @@ def evaluate(
 
 
 def _unseen_names(bundle: ModelBundle, names: Sequence[str] | None, segmenter: Segmenter | None) -> list[str]:
-    """The cases to evaluate, from whose patients neither bundle nor segmenter has learned."""
+    """Returns the names of the cases to evaluate; neither bundle nor segmenter learned from their patients."""
     chosen = held_out_names(bundle, names)
     if segmenter is not None:
         check_unseen("segmenter", segmenter.training_cases, chosen, segmenter.run.data.patient_pattern)
@@ -130,7 +130,7 @@ def _unseen_names(bundle: ModelBundle, names: Sequence[str] | None, segmenter: S
 def _at_sites(
     generator: TumorGenerator, cases: Sequence[Case], plan: EvaluationPlan, tell: Callable[[str], None]
 ) -> tuple[dict, list[tuple[Site, list[Tumor]]]]:
-    """The figures of every site by its name, and what was inserted there, in the order of the groups."""
+    """Returns the values of every site by its name, and the tumors inserted there, in the order of the groups."""
     sites, shown = {}, []
     places = phantom_sites() + [site for case in cases for site in sites_of(case)]
     for site in sorted(places, key=lambda place: GROUPS.index(place.group)):
@@ -153,7 +153,7 @@ def _panels(shown: Shown) -> list[PreviewCase]:
 def _means(reconstruction: dict, sites: dict) -> dict:
     def mean(rows: Sequence[dict], key: str) -> float | None:
         found = known(row[key] for row in rows)
-        # Summed one by one: NumPy's pairwise sum may differ in the last digit from earlier reports.
+        # Not NumPy's pairwise sum, which may differ in the last digit from earlier reports.
         return sum(found) / len(found) if found else None
 
     means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumor_error")}
@@ -170,7 +170,7 @@ def _markdown(report: dict) -> str:
         "",
         f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}, {report['steps']} steps.",
         "",
-        f"VAE on them: {number(means['psnr_db'], 1)} dB (network scale, peak to peak 2); "
+        f"Reconstruction by the VAE: {number(means['psnr_db'], 1)} dB (network scale, peak to peak 2); "
         f"mean error inside tumors {number(100 * (means['tumor_error'] or 0), 1)} %.",
         "",
     ]
@@ -179,9 +179,9 @@ def _markdown(report: dict) -> str:
         ["site", *FIGURES], [[name, *(number(row[key]) for key in FIGURES)] for name, row in rows.items()]
     )
     lines += [
-        "`uptake_dice`: mask against the uptake above 41 % of the way from the surroundings to the tumor's 95th "
-        "percentile; `contrast`: chance that a voxel in the mask is hotter than one in the rest of the box; "
-        "`seed_dice`: overlap of the masks of different seeds (1 would be no variety).",
+        "`uptake_dice`: overlap of the mask with the uptake above a threshold, which lies 41 % of the way from the "
+        "surroundings to the tumor's 95th percentile. `contrast`: chance that a voxel in the mask is hotter than a "
+        "voxel in the rest of the box. `seed_dice`: overlap of the masks of different seeds (1 means no variety).",
         "",
         "![contact sheet](contact_sheet.png)",
         "",

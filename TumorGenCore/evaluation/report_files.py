@@ -1,4 +1,4 @@
-"""The files of a report: its figures as JSON, its text as Markdown, and its pictures."""
+"""The files of a report: its values as JSON, its text as Markdown, and its pictures."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["Picture", "write_report", "write_text"]
 
-#: Draws a picture and writes it to the path.
+#: Function that draws a picture and writes it to a path.
 Picture = Callable[[Path], object]
 
 
 def write_report(folder: Path, report: Mapping, text: str, pictures: Mapping[str, Picture]) -> None:
-    """Write ``report.json`` and ``report.md``, then the pictures. Each file is written whole or not at all.
+    """Writes ``report.json`` and ``report.md``, then the pictures. Writes each file whole or not at all.
 
-    The pictures come last: one that fails must not cost the figures.
+    The pictures come last, so that a failing picture does not lose the values.
 
     Args:
-        folder: it exists.
-        report: the figures, ready for JSON.
-        text: the same, Markdown.
-        pictures: by file name.
+        folder: existing folder.
+        report: the values, ready for JSON.
+        text: the report as Markdown.
+        pictures: pictures by file name.
 
     Raises:
         OSError: a file cannot be written.
@@ -35,10 +35,10 @@ def write_report(folder: Path, report: Mapping, text: str, pictures: Mapping[str
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Writes a file whole or not at all.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     with replacing(path) as temporary:
         temporary.write_text(text)

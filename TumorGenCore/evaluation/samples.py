@@ -1,4 +1,4 @@
-"""One lesion with its surroundings: what every measure of realism looks at, real or synthetic."""
+"""Samples for the measures of realism: a real or synthetic lesion with its surroundings."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = [
     "synthetic_lesion",
 ]
 
-#: Tissue kept around a lesion, mm: more than the SUVpeak sphere and the edge's profile reach.
+#: Tissue kept around a lesion, mm: enough for the SUVpeak sphere and the profiles of the edge.
 MARGIN_MM = 25.0
-#: Edge of the patches that lesions are made small in, voxels.
+#: Edge of the patches for lesions made small, voxels.
 _SMALL_PATCH = 48
 
 
@@ -39,11 +39,11 @@ class LesionSample:
     """A lesion on its native grid.
 
     Args:
-        name: shown in reports.
-        patient: whom the scan belongs to; intervals are drawn over patients.
-        seed: of a synthetic lesion, 0 for a real one.
+        name: name in reports.
+        patient: patient of the scan; bootstrap intervals draw patients.
+        seed: seed of a synthetic lesion; 0 for a real one.
         suv: crop of the scan, float32 (k, j, i).
-        mask: (k, j, i), true inside the lesion; empty where no tumor grew.
+        mask: (k, j, i), true inside the lesion; empty if no tumor grew.
         spacing_mm: voxel edges along i, j, k.
     """
 
@@ -56,7 +56,7 @@ class LesionSample:
 
 
 def real_lesions(case: Case) -> list[LesionSample]:
-    """The tumors of a case, that of the largest contour first."""
+    """Returns the tumors of a case, the largest contour first."""
     grid = Grid.from_image(case.image)
     suv = sitk.GetArrayViewFromImage(case.image)
     samples = []
@@ -67,17 +67,17 @@ def real_lesions(case: Case) -> list[LesionSample]:
 
 
 def largest_lesions(cases: Sequence[Case]) -> list[LesionSample]:
-    """The largest lesion of every case that has one: evaluations draw their boxes over these."""
+    """Returns the largest lesion of every case that has one; evaluations place their boxes over these."""
     return [real_lesions(case)[0] for case in cases if case.lesions]
 
 
 def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSample]:
-    """The tumors of a case made small (``detection.made_small``), on voxels of the case's own size.
+    """Makes the tumors of a case small (``detection.made_small``), on voxels of the size of the case's voxels.
 
     Args:
-        case: with tumors and healthy tissue; without either, nothing is made.
-        patch: the bundle's working patch; its spacing is used.
-        count: how many are tried; where a lesion fits nowhere there are fewer.
+        case: case with tumors and healthy tissue; the result is empty without either.
+        patch: working patch of the bundle, which provides the spacing.
+        count: number of attempts; there are fewer lesions if one fits nowhere.
     """
     spacing = Grid.from_image(case.image).spacing_mm
     samples = []
@@ -90,26 +90,26 @@ def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSa
 
 
 def synthetic_lesion(name: str, patient: str, seed: int, image: sitk.Image, mask: sitk.Image) -> LesionSample:
-    """The tumor that was inserted at a site, all its parts.
+    """Returns the tumor inserted at a site, with all its parts.
 
     Args:
-        name: of the site.
-        patient: whose scan it is.
-        seed: of the tumor.
-        image: synthetic, SUV.
-        mask: above 0 inside the tumor, on the image's grid; empty where none grew.
+        name: name of the site.
+        patient: patient of the scan.
+        seed: seed of the tumor.
+        image: synthetic image, SUV.
+        mask: above 0 inside the tumor, on the grid of the image; empty if none grew.
     """
     suv, inside = sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(mask) > 0
     return _crop(f"{name} seed {seed}", patient, seed, suv, inside, Grid.from_image(image).spacing_mm)
 
 
 def feature_rows(samples: Sequence[LesionSample], features: Callable[[LesionSample], NDArray[np.float64]]) -> Rows:
-    """Features of every lesion, (d,) each, with its patient and seed."""
+    """Computes the features of every lesion, (d,) each, and adds its patient and seed."""
     return sample_rows(samples, np.stack([features(s) for s in samples]) if samples else np.zeros((0, 1)))
 
 
 def sample_rows(samples: Sequence[LesionSample], values: NDArray) -> Rows:
-    """Values (n, d) of n lesions, with each lesion's patient and seed."""
+    """Joins values (n, d) of n lesions with the patient and the seed of each."""
     return Rows(np.array([s.patient for s in samples]), np.array([s.seed for s in samples]), values)
 
 

@@ -1,4 +1,4 @@
-"""What insertions look like: agreement of mask and uptake, size in the box, variety over seeds."""
+"""Sites of an evaluation, and measures of the tumors there: agreement of mask and uptake, size, variety over seeds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["GROUPS", "Shown", "Site", "evaluate_site", "phantom_sites", "rough_b
 
 #: Margin of the evaluation's boxes around a real tumor, mm per face.
 ROUGH_MARGIN_MM = 10.0
-#: What is measured around a tumor lies within so many voxels of it.
+#: Margin around the box for measurements, voxels.
 _MARGIN_VOXELS = 4
 
 
@@ -36,15 +36,15 @@ Group = Literal["tumor", "healthy", "phantom"]
 
 @dataclass(frozen=True)
 class Site:
-    """Where an evaluation inserts.
+    """A place where an evaluation inserts tumors.
 
     Args:
-        name: shown in reports.
-        group: ``tumor`` (the box is drawn over a real one), ``healthy`` tissue of a patient, or ``phantom``.
+        name: name in reports.
+        group: ``tumor`` (the box lies over a real tumor), ``healthy`` (tissue of a patient) or ``phantom``.
         image: the scan, SUV.
-        box: where.
-        real: the patient's real tumors, 0/1, where the box is drawn over one.
-        patient: whose scan it is.
+        box: the box.
+        real: the patient's real tumors, 0/1, if the box lies over one.
+        patient: patient of the scan.
     """
 
     name: str
@@ -55,20 +55,20 @@ class Site:
     patient: str = "phantom"
 
 
-#: Sites and what was inserted there, one result a seed.
+#: Sites and the tumors inserted there, one per seed.
 Shown = Sequence[tuple[Site, list[Tumor]]]
-#: The groups in the report's order.
+#: The groups in the order of the report.
 GROUPS: tuple[Group, ...] = ("tumor", "healthy", "phantom")
 
 
 def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0) -> list[Site]:
-    """A rough box around the whole of the case's largest tumor, and boxes at random healthy places.
+    """Returns a site around the case's largest tumor, in a rough box, and sites at random healthy places.
 
     Args:
-        case: without tumors, or without healthy tissue, it has no such sites.
-        healthy: how many healthy places.
-        edge_mm: of the boxes there.
-        seed: decides the places.
+        case: a case; without tumors or healthy tissue it lacks the sites of that group.
+        healthy: number of healthy sites.
+        edge_mm: edge of the boxes there.
+        seed: decides the healthy places.
     """
     sites = []
     if case.lesions:
@@ -83,12 +83,12 @@ def sites_of(case: Case, healthy: int = 1, edge_mm: float = 40.0, seed: int = 0)
 
 
 def rough_box(lesion: Lesion, voxel_mm: float, axes: NDArray | None = None) -> Box:
-    """A box as a user draws it around a tumor: the tightest one and 10 mm more at each face.
+    """Returns a box like a user's: the tightest box around a tumor, 10 mm larger at each face.
 
     Args:
-        lesion: all of it lies inside.
+        lesion: lesion, which lies completely inside.
         voxel_mm: edge of its voxels.
-        axes: 3x3, columns are the box's axes in LPS; by default the patient's.
+        axes: 3x3, the columns are the box axes in LPS; by default those of the patient.
     """
     tight = tight_box(lesion.points_lps, np.eye(3) if axes is None else axes, voxel_mm)
     x, y, z = (edge + 2 * ROUGH_MARGIN_MM for edge in tight.size_mm)
@@ -96,10 +96,10 @@ def rough_box(lesion: Lesion, voxel_mm: float, axes: NDArray | None = None) -> B
 
 
 def phantom_sites(seed: int = 0) -> list[Site]:
-    """Every named site of one digital phantom, in organs and trunk: patients' crops may lack these.
+    """Returns all named sites of a digital phantom, in organs and trunk, which crops of patients may lack.
 
     Args:
-        seed: of the phantom.
+        seed: seed of the phantom.
     """
     image = make_phantom(seed)
     return [Site(f"phantom {name}", "phantom", image, phantom_box(name)) for name in PHANTOM_SITES]
@@ -108,22 +108,22 @@ def phantom_sites(seed: int = 0) -> list[Site]:
 def evaluate_site(
     generator: TumorGenerator, site: Site, seeds: range, steps: int | None = None
 ) -> tuple[dict, list[Tumor]]:
-    """Insert with every seed and measure.
+    """Inserts a tumor with every seed and measures it.
 
     Args:
         generator: the bundle on its device.
-        site: where.
-        seeds: a tumor each.
-        steps: of the sampler; None takes the bundle's own.
+        site: the site.
+        seeds: seeds, one tumor each.
+        steps: steps of the sampler; None takes the number of the bundle.
 
     Returns:
-        A result a seed, and before them figures, None where no tumor grew. Means over the seeds are
+        Values of the site, None if no tumor grew, and the tumors, one per seed. Means over the seeds are
 
         - ``uptake_dice`` and ``contrast`` of the mask, see ``lesions.agreement``;
         - ``volume_ml`` and ``suv_max``.
 
-        Of all seeds together are ``volume_variation``, the volumes' deviation over their mean, and ``seed_dice``,
-        overlap of the masks of different seeds; 1 is no variety.
+        ``volume_variation`` is the standard deviation of the volumes over their mean. ``seed_dice`` is the overlap of
+        the masks of different seeds; 1 means no variety.
     """
     prepared = generator.prepare(site.image, site.box, suv_factor=1)
     results = generator.generate_many(prepared, TumorRequest(steps=steps), seeds=seeds)
@@ -152,7 +152,7 @@ def _measure(suv: NDArray, mask: NDArray[np.bool_], box: NDArray[np.bool_]) -> d
 
 
 def _healthy_box(case: Case, edge_mm: float, rng: np.random.Generator) -> Box:
-    """A box at a healthy place, inside the body as far as twenty tries find one."""
+    """Returns a box at a healthy place: the first of twenty that lies inside the body, or the best of them."""
     best, most = None, -1.0
     for _ in range(20):
         center = case.healthy_lps[rng.integers(len(case.healthy_lps))]

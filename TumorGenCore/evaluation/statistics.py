@@ -1,4 +1,4 @@
-"""Means, medians and quantiles of figures, some of which may not be known."""
+"""Means, medians and quantiles of values, some of which may be unknown."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 __all__ = ["LEVELS", "known", "mean_of_known", "median_of_known", "patient_means", "quantiles"]
 
-#: Of the quantiles that a report gives.
+#: Levels of the quantiles in a report.
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def known(values: Iterable[float | None]) -> list[float]:
-    """The values that are not None."""
+    """Returns the values that are not None."""
     return [value for value in values if value is not None]
 
 
@@ -30,11 +30,11 @@ def median_of_known(values: Iterable[float | None]) -> float | None:
 
 
 def patient_means(rows: Iterable[Mapping], name: str) -> dict[str, float]:
-    """Each patient's mean of a figure, in the order of their names.
+    """Returns the mean of a value for each patient, in the order of their names.
 
     Args:
-        rows: each with its ``patient``.
-        name: of the figure. Where it is None, the row does not count; a patient without a known one is left out.
+        rows: rows, each with its ``patient``.
+        name: key of the value. Rows with None do not count; patients without any known value are dropped.
     """
     by_patient: dict[str, list[float | None]] = {}
     for row in rows:
@@ -44,14 +44,14 @@ def patient_means(rows: Iterable[Mapping], name: str) -> dict[str, float]:
 
 
 def quantiles(values: Sequence[float], levels: Sequence[float] = LEVELS) -> dict:
-    """Quantiles of the finite values.
+    """Returns the quantiles of the finite values.
 
     Args:
-        values: may hold NaN.
-        levels: from 0 to 1.
+        values: values, which may include NaN.
+        levels: levels from 0 to 1.
 
     Returns:
-        ``n``, the number of finite values, and for the level 0.1 ``q10``, and so on; None where there are no values.
+        ``n``, the number of finite values, and ``q10`` for the level 0.1, and so on; None without finite values.
     """
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]

@@ -283,7 +283,11 @@ class VariantRun:
 
 
 def best_first(variants: Iterable[Variant]) -> list[Variant]:
-    """Sorts variants by their quality, best first."""
+    """Sorts variants by their quality, best first; equal ones keep their order.
+
+    Args:
+        variants: the variants, or a ``VariantRun``, which then makes them.
+    """
     return sorted(variants, key=lambda variant: -variant.quality.total)
 
 

@@ -1,4 +1,4 @@
-"""One file per run: everything that decides its result, as JSON."""
+"""Settings of a training run, kept in one JSON file: everything that decides its result."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: Settings of a generator that versions to 0.4.1 had, and the only value of each that is still trained.
+#: Generator settings of versions up to 0.4.1, each with the only value that this version trains.
 _FORMER_SWITCHES: dict[str, Any] = {"box_channel": True, "condition": "before", "time_sampling": "logit-normal"}
 _PLAIN: dict[Any, Any] = {int: int, float: (int, float), str: str}
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which cases, and which side of the split.
+    """Which cases a run uses, and how it splits them into training and validation.
 
     Args:
-        names: only these cases (all where null).
-        patient_pattern: regular expression; its first group on the case name is the patient.
+        names: cases to use; null uses all.
+        patient_pattern: regular expression matched on the case name; its first group is the patient.
         validation_share: share of patients held out, 0 to 1.
-        split_seed: of the split.
-        always_train: patients never held out.
-        exclude_lps_mm: for a case's name, boxes (x0, x1, y0, y1, z0, z1; LPS mm) whose tissue is not healthy.
+        split_seed: seed of the split.
+        always_train: patients that are never held out.
+        exclude_lps_mm: boxes (x0, x1, y0, y1, z0, z1; LPS mm) by case name; their tissue does not count as healthy.
     """
 
     names: list[str] | None = None
@@ -62,17 +62,18 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class AutoencoderRun:
-    """`tumorgen train autoencoder`.
+    """Settings of `tumorgen train autoencoder`.
 
     Args:
-        data, loop, examples: which cases, how long, and what the augmentation may do.
-        scale: SUV to network scale.
+        data, loop, examples: cases, training length and augmentation.
+        scale: conversion of SUV to the network scale.
         patch: working patch.
-        offsets: BA-PMG's law.
-        channels, num_res_blocks, latent_channels, norm_num_groups, space_to_depth, use_convtranspose: of ``PetVAE``.
+        offsets: box offsets of BA-PMG.
+        channels, num_res_blocks, latent_channels, norm_num_groups, space_to_depth, use_convtranspose: arguments of
+            ``PetVAE``.
         patch_size: voxels along each axis of a training patch.
-        batch_size: patches a step.
-        mse_weight, gradient_weight, kl_weight: of the loss's terms beside L1, which counts 1.
+        batch_size: patches per step.
+        mse_weight, gradient_weight, kl_weight: weights of the loss terms; the weight of the L1 term is 1.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -96,29 +97,31 @@ class AutoencoderRun:
 
 @dataclass(frozen=True)
 class GeneratorRun:
-    """`tumorgen train generator`: SC-VFE and VMR together.
+    """Settings of `tumorgen train generator`, which trains SC-VFE and VMR together.
 
     Args:
-        data, loop, examples: which cases, how long, and what the augmentation may do.
-        offsets: BA-PMG's law.
-        channels, num_res_blocks, attention_levels, num_head_channels, norm_num_groups: of ``VectorField``.
-        refiner_channels: of ``MaskRefiner``.
-        buckets: for a patch edge in voxels, how many examples are cached, how many make a step, and the share of steps.
-        validation_examples: cached of the held-out cases, with the middle patch edge.
-        refiner_examples: on which a step trains the refiner, for a latent grid of 12^3 cells; fewer on larger ones.
-        mask_error_cells: how far the refiner's masks are put beside the tumor (``misplaced_mask``), latent cells.
-        refiner_only: trains the mask refiner alone, on whole batches. The vector field stays (give ``--start-from``).
-        lambda_1, lambda_2, lambda_3: of Eq. 7.
-        box_weight: of errors inside the box; those outside count 1.
-        tumor_weight: added in the tumor, which is a small part of most boxes.
-        controlled: the tumor may be asked to fill the box so far and to be so hot (``method.controls``).
+        data, loop, examples: cases, training length and augmentation.
+        offsets: box offsets of BA-PMG.
+        channels, num_res_blocks, attention_levels, num_head_channels, norm_num_groups: arguments of ``VectorField``.
+        refiner_channels: channels of ``MaskRefiner``.
+        buckets: by patch edge in voxels: number of cached examples, examples per step, share of the steps.
+        validation_examples: number of cached examples of the held-out cases, with the middle patch edge.
+        refiner_examples: examples that train the refiner in a step, on a latent grid of 12^3 cells; fewer on larger
+            grids.
+        mask_error_cells: how far the training moves masks off the tumor (``misplaced_mask``), latent cells.
+        refiner_only: train the mask refiner alone, on whole batches. The vector field stays as it is in the bundle of
+            ``--start-from``.
+        lambda_1, lambda_2, lambda_3: weights of Eq. 7.
+        box_weight: weight of errors inside the box; errors outside have the weight 1.
+        tumor_weight: additional weight inside the tumor, which is a small part of most boxes.
+        controlled: the network accepts controls for fill and uptake (``method.controls``).
         uncontrolled_share: share of examples without any control.
-        control_dropout: share of each control that the other examples go without.
-        sampling, uptake, fill: what the bundle says of itself: how it is sampled, how hot its tumors are, and how much
-            of the box they fill, where nobody asks.
-        lesion_thumbnails: the bundle carries thumbnails of the training lesions, to tell copies from new tumors.
-        version: of the bundle.
-        notes: description, authors, license, data_source, for the bundle's metadata.
+        control_dropout: chance that one of the other examples lacks a given control.
+        sampling, uptake, fill: entries of the bundle's metadata: how to sample it, and the uptake and the fill of its
+            tumors when the user does not ask for any.
+        lesion_thumbnails: store thumbnails of the training lesions in the bundle, to detect copies of them.
+        version: version of the bundle.
+        notes: description, authors, license and data_source for the bundle's metadata.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -156,10 +159,10 @@ class GeneratorRun:
 
 @dataclass(frozen=True)
 class RivalRun(GeneratorRun):
-    """`tumorgen train rival`: a generator's settings, and what is trained with them.
+    """Settings of `tumorgen train rival`: the settings of a generator and the kind of rival.
 
     Args:
-        kind: in ``training.stages.rival.STAGES``.
+        kind: a key of ``training.stages.rival.STAGES``.
     """
 
     kind: str = "diffusion"
@@ -167,19 +170,19 @@ class RivalRun(GeneratorRun):
 
 @dataclass(frozen=True)
 class SegmenterRun:
-    """`tumorgen train segmenter`: real tumors only; a mask means to it what it means to the generator.
+    """Settings of `tumorgen train segmenter`. It learns from real tumors only, with masks like those of the generator.
 
     Args:
-        data, loop, examples: which cases, how long, and what the augmentation may do.
-        scale: SUV to network scale.
+        data, loop, examples: cases, training length and augmentation.
+        scale: conversion of SUV to the network scale.
         patch: working patch.
-        offsets: BA-PMG's law.
+        offsets: box offsets of BA-PMG.
         channels: features of each level; the network halves the patch from level to level.
         patch_size: voxels along each axis of a training patch.
-        batch_size: patches of that size a step; of other sizes as many voxels.
-        own_size_share: share of patches that show tumors at their own size, of which a patch may hold a part only.
-        other_sizes: patch edges shown as often as ``patch_size``. Small ones show small tumors, large ones whole large
-            tumors.
+        batch_size: patches of that size per step; batches of other sizes have about as many voxels.
+        own_size_share: share of patches that show tumors at their own size. Such a patch may cut a tumor off.
+        other_sizes: other patch edges, each used as often as ``patch_size``. Small patches show small tumors, large
+            patches show large tumors whole.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
@@ -195,26 +198,26 @@ class SegmenterRun:
     other_sizes: list[int] = field(default_factory=list)
 
 
-#: A stage's settings.
+#: Settings of any stage.
 AnyRun = AutoencoderRun | GeneratorRun | SegmenterRun
 
 
 def default_config(name: str) -> Path:
-    """The configuration of that name in the repository's ``Resources/Training``; a package may come without."""
+    """Path of a configuration in the repository's ``Resources/Training``; an installed package may lack this folder."""
     return models_root().parent / "Training" / f"{name}.json"
 
 
 def write_config(run: Any, path: Path) -> None:
-    """Write a run's settings, a dataclass, as JSON; the folder is made where it is not there."""
+    """Writes the settings of a run, a dataclass, as JSON; creates the folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(dataclasses.asdict(run), indent=2) + "\n")
 
 
 def read_config(kind: type[T], path: Path) -> T:
-    """Read a run's settings; what the file leaves out keeps its default.
+    """Reads the settings of a run; settings that the file lacks keep their defaults.
 
     Raises:
-        TrainingDataError: not JSON, a name that no setting has, or a value of the wrong kind or that cannot be used.
+        TrainingDataError: the file is not JSON, has an unknown setting, or a value is invalid or of the wrong kind.
     """
     try:
         values = json.loads(Path(path).read_text())
@@ -237,7 +240,7 @@ def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
     for name, value in values.items():
         kind_of_value = dict if dataclasses.is_dataclass(hints[name]) else _PLAIN.get(hints[name], object)
         if not isinstance(value, kind_of_value):
-            raise TrainingDataError(f"The configuration's {name} is {value!r}, which is not of the right kind.")
+            raise TrainingDataError(f"The configuration's {name} is {value!r}, a value of the wrong kind.")
         if name == "notes":
             value = with_present_names(value)
         if dataclasses.is_dataclass(hints[name]):
@@ -248,15 +251,15 @@ def _build(kind: type[T], values: dict[str, Any], where: str) -> T:
     try:
         return kind(**arguments)
     except ValueError as error:
-        raise TrainingDataError(f"The configuration's {where or 'values'} cannot be used: {error}") from error
+        raise TrainingDataError(f"The configuration has invalid {where or 'values'}: {error}") from error
 
 
 def _without_switches(values: dict[str, Any]) -> dict[str, Any]:
-    """A generator's settings without ``_FORMER_SWITCHES``, which a file may still name."""
+    """Settings of a generator without ``_FORMER_SWITCHES``, which older files may still have."""
     for name, only in _FORMER_SWITCHES.items():
         if values.get(name, only) != only:
             raise TrainingDataError(
                 f"The configuration's {name} is {values[name]!r}; this version trains with {only!r} only. Remove the "
-                "setting; `tumorgen ablate` compares what it did."
+                "setting; `tumorgen ablate` compares its values."
             )
     return {name: value for name, value in values.items() if name not in _FORMER_SWITCHES}

@@ -48,6 +48,9 @@ def read_box(path: str | os.PathLike[str]) -> Box:
 
     The file holds the coordinates of the ROI itself. A transform that is not hardened in Slicer is not in the file.
 
+    Args:
+        path: file that 3D Slicer saved.
+
     Raises:
         InvalidBoxError: it is not a markups file, it does not hold exactly one ROI of type Box or BoundingBox, or
             values are missing or cannot be used.

@@ -155,12 +155,12 @@ def _selfTest(options: argparse.Namespace, report: Report) -> None:
 def _checkOutput(output: Path, source: Path) -> None:
     """Refuses a folder that cannot take the results, before any work. No result has the name of the input."""
     if output == source:
-        raise InvalidRequestError(f"{output} is the input; give another folder for the results.")
+        raise InvalidRequestError(f"{output} is the input. Give another folder for the results.")
     existing = next(folder for folder in (output, *output.parents) if folder.exists())
     if not existing.is_dir():
-        raise NotADirectoryError(f"{existing} is a file; give a folder for the results.")
+        raise NotADirectoryError(f"{existing} is a file. Give a folder for the results.")
     if not os.access(existing, os.W_OK):
-        raise PermissionError(f"You may not write to the folder {existing}; choose another folder for the results.")
+        raise PermissionError(f"You may not write to the folder {existing}. Choose another folder for the results.")
 
 
 def _scene() -> Any:

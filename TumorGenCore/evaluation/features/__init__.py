@@ -1,1 +1,1 @@
-"""What is measured of lesions, and how samples of them are compared."""
+"""Features of lesions, and comparisons of samples of lesions."""

@@ -1,4 +1,4 @@
-"""Lesion statistics of real and synthetic lesions as distributions, and how far apart they are."""
+"""Distributions of lesion statistics, and distances between those of real and synthetic lesions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from TumorGenCore.lesions.measures import measure_lesion
 
 __all__ = ["LOGARITHMIC", "STATISTICS", "compare_statistics", "lesion_statistics", "statistic_rows"]
 
-#: Names in the report, in its order.
+#: Names of the statistics, in the order of the report.
 STATISTICS = (
     "volume_ml",
     "suv_max",
@@ -29,12 +29,12 @@ STATISTICS = (
     "edge_fwhm_mm",
     "necrosis_fraction",
 )
-#: Compared as natural logarithms: volumes and uptakes spread over decades. The shares are not.
+#: Statistics compared as natural logarithms, because volumes and uptakes spread over decades.
 LOGARITHMIC = (*STATISTICS[:6], "edge_fwhm_mm")
 
 
 def lesion_statistics(sample: LesionSample) -> dict[str, float]:
-    """Every statistic of a lesion; NaN where it cannot be measured, all of them where no tumor grew."""
+    """Measures every statistic of a lesion; NaN if one cannot be measured, all NaN if no tumor grew."""
     if not sample.mask.any():
         return dict.fromkeys(STATISTICS, float("nan"))
     measured = asdict(measure_lesion(sample.suv, sample.mask, sample.spacing_mm))
@@ -45,12 +45,12 @@ def lesion_statistics(sample: LesionSample) -> dict[str, float]:
 
 
 def statistic_rows(samples: Sequence[LesionSample], statistics: Sequence[dict[str, float]], name: str) -> Rows:
-    """One statistic of n lesions, (n, 1), as it is compared: as its logarithm where it is one of ``LOGARITHMIC``.
+    """Returns one statistic of n lesions for comparisons, (n, 1); as logarithm if it is one of ``LOGARITHMIC``.
 
     Args:
         samples: the lesions.
-        statistics: of each, as ``lesion_statistics`` gives them.
-        name: of the statistic.
+        statistics: result of ``lesion_statistics`` for each lesion.
+        name: name of the statistic.
     """
     values = np.array([[row[name]] for row in statistics], dtype=float).reshape(-1, 1)
     if name in LOGARITHMIC:
@@ -59,18 +59,18 @@ def statistic_rows(samples: Sequence[LesionSample], statistics: Sequence[dict[st
 
 
 def compare_statistics(synthetic: Rows, held_out: Rows, training: Rows, draws: int = 200, seed: int = 0) -> dict:
-    """Kolmogorov-Smirnov and Wasserstein distances of one statistic to the training lesions; see ``against_floor``.
+    """Measures how far one statistic is from that of the training lesions; see ``against_floor``.
 
     Args:
-        synthetic: ``statistic_rows``, (n, 1).
-        held_out: the same of real lesions that the training did not see.
-        training: the same of real lesions that it saw.
-        draws: of the bootstrap.
-        seed: of the bootstrap.
+        synthetic: ``statistic_rows`` of the synthetic lesions, (n, 1).
+        held_out: the same for held-out real lesions.
+        training: the same for real lesions of the training.
+        draws: number of bootstrap draws.
+        seed: seed of the bootstrap.
 
     Returns:
-        ``kolmogorov_smirnov`` and ``wasserstein`` (in the statistic's unit, or natural-logarithm units), or
-        ``left_out`` with the reason.
+        The distances ``kolmogorov_smirnov`` and ``wasserstein`` (in the unit of the statistic or of its natural
+        logarithm), or ``left_out`` with the reason.
     """
     return or_reason(
         lambda: {

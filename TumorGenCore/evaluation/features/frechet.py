@@ -1,4 +1,4 @@
-"""Frechet distance of features in few dimensions, so that few lesions are enough."""
+"""Frechet distance of features in few dimensions, which needs only few lesions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, Rows, aga
 
 __all__ = ["Projection", "frechet_distance", "frechet_of_features", "most_components"]
 
-#: Most principal components that are kept.
+#: Largest number of principal components.
 MOST_COMPONENTS = 8
 
 
 def frechet_distance(a: NDArray, b: NDArray) -> float:
-    """|mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)): distance of two samples, each taken as a Gaussian.
+    """Returns |mu_a - mu_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), the distance of two samples treated as Gaussians.
 
     (Dowson and Landau, J. Multivar. Anal. 1982, 12, 450; Heusel et al., NeurIPS 2017.)
 
     Args:
-        a: (n, d).
-        b: (m, d).
+        a: features, (n, d).
+        b: features, (m, d).
     """
     cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
     # S_a S_b has the eigenvalues of the symmetric S_a^1/2 S_b S_a^1/2, which stay real and non-negative.
@@ -36,14 +36,14 @@ def frechet_distance(a: NDArray, b: NDArray) -> float:
 
 @dataclass(frozen=True)
 class Projection:
-    """Features less the training lesions' mean, on their first principal components.
+    """Projection of features on the first principal components of the training lesions.
 
-    The components' total variance over the training lesions is 1: a Frechet distance of 1 is a shift as large as their
-    whole spread.
+    The total variance of the components over the training lesions is 1. So a Frechet distance of 1 is a shift as large
+    as their whole spread.
 
     Args:
-        mean: of the training lesions' features, (d,).
-        weights: from features to components, (d, c).
+        mean: mean features of the training lesions, (d,).
+        weights: matrix from features to components, (d, c).
         explained: share of the training lesions' variance that the components keep.
     """
 
@@ -53,15 +53,15 @@ class Projection:
 
     @classmethod
     def fitted(cls, training: NDArray, components: int, common_unit: bool = False) -> Projection:
-        """The projection on the first principal components of the training lesions.
+        """Fits the projection to the training lesions.
 
         Args:
-            training: their features, (n, d).
-            components: how many are kept at most.
-            common_unit: the features are of one kind, as a network's activations are, and are taken as they come.
-                Otherwise each is divided by its deviation, and left out where it does not vary. Some features of a
-                network are next to silent in the training lesions. Divided by so small a deviation, one of them would
-                put the one lesion in which it speaks farther away than all others.
+            training: features of the training lesions, (n, d).
+            components: largest number of components.
+            common_unit: the features have a common unit, like the activations of a network, and are not rescaled.
+                Otherwise each feature is divided by its standard deviation, and dropped if it does not vary. This would
+                not suit a network: some of its features are almost 0 in all training lesions. After division by such a
+                small deviation, a single lesion with a larger value would lie far away from all others.
 
         Raises:
             LeftOutError: the lesions do not differ.
@@ -73,32 +73,34 @@ class Projection:
         total = float((singular**2).sum())
         kept = float((singular[:components] ** 2).sum())
         if kept <= 0:
-            raise LeftOutError("The features are the same for all training lesions.")
+            raise LeftOutError("All training lesions have the same features.")
         unit = np.sqrt(kept / (len(training) - 1))
         return cls(mean, scale[:, None] * axes[:components].T / unit, kept / total)
 
     def __call__(self, features: NDArray) -> NDArray:
-        """Components (n, c) of features (n, d)."""
+        """Projects features (n, d) on components (n, c)."""
         return (features - self.mean) @ self.weights
 
 
 def most_components(synthetic: Rows, held_out: Rows, training: Rows, parts: int = 1) -> int:
-    """Number of components of which each has two lesions in the smallest group, whose covariance then has full rank.
+    """Returns the number of components that leaves two lesions per component in the smallest group.
+
+    Then the covariance of every group has full rank.
 
     Args:
-        synthetic: features, (n, d); its groups are the seeds.
-        held_out: features of real lesions that the training did not see.
-        training: features of real lesions that it saw.
-        parts: the features are so many blocks of one length.
+        synthetic: features, (n, d); each seed is a group.
+        held_out: features of held-out real lesions.
+        training: features of real lesions of the training.
+        parts: number of blocks of equal length in the features.
 
     Raises:
-        LeftOutError: too few lesions.
+        LeftOutError: there are too few lesions.
     """
     synthetic, held_out, training = synthetic.known(), held_out.known(), training.known()
     by_seed = [int((synthetic.seeds == s).sum()) for s in np.unique(synthetic.seeds)]
     smallest = min(len(held_out.values), len(training.values), *by_seed) if by_seed else 0
     if smallest < LEAST_LESIONS:
-        raise LeftOutError(f"The smallest group has {smallest} lesions; at least {LEAST_LESIONS} are needed.")
+        raise LeftOutError(f"The smallest group has {smallest} lesions; it needs at least {LEAST_LESIONS}.")
     return min(MOST_COMPONENTS, smallest // 2, training.values.shape[1] // parts)
 
 
@@ -112,26 +114,27 @@ def frechet_of_features(
     components: int | None = None,
     common_unit: bool = False,
 ) -> dict:
-    """Frechet distance to the training lesions beside its floor (see ``against_floor``).
+    """Measures the Frechet distance to the training lesions, and its floor (see ``against_floor``).
 
-    The features are projected on a few principal components, fixed on the training lesions.
+    The features are projected on a few principal components of the training lesions.
 
     Args:
-        synthetic: features, (n, d); rows with a NaN are dropped, here and below.
-        held_out: features of real lesions that the training did not see.
-        training: features of real lesions that it saw.
-        parts: the features are so many blocks of one length, whose distances are averaged.
-        draws: of the bootstrap.
-        seed: of the bootstrap.
-        components: at most ``most_components``, which None takes. Only distances with one number can be compared.
+        synthetic: features, (n, d). Rows with NaN are dropped, also below.
+        held_out: features of held-out real lesions.
+        training: features of real lesions of the training.
+        parts: number of blocks of equal length in the features; the distances of the blocks are averaged.
+        draws: number of bootstrap draws.
+        seed: seed of the bootstrap.
+        components: number of components, at most ``most_components``; None takes that number. Only distances with the
+            same number can be compared.
         common_unit: see ``Projection.fitted``.
 
     Returns:
-        What ``against_floor`` returns; ``features``, their number in a block; ``components``, their number; and
-        ``explained``, the share of the variance that the components keep.
+        The result of ``against_floor``; ``features``, the number of features in a block; ``components``, the number of
+        components; and ``explained``, the share of the variance that they keep.
 
     Raises:
-        LeftOutError: too few lesions, or features that do not vary.
+        LeftOutError: there are too few lesions, or the features do not vary.
     """
     synthetic, held_out, training = synthetic.known(), held_out.known(), training.known()
     kept = most_components(synthetic, held_out, training, parts) if components is None else components

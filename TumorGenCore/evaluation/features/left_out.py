@@ -1,4 +1,4 @@
-"""Figures that cannot be computed are left out of a report, which then gives the reason."""
+"""A report leaves out values that cannot be computed, and gives the reason."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["LeftOutError", "or_reason"]
 
 
 class LeftOutError(Exception):
-    """A figure cannot be computed from these lesions. The report gives the error's text as the reason."""
+    """A value cannot be computed from these lesions. The report shows the text of the error as the reason."""
 
 
 def or_reason(measure: Callable[[], dict]) -> dict:
-    """What ``measure`` returns, or ``left_out`` with the reason where it raises ``LeftOutError``."""
+    """Returns the result of ``measure``, or ``left_out`` with the reason if it raises ``LeftOutError``."""
     try:
         return measure()
     except LeftOutError as reason:

@@ -1,4 +1,4 @@
-"""Sphericity, sharpness of the edge and necrosis of one lesion."""
+"""Sphericity, edge sharpness and necrosis of one lesion."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["edge_fwhm_mm", "necrosis_fraction", "sphericity", "surface_mm2"]
 
 #: Uptake below this share of the lesion's 95th percentile is cold.
 COLD_SHARE = 0.41
-#: Cold voxels nearer to the surface than this are the blurred edge, mm.
+#: Cold voxels nearer to the surface than this belong to the blurred edge, mm.
 EDGE_MM = 6.0
-#: The edge is looked for within this distance of the mask's surface, and followed twice as far, mm.
+#: The edge is searched within this distance of the mask's surface, and profiles are twice as long, mm.
 SEARCH_MM = 8.0
-#: A profile whose fall is less than this share of the lesion's 95th percentile is no edge.
+#: A profile with a smaller fall, as a share of the lesion's 95th percentile, has no edge.
 LEAST_FALL = 0.25
-#: Distance from 20 to 80 % of a step that a Gaussian blurs, over the Gaussian's full width at half maximum.
+#: Distance from 20 to 80 % of a step blurred by a Gaussian, divided by the Gaussian's full width at half maximum.
 _STEP_TO_FWHM = 2 * 0.841621 / (2 * math.sqrt(2 * math.log(2)))
 _STEP_MM = 0.5
 _FINER = 3
@@ -33,14 +33,14 @@ Spacing = tuple[float, float, float]
 
 
 def surface_mm2(mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
-    """Area of a mask's surface by Crofton's formula, mm^2.
+    """Surface area of a mask by Crofton's formula, mm^2.
 
-    S = 2 V sum_d c_d N_d / |d| over the 13 directions d to a voxel's neighbors: N_d crossings of the surface, V the
-    voxel's volume, c_d the direction's share of the sphere (Lehmann and Legland, Insight Journal 2012). Counting voxel
-    faces instead would make a ball half as large again.
+    S = 2 V sum_d c_d N_d / |d| over the 13 directions d to a voxel's neighbors, with N_d crossings of the surface, V
+    the voxel's volume, c_d the direction's share of the sphere (Lehmann and Legland, Insight Journal 2012). A count of
+    voxel faces would overestimate a ball by half.
 
     Args:
-        mask: (k, j, i).
+        mask: mask, (k, j, i).
         spacing_mm: voxel edges along i, j, k.
     """
     padded = np.pad(mask, 1)
@@ -50,19 +50,19 @@ def surface_mm2(mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
     shares = SphericalVoronoi(vectors / lengths[:, None]).calculate_areas() / (4 * math.pi)
     total = 0.0
     for step, length, share in zip(steps, lengths, shares, strict=True):
-        # A direction and its opposite see the same crossings; each brings its own share.
+        # A direction and its opposite have the same crossings; each adds its own share.
         total += share * np.count_nonzero(padded != np.roll(padded, step, axis=(0, 1, 2))) / length
     return float(2 * np.prod(spacing_mm) * total)
 
 
 def sphericity(mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
-    """Surface of the ball of the mask's volume over the mask's surface: 1 for a ball; NaN where the mask is empty.
+    """Surface of a ball of equal volume, divided by the surface of the mask; 1 for a ball, NaN if the mask is empty.
 
-    The mask is interpolated to voxels of a third of the edge first: the surface of a dozen large voxels comes out too
-    small. Balls of any size come out between 0.96 and 1.01 on average.
+    The mask is first interpolated to voxels of a third of the edge, because the measured surface of a dozen large
+    voxels is too small. Balls of any size have on average values between 0.96 and 1.01.
 
     Args:
-        mask: (k, j, i).
+        mask: mask, (k, j, i).
         spacing_mm: voxel edges along i, j, k.
     """
     if not mask.any():
@@ -77,13 +77,13 @@ def sphericity(mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
 
 
 def necrosis_fraction(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
-    """Share of the mask that is cold (below 41 % of its 95th percentile) and over 6 mm from its surface.
+    """Share of the mask that is cold (below 41 % of its 95th percentile) and more than 6 mm from its surface.
 
-    The blurred edge is cold too and is not counted. NaN where the mask is empty.
+    The blurred edge is cold too, but does not count. NaN if the mask is empty.
 
     Args:
-        suv: (k, j, i).
-        mask: (k, j, i).
+        suv: SUV, (k, j, i).
+        mask: mask, (k, j, i).
         spacing_mm: voxel edges along i, j, k.
     """
     if not mask.any():
@@ -94,15 +94,16 @@ def necrosis_fraction(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: Spacing
 
 
 def edge_fwhm_mm(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: Spacing) -> float:
-    """Sharpness of the uptake's edge: the width of the Gaussian that would blur a step as much, mm.
+    """Sharpness of the uptake's edge: width of the Gaussian that would blur a sharp step as much, mm.
 
-    Profiles run through the mask's surface along its normals. On each, the steepest fall within 8 mm is followed both
-    ways as long as the uptake falls; its distance from 20 to 80 % gives the full width at half maximum. The median over
-    the profiles compares directly with a scanner's resolution. NaN where too few profiles have an edge.
+    Profiles run through the mask's surface along its normals. On each profile, the steepest fall within 8 mm is
+    followed in both directions as long as the uptake falls. The distance from 20 to 80 % of this fall gives the full
+    width at half maximum. The median over the profiles compares directly with the resolution of a scanner. NaN if too
+    few profiles have an edge.
 
     Args:
-        suv: (k, j, i).
-        mask: (k, j, i).
+        suv: SUV, (k, j, i).
+        mask: mask, (k, j, i).
         spacing_mm: voxel edges along i, j, k.
     """
     surface = np.argwhere(mask & ~ndimage.binary_erosion(mask))
@@ -110,7 +111,7 @@ def edge_fwhm_mm(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: Spacing) -> 
         return math.nan
     surface = surface[:: math.ceil(len(surface) / _MOST_RAYS)]
     spacing = np.asarray(spacing_mm[::-1], dtype=float)
-    # Where the mask meets the crop's end it has no surface.
+    # The mask has no surface at the edge of the crop.
     soft = ndimage.gaussian_filter(mask.astype(np.float32), 4.0 / spacing, mode="nearest")
     normals = -np.stack([slope[tuple(surface.T)] for slope in np.gradient(soft, *spacing)], axis=1)
     lengths = np.linalg.norm(normals, axis=1)
@@ -125,7 +126,7 @@ def edge_fwhm_mm(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: Spacing) -> 
 
 
 def _fall_mm(profile: NDArray, along: NDArray, least: float) -> float | None:
-    """From 80 to 20 % of the fall that holds the profile's steepest point, mm; None where it falls too little."""
+    """Distance from 80 to 20 % of the fall around the profile's steepest point, mm; None if the fall is too small."""
     falls = np.diff(profile) < 0
     near = np.flatnonzero(np.abs(along[:-1] + _STEP_MM / 2) <= SEARCH_MM)
     steepest = near[np.argmin(np.diff(profile)[near])]

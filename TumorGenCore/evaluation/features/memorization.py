@@ -1,4 +1,4 @@
-"""Memorization: does a synthetic lesion repeat a training lesion more closely than real lesions resemble each other?"""
+"""Memorization: does a synthetic lesion resemble a training lesion more than real lesions resemble each other?"""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from TumorGenCore.lesions.likeness import in_lesion_frame, likeness, turned_onto
 
 __all__ = ["memorization", "nearest", "pair_in_frames"]
 
-#: Fewer real nearest-neighbor distances than this have no 5th percentile.
+#: Least number of real nearest-neighbor distances for a 5th percentile.
 LEAST_REAL = 10
 PERCENTILE = 5.0
 
 
 def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample]) -> NDArray[np.float64]:
-    """Distances of lesions to references, (n, m): 1 - the highest likeness over the frame's 48 turns and mirrors.
+    """Distances of lesions to references, (n, m): 1 - the highest likeness over 48 rotations and mirrorings.
 
-    A lesion and a reference of one patient are infinitely far apart: none is compared with itself.
+    The distance between lesions of one patient is infinite, so that no lesion is compared with itself. For the likeness
+    see ``lesions.likeness``.
 
     Args:
-        lesions: n, none with an empty mask. For the likeness see ``lesions.likeness``.
-        references: m, none with an empty mask.
+        lesions: n lesions without empty masks.
+        references: m lesions without empty masks.
     """
     alike = likeness(unit_vectors(_frames(lesions)), unit_vectors(_frames(references)))
     same = np.array([s.patient for s in lesions])[:, None] == np.array([s.patient for s in references])
@@ -34,7 +35,7 @@ def nearest(lesions: Sequence[LesionSample], references: Sequence[LesionSample])
 
 
 def pair_in_frames(lesion: LesionSample, reference: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The lesion, turned and mirrored to resemble the reference most, and the reference, each in its own frame.
+    """Returns lesion and reference, each in its own frame; the lesion is rotated and mirrored to fit the reference.
 
     Both are cubes (k, j, i) of one size, see ``lesions.likeness.in_lesion_frame``.
     """
@@ -50,35 +51,36 @@ def memorization(
     draws: int = 200,
     seed: int = 0,
 ) -> dict:
-    """Which synthetic lesions are nearer to a training lesion than real lesions are to those of other patients.
+    """Finds synthetic lesions that are nearer to a training lesion than real lesions are to those of other patients.
 
-    Two figures of every lesion, synthetic or real (held-out, these made small, and training): the ``distance`` to the
-    nearest training lesion; and its ``ratio`` to the distance of the nearest lesion of yet another patient, small where
-    one lesion is singled out. A plain blob is near to many; a copy is near to one. Small lesions are plain and round:
-    where the real ones are large, only what is made of them says how near two small ones come by chance.
+    Every lesion has two values, whether synthetic or real (held-out, made small, training). ``distance`` is the
+    distance to the nearest training lesion. ``ratio`` is this distance divided by the distance to the nearest lesion of
+    a second patient. A plain blob is near to many lesions; a copy is near to one only and has a small ratio. Small
+    lesions are plain and round. If the real lesions are large, only their versions made small show how similar two
+    small lesions are by chance.
 
     Args:
-        synthetic: lesions; those whose mask is empty are left out.
-        held_out: real lesions that the training did not see.
-        training: real lesions that it saw.
-        made_small: held-out lesions made small, which count as real.
-        draws: of the bootstrap over patients.
-        seed: of the bootstrap.
+        synthetic: synthetic lesions; empty masks are ignored.
+        held_out: held-out real lesions.
+        training: real lesions of the training.
+        made_small: held-out lesions made small; they count as real.
+        draws: number of bootstrap draws over patients.
+        seed: seed of the bootstrap.
 
     Returns:
-        ``real`` and ``synthetic`` lists of {name, patient, nearest, distance, ratio}; ``made_small``, how many of the
-        real ones are; ``limit``: the 5th percentile of the real distances; ``near_share`` of the synthetic lesions
-        under it (0.05: as real ones) with its 95 % ``near_share_interval``; ``copies``: names of those nearer and more
-        singled out than every real lesion.
+        ``real`` and ``synthetic``: lists of {name, patient, nearest, distance, ratio}; ``made_small``: number of
+        lesions made small among the real ones; ``limit``: 5th percentile of the real distances; ``near_share``: share
+        of the synthetic lesions below it (0.05 equals real lesions), with its 95 % ``near_share_interval``; ``copies``:
+        names of lesions with a smaller distance and a smaller ratio than every real lesion.
 
     Raises:
-        LeftOutError: too few lesions.
+        LeftOutError: there are too few lesions.
     """
     grown = [sample for sample in synthetic if sample.mask.any()]
     if len({sample.patient for sample in training}) < 3 or len(held_out) + len(training) < LEAST_REAL or not grown:
         raise LeftOutError(
-            f"{len(grown)} synthetic, {len(held_out)} held-out and {len(training)} training lesions; at least one, and "
-            f"{LEAST_REAL} real ones with 3 training patients, are needed."
+            f"{len(grown)} synthetic, {len(held_out)} held-out and {len(training)} training lesions; the test needs "
+            f"one synthetic lesion, {LEAST_REAL} real ones and 3 training patients."
         )
     rows_real, rows_grown = _neighbors([*held_out, *made_small, *training], training), _neighbors(grown, training)
     least = {key: min(row[key] for row in rows_real) for key in ("distance", "ratio")}
@@ -106,7 +108,7 @@ def _frames(samples: Sequence[LesionSample]) -> NDArray[np.float32]:
 
 
 def _distances(rows: Sequence[dict]) -> Rows:
-    """The distances alone, (n, 1)."""
+    """Returns the distances alone, (n, 1)."""
     patients = np.array([row["patient"] for row in rows])
     return Rows(patients, np.zeros(len(rows), int), np.array([[row["distance"]] for row in rows]))
 
@@ -116,7 +118,7 @@ def _limit(real: Rows) -> float:
 
 
 def _near_share(real: Rows, synthetic: Rows) -> float:
-    """Share of the synthetic distances under the 5th percentile of the real ones."""
+    """Share of the synthetic distances below the 5th percentile of the real ones."""
     return float(np.mean(synthetic.values < _limit(real)))
 
 

@@ -1,4 +1,4 @@
-"""Frechet distances of several methods that can be compared with each other."""
+"""Frechet distances of several methods, comparable with each other."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def every_distance(
     held_out: Sequence[LesionSample],
     training: Sequence[LesionSample],
 ) -> dict:
-    """``distances`` by the features that need no file of the user's: ``radiomics`` and ``efflite0``.
+    """Measures ``distances`` with the features that need no file from the user: ``radiomics`` and ``efflite0``.
 
     Args:
         synthetic: lesions of each method, by its name.
-        held_out: real lesions that the training did not see.
-        training: real lesions that it saw.
+        held_out: held-out real lesions.
+        training: real lesions of the training.
     """
     return {
         "radiomics": distances(synthetic, held_out, training, load_radiomics, ("all",)),
@@ -44,25 +44,25 @@ def distances(
     blocks: Sequence[str],
     common_unit: bool = False,
 ) -> dict:
-    """Frechet distances of every method's lesions to the training lesions, on the same principal components.
+    """Measures Frechet distances of all methods to the training lesions, on the same principal components.
 
     Args:
         synthetic: lesions of each method, by its name.
-        held_out: real lesions that the training did not see.
-        training: real lesions that it saw.
-        load: makes the function from a lesion to its features.
-        blocks: names of the equal parts that the features consist of.
+        held_out: held-out real lesions.
+        training: real lesions of the training.
+        load: returns a function from a lesion to its features.
+        blocks: names of the blocks of equal length in the features.
         common_unit: see ``Projection.fitted``.
 
     Returns:
-        ``methods``: per method what ``frechet_of_features`` gives, averaged over the blocks, and in ``blocks`` for
-        each alone; or ``left_out`` with the reason. Only ``left_out`` where there is no distance at all.
+        ``methods``: for each method the result of ``frechet_of_features``, averaged over the blocks, with ``blocks``
+        for each block alone; or ``left_out`` with the reason. If there is no distance at all, only ``left_out``.
     """
 
     def measured() -> dict:
         least = min(len(held_out), len(training))
         if least < LEAST_LESIONS:  # Before the features, which take seconds.
-            raise LeftOutError(f"{least} real lesions on a side; {LEAST_LESIONS} are needed.")
+            raise LeftOutError(f"One side has only {least} real lesions; it needs {LEAST_LESIONS}.")
         features = load()
         real = feature_rows(held_out, features), feature_rows(training, features)
         rows = {method: feature_rows(lesions, features) for method, lesions in synthetic.items()}
@@ -80,7 +80,7 @@ def _of_methods(
             most[method] = most_components(rows, held_out, training, len(blocks))
         except LeftOutError as reason:
             reasons[method] = {"left_out": str(reason)}
-    # Distances on more components are longer: the poorest method sets the number for all.
+    # More components mean larger distances, so the method with the fewest lesions sets the number for all.
     components = min(most.values(), default=0)
     return {
         method: reasons.get(method) or _of_method(rows, held_out, training, blocks, components, common_unit)

@@ -1,4 +1,4 @@
-"""Radiomics of a lesion by MIRP, which follows the Image Biomarker Standardization Initiative."""
+"""Radiomics of a lesion with MIRP, which follows the Image Biomarker Standardization Initiative."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from TumorGenCore.evaluation.samples import LesionSample
 
 __all__ = ["load_radiomics", "radiomics"]
 
-#: Isotropic spacing that texture is measured at, mm, and the width of a gray level, SUV.
+#: Isotropic spacing for texture, mm, and the width of a gray level, SUV.
 SPACING_MM = 4.0
 BIN_SUV = 0.5
-#: Hotter voxels count as this: a bundle gone wrong must not ask for millions of gray levels.
+#: Upper limit of the SUV: a defective bundle must not cause millions of gray levels.
 TOP_SUV = 100.0
 #: First-order statistics, gray level co-occurrence, run lengths and size zones.
 FAMILIES = ["statistics", "glcm", "rlm", "szm"]
-#: A lesion of fewer voxels has no texture.
+#: Least number of voxels for texture.
 LEAST_VOXELS = 16
 
 
 def load_radiomics() -> Callable[[LesionSample], NDArray[np.float64]]:
-    """``radiomics``, where MIRP is installed.
+    """Returns ``radiomics`` if MIRP is installed.
 
     Raises:
-        LeftOutError: it is not.
+        LeftOutError: MIRP is not installed.
     """
     if find_spec("mirp") is None:
         raise LeftOutError("mirp is not installed; pip install 'tumorgen[evaluate]'.")
@@ -40,13 +40,13 @@ def load_radiomics() -> Callable[[LesionSample], NDArray[np.float64]]:
 
 
 def radiomics(sample: LesionSample) -> NDArray[np.float64]:
-    """Features of a lesion: MIRP's, then the logarithm of the volume and the sphericity.
+    """Measures the features of a lesion: those of MIRP, then the logarithm of the volume and the sphericity.
 
-    MIRP's are put through asinh: several grow with a high power of the uptake, and a Frechet distance takes them for
-    Gaussian. Its shape features are left out, since they take seconds a lesion.
+    MIRP's features pass through asinh: several grow with a high power of the uptake, but a Frechet distance assumes
+    Gaussians. MIRP's shape features are not used, because they take seconds per lesion.
 
     Returns:
-        (d,), all NaN where the lesion is too small for texture; its length is the same for every lesion.
+        Features, (d,), with the same length for every lesion; all NaN if the lesion is too small for texture.
     """
     suv, mask = _isotropic(sample)
     suv = np.clip(suv, 0, TOP_SUV)
@@ -64,7 +64,7 @@ def _feature_count() -> int:
 
 
 def _mirp(suv: NDArray, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    # Imported here: it takes seconds, and is optional.
+    # Imported here, because the import takes seconds and the package is optional.
     from mirp import extract_features
 
     quiet = logging.root.manager.disable
@@ -75,7 +75,7 @@ def _mirp(suv: NDArray, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
             table = extract_features(
                 image=suv,
                 mask=mask.astype(np.uint8),
-                num_cpus=1,  # this process alone, whatever cluster a user has
+                num_cpus=1,  # This process alone, even if the user has a cluster.
                 image_modality="pet",
                 by_slice=False,
                 resegmentation_intensity_range=[0.0, np.nan],
@@ -92,7 +92,7 @@ def _mirp(suv: NDArray, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _isotropic(sample: LesionSample) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Uptake and mask at 4 mm, (k, j, i)."""
+    """Resamples uptake and mask to 4 mm, (k, j, i)."""
     arrays = []
     for array in (sample.suv, sample.mask.astype(np.float32)):
         image = sitk.GetImageFromArray(array)

@@ -1,4 +1,4 @@
-"""Patients drawn with replacement: intervals of means, and of a distance beside its real-against-real floor."""
+"""Bootstrap over patients: intervals of means, and of a distance and its floor between real lesions."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from TumorGenCore.evaluation.features.left_out import LeftOutError
 
 __all__ = ["LEAST_LESIONS", "Rows", "against_floor", "bootstrap_intervals", "mean_of_patients"]
 
-#: Fewer lesions on a side have no distribution to speak of, and fewer patients no interval.
+#: Least number of lesions on a side for a distribution, and of patients for an interval.
 LEAST_LESIONS = 5
 #: Percentiles at the ends of an interval.
 BOUNDS = (2.5, 97.5)
 
-#: From features (n, d) and (m, d) to a number.
+#: Function from features (n, d) and (m, d) to a distance.
 Distance = Callable[[NDArray, NDArray], float]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Features of lesions, a row a lesion.
+    """Features of lesions, one row per lesion.
 
     Args:
-        patients: of each row, (n,).
-        seeds: of each row, (n,); 0 for real lesions.
-        values: (n, d); NaN where a feature is not known.
+        patients: patient of each row, (n,).
+        seeds: seed of each row, (n,); 0 for real lesions.
+        values: features, (n, d); NaN if unknown.
     """
 
     patients: NDArray
@@ -37,16 +37,16 @@ class Rows:
 
     @property
     def people(self) -> NDArray:
-        """Each patient once, sorted."""
+        """The patients, sorted, each once."""
         return np.unique(self.patients)
 
     def known(self) -> Rows:
-        """The rows without NaN."""
+        """Returns the rows without NaN."""
         kept = np.isfinite(self.values).all(axis=1)
         return Rows(self.patients[kept], self.seeds[kept], self.values[kept])
 
     def drawn(self, patients: NDArray) -> Rows:
-        """The rows of these patients, each as often as its patient is named."""
+        """Returns the rows of these patients; a patient named twice gives its rows twice."""
         index = np.concatenate([np.flatnonzero(self.patients == patient) for patient in patients])
         return Rows(self.patients[index], self.seeds[index], self.values[index])
 
@@ -54,16 +54,16 @@ class Rows:
 def bootstrap_intervals(
     statistic: Callable[..., ArrayLike], *groups: Sequence | NDArray, draws: int = 200, seed: int = 0
 ) -> list[list[float]]:
-    """95 % intervals of figures, by drawing from each group as many members as it has, with replacement.
+    """Computes 95 % bootstrap intervals: draws as many members of each group as it has, with replacement.
 
     Args:
-        statistic: from a draw of each group, in their order, to one number or to several, (d,).
+        statistic: function of a draw of each group, in their order; returns one number or several, (d,).
         groups: patients or their values, (n,) each.
-        draws: how many.
-        seed: of the draws.
+        draws: number of draws.
+        seed: seed of the draws.
 
     Returns:
-        The two ends of the interval of each number, [[low, high], ...].
+        The ends of the interval of each number, [[low, high], ...].
     """
     rng = np.random.default_rng(seed)
     found = [np.atleast_1d(statistic(*(rng.choice(group, len(group)) for group in groups))) for _ in range(draws)]
@@ -71,15 +71,15 @@ def bootstrap_intervals(
 
 
 def mean_of_patients(values: Mapping[str, float], draws: int = 2000, seed: int = 0) -> dict:
-    """Mean over patients, each counted once, with its 95 % interval.
+    """Computes the mean over patients, each counted once, with its 95 % interval.
 
     Args:
-        values: by patient. For a difference of two methods, give each patient's own difference.
-        draws: of the bootstrap over patients.
-        seed: of the bootstrap.
+        values: values by patient. For a difference of two methods, give the difference of each patient.
+        draws: number of bootstrap draws over patients.
+        seed: seed of the bootstrap.
 
     Returns:
-        ``mean`` (None without a patient), ``interval`` (None for fewer than five) and ``patients``, their number.
+        ``mean`` (None without patients), ``interval`` (None for fewer than five) and ``patients``, their number.
     """
     found = np.array([values[patient] for patient in sorted(values)], dtype=np.float64)
     interval = None
@@ -91,26 +91,27 @@ def mean_of_patients(values: Mapping[str, float], draws: int = 2000, seed: int =
 def against_floor(
     distance: Distance, synthetic: Rows, held_out: Rows, training: Rows, draws: int = 200, seed: int = 0
 ) -> dict:
-    """How far synthetic lesions are from the training lesions, and how far unseen real ones are.
+    """Measures the distance of synthetic lesions to the training lesions, and that of held-out real lesions.
 
-    Synthetic lesions enter one seed at a time, and the distances are averaged: so both sides have about as many
-    lesions, and the same bias. The same patients are drawn for the synthetic and the held-out lesions: what they share
-    cancels in ``excess``.
+    Each seed is measured alone and the distances are averaged. So both sides have about as many lesions and the same
+    bias. The bootstrap draws the same patients for synthetic and held-out lesions, so that ``excess`` does not contain
+    what they have in common.
 
     Args:
-        distance: from features (n, d) and (m, d).
-        synthetic: at sites of the held-out patients. Rows with a NaN are dropped, here and below.
-        held_out: real lesions that the training did not see.
-        training: real lesions that it saw.
-        draws: of the bootstrap.
-        seed: of the bootstrap.
+        distance: function of features (n, d) and (m, d).
+        synthetic: lesions at sites of the held-out patients. Rows with NaN are dropped, also below.
+        held_out: held-out real lesions.
+        training: real lesions of the training.
+        draws: number of bootstrap draws.
+        seed: seed of the bootstrap.
 
     Returns:
-        ``value``, ``floor`` and ``excess`` (value - floor), each with its 95 % ``..._interval``, which is None for
-        fewer than five patients on both sides; ``lesions`` and ``patients``, their numbers.
+        ``value``, ``floor`` and ``excess`` (value - floor), each with its 95 % ``..._interval``, which is None if fewer
+        than five patients have both synthetic and held-out lesions; ``lesions``, their numbers; and ``patients``, the
+        number of these patients.
 
     Raises:
-        LeftOutError: fewer than five lesions on a side.
+        LeftOutError: a side has fewer than five lesions.
     """
     synthetic, held_out, training = synthetic.known(), held_out.known(), training.known()
     seeds = np.unique(synthetic.seeds)
@@ -121,7 +122,7 @@ def against_floor(
         value, floor = float(np.mean(by_seed)), distance(b.values, c.values)
         return value, floor, value - floor
 
-    # Patients on both sides only: a draw shall not leave one side empty.
+    # Only patients with lesions on both sides, so that no draw leaves one side empty.
     shared = np.intersect1d(synthetic.patients, held_out.patients)
     intervals: Sequence[list[float] | None] = [None, None, None]
     if len(shared) >= LEAST_LESIONS:
@@ -142,11 +143,11 @@ def against_floor(
 
 
 def _counted(synthetic: Rows, held_out: Rows, training: Rows) -> dict[str, int]:
-    """Lesions on each side, of synthetic ones with the seed that has the fewest."""
+    """Counts the lesions on each side; for synthetic ones the seed with the fewest."""
     by_seed = (int((synthetic.seeds == seed).sum()) for seed in np.unique(synthetic.seeds))
     counts = {"synthetic": min(by_seed, default=0), "held_out": len(held_out.values), "training": len(training.values)}
     for name, count in counts.items():
         if count < LEAST_LESIONS:
-            each = " with each seed" if name == "synthetic" else ""
+            each = " per seed" if name == "synthetic" else ""
             raise LeftOutError(f"{count} {name.replace('_', '-')} lesions{each}; at least {LEAST_LESIONS} are needed.")
     return counts

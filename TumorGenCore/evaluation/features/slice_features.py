@@ -1,6 +1,6 @@
 """ImageNet features of a lesion's middle slices.
 
-By EfficientNet-Lite0, whose weights come as a package, or by FID's network, Inception, where the user has its weights.
+The network is EfficientNet-Lite0, whose weights are a package, or FID's Inception, if the user has its weights.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from TumorGenCore.evaluation.samples import LesionSample
 
 __all__ = ["PLANES", "SliceFeatures", "load_inception_features", "load_slice_features"]
 
-#: From a lesion to the features of its three slices in a row; NaN where the mask is empty.
+#: Function from a lesion to the features of its three slices, one after the other; NaN if the mask is empty.
 SliceFeatures = Callable[[LesionSample], NDArray[np.float64]]
 
 PLANES = ("axial", "coronal", "sagittal")
-#: Edge of the pictures that the network was trained on, pixels, and the tissue shown around the lesion, mm.
+#: Edge of the network's training pictures, pixels, and the tissue shown around the lesion, mm.
 SIZE = 224
 AROUND_MM = 15.0
-#: SUV shown white; asinh keeps what is below visible.
+#: SUV shown as white; asinh keeps lower values visible.
 TOP_SUV = 50.0
-# The mean and deviation of the pictures that the network was trained on.
+# Mean and standard deviation of the network's training pictures.
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1)
 _DEVIATION = torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1)
 
 
 def load_slice_features() -> SliceFeatures:
-    """EfficientNet-Lite0's features, (3 * 1280,).
+    """Loads EfficientNet-Lite0; its features are (3 * 1280,).
 
     Raises:
         LeftOutError: network or weights are not installed.
@@ -59,17 +59,17 @@ def load_slice_features() -> SliceFeatures:
 
 
 def load_inception_features(weights: Path) -> SliceFeatures:
-    """Inception's pooled features, (3 * 2048,), as FID takes them.
+    """Loads Inception; its pooled features are (3 * 2048,), the same as in FID.
 
     Args:
         weights: the network as TorchScript, from uint8 pictures (n, 3, i, j) to features with ``return_features=True``:
-            the file ``inception-2015-12-05.pt`` that published FIDs are computed with.
+            the file ``inception-2015-12-05.pt``, which published FIDs use.
 
     Raises:
-        TrainingDataError: the file is no such network.
+        TrainingDataError: the file is not this network.
     """
     try:
-        with warnings.catch_warnings():  # PyTorch wants other formats now; these weights are published in this one.
+        with warnings.catch_warnings():  # PyTorch warns about this format, but the weights have no other.
             warnings.simplefilter("ignore")
             network = torch.jit.load(weights, map_location="cpu").eval()  # type: ignore[no-untyped-call]
 
@@ -81,13 +81,13 @@ def load_inception_features(weights: Path) -> SliceFeatures:
             size = of_pictures(torch.zeros(1, 1, SIZE, SIZE)).shape[1]
     except (OSError, RuntimeError, ValueError, AttributeError) as error:
         raise TrainingDataError(
-            f"{weights.name} is not Inception's weights as TorchScript; give the file inception-2015-12-05.pt."
+            f"{weights.name} is not Inception as TorchScript; give the file inception-2015-12-05.pt."
         ) from error
     return _of_slices(of_pictures, size)
 
 
 def _of_slices(of_pictures: Callable[[torch.Tensor], torch.Tensor], size: int) -> SliceFeatures:
-    """Features of a lesion from those of pictures, (3, 1, 224, 224) with values 0 to 1 -> (3, size)."""
+    """Turns features of pictures, (3, 1, 224, 224) with values 0 to 1 -> (3, size), into features of a lesion."""
 
     @torch.inference_mode()
     def features(sample: LesionSample) -> NDArray[np.float64]:
@@ -99,7 +99,7 @@ def _of_slices(of_pictures: Callable[[torch.Tensor], torch.Tensor], size: int) -
 
 
 def _middle_slices(sample: LesionSample) -> NDArray[np.float32]:
-    """Axial, coronal and sagittal slice through the mask's centroid, (3, 224, 224), 0 to 1, of one scale in mm."""
+    """Cuts three slices through the mask's centroid (``PLANES``), (3, 224, 224), 0 to 1, with one scale in mm."""
     spacing = np.asarray(sample.spacing_mm[::-1])
     points = np.argwhere(sample.mask)
     center = points.mean(axis=0)

@@ -1,7 +1,7 @@
-"""Blended latents, in the manner of blended latent diffusion (Avrahami et al., ACM Trans. Graph. 2023).
+"""Blended latents, after blended latent diffusion (Avrahami et al., ACM Trans. Graph. 2023).
 
-The network knows neither the surroundings nor the box; the known latents are put back at every step, and that alone
-ties the tumor to its place.
+The network sees neither the surroundings nor the box. Only the known latents, restored at every step, fit the tumor to
+its place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["BlendedLatents"]
 
 
 class _Unconditional(nn.Module):
-    """Takes the place of a vector field."""
+    """Replaces the vector field of a bundle."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -32,16 +32,16 @@ class _Unconditional(nn.Module):
     def forward(
         self, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor, *_: object
     ) -> torch.Tensor:
-        """Velocity of the state, whatever is asked for. For the arguments see ``without_condition``."""
+        """Returns the velocity and ignores the controls. For the arguments see ``without_condition``."""
         return without_condition(self.network, x_t, z_m, box, t)
 
 
 class BlendedLatents:
-    """Tumor and mask that fit the surroundings as far as the blending makes them, in fifty Euler steps.
+    """Makes tumor and mask in fifty Euler steps; only the blending fits them to the surroundings.
 
     Args:
-        generator: whose VAE, mask refiner and inpainting constraint are used.
-        trained: of the kind ``unconditional``.
+        generator: provides VAE, mask refiner and inpainting constraint.
+        trained: trained rival of the kind ``unconditional``.
     """
 
     def __init__(self, generator: TumorGenerator, trained: TrainedRival) -> None:
@@ -55,6 +55,6 @@ class BlendedLatents:
         self.generator = Unfitted(bundle, str(generator.device))
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
+        """Returns image in SUV and 0/1 mask with a tumor of this seed, on the grid of the site."""
         result = self.generator.insert(site.image, site.box, seed=seed, suv_factor=1)
         return result.image, result.mask

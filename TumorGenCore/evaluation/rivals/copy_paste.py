@@ -14,18 +14,18 @@ __all__ = ["CopyPaste"]
 
 
 class CopyPaste:
-    """The donor's uptake inside its mask and half a scanner's blur beyond it, where the tumor's own edge lies.
+    """Pastes the donor's uptake inside its mask and half a scanner's blur beyond it, which keeps the tumor's own edge.
 
     Args:
         donors: real tumors.
-        settings: of the working patch.
+        settings: settings of the working patch.
     """
 
     def __init__(self, donors: Donors, settings: PatchSettings) -> None:
         self.donors, self.settings = donors, settings
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid.
+        """Returns image in SUV and 0/1 mask with a tumor of this seed, on the grid of the site.
 
         Raises:
             TrainingDataError: no donor fits the box.

@@ -1,4 +1,4 @@
-"""Real tumors of training patients, turned and scaled to fit a box."""
+"""Real tumors of training patients, rotated and scaled to fit a box."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from TumorGenCore.volumes.patch import WorkingPatch
 
 __all__ = ["Donors"]
 
-#: Tumors that hardly stand out are not pasted (``Lesion.contrast``), as training transplants none.
+#: Least contrast of a donor (``Lesion.contrast``), the same as for transplants in training.
 LEAST_CONTRAST = 0.75
-#: Share of the room in the box that the tumor takes along the axis it fills most, (least, most).
+#: Share of the room in the box that the tumor fills along its tightest axis, (least, most).
 FILL = (0.6, 1.0)
-#: Tumors grow no further than this: a nodule of twice its size would be a blurred one.
+#: Largest magnification: a nodule at twice its size would look blurred.
 MOST_GROWTH = 1.3
 _TRIES = 8
 
 
 @dataclass(frozen=True)
 class _Donor:
-    """A tumor: its scan, its mask (float32, 0/1) on the scan's grid, and the centers of its voxels, (n, 3), LPS mm."""
+    """A tumor: its scan, its mask (float32, 0/1) on the grid of the scan, and its voxel centers, (n, 3), LPS mm."""
 
     image: sitk.Image
     mask: sitk.Image
@@ -39,13 +39,13 @@ class _Donor:
 
 
 class Donors:
-    """The tumors of training cases; each patient gives as many as any other.
+    """The tumors of training cases; all patients are drawn equally often.
 
     Args:
-        cases: none of them evaluated.
+        cases: training cases, none of them in the evaluation.
 
     Raises:
-        TrainingDataError: no case has a tumor that stands out.
+        TrainingDataError: no case has a tumor with enough contrast.
     """
 
     def __init__(self, cases: Sequence[Case]) -> None:
@@ -60,33 +60,33 @@ class Donors:
                     by_patient.setdefault(case.patient, []).append(donor)
         if not by_patient:
             raise TrainingDataError(
-                "None of the cases that the bundle was trained on lies in the data folder with a tumor; copy-paste "
-                "needs them."
+                "The data folder has no training case of the bundle with a clear tumor, which copy-paste needs; add "
+                "these cases."
             )
         self._by_patient = list(by_patient.values())
 
     def fitted(self, rng: np.random.Generator, patch: WorkingPatch) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """A tumor with its surroundings, SUV, and its mask, both on the patch, (k, j, i).
+        """Returns a tumor with its surroundings, SUV, and its mask, both on the patch, (k, j, i).
 
-        It is turned at random and takes 60 to 100 % of the room in the box, anywhere in it; the uptake is its own,
-        blurred again where shrinking made it too sharp.
+        The tumor has a random orientation and position, and fills 60 to 100 % of the room in the box. It keeps its own
+        uptake, which is blurred again if the tumor was shrunk.
 
         Raises:
-            TrainingDataError: all tumors that were tried vanish in this box.
+            TrainingDataError: every attempted tumor vanishes in this box.
         """
         for _ in range(_TRIES):
             of_one = self._by_patient[rng.integers(len(self._by_patient))]
             suv, mask = _fit(of_one[rng.integers(len(of_one))], rng, patch)
             if mask.any():
                 return suv, mask
-        raise TrainingDataError(f"No tumor of the training cases fits a box of {patch.box.size_mm} mm.")
+        raise TrainingDataError(f"No tumor of the training cases fits a box of {patch.box.size_mm} mm; enlarge it.")
 
     def shape(self, rng: np.random.Generator, patch: WorkingPatch) -> NDArray[np.bool_]:
-        """The mask alone; see ``fitted``."""
+        """Returns the mask alone; see ``fitted``."""
         return self.fitted(rng, patch)[1]
 
     def uptake(self) -> tuple[float, float]:
-        """Mean and deviation of the natural logarithm of the tumors' 95th percentile SUV."""
+        """Mean and standard deviation of the natural logarithm of the tumors' 95th percentile SUV."""
         levels = []
         for donors in self._by_patient:
             for donor in donors:
@@ -105,7 +105,7 @@ def _fit(donor: _Donor, rng: np.random.Generator, patch: WorkingPatch) -> tuple[
     around = WorkingPatch.of_size(
         Box((x, y, z), tight.size_mm, tight.axes), patch.grid.size_ijk, patch.grid.spacing_mm[0] / scale
     )
-    # Beyond its edges a scan is mirrored, and so would be the tumor.
+    # Sampling mirrors a scan beyond its edges, and would mirror the tumor too.
     mask = (around.sample(donor.mask) > 0.5) & around.inside(Grid.from_image(donor.mask))
     suv = around.sample(donor.image)
     if scale < 1:

@@ -1,4 +1,4 @@
-"""The tissue that a rival works on: the working patch of a site, without the real tumor that the box is drawn over."""
+"""The tissue for a rival: the working patch of a site, without the real tumor in the box."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
 __all__ = ["SCANNER_FWHM_MM", "Host", "Rival", "blurred", "host_of", "paste_patch", "random_of", "room_mm"]
 
-#: From a site and a seed to image and mask.
+#: Function from a site and a seed to image and mask.
 Rival = Callable[[Site, int], tuple[sitk.Image, sitk.Image]]
 
-#: Resolution of a scanner, full width at half maximum, mm: the middle of what training brings shrunk tumors back to.
+#: Resolution of a scanner, full width at half maximum, mm: about the middle of ``ExampleSettings.resolution_mm``.
 SCANNER_FWHM_MM = 6.0
-#: How far a tumor's blurred edge and its contour's error reach, mm.
+#: Reach of a tumor's blurred edge and of the error of its contour, mm.
 SPILL_MM = 10.0
 
 
 @dataclass(frozen=True)
 class Host:
-    """A site's working patch.
+    """The working patch of a site.
 
     Args:
         placed: box and patch.
         suv: the scan, (k, j, i).
-        tissue: the same where no tumor is; a smooth continuation of its surroundings in the place of one.
+        tissue: the scan, in which a smooth continuation of the surroundings replaces the tumor.
     """
 
     placed: PlacedBox
@@ -45,16 +45,16 @@ class Host:
     tissue: NDArray[np.float32]
 
     def with_tumor(self, suv: NDArray, mask: NDArray[np.bool_]) -> tuple[sitk.Image, sitk.Image]:
-        """Image and mask on the site's grid, of a patch (k, j, i) with a tumor."""
+        """Returns image and mask on the grid of the site, from a patch (k, j, i) with a tumor."""
         return paste_patch(self.placed, self.suv, suv, mask.astype(np.float32))
 
 
 def host_of(site: Site, settings: PatchSettings) -> Host:
-    """The patch of a site, with the real tumor taken out: a paste would not hide it as a generator does.
+    """Returns the patch of a site without the real tumor, which a paste, unlike a generator, would not hide.
 
     Args:
-        site: where.
-        settings: of the working patch.
+        site: the site.
+        settings: settings of the working patch.
 
     Raises:
         InvalidBoxError: the box does not fit the scan.
@@ -69,7 +69,7 @@ def host_of(site: Site, settings: PatchSettings) -> Host:
         return Host(placed, suv, suv)
     near = ndimage.distance_transform_edt(~real, sampling=patch.grid.spacing_mm[0]) <= SPILL_MM
     gone = near & (patch.box_coverage() > 0)
-    # On a logarithmic scale, or what is left of a tumor outside the box would set the mean.
+    # On a logarithmic scale, so that the rest of a tumor outside the box does not dominate the mean.
     scan, inside = (torch.from_numpy(part)[None, None] for part in (np.arcsinh(suv), gone.astype(np.float32)))
     filled = np.sinh(fill_box(scan, inside)[0, 0].numpy())
     return Host(placed, suv, np.where(gone, filled, suv))
@@ -78,14 +78,15 @@ def host_of(site: Site, settings: PatchSettings) -> Host:
 def paste_patch(
     placed: PlacedBox, original_suv: NDArray, synthetic_suv: NDArray, probability: NDArray
 ) -> tuple[sitk.Image, sitk.Image]:
-    """Image and mask as an insertion gives them, whatever made the patch. The mask is the maker's own: it is not fitted
-    to the uptake.
+    """Pastes a patch from any method as an insertion does, and returns image and mask.
+
+    The mask stays as the method made it; it is not fitted to the uptake.
 
     Args:
-        placed: where.
+        placed: box and patch.
         original_suv: the working patch before, (k, j, i).
-        synthetic_suv: with the tumor, (k, j, i).
-        probability: of the tumor, (k, j, i); a mask of 0 and 1 will do.
+        synthetic_suv: the working patch with the tumor, (k, j, i).
+        probability: probability of tumor, (k, j, i), or a 0/1 mask.
     """
     pasted = paste(placed, tissue_change(synthetic_suv, original_suv), probability)
     image = with_region(placed.image, pasted.voxels, pasted.start_ijk)
@@ -93,23 +94,23 @@ def paste_patch(
 
 
 def random_of(site: Site, seed: int) -> np.random.Generator:
-    """Random numbers of a seed at a site: one seed shall not give the same tumor at every site."""
+    """Returns a random generator for a seed and a site, so that one seed gives another tumor at every site."""
     return np.random.default_rng([seed, zlib.crc32(site.name.encode())])
 
 
 def room_mm(patch: WorkingPatch) -> NDArray[np.float64]:
-    """Edges of the part of the box where a change keeps its full strength, along the patch's axes (i, j, k)."""
+    """Edges of the part of the box in which a change keeps its full strength, along the patch's axes (i, j, k)."""
     edges = np.asarray(patch.box.size_mm)
     return edges - 2 * np.minimum(TAPER_MM, edges / 5)
 
 
 def blurred(volume: NDArray, fwhm_mm: float, patch: WorkingPatch) -> NDArray[np.float32]:
-    """A patch as a scanner of this resolution would show it.
+    """Blurs a patch to the resolution of a scanner.
 
     Args:
-        volume: (k, j, i) on the patch.
+        volume: values on the patch, (k, j, i).
         fwhm_mm: full width at half maximum of the blur.
-        patch: gives the spacing.
+        patch: provides the spacing.
     """
     sigma = fwhm_mm / (2 * np.sqrt(2 * np.log(2))) / patch.grid.spacing_mm[0]
     smooth: NDArray[np.float32] = ndimage.gaussian_filter(volume.astype(np.float32), sigma, mode="nearest")

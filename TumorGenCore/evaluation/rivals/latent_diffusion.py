@@ -1,7 +1,7 @@
-"""Mask-conditioned latent diffusion on TumorGen's backbone, in DiffTumor's manner (Chen et al., CVPR 2024).
+"""Mask-conditioned latent diffusion on TumorGen's backbone, after DiffTumor (Chen et al., CVPR 2024).
 
-The mask comes first, and is returned as it was given. The image's latents are denoised in fifty steps; the tissue
-around is put back at the end.
+The mask is given first and returned unchanged. Fifty steps denoise the latents of the image; at the end, the
+surrounding tissue is restored.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Shape = Callable[[np.random.Generator, WorkingPatch], NDArray[np.bool_]]
 
 
 class LatentDiffusion:
-    """A tumor for a given mask.
+    """Makes a tumor for a given mask.
 
     Args:
-        generator: whose VAE and working patch are used.
-        trained: of the kind ``diffusion``.
-        shape: makes the mask on a working patch, (k, j, i).
+        generator: provides VAE and working patch.
+        trained: trained rival of the kind ``diffusion``.
+        shape: function that makes the mask on a working patch, (k, j, i).
         sampler: ``ddpm`` or ``ddim``, fifty steps each.
     """
 
@@ -47,7 +47,7 @@ class LatentDiffusion:
 
     @torch.inference_mode()
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
+        """Returns image in SUV and 0/1 mask with a tumor of this seed, on the grid of the site."""
         prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
         box = prepared.encoded
         bundle, device, rng = self.generator.bundle, self.generator.device, random_of(site, seed)
@@ -68,5 +68,5 @@ class LatentDiffusion:
             )
             synthetic = bundle.scale.to_suv(bundle.vae.decode(z * deviation + mean).float())
         original, made = (suv[0, 0].cpu().numpy() for suv in (box.original_suv, synthetic))
-        made = bundle.resolution.restored(made, original)  # The blur is the VAE's, and both methods have that.
+        made = bundle.resolution.restored(made, original)  # As for TumorGen, which has the same VAE and blur.
         return paste_patch(prepared, original, made, mask.astype(np.float32))

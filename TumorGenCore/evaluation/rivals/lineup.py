@@ -1,4 +1,4 @@
-"""Who is compared, under which name."""
+"""The methods of a comparison and their names."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["rivals_of"]
 
 
 def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequence[TrainedRival]) -> dict[str, Rival]:
-    """Every method by the name that the report gives it, in its order.
+    """Returns every method by its name in the report, in the order of the report.
 
     Args:
-        generator: the bundle; its VAE and working patch serve all.
-        training: cases that give tumors and masks.
-        trained: rivals that were trained.
+        generator: the bundle; all methods use its VAE and its working patch.
+        training: cases that provide tumors and masks.
+        trained: trained rivals.
 
     Raises:
         TrainingDataError: no training case has a tumor.

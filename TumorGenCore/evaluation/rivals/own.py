@@ -1,4 +1,4 @@
-"""TumorGen itself, as it comes or with a number of steps and a solver."""
+"""TumorGen itself, with its default settings or with a given number of steps and solver."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from TumorGenCore.insertion.variants import VariantRun
 
 __all__ = ["Own"]
 
-#: A poor tumor's successors come from seeds that start at so many times its own plus one: no other tumor's.
+#: Replacements of a poor tumor use seeds from this number times (its seed + 1), which no other tumor uses.
 _REDRAW_SEEDS = 1000
 
 
 class Own:
-    """The product's own way, box and model prepared for every tumor as the others do.
+    """Inserts by the product's own method, and prepares the box for every tumor, as the other methods do.
 
     Args:
         generator: the bundle on its device.
-        request: steps and solver; poorer tumors than its least quality are drawn again, none where it has none.
+        request: steps and solver. Tumors below its least quality, if it has one, are replaced by new ones.
     """
 
     def __init__(self, generator: TumorGenerator, request: TumorRequest | None = None) -> None:
         self.generator, self.request = generator, request or TumorRequest()
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
+        """Returns image in SUV and 0/1 mask with a tumor of this seed, on the grid of the site."""
         prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
         start = _REDRAW_SEEDS * (seed + 1)
         redraw_seeds = range(start, start + _REDRAW_SEEDS)

@@ -1,7 +1,7 @@
-"""A tumor by rules, in SynTumor's manner (Hu et al., CVPR 2023), adapted to PET.
+"""A tumor made by rules, after SynTumor (Hu et al., CVPR 2023), adapted to PET.
 
-As there: an ellipsoid, bent by a smooth random field, filled with Gaussian texture, with a blurred edge. For PET it is
-hot, with an uptake drawn from a log-normal law, and texture and edge are blurred by a scanner's resolution.
+As in SynTumor, the tumor is an ellipsoid, bent by a smooth random field, filled with Gaussian texture, with a blurred
+edge. For PET its uptake is drawn from a log-normal law, and texture and edge are blurred to a scanner's resolution.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
 __all__ = ["RuleBased", "bent_ellipsoid"]
 
-#: Share of the room in the box that the ellipsoid takes along its longest axis, and of that along each, (least, most).
+#: Share of the room in the box that the ellipsoid fills along its tightest axis; relative radii; both (least, most).
 FILL, FLATNESS = (0.6, 1.0), (0.6, 1.0)
-#: Deviation of the bending, as a share of the mean radius, and the number of its knots along an axis.
+#: Standard deviation of the bending, as a share of the mean radius, and the number of its knots along an axis.
 BEND, KNOTS = 0.12, 4
-#: Deviation of the texture, as a share of the uptake, and its grain, mm.
+#: Standard deviation of the texture, as a share of the uptake, and its grain, mm.
 TEXTURE, GRAIN_MM = 0.2, 8.0
-#: A tumor is at least so much hotter than the tissue's 90th percentile: by rule it shall be seen.
+#: Least ratio of the tumor's uptake to the tissue's 90th percentile, so that the tumor is visible.
 LEAST_RISE = 1.6
 
 
 class RuleBased:
-    """A hot bent ellipsoid.
+    """Makes a hot bent ellipsoid.
 
     Args:
-        uptake: mean and deviation of the natural logarithm of the uptake, SUV.
-        settings: of the working patch.
+        uptake: mean and standard deviation of the natural logarithm of the uptake, SUV.
+        settings: settings of the working patch.
     """
 
     def __init__(self, uptake: tuple[float, float], settings: PatchSettings) -> None:
         self.uptake, self.settings = uptake, settings
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
-        """A tumor of this seed at the site: image in SUV and 0/1 mask, on the site's grid."""
+        """Returns image in SUV and 0/1 mask with a tumor of this seed, on the grid of the site."""
         host, rng = host_of(site, self.settings), random_of(site, seed)
         patch = host.placed.patch
         mask = bent_ellipsoid(rng, patch)
@@ -53,7 +53,7 @@ class RuleBased:
 
 
 def bent_ellipsoid(rng: np.random.Generator, patch: WorkingPatch) -> NDArray[np.bool_]:
-    """A turned and bent ellipsoid anywhere in the box, (k, j, i)."""
+    """Returns the mask of a rotated and bent ellipsoid at a random place in the box, (k, j, i)."""
     turn = Rotation.random(rng=rng).as_matrix()
     radii = rng.uniform(*FLATNESS, size=3)
     reach = np.sqrt(turn**2 @ radii**2)  # Half the edges of the box around the ellipsoid.

@@ -1,1 +1,1 @@
-"""Comparisons that train or insert anew: ablation, rivals, usefulness."""
+"""Studies with trainings or insertions of their own: ablation, rivals, usefulness."""

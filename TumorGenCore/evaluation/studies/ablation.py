@@ -1,4 +1,4 @@
-"""`tumorgen ablate`: short runs that differ in one thing each, on the same patients, boxes and seeds (Table 2)."""
+"""`tumorgen ablate`: compares variants that each change one thing, on the same patients, boxes and seeds (Table 2)."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ __all__ = ["CONFIG", "FIGURES", "VARIANTS", "AblationPlan", "Variant", "ablate"]
 
 CONFIG = "ablation.json"
 FULL = "full"
-#: Of a site, means over its seeds.
+#: Values of a site, means over its seeds.
 FIGURES = ("dice", "nsd", "uptake_dice")
 _BUNDLE = "bundle"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One thing that differs.
+    """A variant that differs from ``full`` in one thing.
 
     Args:
-        label: in the report.
-        changes: of the run's settings.
-        switch: what is exchanged inside the product; where neither trains, the networks of ``full`` are used.
-        bundle: what of the bundle's metadata differs.
-        sampling: what of its sampling differs.
+        label: name in the report.
+        changes: changes of the training settings.
+        switch: classes to replace inside the product. Without own training, the variant uses the networks of ``full``.
+        bundle: changes of the bundle's metadata.
+        sampling: changes of the bundle's sampling.
     """
 
     label: str
@@ -73,12 +73,12 @@ class Variant:
 
     @property
     def has_own_networks(self) -> bool:
-        """Whether it is trained."""
+        """Whether the variant is trained."""
         return bool(self.changes) or self.switch.stage is not GeneratorStage
 
 
-#: By the name on the command line. The refiner learns from estimates that are cut off from the vector field's gradient,
-#: so that a vector field beside no refiner is the same one, and only the mask differs.
+#: Variants by their name on the command line. ``no-refiner`` needs no training: the refiner passes no gradient to the
+#: vector field, so a vector field trained without it would be the same.
 VARIANTS: dict[str, Variant] = {
     FULL: Variant("TumorGen"),
     "tight-box": Variant("without BA-PMG: tight box", {"offsets": BoxOffsets(alpha=0.0, least_mm=0.0)}),
@@ -88,7 +88,7 @@ VARIANTS: dict[str, Variant] = {
     "no-fit": Variant("M' not fitted to the uptake", switch=UNFITTED),
     "not-drawn": Variant("uptake and size left to the model", bundle={"uptake": UptakeLaw(), "fill": FillLaw()}),
     "no-recovery": Variant("resolution not restored", bundle={"resolution": ResolutionRecovery()}),
-    "mask-noise": Variant("masks start from training's noise", sampling={"mask_noise": 1.0}),
+    "mask-noise": Variant("masks start from the noise of training", sampling={"mask_noise": 1.0}),
     "mask-after": Variant("condition masked after encoding", switch=MASKED_AFTER),
     "no-box-channel": Variant("without the box channel", switch=BLIND_FIELD),
     "uniform-time": Variant("time drawn uniformly", switch=UNIFORM_TIMES),
@@ -98,16 +98,16 @@ VARIANTS: dict[str, Variant] = {
 
 @dataclass(frozen=True)
 class AblationPlan:
-    """What is trained and compared, and where the report goes.
+    """What to train and compare, and where to write the report.
 
     Args:
         data: folder of cases.
         autoencoder: output folder of the VAE's run.
-        output: folder of the run. It has a folder a variant, and the cached latents, which variants share where their
-            examples are the same.
+        output: folder of the run, with one folder per variant and the cached latents. Variants with the same examples
+            share latents.
         run: settings of ``full``.
-        only: names in ``VARIANTS``; all by default.
-        seeds: 0, 1, ... per site.
+        only: keys of ``VARIANTS``; all by default.
+        seeds: number of seeds per site: 0, 1, ...
     """
 
     data: Path
@@ -126,25 +126,25 @@ def ablate(
     on_progress: Callable[[str], None] | None = None,
     quiet: bool = True,
 ) -> dict:
-    """Train what is not trained yet, evaluate all, and write ``report.json``, ``report.md`` and ``ablation.png``.
+    """Trains missing variants, evaluates all, and writes ``report.json``, ``report.md`` and ``ablation.png``.
 
-    Every variant is trained with the same examples, noise and seed, as far as what differs allows, and draws tumors of
-    the same seeds in the same boxes: rough ones on the held-out patients' largest tumors, and healthy sites.
+    All variants train with the same examples, noise and seed, as far as their difference allows. They make tumors with
+    the same seeds in the same boxes: rough boxes on the held-out patients' largest tumors, and boxes at healthy sites.
 
     Args:
-        plan: what is trained and compared.
+        plan: what to train and compare.
         segmenter: the judge of masks.
-        resume: go on with the run in the plan's output folder; a variant that is finished is not trained again.
-        device: of the evaluation.
+        resume: continue the run in the plan's output folder; finished variants are not trained again.
+        device: device of the evaluation.
         on_progress: called with a line per variant.
-        quiet: no progress bars.
+        quiet: show no progress bars.
 
     Returns:
-        The figures, as in ``report.json``.
+        The content of ``report.json``.
 
     Raises:
-        TrainingDataError: an unknown name, a segmenter that knows a held-out patient, no held-out patient with a
-            tumor, or an output folder with another run.
+        TrainingDataError: a name is unknown, the segmenter knows a held-out patient, no held-out patient has a tumor,
+            or the output folder contains another run.
     """
     data, autoencoder, output, run = plan.data, plan.autoencoder, plan.output, plan.run
     names = _checked(plan.only)
@@ -178,7 +178,7 @@ def ablate(
 def _checked(only: Sequence[str] | None) -> list[str]:
     unknown = sorted(set(only or ()) - set(VARIANTS))
     if unknown:
-        raise TrainingDataError(f"There are no variants {unknown}; there are {', '.join(VARIANTS)}.")
+        raise TrainingDataError(f"The variants {unknown} do not exist; choose from {', '.join(VARIANTS)}.")
     return [name for name in VARIANTS if only is None or name in only]
 
 
@@ -193,13 +193,13 @@ def _sites(held_out: Sequence[Case]) -> list[Site]:
 
 def _varied(run: GeneratorRun, variant: Variant, voxel_mm: float) -> GeneratorRun:
     varied = replace(run, **variant.changes)
-    if "offsets" in variant.changes:  # A tight box still holds the voxels that the tumor touches.
+    if "offsets" in variant.changes:  # A tight box still contains all voxels of the tumor.
         varied = replace(varied, offsets=replace(varied.offsets, least_mm=voxel_mm))
     return varied
 
 
 def _examples_of(run: GeneratorRun, switch: Switch) -> str:
-    """A name for the latents of a run: runs with one name make the same ones. What is read is checked once more."""
+    """Returns a name for the latents of a run; equal names mean equal latents. Reading checks their fingerprint."""
     condition = switch.stage.encoder_kind.condition_name
     decides = (run.data, run.offsets, run.examples, run.buckets, run.validation_examples, condition, run.loop.seed)
     return hashlib.sha256(repr(decides).encode()).hexdigest()[:12]
@@ -207,7 +207,7 @@ def _examples_of(run: GeneratorRun, switch: Switch) -> str:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What is kept of a variant: a row a site, and the lesions at the sites whose boxes are drawn over tumors."""
+    """Results of a variant: one row per site, and the lesions at sites over real tumors."""
 
     rows: list[dict]
     lesions: list[LesionSample]
@@ -272,7 +272,7 @@ def _means(rows: Sequence[dict]) -> dict:
 
 
 def _differences(rows: Sequence[dict], full: Sequence[dict]) -> dict:
-    """Each patient's own difference to ``full``: what patients have in common with it cancels."""
+    """Means of each patient's own difference to ``full``, which removes the differences between patients."""
     found = {}
     for name in FIGURES:
         here, there = patient_means(rows, name), patient_means(full, name)

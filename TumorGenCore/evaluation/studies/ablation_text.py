@@ -12,30 +12,30 @@ from TumorGenCore.evaluation.plots import draw_estimate, save_plot, tidy
 __all__ = ["ablation_text", "save_ablation"]
 
 _TITLES = {"dice": "DSC", "nsd": "NSD 2 mm", "uptake_dice": "uptake_dice"}
-_FRECHET = {"radiomics": "radiomics (FRD's manner)", "efflite0": "FD-EffLite0"}
+_FRECHET = {"radiomics": "radiomics (as in FRD)", "efflite0": "FD-EffLite0"}
 
 
 def ablation_text(report: dict) -> str:
-    """The report that ``ablate`` gives, as Markdown."""
+    """Returns the report of ``ablate`` as Markdown."""
     return "\n".join(
         [
             "# Ablation",
             "",
             f"Each variant was trained once, for {report['steps']} steps, with the same examples, noise and seed as "
-            "far as what differs allows; *without VMR*, *not fitted*, *left to the model*, *not restored* and *paste "
-            "by replacement* use the networks of the first row. So few steps make all of them worse than a shipped "
-            "bundle: compare rows, not with other reports. One training each says nothing of how much a second one "
-            "would differ.",
+            "far as its difference allows. *Without VMR*, *not fitted*, *left to the model*, *not restored*, *noise of "
+            "training* and *paste by replacement* use the networks of the first row. With so few steps, all variants "
+            "are worse than a shipped bundle: compare the rows with each other, not with other reports. One training "
+            "per variant does not show how much a second training would differ.",
             "",
-            f"Held-out patients: {', '.join(report['patients'])}. The same boxes and seeds for all: rough boxes on the "
-            "largest tumors, and healthy sites. *DSC* and *NSD*: what a segmenter that was trained on real patients "
-            "finds, against the mask, in the box; *uptake_dice*: the mask against the uptake it sits on. Each patient "
-            "counts once; intervals are 95 %, over patients. *Empty*: results in which no tumor grew, which count in "
-            "uptake_dice only.",
+            f"Held-out patients: {', '.join(report['patients'])}. All variants have the same boxes and seeds: rough "
+            "boxes on the largest tumors, and healthy sites. *DSC* and *NSD*: agreement in the box between the mask "
+            "and the tumor found by a segmenter, which was trained on real patients. *uptake_dice*: overlap of the "
+            "mask with the hot voxels. Each patient counts once; intervals are 95 %, over patients. *Empty*: number of "
+            "results without a tumor; these count in uptake_dice only.",
             "",
-            "Frechet distances are those of the tumor sites to the largest lesions of the training patients, on "
-            "the same principal components for all rows; the row of the real lesions is their floor and the "
-            "segmenter's ceiling. *Excess* is over the floor.",
+            "The Frechet distances compare the tumor sites with the largest lesions of the training patients, on "
+            "the same principal components for all rows. The row of the real lesions shows the floor of the distances "
+            "and the ceiling of the segmenter. *Excess* is the distance minus the floor.",
             "",
             *_main_table(report),
             *_by_group(report),
@@ -91,7 +91,7 @@ def _differences(report: dict) -> list[str]:
     rows = [[v["label"], *_cells(v["over_full"])] for v in report["variants"].values() if v["over_full"]]
     if not rows:
         return []
-    note = "Mean of each patient's own difference; an interval that holds 0 leaves open which is better."
+    note = "Mean of each patient's own difference. If the interval contains 0, it is open which variant is better."
     return ["## Difference to TumorGen", "", note, "", *table_lines(["", *_TITLES.values()], rows)]
 
 
@@ -100,7 +100,7 @@ def _cells(means: dict) -> list[str]:
 
 
 def save_ablation(report: dict, path: Path) -> None:
-    """Write a PNG: a panel a figure, a row a variant, with intervals over patients; the dotted line is TumorGen's.
+    """Writes a PNG: one panel per measure, one row per variant, with intervals; the dotted line is TumorGen's value.
 
     Raises:
         OSError: the file cannot be written.

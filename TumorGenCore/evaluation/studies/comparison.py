@@ -1,4 +1,4 @@
-"""`tumorgen compare`: TumorGen and its rivals on the same patients, boxes and seeds, in one run."""
+"""`tumorgen compare`: compares TumorGen with its rivals on the same patients, boxes and seeds, in one run."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from TumorGenCore.training.stages.segmenter import Segmenter
 
 __all__ = ["Made", "compare", "insert_all"]
 
-#: Tissue that is kept around a box for the contact sheet, mm.
+#: Tissue around a box in the contact sheet, mm.
 _SHOWN_MM = 60.0
 
 
 @dataclass(frozen=True)
 class Made:
-    """What is measured of one insertion.
+    """One insertion and its measures.
 
     Args:
-        site: where.
+        site: the site.
         lesion: the tumor.
         figures: its alignment.
-        seconds: from scan and box to image and mask.
+        seconds: time from scan and box to image and mask.
     """
 
     site: Site
@@ -61,23 +61,23 @@ def compare(
     seeds: int = 3,
     on_progress: Callable[[str], None] | None = None,
 ) -> dict:
-    """Insert with every method, measure, and write ``report.json``, ``report.md`` and ``contact_sheet.png``.
+    """Inserts with every method, measures, and writes ``report.json``, ``report.md`` and ``contact_sheet.png``.
 
     Args:
-        generator: the bundle on its device. Its held-out patients are the places, its training patients the donors.
+        generator: the bundle on its device. Its held-out patients provide the sites, its training patients the donors.
         data: folder with ``*_image.nii.gz`` / ``*_mask.nii.gz`` of both.
         output: folder of the report.
         segmenter: the judge of masks.
-        trained: rivals that were trained, of any kind.
-        seeds: 0, 1, ... per site.
+        trained: trained rivals of any kind.
+        seeds: number of seeds per site: 0, 1, ...
         on_progress: called with a line per site.
 
     Returns:
-        The figures, as in ``report.json``.
+        The content of ``report.json``.
 
     Raises:
-        TrainingDataError: a network learned from an evaluated patient, a rival has another VAE than the bundle, no
-            training case has a tumor, or there is no place to insert at.
+        TrainingDataError: a network learned from a patient of the evaluation, a rival has another VAE than the bundle,
+            no training case has a tumor, or there is no site for an insertion.
     """
     tell = on_progress or (lambda line: None)
     names, pattern = held_out_names(generator.bundle, None), segmenter.run.data.patient_pattern
@@ -91,7 +91,7 @@ def compare(
     methods = rivals_of(generator, training, trained)
     sites = [site for case in held_out for site in sites_of(case)]
     if not sites:
-        raise TrainingDataError(f"{', '.join(names)} have neither a tumor nor healthy tissue to insert at.")
+        raise TrainingDataError(f"{', '.join(names)} have neither a tumor nor healthy tissue; use other cases.")
     output.mkdir(parents=True, exist_ok=True)
     made, panels = insert_all(methods, sites, range(seeds), segmenter, tell)
     real = largest_lesions(held_out), largest_lesions(training)
@@ -120,17 +120,20 @@ def insert_all(
     segmenter: Segmenter,
     tell: Callable[[str], None],
 ) -> tuple[dict[str, list[Made]], list[PreviewCase]]:
-    """Every method at every site with every seed, and a row a site for the contact sheet, of the first seed.
+    """Inserts with every method at every site with every seed.
 
-    A method's first insertion is made twice, and timed the second time, when its networks are warm. Methods take turns
-    at each site: what else the machine does disturbs all of them alike.
+    The first insertion of a method runs twice and is timed the second time, when the networks are warm. The methods
+    take turns at each site, so that other load of the machine affects all of them alike.
 
     Args:
-        methods: by name.
-        sites: where.
-        seeds: a tumor each.
+        methods: methods by name.
+        sites: the sites.
+        seeds: seeds, one tumor each.
         segmenter: the judge of masks.
         tell: called with a line per site.
+
+    Returns:
+        Insertions by method, and panels of the contact sheet, one row per site with the first seed.
     """
     made: dict[str, list[Made]] = {method: [] for method in methods}
     panels = []
@@ -161,14 +164,14 @@ def _alignment(made: Sequence[Made]) -> dict:
 
 
 def _median_ml(lesions: Sequence[LesionSample]) -> float | None:
-    """Median volume of the masks that are not empty, None without any: the larger a tumor, the higher its DSC."""
+    """Median volume of the non-empty masks, None without any. Larger tumors reach a higher DSC."""
     return median_of_known(
         lesion.mask.sum() * np.prod(lesion.spacing_mm) / 1000 for lesion in lesions if lesion.mask.any()
     )
 
 
 def _ceiling(made: Sequence[Made], segmenter: Segmenter) -> dict:
-    """The segmenter on the real tumors that the boxes are drawn over."""
+    """Alignment of the segmenter with the real tumors in the boxes."""
     sites = {m.site.name: m.site for m in made if m.site.real is not None}.values()
     figures = [alignment(segmenter, s.image, s.real, s.box) for s in sites if s.real is not None]
     return mean_alignment([s.patient for s in sites], figures)
@@ -180,6 +183,6 @@ def _seconds(values: Sequence[float]) -> dict:
 
 
 def _panel(title: str, site: Site, image: sitk.Image, mask: sitk.Image | None) -> PreviewCase:
-    # Cropped: a whole body for every panel would not fit the memory.
+    # Cropped, because a whole body for every panel would not fit into memory.
     marked = None if mask is None else crop_around(mask, site.box, _SHOWN_MM)
     return PreviewCase(title, crop_around(image, site.box, _SHOWN_MM), marked, site.box)

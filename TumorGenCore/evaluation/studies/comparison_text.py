@@ -1,4 +1,4 @@
-"""The Markdown of `tumorgen compare`: realism, alignment and time, a row a method."""
+"""The Markdown of `tumorgen compare`: realism, alignment and time, with one row per method."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from TumorGenCore.evaluation.themes.alignment_text import ALIGNMENT_HEADER, ALIG
 __all__ = ["comparison_text"]
 
 _METHODS = [
-    "- *Copy-paste*: a tumor of one of the bundle's training patients, turned, scaled to fit and blended in.",
-    "- *SynTumor's manner*: by rules: a bent ellipsoid with texture and the scanner's blur, as hot as training tumors "
-    "are.",
-    "- *DiffTumor's manner*: latent diffusion on the bundle's backbone, given a mask, which it returns: that of a "
-    "training tumor, turned and scaled.",
-    "- *BLD's manner*: a flow on the bundle's backbone that knows no surroundings; the known latents are put back at "
-    "every step.",
-    "- *Poor ones redrawn*: what TumorGen's quality gate stops is drawn again with other noise, as it is for variants "
-    "and in the panel; what was sampled in vain is in the time.",
+    "- *Copy-paste*: a tumor of one of the bundle's training patients, rotated, scaled to fit and blended in.",
+    "- *SynTumor's manner*: a tumor made by rules: a bent ellipsoid with texture and the scanner's blur, as hot as "
+    "the training tumors.",
+    "- *DiffTumor's manner*: latent diffusion with the bundle's backbone. It gets the mask of a training tumor, "
+    "rotated and scaled, and returns this mask.",
+    "- *BLD's manner*: a flow with the bundle's backbone that does not see the surroundings; every step restores the "
+    "known latents.",
+    "- *Poor ones redrawn*: TumorGen with its quality gate: tumors that fail are replaced by new ones with other "
+    "noise, as for variants and in the panel. The time includes the rejected tumors.",
     "",
-    "The first two get the scan without the real tumor, with a smooth continuation of its surroundings in its place; "
-    "the others have to take it out.",
+    "The first two methods get the scan without the real tumor, which a smooth continuation of its surroundings "
+    "replaces. The other methods must remove the tumor themselves.",
 ]
 
 
 def comparison_text(report: dict) -> str:
-    """The report that ``compare`` gives, as Markdown."""
+    """Returns the report of ``compare`` as Markdown."""
     return "\n".join(
         [
-            f"# {report['bundle']} beside other ways to make tumors",
+            f"# {report['bundle']} and other methods to make tumors",
             "",
-            f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}. The same patients, boxes and "
-            "seeds for all, and the same window inside the box through which the image is changed.",
+            f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}. All methods have the same "
+            "patients, boxes and seeds, and change the image through the same window inside the box.",
             "",
             *_METHODS,
             "",
@@ -41,7 +41,7 @@ def comparison_text(report: dict) -> str:
             *_time(report),
             "# Pictures",
             "",
-            "A row a site, the first seed.",
+            "Each row shows one site with the first seed.",
             "",
             "![contact sheet](contact_sheet.png)",
             "",
@@ -53,14 +53,14 @@ def _realism(frechet: dict) -> list[str]:
     lines = [
         "# Realism",
         "",
-        "Frechet distances at the sites whose boxes are drawn over real tumors, to the largest lesions of the "
-        "bundle's training patients; 1 is a shift as large as their whole spread. The row of the real, held-out "
-        "lesions is the floor: few lesions make any such distance large. *Excess* is over the floor, with the same "
-        "patients drawn on both sides. Intervals are 95 %, from 200 draws of patients; several seeds are averaged. "
-        "Copy-paste is near by its nature: it pastes the lesions that the distance is taken to.",
+        "Frechet distances from the tumors in boxes over real tumors to the largest lesions of the bundle's training "
+        "patients. A distance of 1 is a shift as large as the whole spread of these lesions. The row of the real, "
+        "held-out lesions is the floor, because few lesions make every such distance large. *Excess* is the distance "
+        "minus the floor, with the same patients drawn on both sides. Intervals are 95 %, from 200 draws of patients; "
+        "several seeds are averaged. Copy-paste is always near, because it pastes the training lesions themselves.",
         "",
     ]
-    titles = {"radiomics": "Radiomics (FRD's manner)", "efflite0": "FD-EffLite0 (not FID: its network is EfficientNet)"}
+    titles = {"radiomics": "Radiomics (as in FRD)", "efflite0": "FD-EffLite0 (not FID: its network is EfficientNet)"}
     for key, found in frechet.items():
         lines += [f"## {titles[key]}", "", *_distances(found)]
     return lines
@@ -87,7 +87,7 @@ def _distances(found: dict) -> list[str]:
 
 
 def _alignment(found: dict) -> list[str]:
-    note = "*Median ml*: of the masks; the larger a tumor, the higher its DSC for the same error of its border."
+    note = "*Median ml*: median volume of the masks. For the same error of the border, larger tumors have a higher DSC."
     lines = ["# Alignment", "", f"{ALIGNMENT_NOTE} {note}", ""]
     titles = {"tumor": "Boxes over real tumors", "healthy": "Boxes in healthy tissue"}
     for group, title in titles.items():
@@ -113,8 +113,8 @@ def _time(report: dict) -> list[str]:
     return [
         "# Time",
         "",
-        "Seconds for a tumor from scan and box to image and mask, networks warm: median and quartiles over sites and "
-        "seeds. Other work of the machine disturbs them; compare them within this run only.",
+        "Seconds per tumor from scan and box to image and mask, with warm networks: median and quartiles over sites "
+        "and seeds. Other load of the machine affects the times; compare them within this run only.",
         "",
         *table_lines(["", "radiomics", "FD-EffLite0", "seconds"], rows),
     ]

@@ -1,4 +1,4 @@
-"""Ways to insert that the product does not have: the ablation compares with them, and one of the rivals is made so."""
+"""Ways to insert that the product does not have, for the ablation and for one of the rivals."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["Replacing", "Unfitted", "Unrefined", "plain_mask"]
 
 
 class Replacing(TumorGenerator):
-    """D(z) takes the tissue's place, where the product adds how D(z) differs from D(z_1)."""
+    """Replaces the tissue by D(z), while the product adds the difference between D(z) and D(z_1)."""
 
     def change(self, grown: Grown, prepared: PreparedBox) -> TissueChange:
-        """The tissue goes, and the decoded patch comes."""
+        """Returns a change that replaces the tissue by the decoded patch."""
         return TissueChange(np.maximum(grown.synthetic_suv, 0), np.zeros_like(grown.synthetic_suv))
 
 
 class Unfitted(TumorGenerator):
-    """M' stays as it is where its uptake ends elsewhere."""
+    """Keeps M' even if the uptake has another border."""
 
     def fit_mask(self, prepared: PreparedBox) -> FitMask | None:
-        """M' is not laid on its uptake."""
+        """Returns None: M' is not fitted to the uptake."""
         return None
 
 
@@ -39,20 +39,20 @@ class _PlainMask(Engine):
 
 
 class Unrefined(TumorGenerator):
-    """The latent mask, upsampled, in place of VMR's."""
+    """Uses the upsampled latent mask instead of VMR's mask."""
 
     engine_type = _PlainMask
 
 
 def plain_mask(mask: torch.Tensor, factor: int) -> torch.Tensor:
-    """The latent-grid mask upsampled, without a refiner.
+    """Upsamples the mask of the latent grid, without a refiner.
 
     Args:
         mask: m^, (n, 1, k, j, i) on the latent grid, -1 to 1.
         factor: patch resolution over latent resolution.
 
     Returns:
-        (n, 1, factor k, factor j, factor i), the share of tumor, 0 to 1.
+        Share of tumor, (n, 1, factor k, factor j, factor i), 0 to 1.
     """
     occupied = (mask.float() + 1) / 2
     return functional.interpolate(occupied, scale_factor=float(factor), mode="trilinear", align_corners=False)

@@ -1,6 +1,6 @@
-"""What an ablation exchanges inside the product: how the condition is made, what the network sees, how times are drawn.
+"""Parts of the product that an ablation replaces: the condition, the input of the network, the distribution of times.
 
-The product does each in one way only. A study puts subclasses in the place of its stage, networks and engine.
+The product does each of these in one way only. A study replaces its stage, networks and engine by subclasses.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = [
 
 
 def masked_after(z_1: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
-    """The paper's condition, z^m = (1 - B) z_1: the encoder's reach carries the tumor into latents outside the box.
+    """Returns the paper's condition, z^m = (1 - B) z_1. Latents outside the box may contain traces of the tumor.
 
     Args:
-        z_1: latents, (n, c, k, j, i).
+        z_1: latents, (n, c, k, j, i); the encoder's reach carries the tumor beyond the box.
         box: B, (n, 1, k, j, i), 1 inside.
 
     Returns:
-        z^m, of z_1's shape.
+        z^m, same shape as z_1.
     """
     return (1 - box) * z_1
 
@@ -70,10 +70,10 @@ class _AfterStage(GeneratorStage):
 
 
 class BlindField(VectorField):
-    """A vector field that does not see the box, and has to find it in z^m. Arguments are those of ``VectorField``."""
+    """A vector field that does not see the box and must find it in z^m. It has the arguments of ``VectorField``."""
 
     def see_box(self, box: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """No box, and controls that speak everywhere; see ``VectorField.see_box``."""
+        """Returns an empty box, and a mask that applies the controls everywhere; see ``VectorField.see_box``."""
         return torch.zeros_like(box), torch.ones_like(box)
 
 
@@ -84,27 +84,27 @@ class _BlindStage(GeneratorStage):
 
 class _UniformStage(GeneratorStage):
     def draw_times(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """The paper's plain form: every time as often as any other."""
+        """Draws uniform times, the plain form of the paper."""
         return torch.rand(count, generator=generator)
 
 
 @dataclass(frozen=True)
 class Switch:
-    """What takes the place of the product's own.
+    """Classes that replace those of the product.
 
     Args:
-        stage: trains.
-        generator: inserts.
+        stage: class for the training.
+        generator: class for the insertion.
     """
 
     stage: type[GeneratorStage] = GeneratorStage
     generator: type[TumorGenerator] = TumorGenerator
 
     def load(self, folder: Path) -> ModelBundle:
-        """A bundle that ``stage`` trained, with the networks it trained.
+        """Loads a bundle that ``stage`` trained, with the class of its vector field.
 
         Raises:
-            ModelBundleError: missing, damaged, or another variant.
+            ModelBundleError: the bundle is missing, damaged, or of another variant.
         """
         bundle = load_bundle(folder, self.stage.variant)
         field = self.stage.field_kind(**bundle.network_arguments["vector_field"])

@@ -1,4 +1,4 @@
-"""Synthetic tumors at healthy sites of given scans, as a segmenter may learn from them."""
+"""Scans with synthetic tumors at healthy sites, to train a segmenter."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = ["SyntheticSite", "healthy_sites", "with_tumors"]
 
 #: Tissue kept around a box, mm: more than a patch around the tumor shows.
 AROUND_MM = 100.0
-#: Boxes keep so far from disease that must not be shown, mm.
+#: Least distance of a box center from disease that must not be shown, mm.
 CLEAR_MM = 80.0
-#: Seeds tried at a site where no tumor grows.
+#: Number of seeds to try at a site until a tumor grows.
 _SEEDS = 5
 
 
 @dataclass(frozen=True)
 class SyntheticSite:
-    """A box in healthy tissue of a scan, of which a crop is kept.
+    """A box in healthy tissue, in a crop of its scan.
 
     Args:
-        site: image and box; a crop gives the tumor of the whole scan.
-        scan: the crop as it is without the tumor.
+        site: cropped image and box; the tumor is the same as in the whole scan.
+        scan: the crop without the tumor.
     """
 
     site: Site
@@ -42,15 +42,15 @@ class SyntheticSite:
 
 
 def healthy_sites(pairs: Sequence[tuple[Case, LabeledScan]], count: int, seed: int) -> list[SyntheticSite]:
-    """Boxes of the field's lesion sizes at healthy places, one scan after another in turn.
+    """Places boxes with the sizes of published lesions in healthy tissue; the scans take turns.
 
     Args:
-        pairs: cases with what may be learned from them; one that is named twice has two turns.
-        count: how many.
+        pairs: cases and their scans for training; a case listed twice has two turns.
+        count: number of boxes.
         seed: decides places and sizes.
 
     Raises:
-        TrainingDataError: no place is left for so many.
+        TrainingDataError: there are not enough healthy places.
     """
     places = [(case, scan) for case, scan in pairs if len(case.healthy_lps)]
     regions: dict[str, np.ndarray] = {}
@@ -71,17 +71,17 @@ def healthy_sites(pairs: Sequence[tuple[Case, LabeledScan]], count: int, seed: i
         sites.append(_site(f"{case.name} {len(sites) + 1}", case, scan, box))
     if len(sites) < count:
         raise TrainingDataError(
-            f"Only {len(sites)} of {count} healthy places for synthetic tumors were found; ask for fewer."
+            f"Found only {len(sites)} of {count} healthy places for synthetic tumors; ask for fewer."
         )
     return sites
 
 
 def with_tumors(method: Rival, sites: Sequence[SyntheticSite]) -> tuple[list[LabeledScan], int]:
-    """The scans with a tumor of the method each, and the number of sites where none grew.
+    """Returns the scans, each with a tumor, and the number of sites where none grew.
 
     Args:
-        method: makes the tumors; where none grows, the next of five seeds is tried.
-        sites: a scan each.
+        method: makes the tumors, with up to five seeds until a tumor grows.
+        sites: sites, one scan each.
     """
     made = []
     for place in sites:
@@ -103,7 +103,7 @@ def _with_tumor(scan: LabeledScan, image: sitk.Image, tumor: np.ndarray) -> Labe
 
 
 def _region(case: Case, scan: LabeledScan) -> np.ndarray:
-    """Where boxes may have their centers, (k, j, i)."""
+    """Returns the voxels at which a box may have its center, (k, j, i)."""
     grid = Grid.from_image(case.image)
     region = voxels_at(case.healthy_lps, grid)
     if scan.avoid is None:

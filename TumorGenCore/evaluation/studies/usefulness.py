@@ -1,17 +1,17 @@
-"""`tumorgen usefulness`: does a segmenter with few real patients learn more with synthetic tumors beside them?
+"""`tumorgen usefulness`: does a segmenter with few real patients improve with additional synthetic tumors?
 
-All arms train one network for as many steps on as many patches; the same six in ten of them show a tumor, and the
-tissue of the others comes from the same scans. Half of the tumors of an arm with synthetic ones are synthetic. The
-test are patients whom neither segmenters nor generator have seen.
+All arms train one network with equal numbers of steps and patches. In all arms the same six in ten patches show a
+tumor, and the tissue in the other patches comes from the same scans. In an arm with synthetic tumors, half of the
+tumors shown are synthetic. The test uses patients that neither segmenters nor generator have seen.
 
-What TumorGen's arm means: the generator was trained on *all* real training patients, not on the few alone. So this arm
-stands for a user with few patients and a finished bundle, who gets what the bundle has learned from others. It says
-nothing of a generator that is trained on the few alone. Copy-paste and rules know the few patients only. The arm with
-all real training patients is the ceiling: what the bundle's training patients are worth where they can be shared.
+The generator of TumorGen's arm was trained on *all* real training patients, not on the few alone. So this arm stands
+for a user with few patients and a finished bundle, which adds what it has learned from other patients. It does not show
+the value of a generator trained on the few alone. Copy-paste and rules know the few patients only. The arm with all
+real training patients is the ceiling: the value of the bundle's training patients if they could be shared.
 
-The held-out tumors are large. Small ones are made of them as the generator's lessons are: shrunk, blurred and grown
-into healthy tissue of the same patient. Arms whose tumors are made in a like manner (TumorGen's lessons, copy-paste)
-may find these more easily than they would find real small ones.
+The held-out tumors are large. Small tumors are made from them like the generator's training examples: shrunk, blurred
+and placed into healthy tissue of the same patient. Arms with tumors made in a similar way (TumorGen's training
+examples, copy-paste) may find these more easily than real small tumors.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ from TumorGenCore.training.stages.segmenter import SegmenterStage
 __all__ = ["ARMS", "CONFIG", "UsefulnessRun", "usefulness"]
 
 CONFIG = "usefulness.json"
-#: By their names in folders and figures.
+#: Labels of the arms by their names in folders and results.
 ARMS = {
     "real": "few real",
     "copy-paste": "few real + copy-paste",
@@ -71,25 +71,25 @@ ARMS = {
     "all-real": "all real (ceiling)",
 }
 BASE = "real"
-#: Volumes at which small lesions are divided, ml, and the groups of lesions that are reported.
+#: Limits between the volume groups of small lesions, ml, and the groups of lesions in the report.
 SIZES_ML = (2.0, 10.0)
 GROUPS = ("own size", "made small", "made small: below 2 ml", "made small: 2 to 10 ml", "made small: from 10 ml")
-#: Sites of the contact sheet.
+#: Number of sites in the contact sheet.
 _SHOWN = 8
 
 
 @dataclass(frozen=True)
 class UsefulnessRun:
-    """All that decides the result.
+    """Settings that decide the result.
 
     Args:
-        segmenter: network, loop and patches; of its data settings, pattern and excluded boxes.
-        healthy_only: cases that give healthy tissue to all arms and sites to synthetic tumors, and no real tumor.
-        patients: how many of the training patients the few are.
-        patient_seed: decides who they are.
-        seeds: segmenters an arm.
-        synthetic_scans: made once for each way to make them.
-        small_lesions: made of each held-out patient's.
+        segmenter: network, loop and patches. Of its data settings, only pattern and excluded boxes are used.
+        healthy_only: cases that provide healthy tissue to all arms and sites for synthetic tumors, but no real tumors.
+        patients: number of the few training patients.
+        patient_seed: decides which patients they are.
+        seeds: number of segmenters per arm.
+        synthetic_scans: number of synthetic scans, made once for each method.
+        small_lesions: number of small lesions made from each held-out patient.
     """
 
     segmenter: SegmenterRun = field(default_factory=lambda: SegmenterRun(loop=LoopSettings(steps=500)))
@@ -103,7 +103,7 @@ class UsefulnessRun:
 
 @dataclass(frozen=True)
 class _Patients:
-    """Cases by what they are for."""
+    """Cases by their purpose."""
 
     few: list[Case]
     every: list[Case]
@@ -113,7 +113,7 @@ class _Patients:
 
 @dataclass(frozen=True)
 class _Lessons:
-    """Scans that the arms learn from: real ones of few and of all patients, tissue for all, and each method's."""
+    """Training scans of the arms: real ones of few and of all patients, tissue for all, and those of each method."""
 
     few: list[LabeledScan]
     every: list[LabeledScan]
@@ -121,7 +121,7 @@ class _Lessons:
     synthetic: dict[str, list[LabeledScan]]
 
     def picker(self, arm: str, spacing_mm: float, seed: int) -> PatchPicker:
-        """The patches of an arm."""
+        """Returns the patches of an arm."""
         real = self.every if arm == "all-real" else self.few
         return PatchPicker(real, self.synthetic.get(arm, []), [*real, *self.tissue], spacing_mm, seed)
 
@@ -135,22 +135,23 @@ def usefulness(
     on_progress: Callable[[str], None] | None = None,
     quiet: bool = True,
 ) -> dict:
-    """Train every arm with every seed, test, and write ``report.json``, ``report.md`` and pictures.
+    """Trains and tests every arm with every seed, and writes ``report.json``, ``report.md`` and pictures.
 
     Args:
-        generator: the bundle on its device; its metadata name training and held-out cases.
+        generator: the bundle on its device; its metadata lists training and held-out cases.
         data: folder with both.
         output: folder of the run.
-        run: its settings.
-        resume: go on with the run in ``output``; a segmenter that was tested is not trained again.
+        run: settings of the run.
+        resume: continue the run in ``output``; tested segmenters are not trained again.
         on_progress: called with a line per step of the work.
-        quiet: no progress bars.
+        quiet: show no progress bars.
 
     Returns:
-        The figures, as in ``report.json``.
+        The content of ``report.json``.
 
     Raises:
-        TrainingDataError: too few patients or healthy places, no held-out tumor, or another run's output folder.
+        TrainingDataError: there are too few patients or healthy places, there is no held-out tumor, or the output
+            folder contains another run.
     """
     tell = on_progress or (lambda line: None)
     patients = _patients(generator, data, run)
@@ -191,7 +192,7 @@ def _patients(generator: TumorGenerator, data: Path, run: UsefulnessRun) -> _Pat
     strange = sorted(set(run.healthy_only) - set(training_names))
     if strange:
         raise TrainingDataError(
-            f"healthy_only names {', '.join(strange)}, not among the bundle's training cases in the data folder."
+            f"healthy_only names {', '.join(strange)}; name only training cases of the bundle in the data folder."
         )
     names = [*training_names, *unseen]
     cases = load_cases(data, names, _known(settings.exclude_lps_mm, names), settings.patient_pattern)
@@ -201,8 +202,9 @@ def _patients(generator: TumorGenerator, data: Path, run: UsefulnessRun) -> _Pat
     ranked = sorted({case.patient for case in every}, key=lambda patient: _rank(run.patient_seed, patient))
     if not 0 < run.patients <= len(ranked) or not held_out:
         raise TrainingDataError(
-            f"{run.patients} of {len(ranked)} training patients with a tumor are asked for, and {len(held_out)} "
-            "held-out cases have one; ask for no more than there are, and give the data folder of the bundle."
+            f"The settings ask for {run.patients} training patients with a tumor; the data folder has {len(ranked)}, "
+            f"and {len(held_out)} held-out cases with a tumor. Lower the number of patients, or give the data folder "
+            "of the bundle."
         )
     few = [case for case in every if case.patient in ranked[: run.patients]]
     return _Patients(few, every, tissue, held_out)
@@ -213,14 +215,14 @@ def _known(excluded: Mapping[str, list], names: Sequence[str]) -> dict[str, list
 
 
 def _rank(seed: int, patient: str) -> str:
-    """As the split does: adding a patient moves no other in the order."""
+    """Rank of a patient, by a hash as in the split, so that an added patient does not reorder the others."""
     return hashlib.sha256(f"few {seed}/{patient}".encode()).hexdigest()
 
 
 def _in_turns(
     few: Sequence[tuple[Case, LabeledScan]], tissue: Sequence[tuple[Case, LabeledScan]]
 ) -> list[tuple[Case, LabeledScan]]:
-    """Every second site in a scan of healthy tissue, where there are any."""
+    """Returns scans in turn, so that every second site lies in a healthy-tissue scan, if there are any."""
     if not tissue:
         return list(few)
     longest = max(len(few), len(tissue))
@@ -247,12 +249,12 @@ def _searched(held_out: Sequence[Case], run: UsefulnessRun) -> list[SearchedScan
 
 def _of_seed(run: UsefulnessRun, seed: int) -> LoopSettings:
     loop = run.segmenter.loop
-    # Held-out patients are the test: nothing is validated on them.
+    # Held-out patients are the test, so there is no validation on them.
     return replace(loop, seed=seed, validate_steps=loop.steps)
 
 
 def _setting(bundle: ModelBundle, patients: _Patients, run: UsefulnessRun) -> dict:
-    """Whose scans are used for what, and how long is trained."""
+    """Returns the use of each case and the length of the training, for the report."""
     return {
         "bundle": bundle.name,
         "weights_sha256": bundle.weights_hash,
@@ -269,7 +271,7 @@ def _setting(bundle: ModelBundle, patients: _Patients, run: UsefulnessRun) -> di
 def _tested(
     folder: Path, run: SegmenterRun, picker: PatchPicker, searched: Sequence[SearchedScan], quiet: bool
 ) -> list[dict]:
-    """A row a scan; from the folder where they are there already."""
+    """Trains and tests a segmenter; returns one row per scan, from the folder if it has them already."""
     done = folder / "rows.json"
     if done.exists():
         rows: list[dict] = json.loads(done.read_text())
@@ -298,10 +300,10 @@ def _groups_of(row: dict) -> tuple[str, ...]:
 
 
 def _results(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
-    """Figures of every arm, and the number of scans of every group.
+    """Returns the results of every arm, and the number of scans in every group.
 
     Args:
-        rows: of each arm and seed, a row a scan.
+        rows: for each arm and seed, one row per scan.
     """
     scans = {group: len({row["name"] for row in _of_group(rows[BASE][0], group)}) for group in GROUPS}
     return {"groups": scans, "arms": _summary(rows)}
@@ -327,7 +329,7 @@ def _summary(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
 
 
 def _by_patient(by_seed: Mapping[int, list[dict]], group: str, figure: str) -> dict[str, float]:
-    """Means over a patient's scans and the seeds."""
+    """Means over the scans of a patient and the seeds."""
     return patient_means([row for rows in by_seed.values() for row in _of_group(rows, group)], figure)
 
 

@@ -12,36 +12,37 @@ from TumorGenCore.lesions.quality import GOOD_QUALITY
 
 __all__ = ["save_usefulness", "usefulness_text"]
 
-_TITLES = {"dice": "DSC", "sensitivity": "detection sensitivity", "false_positives": "false positives a scan"}
+_TITLES = {"dice": "DSC", "sensitivity": "detection sensitivity", "false_positives": "false positives per scan"}
 _PLOTTED = ("own size", "made small")
 
 
 def usefulness_text(report: dict) -> str:
-    """The report that ``usefulness`` gives, as Markdown."""
+    """Returns the report of ``usefulness`` as Markdown."""
     few, every = len(report["few"]), len(report["all"])
     lines = [
         f"# Usefulness of {report['bundle']}",
         "",
-        f"A segmenter (MONAI's DynUNet) learns from {few} real cases ({', '.join(report['few'])}), alone or beside "
-        f"synthetic tumors, for {report['steps']} steps on {report['patches']} patches; the seeds {report['seeds']} "
-        "give other first weights and patches. Tumors are shown in six of ten patches of every arm; half of them are "
-        "synthetic where there are any. The tissue in the others is the same for all arms but the last: that of the "
-        f"few and of {', '.join(report['healthy_only']) or 'no others'}, whose own tumors are never shown.",
+        f"A segmenter (MONAI's DynUNet) learns from {few} real cases ({', '.join(report['few'])}), with or without "
+        f"synthetic tumors, for {report['steps']} steps on {report['patches']} patches. The seeds {report['seeds']} "
+        "differ in initial weights and patches. In every arm, six in ten patches show a tumor; in arms with synthetic "
+        "tumors, half of the tumors are synthetic. The tissue in the other patches is the same for all arms but the "
+        f"last: that of the few cases and of {', '.join(report['healthy_only']) or 'no others'}, whose own tumors are "
+        "never shown.",
         "",
-        f"**What the generator knows**: it was trained on all {every} real cases of the last row, the {few} among "
-        "them. TumorGen's row stands for a user with few patients and a finished bundle, which brings what it "
-        "learned from the others; it says nothing of a generator trained on the few alone. Its tumors of a quality "
-        f"below {GOOD_QUALITY:g} are drawn again. Copy-paste and the rules know the few only. The last row is the "
-        "ceiling.",
+        f"**What the generator knows**: it was trained on all {every} real cases of the last row, which include the "
+        f"{few}. TumorGen's row stands for a user with few patients and a finished bundle, which adds what it learned "
+        "from the other patients. It does not show the value of a generator trained on the few alone. Tumors below a "
+        f"quality of {GOOD_QUALITY:g} are replaced by new ones. Copy-paste and the rules know the few cases only. The "
+        "last row is the ceiling.",
         "",
-        f"Tested on {', '.join(report['held_out'])}, whom neither segmenters nor generator have seen. *Own size*: the "
-        "whole scan, with its tumors as they are, which are large. *Made small*: the same tumors shrunk, blurred and "
-        "grown into healthy tissue of the same patient, as the generator's lessons are made; arms whose tumors are "
-        "made in a like manner may find these more easily than real small ones.",
+        f"The test cases are {', '.join(report['held_out'])}, which neither segmenters nor generator have seen. *Own "
+        "size*: the whole scan with its own tumors, which are large. *Made small*: the same tumors, shrunk, blurred "
+        "and placed into healthy tissue of the same patient, like the generator's training examples. Arms with tumors "
+        "made in a similar way may find these more easily than real small tumors.",
         "",
-        "*DSC* of all tumors of a scan; *sensitivity*: share of lesions of which at least a tenth is found; *false "
-        "positives*: pieces of 0.3 ml and more that touch no tumor. A patient counts once, mean over scans and "
-        "seeds; intervals are 95 %, over patients. Beside them the lowest and the highest of the seeds.",
+        "*DSC*: over all tumors of a scan. *Sensitivity*: share of lesions of which at least a tenth is found. *False "
+        "positives*: pieces of at least 0.3 ml that touch no tumor. Each patient counts once, with the mean over scans "
+        "and seeds; intervals are 95 %, over patients. *Seeds*: the lowest and the highest value of the seeds.",
         "",
         *_made(report),
     ]
@@ -76,14 +77,14 @@ def _group(report: dict, group: str) -> list[str]:
         head += [title, "seeds"]
     return [
         *table_lines(head, rows),
-        "Difference to few real, each patient's own:",
+        "Difference to *few real*, computed for each patient:",
         "",
         *table_lines(["", *_TITLES.values()], differences),
     ]
 
 
 def save_usefulness(report: dict, path: Path) -> None:
-    """Write a PNG: a panel a figure and group, a row an arm: mean and interval over patients, and a dot a seed.
+    """Writes a PNG: one panel per measure and group, one row per arm, with mean, interval and a dot per seed.
 
     Raises:
         OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Alignment: does an independent segmenter find on I' what M' says is there?"""
+"""Alignment: does an independent segmenter find the tumor of M' on I'?"""
 
 from __future__ import annotations
 
@@ -20,48 +20,47 @@ from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import WorkingPatch
 
-if TYPE_CHECKING:  # Its module needs what trains; reading figures does not.
+if TYPE_CHECKING:  # Its module needs the training packages, which a report does not need.
     from TumorGenCore.training.stages.segmenter import Segmenter
 
 __all__ = ["ALIGNMENT_FIGURES", "Figures", "alignment", "mean_alignment", "measure_alignment", "overlap", "voxel_limit"]
 
-#: Of one mask: Dice coefficient, and normalized surface distance at ``TOLERANCE_MM`` and at one voxel of the scan, on a
-#: fine grid; and Dice coefficient on the scan's voxels.
+#: Measures of one mask: Dice coefficient and normalized surface distance at ``TOLERANCE_MM`` and at one voxel of the
+#: scan, on a fine grid; and Dice coefficient on the voxels of the scan.
 ALIGNMENT_FIGURES = ("dice", "nsd", "nsd_voxel", "dice_voxels")
 #: Tolerance of the normalized surface distance, mm.
 TOLERANCE_MM = 2.0
-#: Surfaces are compared on a grid so many times finer than the segmenter's, or 2 mm would be less than a voxel.
+#: Refinement of the segmenter's grid to compare surfaces; otherwise 2 mm would be less than a voxel.
 FINER = 2
 
-#: Which groups of sites each mean is over.
+#: Groups of sites that each mean covers.
 _TAKEN: dict[str, Sequence[str]] = {**{group: (group,) for group in GROUPS}, "patients": ("tumor", "healthy")}
 
-#: ``ALIGNMENT_FIGURES`` of one mask, all None where it is empty.
+#: ``ALIGNMENT_FIGURES`` of one mask, all None if it is empty.
 Figures = dict[str, float | None]
 
 
 def alignment(segmenter: Segmenter, image: sitk.Image, mask: sitk.Image, box: Box) -> Figures:
-    """DSC and NSD between a mask and what the segmenter finds, inside the box.
+    """Measures DSC and NSD between a mask and the segmenter's finding, inside the box.
 
     Args:
-        segmenter: trained on real patients, none of them this one.
+        segmenter: segmenter trained on other, real patients.
         image: SUV; synthetic I' with its M', or a real scan with its tumors, which gives the segmenter's ceiling.
-        mask: 0/1 on the image's grid, or a probability, whose border lies where it is one half.
-        box: only what lies inside counts, and of that what the scan covers: other tumors and organs that take up
-            tracer are not asked about.
+        mask: 0/1 on the grid of the image, or a probability, whose border lies at one half.
+        box: only the part of the scan inside counts, so that other tumors and hot organs are ignored.
 
     Returns:
         ``dice``, ``nsd`` (at 2 mm) and ``nsd_voxel`` (at one voxel of the scan), on a grid twice as fine as the
-        segmenter's; ``dice_voxels``, of the mask and the finding brought to the scan's voxels, as a segmenter's masks
-        are used. None for a mask that is empty there.
+        segmenter's; ``dice_voxels``, between mask and finding on the voxels of the scan, the usual grid for masks. None
+        if the mask is empty there.
     """
     return _Finding.of(segmenter, image, box).agreement(mask)
 
 
 def voxel_limit(segmenter: Segmenter, image: sitk.Image, box: Box) -> Figures:
-    """``alignment`` of the segmenter's own finding, brought to the scan's voxels as masks are: no mask can do better.
+    """Measures ``alignment`` of the segmenter's own finding on the voxels of the scan, an upper limit for any mask.
 
-    For the arguments see there; all None where it finds nothing, or nothing that fills a voxel.
+    For the arguments see ``alignment``. All None if the segmenter finds nothing, or nothing that fills a voxel.
     """
     finding = _Finding.of(segmenter, image, box)
     return finding.agreement(finding.on_voxels)
@@ -69,9 +68,9 @@ def voxel_limit(segmenter: Segmenter, image: sitk.Image, box: Box) -> Figures:
 
 @dataclass(frozen=True)
 class _Finding:
-    """What a segmenter finds of a scan in a box, on the grid that surfaces are compared on.
+    """A segmenter's finding in a box, on the grid that compares surfaces.
 
-    ``inside``: of the box and of the scan, which a patch shows mirrored beyond its edges.
+    ``inside`` is true inside both box and scan; beyond the scan, a patch shows mirrored voxels.
     """
 
     image: sitk.Image
@@ -89,12 +88,12 @@ class _Finding:
 
     @cached_property
     def on_voxels(self) -> sitk.Image:
-        """The finding as a mask on the scan's grid."""
+        """The finding as a mask on the grid of the scan."""
         soft = self.fine.grid.image_from_array(self.found.astype(np.float32))
         return sitk.Resample(soft, self.image, sitk.Transform(), sitk.sitkLinear, 0.0) > 0.5
 
     def agreement(self, mask: sitk.Image) -> Figures:
-        """With a mask, or its probability, on the scan's grid."""
+        """Agreement with a mask, or with its probability, on the grid of the scan."""
         truth = (self.fine.sample(sitk.Cast(mask, sitk.sitkFloat32)) > 0.5) & self.inside
         if not truth.any():
             return dict.fromkeys(ALIGNMENT_FIGURES)
@@ -105,12 +104,12 @@ class _Finding:
 
 
 def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: float, voxel_mm: float) -> Figures:
-    """DSC and normalized surface distance (Nikolov et al.) of two masks (k, j, i) on an isotropic grid.
+    """Measures DSC and normalized surface distance (Nikolov et al.) of two masks (k, j, i) on an isotropic grid.
 
     Args:
-        found: may be empty: both figures are then 0.
-        truth: not empty.
-        spacing_mm: of the grid.
+        found: the finding; if it is empty, all values are 0.
+        truth: the mask, not empty.
+        spacing_mm: spacing of the grid.
         voxel_mm: tolerance of ``nsd_voxel``.
 
     Returns:
@@ -120,7 +119,7 @@ def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: floa
         return {"dice": 0.0, "nsd": 0.0, "nsd_voxel": 0.0}
     a, b = (torch.from_numpy(m)[None, None].float() for m in (found, truth))
     figures: Figures = {"dice": float(compute_dice(a, b, ignore_empty=False))}
-    with warnings.catch_warnings():  # MONAI calls itself with arguments that it has deprecated.
+    with warnings.catch_warnings():  # MONAI warns about its own deprecated arguments.
         warnings.simplefilter("ignore")
         for name, tolerance in (("nsd", TOLERANCE_MM), ("nsd_voxel", voxel_mm)):
             figures[name] = float(compute_surface_dice(a, b, [tolerance], include_background=True, spacing=spacing_mm))
@@ -128,17 +127,17 @@ def overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: floa
 
 
 def mean_alignment(patients: Sequence[str], figures: Sequence[Figures], draws: int = 200, seed: int = 0) -> dict:
-    """Means over masks, with 95 % intervals over patients drawn with replacement.
+    """Computes means over masks, with 95 % bootstrap intervals over patients.
 
     Args:
-        patients: whose scan each mask lies in.
-        figures: of each mask; those of empty ones are counted and left out.
-        draws: of the bootstrap.
-        seed: of the bootstrap.
+        patients: patient of each mask.
+        figures: measures of each mask; empty masks are counted and ignored.
+        draws: number of bootstrap draws.
+        seed: seed of the bootstrap.
 
     Returns:
-        Per figure ``mean`` (None without a mask), ``interval`` (None for fewer than five patients) and ``lesions``,
-        their number; and ``empty``.
+        For each measure ``mean`` (None without masks), ``interval`` (None for fewer than five patients) and
+        ``lesions``, the number of masks; and ``empty``, the number of empty masks.
     """
     known = [(patient, row) for patient, row in zip(patients, figures, strict=True) if row["dice"] is not None]
     values = np.array([[row[name] for name in ALIGNMENT_FIGURES] for _, row in known], dtype=np.float64)
@@ -156,13 +155,13 @@ def mean_alignment(patients: Sequence[str], figures: Sequence[Figures], draws: i
 
 
 def measure_alignment(segmenter: Segmenter, shown: Shown) -> dict:
-    """``alignment`` of every result, and of the real tumors that boxes are drawn over: the segmenter's ceiling.
+    """Measures ``alignment`` of every result, and of the real tumors in the boxes, the segmenter's ceiling.
 
     Returns:
-        ``sites``: the figures of each, in the order of the seeds; ``groups`` and ``ceiling``: ``mean_alignment`` of
-        each group of sites, of all on ``patients``, and of the real tumors; ``passing``: of those groups' tumors that
-        pass the quality gate; ``probability``: of their M' before it is cut into voxels; ``voxels``: of their
-        ``voxel_limit``.
+        ``sites``: the measures of each site, in the order of the seeds; ``groups``: ``mean_alignment`` of each group of
+        sites, and of all ``patients``; ``passing``: the same for tumors that pass the quality gate; ``probability``:
+        the same for M' as a probability; ``voxels``: the same for ``voxel_limit``; ``ceiling``: ``mean_alignment`` of
+        the real tumors.
     """
     sites: dict[str, list[Figures]] = {}
     probabilities: dict[str, list[Figures]] = {}

@@ -1,4 +1,4 @@
-"""Does the tumor obey? What is asked of fill and uptake against what comes, at sites the training did not see."""
+"""Control: requested and reached fill and uptake, at sites that the training did not see."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from TumorGenCore.volumes.geometry import Grid
 
 __all__ = ["FILLS", "SUVS", "control_lines", "measure_control"]
 
-#: Shares of the box's volume that are asked for.
+#: Requested shares of the box volume.
 FILLS = (0.04, 0.08, 0.16)
-#: SUVmax that are asked for.
+#: Requested SUVmax.
 SUVS = (5.0, 10.0, 20.0)
 
 
 def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int = 0) -> dict:
-    """Ask for each of ``FILLS`` and ``SUVS`` at each site.
+    """Requests each of ``FILLS`` and ``SUVS`` at each site.
 
     Args:
         generator: the bundle on its device.
-        sites: that the training did not see.
-        seed: of every tumor.
+        sites: sites that the training did not see.
+        seed: seed of every tumor.
 
     Returns:
-        ``fill`` and ``suv_max``, each a list of rows: what was ``asked``, the median that was ``reached``, the share of
-        sites ``within`` 5 %, and, for SUVmax, the median ``gain`` by which the tumor had to be scaled: 1 is a tumor
-        that grew as hot as asked. ``fill`` is empty for a bundle that cannot be asked for it.
+        ``fill`` and ``suv_max``, each a list of rows: ``asked`` is the requested value, ``reached`` the median of the
+        results, ``within`` the share of sites within 5 %. For SUVmax, ``gain`` is the median factor on the uptake of
+        the tumor; 1 means that the tumor grew as hot as requested. ``fill`` is empty for a bundle without controls.
     """
     prepared = [generator.prepare(site.image, site.box, suv_factor=1) for site in sites]
     found: dict = {"sites": len(sites), "fill": [], "suv_max": []}
@@ -52,7 +52,7 @@ def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int 
 
 
 def control_lines(found: dict) -> list[str]:
-    """The section of the report, Markdown; ``found`` as ``measure_control`` gives it."""
+    """Returns the section of the report as Markdown; ``found`` is the result of ``measure_control``."""
     names = {"fill": "fill of the box", "suv_max": "SUVmax"}
     rows = [
         [
@@ -68,11 +68,11 @@ def control_lines(found: dict) -> list[str]:
     return [
         "## Control",
         "",
-        f"What was asked of one tumor at each of {found['sites']} healthy and phantom sites, the median that was "
-        "reached, and at how many sites it was reached within 5 %. `gain`: by how much the uptake that the tumor adds "
-        "had to be scaled; 1 is a tumor that grew as hot as asked.",
+        f"The requested value of one tumor at each of {found['sites']} healthy and phantom sites, the median of the "
+        "values reached, and the share of sites within 5 % of the request. `gain`: factor on the uptake that the tumor "
+        "adds; 1 means that the tumor grew as hot as requested.",
         "",
-        *table_lines(["", "asked", "reached", "within 5 %", "gain"], rows),
+        *table_lines(["", "requested", "reached", "within 5 %", "gain"], rows),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Whole scans that a segmenter has to search: does it find the tumors, and what else?"""
+"""Detection: does a segmenter find the tumors of a whole scan, and does it find anything else?"""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
 __all__ = ["FIGURES", "SearchedScan", "detection_figures", "find_tumors", "made_small", "own_size"]
 
-#: Of one scan.
+#: Measures of one scan.
 FIGURES = ("dice", "sensitivity", "false_positives")
-#: A lesion is found where at least this share of it is; smaller pieces of a mask are no lesion, and no false one, ml.
+#: Least share of a lesion that counts as found; least volume of a true lesion and of a false positive, ml.
 FOUND_SHARE = 0.1
 LEAST_TRUE_ML, LEAST_FALSE_ML = 0.1, 0.3
-#: Share of the patch on each side of the boxes that lesions are made small in: the more, the smaller.
+#: Margin on each side of the boxes for lesions made small, as a share of the patch; larger margins give smaller boxes.
 CONTEXT_SHARES = (0.35, 0.27, 0.19)
-#: Smallest extent aimed at, mm.
+#: Smallest extent to aim at, mm.
 SMALLEST_MM = 10.0
 
 
@@ -38,12 +38,12 @@ class SearchedScan:
     """A scan to search; arrays (k, j, i) on an isotropic grid.
 
     Args:
-        name: of the scan.
-        patient: whose it is.
+        name: name of the scan.
+        patient: patient of the scan.
         kind: ``own``: a whole scan; ``small``: a patch with a shrunk lesion.
         suv: uptake.
         truth: the tumors.
-        ignored: disease that is neither to be found nor a false finding, and what lies outside the scan.
+        ignored: disease that counts neither as tumor nor as false finding, and voxels outside the scan.
         voxel_ml: volume of a voxel.
     """
 
@@ -57,16 +57,16 @@ class SearchedScan:
 
     @property
     def volume_ml(self) -> float:
-        """Volume of the tumors."""
+        """Volume of the tumors, ml."""
         return float(self.truth.sum() * self.voxel_ml)
 
 
 def own_size(case: Case, spacing_mm: float) -> SearchedScan:
-    """The whole scan of a case. The parts of its contours that take up no tracer are ignored.
+    """Returns the whole scan of a case; the parts of its contours without tracer uptake are ignored.
 
     Args:
         case: one scan.
-        spacing_mm: of the isotropic grid.
+        spacing_mm: spacing of the isotropic grid.
     """
     grid = Grid.from_image(case.image)
     middle = grid.index_to_lps((np.asarray(grid.size_ijk) - 1) / 2)
@@ -82,15 +82,15 @@ def own_size(case: Case, spacing_mm: float) -> SearchedScan:
 def made_small(
     case: Case, patch: PatchSettings, offsets: BoxOffsets, size: int, count: int, seed: int
 ) -> list[SearchedScan]:
-    """The case's lesions made small and grown into its own healthy tissue, as the generator's lessons are.
+    """Makes the lesions of a case small and places them into its healthy tissue, like transplanted training examples.
 
     Args:
-        case: with tumors and healthy tissue; without either, nothing is made.
-        patch: its spacing is used.
-        offsets: of the lessons.
+        case: case with tumors and healthy tissue; the result is empty without either.
+        patch: provides the spacing.
+        offsets: box offsets of the examples.
         size: edge of the patches, voxels.
-        count: how many are tried; where a lesion fits nowhere there are fewer.
-        seed: decides them.
+        count: number of attempts; there are fewer patches if a lesion fits nowhere.
+        seed: decides the patches.
     """
     if not case.lesions or len(case.healthy_lps) == 0:
         return []
@@ -112,12 +112,12 @@ def made_small(
 
 @torch.inference_mode()
 def find_tumors(network: torch.nn.Module, run: SegmenterRun, suv: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """What a segmenter finds in a scan, in overlapping windows of its training's patch size.
+    """Segments a scan in overlapping windows of the patch size of the training.
 
     Args:
-        network: the segmenter's, on its device.
+        network: network of the segmenter, on its device.
         run: settings of its training.
-        suv: (k, j, i), at the spacing that it was trained at.
+        suv: SUV, (k, j, i), at the spacing of its training.
     """
     device = next(network.parameters()).device
     x = run.scale.to_network(torch.from_numpy(suv)[None, None]).to(device)
@@ -129,15 +129,15 @@ def find_tumors(network: torch.nn.Module, run: SegmenterRun, suv: NDArray[np.flo
 
 
 def detection_figures(found: NDArray[np.bool_], scan: SearchedScan) -> dict[str, float]:
-    """How well a scan was searched.
+    """Measures the detection in a scan.
 
     Args:
-        found: by the segmenter, (k, j, i) on the scan's grid.
-        scan: with its tumors.
+        found: the segmenter's finding, (k, j, i) on the grid of the scan.
+        scan: scan with its tumors.
 
     Returns:
-        ``dice`` of all tumors, ``sensitivity`` (share of lesions that are found) and ``false_positives``, pieces that
-        touch neither a tumor nor what is ignored.
+        ``dice`` of all tumors, ``sensitivity`` (share of the lesions found) and ``false_positives``, the number of
+        pieces that touch neither a tumor nor ignored voxels.
     """
     pieces, count = ndimage.label(found)
     touched = np.unique(pieces[(scan.truth | scan.ignored) & found])

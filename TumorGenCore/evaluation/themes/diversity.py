@@ -1,4 +1,4 @@
-"""Variety: are the tumors of different seeds, and of different sites, different tumors?"""
+"""Variety: do the tumors of different seeds, and of different sites, differ?"""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from TumorGenCore.volumes.patch import WorkingPatch
 
 __all__ = ["diversity", "in_box", "pair_correlation", "pair_dice", "variation"]
 
-#: Points along each edge of a box in which changes of boxes of different sizes are compared.
+#: Points along each edge of a box, to compare changes in boxes of different sizes.
 POINTS = 24
 
 
 def in_box(image: sitk.Image, box: Box) -> NDArray[np.float32]:
-    """The image in the box's own coordinates: 24 points along each of its edges, (k, j, i)."""
+    """Samples the image in coordinates of the box: 24 points along each of its edges, (k, j, i)."""
     x, y, z = (edge / POINTS for edge in box.size_mm)
     corner = box.to_lps(-np.asarray(box.size_mm) / 2 * (1 - 1 / POINTS))
     grid = Grid((POINTS, POINTS, POINTS), (x, y, z), (corner[0], corner[1], corner[2]), box.axes)
@@ -31,10 +31,10 @@ def in_box(image: sitk.Image, box: Box) -> NDArray[np.float32]:
 
 
 def pair_correlation(changes: Sequence[NDArray]) -> float | None:
-    """Mean Pearson correlation of all pairs of changes (synthetic - scan); 1: all the same. None without a pair.
+    """Mean Pearson correlation of all pairs of changes (synthetic - scan); 1 if all are the same, None without a pair.
 
     Args:
-        changes: of one shape. One that does not vary is left out.
+        changes: changes of one shape; constant ones are ignored.
     """
     centered = [change.ravel() - change.mean() for change in changes]
     units = [change / norm for change in centered if (norm := np.linalg.norm(change)) > 0]
@@ -42,28 +42,29 @@ def pair_correlation(changes: Sequence[NDArray]) -> float | None:
 
 
 def pair_dice(masks: Sequence[NDArray]) -> float | None:
-    """Mean Dice coefficient of all pairs of masks of one shape; 1: all the same. None without a pair of tumors."""
+    """Mean Dice coefficient of all pairs of masks of one shape; 1 if all are equal, None without a pair of tumors."""
     grown = [mask for mask in masks if mask.any()]
     return mean_of_known([dice(a, b) for a, b in combinations(grown, 2)])
 
 
 def variation(values: Sequence[float]) -> float | None:
-    """Coefficient of variation, deviation over mean; None for fewer than two known values."""
+    """Coefficient of variation, standard deviation over mean; None for fewer than two known values."""
     known = np.asarray([value for value in values if np.isfinite(value)])
     return float(known.std(ddof=1) / known.mean()) if len(known) > 1 and known.mean() > 0 else None
 
 
 def diversity(shown: Shown, lesions: dict[str, list[dict]]) -> dict:
-    """Per group of sites: likeness and variation between seeds at one site, and between sites with one seed.
+    """Measures likeness and variation between seeds at one site, and between sites with one seed, in each group.
 
     Args:
         shown: sites and results.
-        lesions: of each group, a row a result in the order of ``shown`` with ``seed``, ``volume_ml`` and ``suv_max``;
-            and ``held_out`` real ones.
+        lesions: for each group, one row per result in the order of ``shown``, with ``seed``, ``volume_ml`` and
+            ``suv_max``; also ``held_out`` real lesions.
 
     Returns:
-        Per group ``between_seeds`` and ``between_sites``, each with ``correlation``, ``dice``, ``volume_ml_variation``
-        and ``suv_max_variation``, None where there is no pair; and ``real`` tumors between their boxes.
+        For each group ``between_seeds`` and ``between_sites``, each with ``correlation``, ``dice``,
+        ``volume_ml_variation`` and ``suv_max_variation``, None without a pair; and the same for ``real`` tumors
+        between their boxes.
     """
     found: dict[str, dict] = {}
     for group in GROUPS:
@@ -95,7 +96,7 @@ def _change(site: Site, result: Tumor) -> sitk.Image:
 
 
 def _likeness(changes: Sequence, masks: Sequence, rows: Sequence[list[dict]]) -> dict:
-    """Means over sets of results of what each set has in common."""
+    """Means over sets of results of the likeness within each set."""
 
     def varied(key: str) -> float | None:
         return mean_of_known([variation([row[key] for row in some if row[key] is not None]) for some in rows])

@@ -1,4 +1,4 @@
-"""Does the quality gate let real lesions pass, and does it stop spoiled ones?"""
+"""Does the quality gate accept real lesions, and does it reject spoiled ones?"""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ __all__ = ["SPOILT", "gate_lines", "quality_gate"]
 SHIFT_MM = 8.0
 #: Blur of a pasted lesion's edge, full width at half maximum, mm.
 EDGE_FWHM_MM = 6.0
-#: Ways to spoil a tumor, and what the report calls them.
+#: Ways to spoil a tumor, with their names in the report.
 SPOILT = {
     "shifted": f"mask shifted by {SHIFT_MM:.0f} mm",
     "halved": "mask halved",
-    "hard": "another box's content pasted hard",
-    "copy": "a training lesion pasted back",
+    "hard": "content of another box pasted hard",
+    "copy": "training lesion pasted back",
 }
 
 _LABELS = {
@@ -48,7 +48,7 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class _Tumor:
-    """A tumor in its box's surroundings, arrays (k, j, i) on ``grid``, SUV."""
+    """A tumor with the surroundings of its box, arrays (k, j, i) on ``grid``, SUV."""
 
     before: NDArray
     after: NDArray
@@ -60,22 +60,23 @@ class _Tumor:
 def quality_gate(
     held_out: Sequence[Case], training: Sequence[Case], shown: Shown, lesions: TrainingLesions | None, seed: int = 0
 ) -> dict:
-    """Scores of real, synthetic and spoiled tumors.
+    """Computes scores of real, synthetic and spoiled tumors.
 
-    Real lesions are the PET-avid parts of their contours, in a rough box. They were pasted nowhere and show no seam.
-    A training lesion is pasted back at its own size, turned at random, into a held-out patient's healthy tissue.
+    Real lesions are the PET-avid parts of their contours, in a rough box. They have no seam, because nothing was
+    pasted. Copies are training lesions pasted at their own size, in random orientation, into healthy tissue of a
+    held-out patient.
 
     Args:
         held_out: cases that the training did not see.
-        training: those of the training's cases that are at hand; without any there are no copies.
-        shown: sites and what was inserted there, one result a seed.
-        lesions: what the bundle carries of its training lesions.
-        seed: of shifts, cuts and turns.
+        training: available training cases; without any, there are no copies.
+        shown: sites and the tumors inserted there, one per seed.
+        lesions: thumbnails of the training lesions in the bundle.
+        seed: seed of shifts, cuts and rotations.
 
     Returns:
-        ``groups``: of the real and of each group of synthetic tumors ``n``, quantiles of the ``total``, the share that
-        passes, and medians of the parts. ``spoilt``: of each way to spoil them and each kind of tumor, ``n``, the
-        share that passes all the same, and ``auc``: the chance that an unspoiled one scores higher.
+        ``groups``: for the real and for each group of synthetic tumors ``n``, quantiles of the ``total``, the share
+        that passes, and medians of the parts. ``spoilt``: for each way to spoil tumors and each kind of tumor ``n``,
+        the share that still passes, and ``auc``, the chance that an unspoiled tumor scores higher.
     """
     rng = np.random.default_rng(seed)
     real = [_real(case, lesion) for case in held_out for lesion in case.lesions]
@@ -107,7 +108,7 @@ def quality_gate(
 
 
 def gate_lines(found: dict) -> list[str]:
-    """The section of the report, Markdown; ``found`` as ``quality_gate`` gives it."""
+    """Returns the section of the report as Markdown; ``found`` is the result of ``quality_gate``."""
     rows = [
         [
             _LABELS[group],
@@ -128,12 +129,13 @@ def gate_lines(found: dict) -> list[str]:
     return [
         "## Quality gate",
         "",
-        "Each tumor's quality, 0 to 1: as good as its poorest part. Those of "
-        f"{found['least_quality']:.2f} and more pass. Median, and the 10 % and 90 % quantiles; medians of the parts.",
+        "The quality of a tumor, 0 to 1, is the score of its poorest part. Tumors pass from "
+        f"{found['least_quality']:.2f} on. Median with the 10 % and 90 % quantiles; medians of the parts.",
         "",
         *table_lines(["", "n", "quality", "pass", *PARTS], rows),
-        "The same tumors spoiled: the chance that an unspoiled one scores higher (0.5 is no gate at all), and the "
-        "share that passes all the same. A mask of a large tumor still fits when it is shifted a little.",
+        "The same tumors after spoiling: *AUC* is the chance that an unspoiled tumor scores higher (0.5 means that the "
+        "gate detects nothing), *pass* the share that still passes. The mask of a large tumor still fits after a small "
+        "shift.",
         "",
         *table_lines(["spoiled", "against", "n", "AUC", "pass"], spoilt),
     ]
@@ -165,7 +167,7 @@ def _against(good: Sequence[QualityScore], spoilt: Sequence[QualityScore]) -> di
 
 
 def _tumor(box: Box, *images: sitk.Image) -> _Tumor:
-    """From scan, synthetic image and mask on one grid."""
+    """Makes a tumor from scan, synthetic image and mask on one grid."""
     where, grid = block_around(box, Grid.from_image(images[0]), MARGIN_VOXELS)
     before, after, mask = (sitk.GetArrayViewFromImage(image)[where] for image in images)
     return _Tumor(before.astype(np.float32), after.astype(np.float32), mask > 0, grid, box)
@@ -187,7 +189,7 @@ def _shifted(tumor: _Tumor, rng: np.random.Generator) -> _Tumor:
 
 
 def _halved(tumor: _Tumor, rng: np.random.Generator) -> _Tumor:
-    """Cut by a plane, the smaller or equal half kept."""
+    """Cuts the mask by a plane through its middle, and keeps one half."""
     voxels = np.argwhere(tumor.mask)
     along = (voxels * tumor.grid.spacing_mm[::-1]) @ rng.normal(size=3)
     mask = np.zeros_like(tumor.mask)
@@ -196,7 +198,7 @@ def _halved(tumor: _Tumor, rng: np.random.Generator) -> _Tumor:
 
 
 def _with_others(tumors: Sequence[_Tumor]) -> list[tuple[_Tumor, _Tumor]]:
-    """Each tumor with the next one of another place, if there is one."""
+    """Pairs each tumor with the next one at another place, if there is one."""
     pairs = []
     for n, tumor in enumerate(tumors):
         others = [other for other in (*tumors[n + 1 :], *tumors[:n]) if other.box != tumor.box]
@@ -205,7 +207,7 @@ def _with_others(tumors: Sequence[_Tumor]) -> list[tuple[_Tumor, _Tumor]]:
 
 
 def _pasted_hard(tumor: _Tumor, other: _Tumor) -> _Tumor:
-    """The other box's content in this one, stretched to its size, up to the faces."""
+    """Replaces the content of the box, up to its faces, by that of the other box, stretched to its size."""
     inside = tumor.box.mask(tumor.grid)
     places = tumor.box.to_box(tumor.grid.index_to_lps(np.argwhere(inside)[:, ::-1]))
     there = other.box.to_lps(places * np.asarray(other.box.size_mm) / tumor.box.size_mm)
@@ -217,7 +219,7 @@ def _pasted_hard(tumor: _Tumor, other: _Tumor) -> _Tumor:
 
 
 def _copies(training: Sequence[Case], hosts: Sequence[Case], rng: np.random.Generator) -> list[_Tumor]:
-    """Every training lesion, turned, in healthy tissue of one of the hosts."""
+    """Pastes every training lesion, rotated, into healthy tissue of one of the hosts."""
     if not hosts:
         return []
     lesions = [(case, lesion) for case in training for lesion in case.lesions]
@@ -233,7 +235,7 @@ def _copy(case: Case, lesion: Lesion, host: Case, rng: np.random.Generator) -> _
     donor, patch = (WorkingPatch.of_size(box, (i, j, k), spacing_mm) for box in (there, here))
     suv, before = donor.sample(case.image), patch.sample(host.image)
     avid = sitk.Cast(_avid_mask(case, lesion), sitk.sitkFloat32)
-    # Beyond the scan's edges the samples are mirrored.
+    # Samples beyond the edges of the scan are mirrored.
     mask = (donor.sample(avid) > 0.5) & donor.inside(Grid.from_image(avid))
     weight = np.maximum(ndimage.gaussian_filter(mask.astype(np.float32), EDGE_FWHM_MM / 2.355 / spacing_mm), mask)
     return _Tumor(before, before * (1 - weight) + suv * weight, mask, patch.grid, here)

@@ -1,4 +1,4 @@
-"""Realism: synthetic lesions beside real ones that the training saw and did not see."""
+"""Realism: comparison of synthetic lesions with real lesions of training and held-out patients."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "measure_realism"]
 
-#: Kinds of lesions that are listed: the largest of every real case, and the synthetic ones by their site's group.
+#: Kinds of lesions in the report: the largest of every real case, and synthetic lesions by the group of their site.
 KINDS = ("training", "held_out", *GROUPS)
-#: Made of each held-out case's, where they fit: most synthetic lesions are small, and most real ones here are not.
+#: Number of small lesions made from each held-out case, if they fit: most synthetic lesions are small, most real ones
+#: are not.
 SMALL_LESIONS = 5
 
 Groups = dict[str, list[LesionSample]]
@@ -51,24 +52,24 @@ def measure_realism(
     segmenter: Segmenter | None = None,
     inception: SliceFeatures | None = None,
 ) -> tuple[dict, dict[str, LesionSample]]:
-    """All measures of realism.
+    """Measures realism.
 
-    Distances are taken for the sites whose boxes are drawn over the held-out patients' largest tumors, against each
-    training case's largest: the same choice of lesions on all sides, so that only realism differs. Other sites'
-    quantiles are listed. Memorization looks at every lesion, and at the held-out ones made small.
+    Distances compare the tumors in boxes over the held-out patients' largest tumors with the largest tumor of each
+    training case. All sides have the same choice of lesions, so that only realism differs. Other sites contribute
+    quantiles only. Memorization uses all lesions, and the held-out ones made small.
 
     Args:
         held_out: cases that the training did not see.
-        training: those of the training's cases that are at hand; without any, distances are left out.
-        shown: sites and what was inserted there, one result a seed.
-        patch: the bundle's working patch.
+        training: available training cases; without any, there are no distances.
+        shown: sites and the tumors inserted there, one per seed.
+        patch: working patch of the bundle.
         tell: called with a line per theme.
-        segmenter: the judge of masks; without one, alignment is left out.
-        inception: FID's features, for a distance more.
+        segmenter: the judge of masks; without one, there is no alignment.
+        inception: features of FID, for an additional distance.
 
     Returns:
-        The figures, ready for JSON, each theme with ``left_out`` and the reason where it cannot be computed; and all
-        lesions by name, for pictures.
+        The values, ready for JSON; a theme that cannot be computed has ``left_out`` with the reason. Then all lesions
+        by name, for pictures.
     """
     real = {"training": _by_case(training), "held_out": _by_case(held_out)}
     synthetic = _by_group(shown)
@@ -80,7 +81,7 @@ def measure_realism(
     figures["seams"] = seams(shown)
     tell("seams: done")
     figures["alignment"] = (
-        {"left_out": "no segmenter is given; train one and pass it as --segmenter."}
+        {"left_out": "no segmenter was given; train one and pass it with --segmenter."}
         if segmenter is None
         else measure_alignment(segmenter, shown)
     )
@@ -96,7 +97,7 @@ def measure_realism(
 
 
 def _by_group(shown: Shown) -> Groups:
-    """What was inserted, by the site's group in the report's order."""
+    """Groups the inserted tumors by the group of their site, in the order of the report."""
     groups: Groups = {group: [] for group in GROUPS}
     for site, results in shown:
         groups[site.group] += [synthetic_lesion(site.name, site.patient, r.seed, r.image, r.mask) for r in results]
@@ -127,7 +128,7 @@ def _statistics(groups: Groups) -> dict:
 
 
 def _known(row: dict[str, float]) -> dict[str, float | None]:
-    """JSON has no NaN."""
+    """Replaces NaN by None, because JSON has no NaN."""
     return {key: value if math.isfinite(value) else None for key, value in row.items()}
 
 
@@ -148,7 +149,7 @@ def _of_slices(groups: Groups, features: SliceFeatures) -> dict:
 def _frechet(
     groups: Groups, features: Callable[[LesionSample], np.ndarray], parts: int = 1, common_unit: bool = False
 ) -> dict:
-    # Features take seconds: not where the lesions will not be enough.
+    # Checked first, because features take seconds.
     for kind in ("tumor", "held_out", "training"):
         if len(groups[kind]) < LEAST_LESIONS:
             raise LeftOutError(f"{len(groups[kind])} {kind.replace('_', '-')} lesions; {LEAST_LESIONS} are needed.")

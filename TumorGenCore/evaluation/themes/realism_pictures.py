@@ -1,4 +1,4 @@
-"""Pictures of the measures of realism: distributions, and synthetic lesions beside the nearest real ones."""
+"""Pictures of the measures of realism: distributions, and synthetic lesions with the nearest real ones."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _PAIRS = 4
 
 
 def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
-    """Write a PNG with the cumulative distributions of every lesion statistic, real and synthetic.
+    """Writes a PNG with the cumulative distributions of every lesion statistic, real and synthetic.
 
     Args:
-        realism: as ``measure_realism`` gives it.
-        field: quantiles of large data sets, shown as points; as ``read_field_statistics`` gives them.
-        path: of the file.
+        realism: result of ``measure_realism``.
+        field: quantiles of large data sets, shown as points; result of ``read_field_statistics``.
+        path: file to write.
 
     Raises:
         OSError: the file cannot be written.
@@ -71,14 +71,14 @@ def save_statistics(realism: dict, field: dict[str, dict], path: Path) -> None:
 
 
 def save_memorization(found: dict, lesions: dict[str, LesionSample], path: Path) -> None:
-    """Write a PNG with the distances to the nearest training lesion, and the nearest pairs.
+    """Writes a PNG with the distances to the nearest training lesion, and the nearest pairs.
 
-    Pairs are middle slices in the lesions' own frames. Nothing is written where memorization was left out.
+    Pairs are middle slices in the lesions' own frames. Writes nothing if memorization was left out.
 
     Args:
-        found: as ``memorization`` gives it.
-        lesions: by their names.
-        path: of the file.
+        found: result of ``memorization``.
+        lesions: lesions by name.
+        path: file to write.
 
     Raises:
         OSError: the file cannot be written.
@@ -90,7 +90,7 @@ def save_memorization(found: dict, lesions: dict[str, LesionSample], path: Path)
     axis = left.subplots()
     for kind, style in (("real", _STYLES["held_out"]), ("synthetic", _STYLES["tumor"])):
         axis.ecdf([row["distance"] for row in found[kind]], linewidth=1.6, color=style["color"], label=kind)
-    axis.axvline(found["limit"], color="0.5", linestyle=":", label="5 % of the real ones")
+    axis.axvline(found["limit"], color="0.5", linestyle=":", label="5th percentile of real")
     axis.legend(fontsize=8, loc="lower right")
     _tidy(axis, "distance to the nearest training lesion")
     pairs = sorted(found["synthetic"], key=lambda row: row["distance"])[:_PAIRS]

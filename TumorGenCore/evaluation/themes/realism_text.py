@@ -1,4 +1,4 @@
-"""The Markdown of the measures of realism: one table a theme, with how to read it."""
+"""The Markdown of the measures of realism: one table per theme, with an explanation."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ _LABELS = {
 
 
 def realism_lines(realism: dict) -> list[str]:
-    """Lines of the report's section on realism; ``realism`` as ``measure_realism`` gives it."""
+    """Returns the section on realism as Markdown; ``realism`` is the result of ``measure_realism``."""
     return [
         "# Realism",
         "",
-        "Synthetic tumors beside real ones. Where a distance is given, it is to the real lesions that the bundle was "
-        "trained on; its *floor* is the same distance from the held-out real lesions, and *excess* is the difference: "
-        "an excess whose interval reaches 0 could not be told from real lesions with this many patients. Intervals are "
-        "95 %, from 200 draws of patients; a patient drawn twice makes any distance larger, hence intervals lie "
-        "a little high. "
-        "Every case counts with its largest lesion, which the boxes of the tumor "
-        "sites are drawn around; several seeds are averaged.",
+        "Comparison of synthetic tumors with real ones. Distances are measured to the real lesions of the bundle's "
+        "training. *Floor*: distance of the held-out real lesions. *Excess*: distance minus floor. If the interval of "
+        "the excess reaches 0, this number of patients shows no difference to real lesions. Intervals are 95 %, from "
+        "200 draws of patients. They lie a little high, because a patient drawn twice makes every distance larger. "
+        "Every case counts with its largest lesion, and the boxes of the tumor sites lie around these lesions. Several "
+        "seeds are averaged.",
         "",
         *_statistics(realism),
         *_seams(realism["seams"]),
@@ -41,23 +40,24 @@ def realism_lines(realism: dict) -> list[str]:
 def _statistics(realism: dict) -> list[str]:
     table = realism["statistics"]
     kinds = [kind for kind, rows in realism["lesions"].items() if rows]
-    lines = ["## Lesion statistics", "", "Median, and the 10 % and 90 % quantiles.", ""]
+    lines = ["## Lesion statistics", "", "Median with the 10 % and 90 % quantiles.", ""]
     lines += table_lines(
         ["", *[f"{_LABELS[kind]} ({len(realism['lesions'][kind])})" for kind in kinds]],
         [[f"`{name}`", *[_quantile_cell(row["quantiles"][kind]) for kind in kinds]] for name, row in table.items()],
     )
     lines += [
-        "`mtv_ml` is the part of the mask above 41 % of SUVmax, `tlg` its volume times its mean SUV. "
-        "`sphericity`: 1 is a ball. `edge_fwhm_mm`: the blur that would make a sharp step as soft as the tumor's "
-        "edge; less than the real ones' is too sharp for the scanner, more is too soft. `necrosis_fraction`: share of "
-        "the mask that is cold and over 6 mm from its surface. A real lesion is the part of its contour above 41 % of "
-        "its 95th percentile, as in training: contours drawn on another modality reach beyond the uptake.",
+        "`mtv_ml`: volume of the part of the mask above 41 % of SUVmax. `tlg`: this volume times its mean SUV. "
+        "`sphericity`: 1 is a ball. `edge_fwhm_mm`: blur that would make a sharp step as soft as the tumor's edge; "
+        "below the value of real tumors the edge is too sharp for the scanner, above it too soft. "
+        "`necrosis_fraction`: share of the mask that is cold and more than 6 mm from its surface. A real lesion is the "
+        "part of its contour above 41 % of its 95th percentile, as in training, because contours drawn on another "
+        "modality reach beyond the uptake.",
         "",
         "![lesion statistics](lesion_statistics.png)",
         "",
-        "Distances of the tumor sites' distributions. Kolmogorov-Smirnov: 0 is the same, 1 is no overlap. "
-        "Wasserstein: how far values have to move, on natural logarithms (0.1 is about 10 %) but for sphericity and "
-        "necrosis.",
+        "Distances of the distributions at the tumor sites. Kolmogorov-Smirnov (KS): 0 means equal, 1 means no "
+        "overlap. Wasserstein: mean shift between the values, as natural logarithms (0.1 is about 10 %) except for "
+        "sphericity and necrosis.",
         "",
     ]
     left_out = {row["left_out"] for row in table.values() if "left_out" in row}
@@ -83,8 +83,8 @@ def _seams(seams: dict) -> list[str]:
     return [
         "## Seams",
         "",
-        "Steepness across the box's faces over that of the untouched scan there. 1 is no seam; a pasted box gives "
-        "several.",
+        "Steepness of the image across the faces of the box, divided by that of the untouched scan. 1 means no seam; a "
+        "box pasted without blending reaches several.",
         "",
         *table_lines(["", "sites", "median", "highest"], rows),
     ]
@@ -101,10 +101,10 @@ def _alignment(found: dict) -> list[str]:
     return [
         *lines,
         ALIGNMENT_NOTE,
-        "*All on patients*: tumor and healthy sites. *Passed the quality gate*: see below. "
-        "*M' as a probability*: its border where the probability is one half, which may lie between voxels as the "
-        "segmenter's does (`--output-probability`). *The scan's voxels*: the segmenter's own finding, brought to the "
-        "scan's voxels and compared with itself; no mask on these voxels can agree better.",
+        "*All on patients*: tumor and healthy sites. *Passed the quality gate*: see the section on the quality gate. "
+        "*M' as a probability*: the border lies at a probability of one half and so, like the segmenter's, may lie "
+        "between voxels (`--output-probability`). *The scan's voxels*: the segmenter's finding on the voxels of the "
+        "scan, compared with the finding itself; no mask on these voxels can agree better.",
         "",
         *table_lines(ALIGNMENT_HEADER, rows),
     ]
@@ -124,9 +124,9 @@ def _diversity(diversity: dict) -> list[str]:
         "## Variety",
         "",
         "Likeness of pairs of tumors in coordinates of their boxes: correlation of the changes and overlap of the "
-        "masks (1 is always the same tumor), and deviation over mean of volume and SUVmax. *Between seeds*: at one "
-        "site; *between sites*: with one seed. The real row tells how alike real tumors are in such boxes. With one "
-        "seed there is no row between seeds.",
+        "masks (1 means always the same tumor); and standard deviation over mean of volume and SUVmax. *Between "
+        "seeds*: at one site; with one seed this row is missing. *Between sites*: with one seed. The row of the real "
+        "tumors shows how alike real tumors are in such boxes.",
         "",
         *table_lines(["", "", "correlation", "Dice", "volume variation", "SUVmax variation"], rows),
     ]
@@ -138,17 +138,17 @@ def _memorization(found: dict) -> list[str]:
         return [*lines, f"Left out: {found['left_out']}", ""]
     low, high = found["near_share_interval"]
     lines += [
-        "Distance of each lesion to the nearest training lesion of another patient, each turned along its own axes and "
-        "scaled to one size and uptake: half by shape, half by the pattern of the uptake; 0 is the same lesion. "
-        f"Of the {len(found['synthetic'])} synthetic lesions **{percent(found['near_share'])}** "
-        f"({number(100 * low, 0)} to {percent(high)}) are nearer than {number(found['limit'], 3)}, which 5 % of the "
-        f"{len(found['real'])} real ones are ({found['made_small']} of these are held-out tumors made small, since "
-        "most synthetic ones are). A plain, round tumor is near to many; a copy is much nearer to one "
-        "training lesion than to the next patient's (`ratio` near 0).",
+        "Distance of each lesion to the nearest training lesion of another patient, both aligned to their own axes and "
+        "scaled to one size and uptake. Shape and pattern of the uptake count half each; 0 means the same lesion. "
+        f"Of the {len(found['synthetic'])} synthetic lesions, **{percent(found['near_share'])}** "
+        f"({number(100 * low, 0)} to {percent(high)}) are nearer than {number(found['limit'], 3)}. 5 % of the "
+        f"{len(found['real'])} real lesions are that near; {found['made_small']} of these are held-out tumors made "
+        "small, because most synthetic lesions are small. A plain, round tumor is near to many lesions; a copy is much "
+        "nearer to one training lesion than to the nearest one of another patient (`ratio` near 0).",
         "",
-        "Suspected copies (nearer, and more singled out, than every real lesion): "
+        "Suspected copies (smaller distance and smaller ratio than every real lesion): "
         + (", ".join(found["copies"]) if found["copies"] else "none")
-        + ". The nearest:",
+        + ". The nearest lesions:",
         "",
     ]
     nearest = sorted(found["synthetic"], key=lambda row: row["distance"])[:5]
@@ -163,9 +163,9 @@ def _memorization(found: dict) -> list[str]:
 
 def _frechet(frechet: dict) -> list[str]:
     names = {
-        "radiomics": "radiomics (FRD's manner)",
+        "radiomics": "radiomics (as in FRD)",
         "efflite0": "FD-EffLite0 (three middle slices)",
-        "inception": "FID's features (three middle slices)",
+        "inception": "features of FID (three middle slices)",
     }
     rows, notes = [], []
     for key, found in frechet.items():
@@ -177,13 +177,13 @@ def _frechet(frechet: dict) -> list[str]:
     lines = [
         "## Frechet distances",
         "",
-        "1 is a shift as large as the training lesions' whole spread. Few lesions make any such distance large, real "
-        "ones' too: read it beside its floor only, and compare it with no other report's. The features are projected "
-        "on principal components of the training lesions, few enough that the smallest group's covariance has full "
-        "rank; in brackets, the share of the spread that they keep. Radiomics: MIRP's statistics, co-occurrence, run "
-        "lengths and size zones, with volume and sphericity. FD-EffLite0 is not FID: its network is "
-        "EfficientNet-Lite0; FID's own features need Inception's weights (`--inception`), and FID itself thousands of "
-        "pictures.",
+        "A distance of 1 is a shift as large as the whole spread of the training lesions. Few lesions make every such "
+        "distance large, also for real lesions: compare it with its floor only, not with other reports. The features "
+        "are projected on principal components of the training lesions, few enough that the covariance of the smallest "
+        "group has full rank. The brackets show the share of the spread that the components keep. Radiomics: MIRP's "
+        "statistics, co-occurrence, run lengths and size zones, with volume and sphericity. FD-EffLite0 is not FID: "
+        "its network is EfficientNet-Lite0. Features of FID need Inception's weights (`--inception`), and FID itself "
+        "needs thousands of pictures.",
         "",
     ]
     return [*lines, *(table_lines(["", "", "distance", "floor", "excess"], rows) if rows else []), *notes]

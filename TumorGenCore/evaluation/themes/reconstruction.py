@@ -1,4 +1,4 @@
-"""How well the VAE keeps a scan: peak signal-to-noise ratio and error inside tumors."""
+"""Reconstruction of a scan by the VAE: peak signal-to-noise ratio and error inside tumors."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["evaluate_reconstruction"]
 
 @torch.inference_mode()
 def evaluate_reconstruction(bundle: ModelBundle, case: Case, patches: int = 6, size: int = 48, seed: int = 0) -> dict:
-    """Reconstruct patches of one case: one on its first tumor, the rest at random places in the body.
+    """Reconstructs patches of one case: one on its first tumor, the others at random places in the body.
 
     Args:
-        bundle: whose VAE is measured.
+        bundle: bundle with the VAE to measure.
         case: one scan.
-        patches: how many.
+        patches: number of patches.
         size: edge of a patch, voxels of the bundle's working spacing.
-        seed: of the random places.
+        seed: seed of the random places.
 
     Returns:
         ``psnr_db`` over all patch voxels within the scan (network scale, peak to peak 2), and ``tumor_error``, the
-        mean |relative SUV error| of tumor voxels above SUV 0.5; None without any.
+        mean |relative SUV error| of tumor voxels above SUV 0.5; None without such voxels.
     """
     rng = np.random.default_rng([seed, len(case.body_lps)])
     centers = [case.lesions[0].points_lps.mean(axis=0)] if case.lesions else []

@@ -1,4 +1,4 @@
-"""Seams of what an evaluation inserted."""
+"""Seams of the tumors that an evaluation inserted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["seams"]
 
 
 def seams(shown: Shown) -> dict:
-    """``seam_ratio`` of every site, mean over its seeds, and per group of sites the median and the highest."""
+    """Measures ``seam_ratio`` of every site, mean over its seeds; and median and highest ratio of each group."""
     sites: dict[str, dict] = {}
     for site, results in shown:
         sites[site.name] = {"group": site.group, "ratio": mean_of_known(_ratio(site, result) for result in results)}

@@ -23,7 +23,7 @@ from TumorGenCore.volumes.integrity import check_file
 
 __all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "split_patients", "voxels_at"]
 
-#: The tissue that a tumor's contrast is measured against lies this far from it, mm.
+#: Distance from the tumor of the tissue that its contrast is measured against, least and most, mm.
 _SHELL_MM = (4, 14)
 _IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
 
@@ -35,7 +35,7 @@ class Lesion:
     Args:
         points_lps: its voxel centers, (n, 3), mm.
         volume_ml: its volume.
-        contrast: chance that a voxel inside is hotter than one 4 to 14 mm outside (area under the ROC curve).
+        contrast: chance that a voxel inside is hotter than a voxel 4 to 14 mm outside (area under the ROC curve).
     """
 
     points_lps: NDArray[np.float64]
@@ -49,7 +49,7 @@ class Case:
 
     Args:
         name: the file name before ``_image``.
-        patient: who it belongs to; the split keeps a patient on one side.
+        patient: the patient; all scans of a patient are on one side of the split.
         image: SUV, float32.
         mask: 0/1 uint8 on the same grid.
         lesions: connected tumors of at least ``least_ml``.
@@ -73,19 +73,19 @@ def load_cases(
     patient_pattern: str = r"^(.+)$",
     least_ml: float = 0.3,
 ) -> list[Case]:
-    """Read all cases below ``folder``, in the order of their names.
+    """Reads all cases below ``folder``, in the order of their names.
 
     Args:
-        folder: searched with its subfolders.
-        names: only these cases.
-        exclude_lps_mm: per case, boxes (x0, x1, y0, y1, z0, z1) in LPS mm that hold disease nobody contoured; their
-            tissue is never taken as healthy.
-        patient_pattern: regular expression whose first group, matched on the case name, is the patient.
-        least_ml: smaller components are not used as lessons.
+        folder: folder to search, with its subfolders.
+        names: cases to read; None reads all.
+        exclude_lps_mm: boxes (x0, x1, y0, y1, z0, z1; LPS mm) by case name, with disease that has no contour; their
+            tissue does not count as healthy.
+        patient_pattern: regular expression matched on the case name; its first group is the patient.
+        least_ml: smaller tumors are not used for training.
 
     Raises:
-        TrainingDataError: no case, a named case that is not there, two with one name, an unreadable file, or a mask
-            that does not fit its image.
+        TrainingDataError: no case, a missing case, two cases with one name, an unreadable file, or a mask that does not
+            fit its image.
     """
     files = case_files(folder, names)
     if not files:
@@ -93,19 +93,19 @@ def load_cases(
     excluded = exclude_lps_mm or {}
     missing = sorted(set(excluded if names is None else names) - set(files))
     if missing:
-        raise TrainingDataError(f"There is no image of the cases {missing} below {folder}; correct the names.")
+        raise TrainingDataError(f"No image of the cases {missing} was found below {folder}; correct the names.")
     return [_load_case(name, path, excluded.get(name, ()), patient_pattern, least_ml) for name, path in files.items()]
 
 
 def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Path]:
-    """The image files of cases, by the cases' names and in their order.
+    """Returns the image files of the cases, by case name and in the order of the names.
 
     Args:
-        folder: searched with its subfolders.
-        names: only these cases; those that are not there are left out.
+        folder: folder to search, with its subfolders.
+        names: cases to look for, ignoring missing ones; None looks for all.
 
     Raises:
-        TrainingDataError: two with one name.
+        TrainingDataError: two cases have one name.
     """
     files: dict[str, Path] = {}
     for path in sorted(Path(folder).rglob("*_image.nii*")):
@@ -121,19 +121,19 @@ def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Pa
 def split_patients(
     cases: Sequence[Case], validation_share: float, seed: int, always_train: Sequence[str] = ()
 ) -> tuple[list[Case], list[Case]]:
-    """Training and validation cases; no patient is on both sides.
+    """Splits cases into training and validation; no patient is on both sides.
 
-    Patients are ranked by a hash of seed and name, and the first ones held out. So an added patient moves one other to
-    the other side at most.
+    The split ranks patients by a hash of seed and name, and holds out the first ones. So an added patient moves at most
+    one other patient to the other side.
 
     Args:
-        cases: to be split.
-        validation_share: share of patients held out, 0 to 1, of those who may be.
-        seed: of the ranks.
-        always_train: patients never held out.
+        cases: cases to split.
+        validation_share: share of patients held out, 0 to 1, among those not in ``always_train``.
+        seed: seed of the ranks.
+        always_train: patients that are never held out.
 
     Returns:
-        Training cases, validation cases; each in the order of ``cases``.
+        Training cases and validation cases, each in the order of ``cases``.
     """
     patients = sorted({c.patient for c in cases if c.patient not in always_train})
     ranked = sorted(patients, key=lambda p: hashlib.sha256(f"{seed}/{p}".encode()).hexdigest())
@@ -151,7 +151,7 @@ def _load_case(
         raise TrainingDataError(f"{path.name}: {error}") from error
     suv = sitk.GetArrayFromImage(image)
     if not np.isfinite(suv).all():
-        raise TrainingDataError(f"{path.name} holds NaN or Inf; mend it or leave it out.")
+        raise TrainingDataError(f"{path.name} contains NaN or Inf; repair the file or remove it.")
     tumor = _read_mask(path, image)
     match = re.match(patient_pattern, name)
     if match is None:
@@ -182,11 +182,11 @@ def _read(path: Path) -> sitk.Image:
         check_file(path)
         return sitk.ReadImage(str(path))
     except (UnsupportedVolumeError, RuntimeError) as error:
-        raise TrainingDataError(f"{path.name} cannot be read; export it again or leave it out. ({error})") from error
+        raise TrainingDataError(f"{path.name} cannot be read; export it again or remove it. ({error})") from error
 
 
 def _read_mask(path: Path, image: sitk.Image) -> NDArray[np.bool_]:
-    """The tumor voxels (any label above 0), or none where the case has no mask file."""
+    """Reads the tumor voxels (any label above 0); none if the case has no mask file."""
     mask_path = path.with_name(path.name.replace("_image.nii", "_mask.nii"))
     if not mask_path.exists():
         return np.zeros(image.GetSize()[::-1], dtype=bool)
@@ -219,19 +219,19 @@ def _lesions(suv: NDArray, tumor: NDArray[np.bool_], grid: Grid, least_ml: float
 
 
 def lesion_mask(lesion: Lesion, grid: Grid) -> NDArray[np.bool_]:
-    """The voxels of a lesion, true on (k, j, i) of the grid of its case."""
+    """Returns the voxels of a lesion as a boolean array (k, j, i) on the grid of its case."""
     return voxels_at(lesion.points_lps, grid)
 
 
 def voxels_at(points_lps: NDArray, grid: Grid) -> NDArray[np.bool_]:
-    """The voxels that have certain centers.
+    """Returns the voxels whose centers are given.
 
     Args:
-        points_lps: centers, (n, 3), LPS mm.
-        grid: whose voxels they are.
+        points_lps: voxel centers, (n, 3), LPS mm.
+        grid: grid of the voxels.
 
     Returns:
-        True there, (k, j, i).
+        Boolean array (k, j, i), true at these voxels.
     """
     mask = np.zeros(grid.size_ijk[::-1], dtype=bool)
     mask[tuple(np.rint(grid.lps_to_index(points_lps)).astype(int).T[::-1])] = True
@@ -239,6 +239,6 @@ def voxels_at(points_lps: NDArray, grid: Grid) -> NDArray[np.bool_]:
 
 
 def _points(where: NDArray[np.bool_], grid: Grid, block: Sequence[slice] = ()) -> NDArray[np.float64]:
-    """Centers of voxels of the grid, or of a block of it."""
+    """Centers of the true voxels, LPS mm; ``where`` covers the grid or a block of it."""
     start = [part.start for part in block] or 0
     return grid.index_to_lps((np.argwhere(where) + start)[:, ::-1])

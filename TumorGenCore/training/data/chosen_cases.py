@@ -1,4 +1,4 @@
-"""The cases that a run's settings choose, and their split by patient."""
+"""The cases that the settings of a run choose, and their split by patient."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["load_chosen", "split_chosen"]
 
 
 def load_chosen(folder: Path, settings: DataSettings) -> list[Case]:
-    """The cases below ``folder`` that the settings choose; see ``load_cases``, also for its errors."""
+    """Reads the cases below ``folder`` that the settings choose; see ``load_cases``, also for its errors."""
     return load_cases(folder, settings.names, settings.exclude_lps_mm, settings.patient_pattern)
 
 
 def split_chosen(cases: Sequence[Case], settings: DataSettings) -> tuple[list[Case], list[Case]]:
-    """Training and validation cases as the settings split them; see ``split_patients``."""
+    """Splits cases into training and validation by the settings; see ``split_patients``."""
     return split_patients(cases, settings.validation_share, settings.split_seed, settings.always_train)

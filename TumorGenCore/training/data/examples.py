@@ -1,9 +1,9 @@
-"""Training examples: a working patch with a tumor in a box, made from cases by augmentation that respects PET.
+"""Training examples: working patches with a tumor in a box, made from cases by augmentation that suits PET.
 
-Two kinds. *Real*: a tumor where it grew, rotated, mirrored, rescaled. *Transplanted*: a tumor shrunk or grown,
-brought back to the scanner's resolution, its uptake rescaled, and grown into healthy tissue of another site or patient;
-it teaches the small sizes and the sites that the data lack. Every example depends on (seed, index) only, so a run that
-is resumed sees the same examples as one that was not.
+There are two kinds. A *real* example shows a tumor where it grew, rotated, mirrored and rescaled. A *transplanted*
+example shows a tumor that was shrunk or enlarged, brought back to the scanner's resolution, rescaled in uptake and
+placed into healthy tissue of another site or patient. It teaches small sizes and sites that the data lack. An example
+depends on (seed, index) only, so a resumed run sees the same examples as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 __all__ = ["Example", "ExampleMaker", "ExampleSettings"]
 
 Volume = NDArray[np.float32]
-#: Draws of an example that is clear enough; then any is taken.
+#: Attempts at an example that is clear enough; then any example is accepted.
 _TRIES = 12
 
 
@@ -37,21 +37,22 @@ class ExampleSettings:
 
     Args:
         transplant_share: share of transplanted tumors among the examples.
-        smallest_mm: smallest tumor extent aimed at.
+        smallest_mm: smallest tumor extent to aim at, mm.
         least_contrast: donors below this contrast (see ``Lesion``) are not transplanted.
         resolution_mm: full width at half maximum to which shrunk tumors are blurred again, (low, high).
         uptake_median, uptake_spread: log-normal law of the 95th percentile SUV of a transplanted tumor of 1 ml.
-        uptake_growth: larger tumors are hotter: the median grows with the volume (ml) to this power.
-        gain_spread: log-normal spread of a whole patch's SUV.
-        metabolic_share: a tumor is its contour's part above this share of the 95th percentile; 0 keeps it whole.
-        least_rise: the 95th percentile in the tumor over the median in the rest of the box; fainter examples, of which
-            a reader would say that nothing is there, are drawn again.
-        least_suv: the 95th percentile itself, for the same reason.
-        least_scale: tumors shown where they grew are shrunk no further, or the anatomy around would be a doll's.
-        warp: donors are stretched and bent by about this share of their extent, so that no shape comes twice.
-        host_exponent: a case gives healthy tissue in proportion to its volume to this power: 0 all cases alike, 1 a
-            whole body as often as its volume says.
-        cubic: scans are resampled by cubic B-splines; else linearly, which blurs edges where voxels are large.
+        uptake_growth: the median grows with the volume (ml) to this power, because larger tumors are hotter.
+        gain_spread: log-normal spread of a factor on the SUV of the whole patch.
+        metabolic_share: the tumor is the part of its contour above this share of the 95th percentile; 0 keeps the
+            whole contour.
+        least_rise: least ratio of the tumor's 95th percentile to the median in the rest of the box. Fainter examples
+            are drawn again, because a reader would see no tumor in them.
+        least_suv: least 95th percentile in the tumor, for the same reason.
+        least_scale: least scale of real examples; below it the anatomy around the tumor would be unnaturally small.
+        warp: donors are stretched and bent by about this share of their extent, so that no shape repeats.
+        host_exponent: how often a case provides healthy tissue grows with its volume to this power. 0 treats all cases
+            alike; 1 is proportional to the volume.
+        cubic: resample scans by cubic B-splines; otherwise linearly, which blurs edges when voxels are large.
     """
 
     transplant_share: float = 0.6
@@ -73,13 +74,13 @@ class ExampleSettings:
 
 @dataclass(frozen=True)
 class Example:
-    """One lesson.
+    """One training example.
 
     Args:
         patch: the working patch and its box.
-        suv: with the tumor, (k, j, i).
+        suv: SUV with the tumor, (k, j, i).
         mask: the tumor, 0/1, same shape.
-        transplanted: whether the tumor was put there.
+        transplanted: whether the tumor was transplanted.
     """
 
     patch: WorkingPatch
@@ -94,9 +95,9 @@ class ExampleMaker:
     Args:
         cases: training (or validation) cases.
         patch_settings: spacing and context of the working patch.
-        offsets: BA-PMG's law.
+        offsets: box offsets of BA-PMG.
         settings: augmentation.
-        seed: with an index, decides an example.
+        seed: decides an example together with its index.
 
     Raises:
         TrainingDataError: no case has a tumor.
@@ -118,7 +119,7 @@ class ExampleMaker:
         self._lesions = [(case, lesion) for case in cases for lesion in case.lesions]
         if not self._lesions:
             raise TrainingDataError("No case has a tumor mask; add *_mask.nii.gz beside the images.")
-        # A contour that the uptake does not follow teaches masks that disagree with the image: shown seldom.
+        # A contour that does not follow the uptake teaches masks that disagree with the image, so it is used rarely.
         weights = np.array([np.clip((lesion.contrast - 0.5) / 0.4, 0.03, 1.0) for _, lesion in self._lesions])
         # One patient with eleven tumors must not count as eleven patients.
         weights /= np.sqrt([len(case.lesions) for case, _ in self._lesions])
@@ -130,10 +131,10 @@ class ExampleMaker:
         self._body_weights = _share([len(case.body_lps) for case in cases], settings.host_exponent)
 
     def example(self, index: int, size: int) -> Example:
-        """Example ``index`` with a cubic patch.
+        """Makes example ``index`` with a cubic patch.
 
         Args:
-            index: with seed and size, decides the example.
+            index: decides the example together with seed and size.
             size: voxels along each axis.
         """
         rng = np.random.default_rng([self.seed, 1, size, index])
@@ -142,17 +143,17 @@ class ExampleMaker:
             example = self._transplanted(rng, size) if transplant else self._real(rng, size)
             if example is not None:
                 return example
-        # A set of few and faint tumors: any will do.
+        # The tumors are few and faint, so any example is accepted.
         lenient = replace(self.settings, least_rise=0.0, least_suv=0.0, least_scale=0.0)
         example = ExampleMaker(self.cases, self.patch_settings, self.offsets, lenient, self.seed)._real(rng, size)
         assert example is not None
         return example
 
     def texture(self, index: int, size: int) -> Volume:
-        """A patch for the VAE: half of them any tissue, half an example.
+        """Makes a patch for the VAE: half of these patches show any tissue, half are examples.
 
         Args:
-            index: with the seed, decides the patch.
+            index: decides the patch together with the seed.
             size: voxels along each axis.
 
         Returns:
@@ -166,10 +167,10 @@ class ExampleMaker:
         return self._gain(rng) * self._uptake(patch, case)
 
     def scene(self, index: int, size: int) -> tuple[Volume, Volume]:
-        """A patch for a segmenter: six in ten an example, the others healthy tissue.
+        """Makes a patch for a segmenter: six in ten are examples, the others show healthy tissue.
 
         Args:
-            index: with the seed, decides the patch.
+            index: decides the patch together with the seed.
             size: voxels along each axis.
 
         Returns:
@@ -185,7 +186,7 @@ class ExampleMaker:
         return suv, self._tumor(suv, patch.sample(case.mask) > 0.5).astype(np.float32)
 
     def _uptake(self, patch: WorkingPatch, case: Case) -> Volume:
-        """The scan on the patch, SUV (k, j, i); a spline swings below zero beside hot voxels, and uptake does not."""
+        """Samples the scan on the patch, SUV (k, j, i), without the negative values of a spline beside hot voxels."""
         if not self.settings.cubic:
             return patch.sample(case.image)
         return np.maximum(patch.sample(case.image, sitk.sitkBSpline3), np.float32(0))
@@ -200,7 +201,7 @@ class ExampleMaker:
         case, lesion = self._lesions[rng.choice(len(self._lesions), p=self._weights)]
         axes = _random_axes(rng)
         extent = np.asarray(case.image.GetSize()) * case.image.GetSpacing()
-        # Shrunk further, a cropped scan would be mostly repeated edge.
+        # If shrunk further, most of a patch from a cropped scan would repeat the scan's edge.
         least_scale = size * self.patch_settings.spacing_mm / (1.3 * float(np.median(extent)))
         box, scale = self._box_around(rng, case, lesion, axes, size, least_scale)
         if scale < self.settings.least_scale:
@@ -233,7 +234,7 @@ class ExampleMaker:
         if not mask.any() or (host[mask] > 0.2).mean() < 0.85:
             return None
         suv = self._grow_into(rng, host, donor, mask, patch.grid.spacing_mm[0])
-        # The blur carries uptake a little beyond the donor's edge, and the mask follows the uptake.
+        # The blur carries uptake a little beyond the donor's edge, so the mask may grow with it.
         inside = patch.box_coverage() > 0
         mask = self._tumor(suv, ndimage.binary_dilation(mask) & inside)
         if not self._stands_out(suv, mask, inside):
@@ -254,7 +255,7 @@ class ExampleMaker:
     def _grow_into(
         self, rng: np.random.Generator, host: Volume, donor: Volume, mask: NDArray[np.bool_], spacing_mm: float
     ) -> Volume:
-        """The donor's uptake inside a soft-edged mask, at a drawn level that stands out from the host."""
+        """Blends the donor's uptake into the host with a soft edge, at a drawn level that stands out from the host."""
         median = self.settings.uptake_median * (mask.sum() * spacing_mm**3 / 1000) ** self.settings.uptake_growth
         level = median * np.exp(rng.normal() * self.settings.uptake_spread)
         level = max(level, rng.uniform(1.6, 2.5) * float(np.percentile(host[mask], 90)))
@@ -263,7 +264,7 @@ class ExampleMaker:
         donor = donor * gain * (1 + rng.uniform(0, 0.08) * texture / texture.std())
         sigma = rng.uniform(*self.settings.resolution_mm) / 2.355 / self.patch_settings.spacing_mm
         weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
-        # A small tumor loses height to the blur; part of the loss is made up, part is what scanners show.
+        # The blur lowers the uptake of a small tumor. A scanner does the same, so only a part of the loss is restored.
         reached = float(np.percentile((host * (1 - weight) + donor * weight)[mask], 95))
         donor = donor * np.clip(level / max(reached, 0.1), 1.0, 2.5)
         return np.maximum(host * (1 - weight) + donor * weight, 0).astype(np.float32)
@@ -271,7 +272,7 @@ class ExampleMaker:
     def _box_around(
         self, rng: np.random.Generator, case: Case, lesion: Lesion, axes: NDArray, size: int, least_scale: float
     ) -> tuple[Box, float]:
-        """A BA-PMG box (native mm) and the scale at which it fits a patch of ``size`` voxels with its context."""
+        """Returns a BA-PMG box (native mm), and the scale that fits box and context into ``size`` voxels."""
         extent_mm = size * self.patch_settings.spacing_mm
         room_mm = extent_mm - 2 * self.patch_settings.context_mm
         tight = tight_box(lesion.points_lps, axes, float(np.mean(case.image.GetSpacing())))
@@ -279,13 +280,13 @@ class ExampleMaker:
         low = max(self.settings.smallest_mm, 0.12 * longest, 0.25 * room_mm)
         high = max(min(room_mm - 2 * self.offsets.least_mm, 1.3 * longest), 1.05 * low)
         scale = max(np.exp(rng.uniform(np.log(low), np.log(high))) / longest, least_scale)
-        # The offsets are drawn at the apparent scale, where D_i is the patch.
+        # The offsets are drawn at the apparent scale, at which D_i is the patch.
         offsets = BoxOffsets(self.offsets.alpha, self.offsets.least_mm / scale, self.offsets.least_alpha)
         box = expand_box(tight, (extent_mm / scale,) * 3, offsets, rng)
         return box, min(scale, room_mm / max(box.size_mm))
 
     def _restore_resolution(self, rng: np.random.Generator, suv: Volume, scale: float) -> Volume:
-        """Shrinking sharpens: blur back to a scanner's resolution."""
+        """Blurs a shrunk image back to the resolution of a scanner, because shrinking sharpens."""
         target = rng.uniform(*self.settings.resolution_mm)
         missing = target**2 - (target * scale) ** 2
         if missing <= 0:
@@ -297,7 +298,7 @@ class ExampleMaker:
 
 
 def _warped(rng: np.random.Generator, suv: Volume, contour: Volume, bend_voxels: float) -> tuple[Volume, Volume]:
-    """Scan and contour, stretched along each axis and smoothly bent by about ``bend_voxels``."""
+    """Returns scan and contour, stretched along each axis and smoothly bent by about ``bend_voxels``."""
     shape = np.asarray(suv.shape)
     bend = np.stack([ndimage.zoom(rng.normal(size=(4, 4, 4)), shape / 4, order=3, mode="nearest") for _ in range(3)])
     center = (shape - 1).reshape(3, 1, 1, 1) / 2
@@ -307,7 +308,7 @@ def _warped(rng: np.random.Generator, suv: Volume, contour: Volume, bend_voxels:
 
 
 def _random_axes(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Box axes: half the time upright with a small tilt, else any rotation; mirrored and permuted at random."""
+    """Draws box axes: mostly upright with a small tilt, else any rotation; mirrored and permuted at random."""
     if rng.random() < 0.6:
         rotation = Rotation.from_rotvec(rng.normal(size=3) * 0.15).as_matrix()
         order = np.eye(3)[:, [1, 0, 2] if rng.random() < 0.3 else [0, 1, 2]]
@@ -323,6 +324,6 @@ def _box(center: NDArray, size_mm: tuple[float, float, float], axes: NDArray) ->
 
 
 def _share(counts: Sequence[int], exponent: float) -> NDArray[np.float64]:
-    """Weights between equal and proportional, so that a whole-body scan shows more than a crop but not all."""
+    """Returns weights between equal and proportional: a whole-body scan counts more than a crop, but not too much."""
     weights = np.asarray(counts, dtype=np.float64) ** exponent
     return weights / weights.sum() if len(weights) else weights

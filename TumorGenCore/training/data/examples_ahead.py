@@ -1,4 +1,4 @@
-"""Examples in order, made by other processes while the caller works on the last one."""
+"""Examples in order, made by other processes while the caller uses the last one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from TumorGenCore.training.data.examples import Example, ExampleMaker
 
 __all__ = ["WORTH_A_PROCESS", "examples_ahead"]
 
-#: Examples that make up for a process's start.
+#: Number of examples that is worth the start of a process.
 WORTH_A_PROCESS = 100
 _kept: list[ExampleMaker] = []
 
@@ -20,13 +20,13 @@ _kept: list[ExampleMaker] = []
 def examples_ahead(
     maker: ExampleMaker, size: int, count: int, worth_a_process: int = WORTH_A_PROCESS
 ) -> Iterator[Example]:
-    """Examples 0 to ``count`` - 1, the same as ``maker.example`` gives.
+    """Yields examples 0 to ``count`` - 1, the same as those of ``maker.example``.
 
     Args:
-        maker: makes them; sent to the processes.
+        maker: makes the examples; sent to the processes.
         size: voxels along each axis of a patch.
-        count: how many.
-        worth_a_process: examples for which a process is started; of fewer the caller's own process makes all.
+        count: number of examples.
+        worth_a_process: examples per started process; if ``count`` is lower, the calling process makes all of them.
 
     Yields:
         The examples in the order of their indices.
@@ -48,7 +48,7 @@ def examples_ahead(
 
 
 def _keep(maker: ExampleMaker) -> None:
-    """In a process of the pool: the maker is sent once, not with every example."""
+    """Keeps the maker in a process of the pool, so that it is sent once and not with every example."""
     _kept[:] = [maker]
 
 

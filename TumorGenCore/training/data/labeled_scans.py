@@ -1,4 +1,4 @@
-"""Scans with their tumors, and patches of them at their own size for a segmenter to learn from."""
+"""Scans with their tumors, and patches from them that train a segmenter with tumors at their own size."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from TumorGenCore.volumes.patch import WorkingPatch
 
 __all__ = ["LabeledScan", "PatchPicker", "labeled", "tissue_only"]
 
-#: Share of patches that are centered near a tumor; the others show tissue.
+#: Share of patches with their center near a tumor; the others show tissue.
 TUMOR_SHARE = 0.6
-#: Of the tumors, where there are synthetic ones.
+#: Share of synthetic tumors among the tumors shown, if there are synthetic ones.
 SYNTHETIC_SHARE = 0.5
-#: A tumor lies up to so far from its patch's middle, mm, along each axis.
+#: Largest distance of the tumor from the center of its patch, mm along each axis.
 OFF_CENTER_MM = 20.0
-#: Voxels of a patch over the usual spacing (least, most), and the log-normal spread of its SUV.
+#: Factor on the spacing of a patch (least, most), and log-normal spread of a factor on its SUV.
 ZOOM, GAIN_SPREAD = (0.7, 1.3), 0.2
 _TRIES = 50
 
 
 @dataclass(frozen=True)
 class LabeledScan:
-    """What a segmenter may learn from.
+    """A scan from which a segmenter may learn.
 
     Args:
-        name: of the scan.
+        name: name of the scan.
         image: SUV.
-        tumors: 0/1 on its grid.
-        tumor_lps: their voxels' centers, (n, 3), mm; none for a scan that shows tissue only.
-        tissue_lps: centers that a patch of tissue may have, (n, 3), mm.
-        avoid: 0/1 on its grid: disease that is not among ``tumors``, hence never shown; None where there is none.
+        tumors: the tumors, 0/1 on the grid of ``image``.
+        tumor_lps: centers of the tumors' voxels, (n, 3), mm; empty for a scan that shows tissue only.
+        tissue_lps: possible centers of a tissue patch, (n, 3), mm.
+        avoid: disease that is not in ``tumors`` and must not be shown, 0/1 on the grid of ``image``; None if there is
+            none.
     """
 
     name: str
@@ -51,18 +52,18 @@ class LabeledScan:
 
 
 def labeled(case: Case) -> LabeledScan:
-    """A case with its tumors."""
+    """Returns a case as a scan with its tumors."""
     tumors = case_tumors(case)
     points = Grid.from_image(tumors).index_to_lps(np.argwhere(sitk.GetArrayViewFromImage(tumors) > 0)[:, ::-1])
     return LabeledScan(case.name, case.image, tumors, points, case.body_lps)
 
 
 def tissue_only(case: Case, excluded_lps_mm: Sequence[Sequence[float]] = ()) -> LabeledScan:
-    """A case's healthy tissue. Its tumors are not shown, and neither is disease that nobody contoured.
+    """Returns a case as a scan of healthy tissue, without its tumors and without disease that has no contour.
 
     Args:
         case: the scan.
-        excluded_lps_mm: boxes (x0, x1, y0, y1, z0, z1) with such disease, LPS mm.
+        excluded_lps_mm: boxes (x0, x1, y0, y1, z0, z1; LPS mm) around disease without a contour.
     """
     grid = Grid.from_image(case.image)
     avoid = sitk.GetArrayFromImage(case.mask) > 0
@@ -77,19 +78,19 @@ def tissue_only(case: Case, excluded_lps_mm: Sequence[Sequence[float]] = ()) -> 
 
 
 class PatchPicker:
-    """Patches by index: six in ten near a tumor, the others tissue.
+    """Makes patches by index: six in ten lie near a tumor, the others show tissue.
 
-    The tissue does not depend on the synthetic tumors, so that what differs with them is the tumors alone.
+    The tissue does not depend on the synthetic tumors. So trainings with and without them differ in the tumors alone.
 
     Args:
         real: scans with real tumors.
-        synthetic: scans with synthetic ones; half of the tumors shown, where there are any.
+        synthetic: scans with synthetic tumors; if there are any, they make up half of the tumors shown.
         tissue: scans whose tissue is shown.
-        spacing_mm: of the patches, before augmentation.
-        seed: with an index, decides a patch.
+        spacing_mm: spacing of the patches before augmentation.
+        seed: decides a patch together with its index.
 
     Raises:
-        TrainingDataError: no real tumor, or no tissue.
+        TrainingDataError: there is no real tumor or no tissue.
     """
 
     def __init__(
@@ -104,20 +105,20 @@ class PatchPicker:
         self.tissue = [scan for scan in tissue if len(scan.tissue_lps)]
         self.spacing_mm, self.seed = spacing_mm, seed
         if not self.real or not self.tissue:
-            raise TrainingDataError("There is no real tumor or no tissue to show; add cases.")
+            raise TrainingDataError("The cases have no real tumor or no tissue to show; add cases.")
 
     def scene(self, index: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Patch ``index``.
+        """Makes patch ``index``.
 
         Args:
-            index: with the seed, decides the patch.
+            index: decides the patch together with the seed.
             size: voxels along each axis.
 
         Returns:
             SUV and mask, 0/1, both (k, j, i).
 
         Raises:
-            TrainingDataError: all patches that were tried show what shall be avoided.
+            TrainingDataError: every attempted patch shows excluded disease.
         """
         rng = np.random.default_rng([self.seed, 6, index])
         show_tumor = rng.random() < TUMOR_SHARE
@@ -131,7 +132,7 @@ class PatchPicker:
                 gain = np.float32(np.exp(rng.normal() * GAIN_SPREAD))
                 return gain * patch.sample(scan.image), (patch.sample(scan.tumors) > 0.5).astype(np.float32)
         raise TrainingDataError(
-            f"No patch of {size * self.spacing_mm:.0f} mm was found that keeps clear of excluded disease; exclude less."
+            f"No patch of {size * self.spacing_mm:.0f} mm without excluded disease was found; exclude smaller regions."
         )
 
     def _patch(self, rng: np.random.Generator, points_lps: NDArray, off_center: bool, size: int) -> WorkingPatch:

@@ -1,4 +1,4 @@
-"""From an example to what the generator trains on: latents, the condition, the box, the mask, the controls."""
+"""Encoding of examples for the training of the generator: latents, condition, box, mask and controls."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class LatentEncoder:
     """Encodes examples with a frozen VAE.
 
     Args:
-        vae: E.
-        scale: SUV to network scale.
+        vae: the VAE, whose encoder is E.
+        scale: conversion of SUV to the network scale.
     """
 
-    #: How ``condition`` makes z^m, for a cache's fingerprint.
+    #: How ``condition`` computes z^m, for the fingerprint of a cache.
     condition_name: ClassVar[str] = "before"
 
     def __init__(self, vae: PetVAE, scale: NetworkScale) -> None:
@@ -35,24 +35,24 @@ class LatentEncoder:
     def condition(
         self, patch: torch.Tensor, inside: torch.Tensor, z_1: torch.Tensor, box: torch.Tensor
     ) -> torch.Tensor:
-        """z^m, what the generator may know of the surroundings; see ``pseudo_mask.latent_condition``.
+        """Returns z^m, which shows the generator the surroundings of the box; see ``pseudo_mask.latent_condition``.
 
         Args:
-            patch: on the network scale, (1, 1, k, j, i).
+            patch: patch on the network scale, (1, 1, k, j, i).
             inside: share of each voxel inside the box, same shape.
-            z_1: the patch's latents, (1, c, k/4, j/4, i/4).
+            z_1: latents of the patch, (1, c, k/4, j/4, i/4).
             box: B, share of each latent cell inside the box, (1, 1, k/4, j/4, i/4).
 
         Returns:
-            z^m, of z_1's shape.
+            z^m, same shape as z_1.
         """
         return latent_condition(self.vae.encode, patch, inside)
 
     def encode(self, example: Example) -> dict[str, torch.Tensor]:
-        """The fields of ``LatentCache`` for one example, n = 1.
+        """Returns the fields of ``LatentCache`` for one example, n = 1.
 
         Args:
-            example: its patch's edges are multiples of the VAE's factor.
+            example: example whose patch edges are multiples of the VAE's factor.
 
         Returns:
             ``z_1``, ``z_m``, ``box``, ``mask`` and ``controls``.
@@ -73,12 +73,12 @@ class LatentEncoder:
         }
 
     def fingerprint(self, maker: ExampleMaker, size: int, count: int) -> str:
-        """Hash of all that decides a cache, but for the voxels of the cases.
+        """Returns a hash of everything that decides a cache, except the voxels of the cases.
 
         Args:
-            maker: of the examples.
+            maker: maker of the examples.
             size: voxels along each axis of a patch.
-            count: how many examples.
+            count: number of examples.
 
         Returns:
             sha256, 64 hex digits.

@@ -1,4 +1,4 @@
-"""Cached latents: examples are made and encoded once, then SC-VFE trains on tensors a few thousand times."""
+"""Cached latents: examples are made and encoded once, then SC-VFE trains on their tensors many times."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["LatentCache", "occupancy"]
 
 
 def occupancy(mask: torch.Tensor, factor: int) -> torch.Tensor:
-    """m_1: the share of each latent cell that is tumor, scaled to [-1, 1]. Nearest neighbor would lose small tumors.
+    """Returns m_1: tumor share of each latent cell, scaled to [-1, 1]. Nearest neighbor would lose small tumors.
 
     Args:
         mask: M, (n, 1, k, j, i), 0 to 1.
         factor: voxels along each axis of a cell.
 
     Returns:
-        (n, 1, k/factor, j/factor, i/factor).
+        m_1, (n, 1, k/factor, j/factor, i/factor).
     """
     return torch.nn.functional.avg_pool3d(mask, factor) * 2 - 1
 
@@ -39,7 +39,7 @@ class LatentCache:
         z_1, z_m: latents, (n, c, k, j, i), float16, not yet normalized.
         box: B on the latent grid, (n, 1, k, j, i), float16.
         mask: M, (n, 1, 4k, 4j, 4i), uint8.
-        controls: what the tumors are like, see ``TumorControls.encode``, (n, 2), float16.
+        controls: measured controls of the tumors, see ``TumorControls.encode``, (n, 2), float16.
     """
 
     z_1: torch.Tensor
@@ -52,15 +52,15 @@ class LatentCache:
     def build(
         cls, path: Path, encoder: LatentEncoder, maker: ExampleMaker, size: int, count: int, quiet: bool = False
     ) -> LatentCache:
-        """Read the cache at ``path`` if it was made from the same, or make it and write it there.
+        """Reads the cache at ``path`` if its fingerprint fits; otherwise makes the cache and writes it there.
 
         Args:
-            path: safetensors.
-            encoder: of the examples.
-            maker: of the examples.
+            path: safetensors file.
+            encoder: encoder of the examples.
+            maker: maker of the examples.
             size: voxels along each axis of a patch.
-            count: how many examples.
-            quiet: no progress bar.
+            count: number of examples.
+            quiet: show no progress bar.
         """
         fingerprint = encoder.fingerprint(maker, size, count)
         if path.exists() and _fingerprint_of(path) == fingerprint:
@@ -77,19 +77,19 @@ class LatentCache:
         return len(self.z_1)
 
     def statistics(self) -> tuple[list[float], list[float]]:
-        """Mean and deviation of z_1, each with a number a channel."""
+        """Mean and standard deviation of z_1, each with one number per channel."""
         z = self.z_1.float()
         return z.mean((0, 2, 3, 4)).tolist(), z.std((0, 2, 3, 4)).tolist()
 
     def batch(
         self, indices: list[int], mean: torch.Tensor, deviation: torch.Tensor, factor: int
     ) -> dict[str, torch.Tensor]:
-        """Some examples, normalized, float32.
+        """Returns some examples, normalized, float32.
 
         Args:
-            indices: of the examples, n of them.
-            mean: of the latents, (1, c, 1, 1, 1).
-            deviation: of the latents, same shape.
+            indices: indices of n examples.
+            mean: mean of the latents, (1, c, 1, 1, 1).
+            deviation: standard deviation of the latents, same shape.
             factor: voxels along each axis of a latent cell.
 
         Returns:

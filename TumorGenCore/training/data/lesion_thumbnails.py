@@ -1,4 +1,4 @@
-"""The thumbnails of the training lesions that a bundle carries, with which its copies are told from new tumors."""
+"""Thumbnails of the training lesions; a bundle carries them to detect tumors that copy a training lesion."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["add_lesions_to_bundle", "describe_training_lesions"]
 
 
 def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
-    """Thumbnails of the PET-avid part of every lesion.
+    """Makes thumbnails of the PET-avid part of every lesion.
 
-    Of more than ``MOST_LESIONS`` the largest of each patient come first, then the second largest, and so on.
+    At most ``MOST_LESIONS`` are taken: first the largest lesion of each patient, then the second largest, and so on.
 
     Args:
-        cases: of the training.
+        cases: training cases.
 
     Returns:
-        The thumbnails; None where fewer than ``LEAST_PATIENTS`` patients have a lesion.
+        The thumbnails; None if fewer than ``LEAST_PATIENTS`` patients have a lesion.
     """
     lesions_of: dict[str, list[tuple[Case, Lesion]]] = {}
     for case in cases:
@@ -46,26 +46,26 @@ def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
 
 
 def add_lesions_to_bundle(model: str | Path, data: Path) -> int:
-    """Put thumbnails into a bundle that was made without them.
+    """Adds thumbnails to a bundle that has none.
 
     Args:
         model: bundle name or folder.
-        data: folder with the cases that its metadata names as its training's; those that are not there are left out.
+        data: folder with the training cases that the bundle's metadata names; missing cases are ignored.
 
     Returns:
-        How many.
+        Number of thumbnails.
 
     Raises:
         ModelBundleError: the bundle is missing or damaged.
-        TrainingDataError: lesions of fewer than three of its training patients are there.
+        TrainingDataError: fewer than ``LEAST_PATIENTS`` of its training patients have a lesion in ``data``.
     """
     names = load_bundle(model).notes.get("cases", {}).get("training", ())
     here = sorted(case_files(data, names))
     lesions = describe_training_lesions(load_cases(data, here)) if here else None
     if lesions is None:
         raise TrainingDataError(
-            f"Fewer than {LEAST_PATIENTS} of the patients that {bundle_folder(model).name} was trained on have a "
-            f"tumor below {data}; give the folder of its training data."
+            f"Fewer than {LEAST_PATIENTS} training patients of {bundle_folder(model).name} have a tumor below "
+            f"{data}; give the folder of its training data."
         )
     add_training_lesions(bundle_folder(model), lesions)
     return len(lesions.frames)
@@ -73,5 +73,5 @@ def add_lesions_to_bundle(model: str | Path, data: Path) -> int:
 
 def _thumbnail(case: Case, lesion: Lesion) -> NDArray[np.uint8]:
     mask = tumor_mask(case, lesion)
-    block = around(mask, 2)  # The edge is interpolated from the voxels around it.
+    block = around(mask, 2)  # The thumbnail interpolates the edge from the voxels around it.
     return thumbnail(sitk.GetArrayViewFromImage(case.image)[block], mask[block], case.image.GetSpacing())

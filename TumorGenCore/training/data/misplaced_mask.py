@@ -1,6 +1,6 @@
-"""Latent masks as a sampler leaves them: a little beside the uptake, a little too large or small, and noisy.
+"""Latent masks with the errors of a sampler: a little beside the uptake, a little too large or small, and noisy.
 
-VMR has to learn that the uptake is right and the mask may be wrong; from true masks alone it learns to trust them.
+VMR must learn that the uptake is right and that the mask may be wrong. From true masks alone it learns to trust them.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from torch.nn.functional import affine_grid, grid_sample
 
 __all__ = ["NOISE", "misplaced"]
 
-#: Deviation of the masks' size (natural logarithm) for one cell of misplacement.
+#: Standard deviation of the mask's scale (natural logarithm) per cell of misplacement.
 _SCALE_PER_CELL = 0.3
-#: Deviation of the noise, on the mask's scale of -1 to 1.
+#: Standard deviation of the noise, on the mask's scale of -1 to 1.
 NOISE = 0.3
 
 
 def misplaced(mask: torch.Tensor, cells: float, generator: torch.Generator, noise: float = NOISE) -> torch.Tensor:
-    """The masks shifted and scaled about their own centers, with noise; each in its own way.
+    """Shifts each mask, scales it about its own center and adds noise.
 
     Args:
         mask: m, (n, 1, k, j, i), -1 to 1.
-        cells: deviation of the shift along each axis, in latent cells; 0 leaves them in place.
-        generator: of the CPU, so that devices agree.
-        noise: deviation of the noise, on the mask's scale.
+        cells: standard deviation of the shift along each axis, in latent cells; 0 leaves the masks in place.
+        generator: random generator on the CPU, so that devices agree.
+        noise: standard deviation of the noise, on the mask's scale.
 
     Returns:
-        (n, 1, k, j, i), not confined to -1 to 1.
+        The masks, (n, 1, k, j, i); values may lie outside -1 to 1.
     """
     added = noise * torch.randn(mask.shape, generator=generator).to(mask.device)
     if not cells:
@@ -35,7 +35,7 @@ def misplaced(mask: torch.Tensor, cells: float, generator: torch.Generator, nois
     zoom = torch.exp(-cells * _SCALE_PER_CELL * torch.randn(len(mask), generator=generator))
     edges = torch.tensor(mask.shape[:1:-1], dtype=torch.float32)  # i, j, k: as grid_sample's x, y, z
     center = _centers(mask).cpu()
-    # Where each cell of the new mask looks in the old one, in [-1, 1]: zoom (x - center - shift) + center.
+    # A cell x of the new mask takes its value from the old one at zoom (x - center - shift) + center, in [-1, 1].
     offset = (1 - zoom[:, None]) * center - zoom[:, None] * shift * 2 / edges
     matrix = torch.cat([zoom[:, None, None] * torch.eye(3), offset[..., None]], dim=2)
     grid = affine_grid(matrix.to(mask), list(mask.shape), align_corners=False)
@@ -43,7 +43,7 @@ def misplaced(mask: torch.Tensor, cells: float, generator: torch.Generator, nois
 
 
 def _centers(mask: torch.Tensor) -> torch.Tensor:
-    """Center of each mask's tumor along i, j, k, in [-1, 1] over the grid; 0 without a tumor. (n, 3)"""
+    """Center of each mask's tumor along i, j, k, (n, 3), in [-1, 1] over the grid; 0 without a tumor."""
     occupied = (mask[:, 0] + 1) / 2
     total = occupied.sum(dim=(1, 2, 3)).clamp_min(1e-6)
     found = []

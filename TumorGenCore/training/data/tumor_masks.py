@@ -1,4 +1,4 @@
-"""The masks of real tumors: the parts of their contours that take up tracer."""
+"""Masks of real tumors: the parts of their contours with tracer uptake."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from TumorGenCore.volumes.geometry import Grid
 
 __all__ = ["case_tumors", "tumor_mask"]
 
-#: Voxels kept around a contour: closing gaps at its surface needs the neighbors.
+#: Margin around a contour, voxels: closing gaps at its surface needs the neighbors.
 _MARGIN_VOXELS = 4
 
 
 def tumor_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
-    """The part of a lesion's contour that takes up tracer, (k, j, i) on the case's grid."""
+    """Returns the part of a lesion's contour with tracer uptake, (k, j, i) on the grid of the case."""
     mask = lesion_mask(lesion, Grid.from_image(case.image))
     block = around(mask, _MARGIN_VOXELS)
     mask[block] = metabolic_part(sitk.GetArrayViewFromImage(case.image)[block], mask[block])
@@ -26,7 +26,7 @@ def tumor_mask(case: Case, lesion: Lesion) -> NDArray[np.bool_]:
 
 
 def case_tumors(case: Case) -> sitk.Image:
-    """The parts of a case's tumors that take up tracer: an image on the case's grid, 0/1, uint8."""
+    """Returns the parts of the tumors with tracer uptake, as an image on the grid of the case, 0/1, uint8."""
     grid = Grid.from_image(case.image)
     every = np.zeros(grid.size_ijk[::-1], dtype=bool)
     for lesion in case.lesions:

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill at any moment: written to a temporary folder, then moved."""
+"""Checkpoints that stay complete if the process is killed: written to a temporary folder, then moved."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STATE = "state.pt"
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
-    """Write a checkpoint, and drop the oldest.
+    """Writes a checkpoint and deletes the oldest ones.
 
     Args:
-        folder: of the run's checkpoints; made where it is not there.
-        step: steps taken, after which the checkpoint is named.
+        folder: folder of the run's checkpoints; created if it is missing.
+        step: number of steps taken, used in the checkpoint's name.
         state: tensors and plain values.
-        keep: how many checkpoints stay.
+        keep: number of checkpoints to keep.
 
     Returns:
         The checkpoint's folder, ``folder/step-NNNNNNN``.
@@ -43,27 +43,27 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint in a folder of checkpoints; None where there is none."""
+    """Returns the newest complete checkpoint in a folder of checkpoints; None if there is none."""
     found = sorted(folder.glob("step-*")) if folder.exists() else []
     return found[-1] if found else None
 
 
 def refuse_to_mix(output: Path, resume: bool) -> None:
-    """Keep a new run out of a folder with another run's checkpoints, which would take the place of its own.
+    """Refuses a folder with checkpoints of another run; a new run could mix them with its own.
 
     Raises:
-        TrainingDataError: ``output`` has checkpoints, and this is not a resumed run.
+        TrainingDataError: ``output`` has checkpoints, and the run is not resumed.
     """
     newest = latest_checkpoint(output / "checkpoints")
     if newest is not None and not resume:
         raise TrainingDataError(
-            f"{output} holds the checkpoint {newest.name} of an earlier run; continue it with --resume, "
+            f"{output} contains the checkpoint {newest.name} of an earlier run; continue it with --resume, "
             "or give another output folder."
         )
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The state saved in a checkpoint's folder. Only tensors and plain values are read, never code.
+    """Reads the state of a checkpoint. Reads only tensors and plain values, never code.
 
     Raises:
         TrainingDataError: the checkpoint is damaged.
@@ -72,6 +72,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path / _STATE, map_location="cpu", weights_only=True)
     except Exception as error:
         raise TrainingDataError(
-            f"The checkpoint {path.name} is damaged ({error}); delete it to use the one before."
+            f"The checkpoint {path.name} is damaged ({error}); delete it to use the previous one."
         ) from error
     return state

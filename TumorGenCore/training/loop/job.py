@@ -1,4 +1,4 @@
-"""One run of a stage: where it reads and writes, and how it begins."""
+"""One run of a stage: its input, its output folder and its start."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["TrainingJob"]
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What every stage is told beside its settings.
+    """Arguments of every stage beside its settings.
 
     Args:
         data: folder of cases.
-        output: folder of the run; made where it is not there.
-        resume: go on from the newest checkpoint in ``output``, if any.
-        quiet: no progress bars.
-        start_from: what the stage's first weights are taken from; each stage says what it takes.
-        cache: folder of cached latents, ``output/cache`` by default. Runs whose examples are the same may share one.
-        cases: those of ``data``, where they have been read already.
+        output: folder of the run; created if it is missing.
+        resume: continue from the newest checkpoint in ``output``, if there is one.
+        quiet: show no progress bars.
+        start_from: source of the initial weights; each stage documents what it accepts.
+        cache: folder of cached latents, ``output/cache`` by default. Runs with the same examples may share one.
+        cases: the cases of ``data``, if they are in memory already.
     """
 
     data: Path
@@ -48,17 +48,17 @@ class TrainingJob:
         return self.cache or self.output / "cache"
 
     def begin(self, run: AnyRun, files: RunFiles) -> tuple[list[Case], list[Case]]:
-        """Read the cases, and write the settings into the run's folder.
+        """Reads the cases and writes the settings into the folder of the run.
 
         Args:
             run: the settings.
-            files: the names of the stage's files.
+            files: file names of the stage.
 
         Returns:
-            Training and validation cases; the second may be empty.
+            Training cases and validation cases; there may be no validation cases.
 
         Raises:
-            TrainingDataError: the folder holds another run, or the cases cannot be used. Nothing is written then.
+            TrainingDataError: the folder contains another run, or the cases are unusable. Then nothing is written.
         """
         refuse_to_mix(self.output, self.resume)
         cases = load_chosen(self.data, run.data) if self.cases is None else self.cases
@@ -67,5 +67,5 @@ class TrainingJob:
         return training, validation
 
     def train(self, stage: Stage, loop: LoopSettings) -> nn.Module:
-        """The averaged network of a stage that runs, or goes on, in the run's folder; see ``trainer.train``."""
+        """Trains or resumes a stage in the folder of the run, and returns its averaged network (``trainer.train``)."""
         return train(stage, loop, self.output, self.resume, self.quiet)

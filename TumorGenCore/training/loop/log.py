@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object a line, easy to plot, easy to append to."""
+"""The log of a run: one JSON object per line, easy to plot and to append to."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 __all__ = ["RunLog"]
 
-#: Lines kept in memory at most.
+#: Largest number of lines kept in memory.
 _KEPT_LINES = 20
 
 
 class RunLog:
-    """Lines of figures by step. On resume, lines past the checkpoint are dropped.
+    """Values by step, one line each. A resumed run drops the lines after its checkpoint.
 
     Args:
-        path: the file.
-        step: of the checkpoint that the run goes on from; 0 begins a new file.
-        active: False writes nothing: of several processes one writes.
+        path: the log file.
+        step: step of the checkpoint from which the run continues; 0 starts a new file.
+        active: False writes nothing. Only one of several processes writes.
     """
 
     def __init__(self, path: Path, step: int, active: bool) -> None:
@@ -33,11 +33,11 @@ class RunLog:
         path.write_text("".join(f"{line}\n" for line in kept if _step_of(line) <= step))
 
     def add(self, step: int, values: dict[str, Any]) -> None:
-        """Add a line; those with a ``loss`` may wait in memory for the next, and move ``mean_loss``.
+        """Adds a line. A line with a ``loss`` updates ``mean_loss`` and may stay in memory for a while.
 
         Args:
-            step: steps taken.
-            values: figures by name.
+            step: number of steps taken.
+            values: values by name.
         """
         if "loss" in values:
             loss = values["loss"]
@@ -47,7 +47,7 @@ class RunLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write the lines that wait."""
+        """Writes the lines kept in memory."""
         if self.active and self._lines:
             with self.path.open("a") as file:
                 file.write("\n".join(self._lines) + "\n")
@@ -57,5 +57,5 @@ class RunLog:
 def _step_of(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except ValueError:  # Half a line, where a kill came.
+    except ValueError:  # The process was killed while it wrote this line.
         return math.inf

@@ -1,4 +1,4 @@
-"""Pictures during training: middle slices, SUV, dark is hot."""
+"""Pictures during training: middle slices in SUV; high uptake is dark."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["save_curves", "save_slices"]
 def save_slices(
     rows: Sequence[torch.Tensor], titles: Sequence[str], path: Path, masks: Sequence[torch.Tensor | None] = ()
 ) -> None:
-    """Save a grid of middle axial slices, one row per tensor.
+    """Saves a grid of middle axial slices, one row per tensor.
 
     Args:
         rows: SUV, each (n, 1, k, j, i).
-        titles: one per row.
-        path: PNG.
-        masks: per row, probabilities (n, 1, k, j, i) drawn as contours, or None.
+        titles: one title per row.
+        path: PNG file to write.
+        masks: for each row, probabilities (n, 1, k, j, i) to draw as contours, or None.
     """
     columns = len(rows[0])
     figure = Figure(figsize=(1.6 * columns, 1.7 * len(rows)), layout="constrained")
@@ -44,11 +44,11 @@ def save_slices(
 
 
 def save_curves(log: Path, path: Path) -> None:
-    """Plot every figure of a run over its steps, a small panel each.
+    """Plots every value of a run's log over the steps, each in a small panel.
 
     Args:
-        log: the run's ``log.jsonl``.
-        path: PNG.
+        log: ``log.jsonl`` of the run.
+        path: PNG file to write.
     """
     curves: dict[str, list[tuple[int, float]]] = {}
     for line in log.read_text().splitlines():

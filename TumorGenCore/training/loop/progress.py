@@ -1,4 +1,4 @@
-"""All that changes from step to step of a training, and that a checkpoint keeps: weights, average, optimizer, time."""
+"""The state of a training that a checkpoint saves: weights, averaged weights, optimizer, steps and time."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """How far a training has come.
+    """The state of a training.
 
     Args:
-        network: to be trained; put on the accelerator's device.
-        settings: of the loop.
+        network: network to train; moved to the accelerator's device.
+        settings: settings of the loop.
         accelerator: device, precision and processes.
     """
 
     def __init__(self, network: nn.Module, settings: LoopSettings, accelerator: Accelerator) -> None:
         self.settings, self.accelerator = settings, accelerator
-        #: What is called in a step, of all processes together; and the plain network in it.
+        #: The network to call in a step, which joins all processes; ``bare`` is the plain network inside it.
         self.network: nn.Module = accelerator.prepare_model(network)
         self.bare: nn.Module = accelerator.unwrap_model(self.network)
         self.averaged = AveragedModel(self.bare, avg_fn=_moving_average(settings.ema_decay), use_buffers=True)
@@ -37,31 +37,31 @@ class Progress:
             self.bare.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, settings))
-        #: Steps taken, and the seconds they took.
+        #: Number of steps taken, and their duration in seconds.
         self.step, self.seconds = 0, 0.0
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """Learning rate of the next step."""
         return float(self.schedule.get_last_lr()[0])
 
     @property
     def average(self) -> nn.Module:
-        """The averaged network, which is what a training is for."""
+        """The averaged network, the result of a training."""
         averaged: nn.Module = self.averaged.module
         return averaged
 
     def take_step(self, loss: torch.Tensor) -> None:
-        """One optimizer step down a loss.
+        """Takes one optimizer step that lowers the loss.
 
         Raises:
-            TrainingDataError: the gradient is not finite; the step was not taken.
+            TrainingDataError: the gradient is not finite. Then the step is not taken.
         """
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self.bare.parameters(), self.settings.clip_norm)
         if norm is not None and not torch.isfinite(norm):
             raise TrainingDataError(
-                f"The gradient of step {self.step + 1} is not finite, and the step was not taken. Go on from the last "
+                f"The gradient of step {self.step + 1} is not finite, so the training stopped. Continue from the last "
                 "checkpoint with --resume and a lower learning_rate."
             )
         self.optimizer.step()
@@ -71,7 +71,7 @@ class Progress:
         self.step += 1
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint into ``folder``, in the main process alone."""
+        """Writes a checkpoint into ``folder``; only the main process does so."""
         if not self.accelerator.is_main_process:
             return
         state = {
@@ -85,10 +85,10 @@ class Progress:
         save_checkpoint(folder, self.step, state)
 
     def resume(self, folder: Path) -> None:
-        """Go on from the newest checkpoint in ``folder``; without one, begin.
+        """Loads the newest checkpoint in ``folder``; changes nothing if there is none.
 
         Raises:
-            TrainingDataError: the checkpoint is damaged, or of other networks.
+            TrainingDataError: the checkpoint is damaged or belongs to other networks.
         """
         newest = latest_checkpoint(folder)
         if newest is None:
@@ -102,13 +102,13 @@ class Progress:
             self.step, self.seconds = int(state["step"]), float(state["seconds"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise TrainingDataError(
-                f"The checkpoint {newest.name} is not of this run's networks; resume with the configuration it was "
-                "started with, or give another output folder."
+                f"The checkpoint {newest.name} does not fit this run's networks; resume with the configuration of the "
+                "first start, or give another output folder."
             ) from error
 
 
 def _moving_average(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor | int], torch.Tensor]:
-    """EMA that forgets the random start: its memory grows with the steps taken, up to ``decay``."""
+    """Returns an EMA that forgets the random start: its memory grows with the number of steps, up to ``decay``."""
 
     def update(kept: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
         return torch.lerp(new, kept, min(decay, (1 + int(count)) / (10 + int(count))))

@@ -1,4 +1,4 @@
-"""The two files that a finished run leaves: its settings, and its weights."""
+"""The two files of a finished run: its settings and its weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunFiles:
     """The files of a stage.
 
     Args:
-        stage: its name on the command line, after which the files are named.
+        stage: name of the stage on the command line; the file names begin with it.
     """
 
     stage: str
@@ -40,49 +40,49 @@ class RunFiles:
         return f"{self.stage}.safetensors"
 
     def write_weights(self, folder: Path, network: nn.Module, about: dict[str, str] | None = None) -> Path:
-        """Write a network's weights; returns the file.
+        """Writes the weights of a network and returns the path of the file.
 
         Args:
-            folder: the run's output.
-            network: trained; its parameters are contiguous in memory afterwards.
+            folder: output folder of the run.
+            network: trained network; this call makes its parameters contiguous in memory.
             about: metadata of the file.
         """
         path = folder / self.weights
         with replacing(path) as temporary:
-            # MONAI's ``DynUNet`` has its layers under two names, which ``save_file`` refuses.
+            # ``save_file`` refuses MONAI's ``DynUNet``, which has its layers under two names.
             save_model(network.to(memory_format=torch.contiguous_format), str(temporary), about)  # type: ignore[call-overload]
         return path
 
     def are_in(self, folder: Path) -> bool:
-        """Whether a run ended in the folder."""
+        """Whether the folder contains a finished run."""
         return (folder / self.weights).exists()
 
     def unfinished(self, folder: Path) -> TrainingDataError:
-        """The error for a folder in which no run ended."""
+        """Returns the error for a folder without a finished run."""
         return TrainingDataError(
-            f"{folder} holds no {self.weights}; run `tumorgen train {self.stage}` to its end first."
+            f"{folder} contains no {self.weights}; run `tumorgen train {self.stage}` to its end first."
         )
 
     def read_about(self, folder: Path) -> dict[str, str]:
-        """The metadata that ``write_weights`` was given; call it where damage is named (``named_damage``)."""
+        """Reads the metadata that ``write_weights`` saved. Call it inside ``named_damage``."""
         with safe_open(folder / self.weights, "pt") as file:
             return file.metadata() or {}
 
     def read_weights(self, folder: Path, network: nn.Module) -> None:
-        """Load the weights into a network of their shapes; call it where damage is named (``named_damage``)."""
+        """Loads the weights into a network of the same shapes. Call it inside ``named_damage``."""
         load_model(network, folder / self.weights)
 
     @contextmanager
     def named_damage(self, folder: Path) -> Iterator[None]:
-        """Say of which run the files are damaged, if what the block does with them fails.
+        """Turns errors of the block into one error that names the damaged file and its folder.
 
         Raises:
-            TrainingDataError: they are damaged, or the settings describe another network.
+            TrainingDataError: the files are damaged, or the settings describe another network.
         """
         try:
             yield
         except (SafetensorError, RuntimeError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise TrainingDataError(
-                f"{self.weights} in {folder} is damaged or not of the network in {self.config}; train the {self.stage} "
-                "again."
+                f"{self.weights} in {folder} is damaged or does not fit the network in {self.config}; train the "
+                f"{self.stage} again."
             ) from error

@@ -1,4 +1,4 @@
-"""The folder of a run that consists of many: begun once, gone on with, never mixed with another's."""
+"""The folder of a study, which consists of many runs: it can be resumed and never mixes two studies."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ _BEGUN = "begun.json"
 
 
 def open_run_folder(folder: Path, run: Any, config: str, resume: bool, **made_from: str) -> None:
-    """Begin a run in a folder, or go on with the one there.
+    """Starts a run in a folder, or continues the run in it.
 
     Args:
-        folder: made where it is not there.
-        run: the run's settings, a dataclass; also written as ``config``.
-        config: file name.
-        resume: go on with what the folder holds, if anything.
-        made_from: hashes of what the run uses, by name.
+        folder: folder of the run; created if it is missing.
+        run: settings of the run, a dataclass; also written to ``config``.
+        config: file name for the settings.
+        resume: continue the run in the folder, if there is one.
+        made_from: hashes of the run's inputs, by name.
 
     Raises:
-        TrainingDataError: the folder holds a run and ``resume`` is not set, or one of other settings or parts.
+        TrainingDataError: the folder contains a run and ``resume`` is false, or that run has other settings or inputs.
     """
     now = json.loads(json.dumps({"settings": dataclasses.asdict(run), **made_from}))
     begun = folder / _BEGUN
     if begun.exists():
         if not resume:
             raise TrainingDataError(
-                f"{folder} holds an earlier run; continue it with --resume, or give another output folder."
+                f"{folder} contains an earlier run; continue it with --resume, or give another output folder."
             )
         then = json.loads(begun.read_text())
         other = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
         if other:
             raise TrainingDataError(
-                f"The run in {folder} was begun with other {' and '.join(other)}; resume it with the same, or give "
+                f"The run in {folder} was started with other {' and '.join(other)}; resume it with the same, or give "
                 "another output folder."
             )
         return

@@ -1,4 +1,4 @@
-"""How long a stage is trained, and how fast."""
+"""Settings of the training loop."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ __all__ = ["LoopSettings"]
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How long and how fast.
+    """Settings of the training loop: length, learning rate and intervals.
 
     Args:
-        steps: optimizer steps in all.
+        steps: total number of optimizer steps.
         learning_rate: peak of the cosine schedule.
-        warmup_steps: linear rise.
+        warmup_steps: steps of the linear rise to the peak.
         final_share: learning rate at the end, as a share of the peak.
-        weight_decay: AdamW's.
+        weight_decay: weight decay of AdamW.
         clip_norm: gradients are clipped to this norm.
-        ema_decay: of the averaged weights, which are what is kept.
+        ema_decay: decay of the averaged weights, which are the result of the training.
         checkpoint_minutes: time between checkpoints.
         validate_steps: steps between validations and pictures.
-        seed: of weights, examples and noise.
+        seed: seed of weights, examples and noise.
     """
 
     steps: int = 3000

@@ -1,4 +1,4 @@
-"""What differs between the trainings: network, examples, loss, and what shows how well it goes."""
+"""The parts that differ between trainings: network, examples, loss and validation."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from torch import nn
 
 __all__ = ["Batch", "Stage"]
 
-#: Examples of one step, by name; n of them along the first axis.
+#: The examples of one step, by name; their first axis has length n.
 Batch = dict[str, torch.Tensor]
 
 
 class Stage(Protocol):
-    """What the loop asks of a training."""
+    """The interface that the loop needs from a training."""
 
-    #: With its first weights, on the CPU.
+    #: Network with its initial weights, on the CPU.
     network: nn.Module
 
     def batch(self, step: int, process: int) -> Batch:
-        """The examples of one step for one process; they depend on these numbers and the run's seed only.
+        """Returns the examples of one step for one process; they depend only on the arguments and the run's seed.
 
         Args:
-            step: steps taken before, from 0.
+            step: number of steps taken before, from 0.
             process: index among the processes that train together.
 
         Returns:
-            float32, on the CPU.
+            The batch, float32, on the CPU.
         """
         ...
 
     def loss(
         self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """What is made small.
+        """Computes the loss.
 
         Args:
-            network: as it is called in training: the stage's own, or one wrapped for several processes.
-            batch: from ``batch``, on the network's device.
-            generator: of all noise; of the CPU, so that devices agree.
+            network: the network of the stage, or a wrapper of it for several processes.
+            batch: result of ``batch``, on the network's device.
+            generator: random generator of all noise, on the CPU, so that devices agree.
 
         Returns:
             Loss, a single number with a gradient, and its parts for the log.
@@ -48,18 +48,18 @@ class Stage(Protocol):
         ...
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Figures on patients the training does not see; without such patients none.
+        """Measures the network on held-out patients; returns nothing if there are none.
 
         Args:
-            network: the averaged one, in evaluation mode; called without gradients.
+            network: the averaged network, in evaluation mode; called without gradients.
         """
         ...
 
     def picture(self, network: nn.Module, path: Path) -> None:
-        """What the network does now on patients the training does not see, as a PNG; without such patients none.
+        """Saves a picture of the network's present results on held-out patients; none if there are none.
 
         Args:
-            network: the averaged one, in evaluation mode; called without gradients.
-            path: of the PNG.
+            network: the averaged network, in evaluation mode; called without gradients.
+            path: PNG file to write.
         """
         ...

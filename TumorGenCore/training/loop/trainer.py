@@ -1,7 +1,7 @@
 """The training loop that all stages share: schedule, EMA, checkpoints, log, pictures, resume.
 
-A step's examples and noise depend on (seed, step) only, so a run that was killed and resumed ends with the weights of a
-run that was not.
+The examples and the noise of a step depend on (seed, step) only. So a run that was killed and resumed ends with the
+same weights as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ __all__ = ["train"]
 
 
 def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quiet: bool = False) -> nn.Module:
-    """Run or resume a stage.
+    """Trains or resumes a stage.
 
     Args:
         stage: network, data and loss.
-        settings: the loop.
-        output: folder for ``checkpoints/``, ``log.jsonl`` and ``pictures/``.
-        resume: continue from the newest checkpoint there, if any.
-        quiet: no progress bar.
+        settings: settings of the loop.
+        output: folder for ``checkpoints/``, ``log.jsonl``, ``curves.png`` and ``pictures/``.
+        resume: continue from the newest checkpoint in ``output``, if there is one.
+        quiet: show no progress bar.
 
     Returns:
         The averaged (EMA) network, in evaluation mode.
 
     Raises:
-        KeyboardInterrupt: interrupted or terminated; a checkpoint was written first.
-        TrainingDataError: the checkpoint is damaged or of other networks, or the training ran away.
+        KeyboardInterrupt: the user or the system stopped the training; a checkpoint was written first.
+        TrainingDataError: the checkpoint is damaged or belongs to other networks, or a gradient is not finite.
     """
     accelerator = Accelerator(mixed_precision="bf16" if computes_bfloat16(pick_device()) else "no")
     progress = Progress(stage.network, settings, accelerator)
@@ -52,7 +52,7 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
     before = progress.seconds
     hidden = quiet or not accelerator.is_main_process
     bar = tqdm(total=settings.steps, initial=progress.step, disable=hidden, unit="step")
-    # The next batch is made while the network works on this one.
+    # A thread prepares the next batch while the network trains on this one.
     with deferred_stops() as stop, bar, ThreadPoolExecutor(1) as maker:
         upcoming = maker.submit(stage.batch, progress.step, accelerator.process_index)
         while progress.step < settings.steps:
@@ -76,7 +76,7 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
 
 
 def _step(stage: Stage, progress: Progress, batch: Batch) -> dict[str, float]:
-    """Take a step; the loss and its parts."""
+    """Takes a step and returns the loss and its parts."""
     accelerator = progress.accelerator
     progress.network.train()
     batch = {name: tensor.to(accelerator.device) for name, tensor in batch.items()}
@@ -88,7 +88,7 @@ def _step(stage: Stage, progress: Progress, batch: Batch) -> dict[str, float]:
 
 
 def _report(stage: Stage, progress: Progress, output: Path, log: RunLog) -> None:
-    """Validate and take a picture, in the main process alone."""
+    """Validates and saves a picture; only the main process does so."""
     if not progress.accelerator.is_main_process:
         return
     network = progress.average.eval()

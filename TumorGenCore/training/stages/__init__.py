@@ -1,1 +1,1 @@
-"""What is trained: VAE, vector field with refiner, segmenter, rivals."""
+"""The trainings: VAE, vector field with refiner, segmenter, rivals."""

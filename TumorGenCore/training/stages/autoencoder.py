@@ -1,4 +1,4 @@
-"""`tumorgen train autoencoder`: the 3D VAE on patches of PET."""
+"""`tumorgen train autoencoder`: trains the 3D VAE on PET patches."""
 
 from __future__ import annotations
 
@@ -40,27 +40,29 @@ _VAE_ARGUMENTS = (
 
 
 def build_vae(run: AutoencoderRun) -> PetVAE:
-    """The network that a run's settings describe, with random weights."""
+    """Builds the network that the settings describe, with random weights."""
     return PetVAE(**vae_arguments(run))
 
 
 def vae_arguments(run: AutoencoderRun) -> dict[str, Any]:
-    """The arguments of ``PetVAE`` among a run's settings, as bundles keep them."""
+    """Returns the arguments of ``PetVAE`` from the settings, in the form that a bundle stores."""
     return {name: getattr(run, name) for name in _VAE_ARGUMENTS}
 
 
 def psnr(reconstruction: torch.Tensor, truth: torch.Tensor) -> float:
-    """Peak signal-to-noise ratio on the network scale, peak to peak 2, dB; both of one shape."""
+    """Peak signal-to-noise ratio on the network scale (peak to peak 2), dB; the arguments have one shape."""
     return float(10 * torch.log10(4 / F.mse_loss(reconstruction, truth)))
 
 
 class AutoencoderStage:
-    """L1 + squared error + gradient + KL on random patches. A batch has ``patch``, (n, 1, k, j, i), network scale.
+    """Training with L1 + squared error + gradient + KL on random patches.
+
+    A batch has ``patch``, (n, 1, k, j, i), on the network scale.
 
     Args:
         run: settings.
         training: cases to learn from.
-        validation: cases to measure on; none leaves validation and pictures out.
+        validation: cases to measure on; without any, there are no validations and pictures.
     """
 
     def __init__(self, run: AutoencoderRun, training: Sequence[Case], validation: Sequence[Case]) -> None:
@@ -81,16 +83,16 @@ class AutoencoderStage:
         return self.run.scale.to_network(torch.from_numpy(suv)[:, None])
 
     def batch(self, step: int, process: int) -> Batch:
-        """The next patches; see ``Stage.batch``."""
+        """Returns the patches of a step; see ``Stage.batch``."""
         first = (step + process * self.run.loop.steps) * self.run.batch_size
         return {"patch": self._patches(self._training, range(first, first + self.run.batch_size))}
 
     def loss(
         self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """The weighted sum, and its terms ``l1``, ``mse``, ``gradient`` and ``kl``; see ``Stage.loss``."""
+        """Returns the weighted sum and its terms ``l1``, ``mse``, ``gradient`` and ``kl``; see ``Stage.loss``."""
         patch = batch["patch"]
-        torch.manual_seed(generator.initial_seed())  # The posterior's sample is drawn inside MONAI's network.
+        torch.manual_seed(generator.initial_seed())  # MONAI's network draws the posterior's sample itself.
         reconstruction, mean, deviation = network(patch)
         l1 = F.l1_loss(reconstruction, patch)
         mse = F.mse_loss(reconstruction, patch)
@@ -101,14 +103,14 @@ class AutoencoderStage:
         return total, {name: float(value.detach()) for name, value in parts.items()}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """``psnr`` of reconstructed patches, dB; see ``Stage.validate``."""
+        """Returns ``psnr`` of reconstructed patches, dB; see ``Stage.validate``."""
         if self._validation is None:
             return {}
         made = torch.cat([network.decode(network.encode(p[None])) for p in self._validation])  # type: ignore[operator]
         return {"psnr": psnr(made, self._validation)}
 
     def picture(self, network: nn.Module, path: Path) -> None:
-        """Some patches and their reconstructions; see ``Stage.picture``."""
+        """Shows some patches and their reconstructions; see ``Stage.picture``."""
         if self._validation is None:
             return
         shown = self._validation[:_SHOWN]
@@ -118,17 +120,17 @@ class AutoencoderStage:
 
 
 def train_autoencoder(job: TrainingJob, run: AutoencoderRun) -> Path:
-    """Train the VAE; writes ``autoencoder.safetensors`` and ``autoencoder.json`` into the job's output.
+    """Trains the VAE; writes ``autoencoder.safetensors`` and ``autoencoder.json`` into the job's output folder.
 
     Args:
-        job: starts from the output folder of a finished run, or from a model bundle.
+        job: the run; ``start_from`` is the output folder of a finished run or a model bundle.
         run: settings.
 
     Returns:
-        The file of the weights.
+        Path of the weights.
 
     Raises:
-        TrainingDataError: the folder, the run's settings or the weights to start from cannot be used.
+        TrainingDataError: the folder, the settings or the initial weights are unusable.
     """
     first = None if job.start_from is None else _same_shape(*load_autoencoder(Path(job.start_from)), run)
     stage = AutoencoderStage(run, *job.begin(run, _FILES))
@@ -140,18 +142,18 @@ def train_autoencoder(job: TrainingJob, run: AutoencoderRun) -> Path:
 def _same_shape(network: PetVAE, its_run: AutoencoderRun, run: AutoencoderRun) -> PetVAE:
     if vae_arguments(its_run) != vae_arguments(run) or its_run.scale != run.scale:
         raise TrainingDataError(
-            "The weights to start from belong to another network or intensity scale than the configuration's; "
-            "give both the same shapes and scale, or train from the beginning."
+            "The initial weights have another network shape or intensity scale than the configuration; "
+            "give both the same shape and scale, or train without --start-from."
         )
     return network
 
 
 def load_autoencoder(folder: Path) -> tuple[PetVAE, AutoencoderRun]:
-    """The trained VAE of a run's output folder, with its settings; or a model bundle's, by its name or folder.
+    """Loads a trained VAE and its settings from the output folder of a run, or from a model bundle (name or folder).
 
     Raises:
-        TrainingDataError: the folder holds no finished autoencoder, or a damaged one.
-        ModelBundleError: it is a damaged bundle.
+        TrainingDataError: the folder contains no finished autoencoder, or a damaged one.
+        ModelBundleError: the bundle is damaged.
     """
     if not _FILES.are_in(folder):
         try:

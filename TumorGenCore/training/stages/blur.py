@@ -1,4 +1,4 @@
-"""What the way through patch and VAE costs a tumor of its resolution, on real lesions, and what gives it back."""
+"""Measures on real lesions how much patch and VAE blur a tumor, and which recovery restores its uptake."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ __all__ = ["MEASURES", "Blur", "RoundTrip", "add_recovery_to_bundle", "measure_b
 MEASURES = ("suv_max", "suv_mean", "suv_peak")
 #: Margin of a lesion's box, mm per face.
 MARGIN_MM = 10.0
-#: Amounts that are tried.
+#: Amounts to try.
 AMOUNTS = tuple(round(0.05 * n, 2) for n in range(31))
-#: Small lesions, transplanted as training transplants them: the scans have few.
+#: Number of small lesions; they are transplanted as in training, because scans have few of them.
 SMALL_LESIONS = 32
-#: Fewer lesions of a kind say nothing.
+#: Least number of lesions of a kind; fewer are ignored.
 LEAST_LESIONS = 5
 
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """A lesion before and after the way of a tumor that is inserted; SUV, (k, j, i).
+    """A lesion before and after it passes through the VAE as an inserted tumor does; SUV, (k, j, i).
 
     Args:
-        before: its neighborhood.
-        after: the same through the VAE, and through the working patch where it is a scan's.
-        detail: what an amount of 1 adds.
+        before: the lesion with its neighborhood.
+        after: the same after the VAE; a lesion of a scan also passes through the working patch.
+        detail: change that the recovery adds with an amount of 1.
         mask: the lesion.
         spacing_mm: voxel edges along i, j, k.
     """
@@ -56,13 +56,13 @@ class RoundTrip:
     spacing_mm: tuple[float, float, float]
 
     def ratios(self, amount: float) -> NDArray[np.float64]:
-        """Each of ``MEASURES`` after the way, over what it was before.
+        """Returns the ratio after / before of each of ``MEASURES``.
 
         Args:
-            amount: of ``detail`` that is added.
+            amount: share of ``detail`` to add.
 
         Returns:
-            (3,), in the order of ``MEASURES``.
+            Ratios, (3,), in the order of ``MEASURES``.
         """
         after = np.maximum(self.after + amount * self.detail, 0)
         before, now = (
@@ -75,12 +75,12 @@ class RoundTrip:
 
 @dataclass(frozen=True)
 class Blur:
-    """What is left of lesions' uptake, and what gives it back.
+    """Loss of uptake in lesions, and the recovery that restores it best.
 
     Args:
-        recovery: with which lesions come out nearest to what they were.
-        before: for each kind of lesion, the medians of the ratios of ``MEASURES`` without it.
-        after: the same with it.
+        recovery: recovery with the smallest error.
+        before: for each kind of lesion, medians of the ratios of ``MEASURES`` without the recovery.
+        after: the same with the recovery.
     """
 
     recovery: ResolutionRecovery
@@ -88,28 +88,28 @@ class Blur:
     after: dict[str, list[float]]
 
     def as_dict(self) -> dict:
-        """JSON-ready."""
+        """Returns the values as a JSON-ready dictionary."""
         return {**self.recovery.as_dict(), "measures": list(MEASURES), "before": self.before, "after": self.after}
 
     def lines(self) -> list[str]:
-        """What was found, as lines to read."""
-        found = [f"Restored: {self.recovery.amount:.2f} of what a Gaussian of {self.recovery.sigma} voxels takes away."]
+        """Returns the results as lines of text."""
+        found = [f"Restored: {self.recovery.amount:.2f} of what a Gaussian of {self.recovery.sigma} voxels removes."]
         for kind in self.before:
             for name, before, after in zip(MEASURES, self.before[kind], self.after[kind], strict=True):
-                found.append(f"{kind}, {name}: {before:.3f} of the scan's, restored {after:.3f} (medians)")
+                found.append(f"{kind}, {name}: {before:.3f} of the scan's value, restored to {after:.3f} (medians)")
         return found
 
 
 def measure_blur(bundle: ModelBundle, cases: Sequence[Case]) -> Blur:
-    """Send lesions through patch and VAE, and find the recovery that brings back their uptake.
+    """Passes lesions through patch and VAE, and finds the recovery that restores their uptake.
 
-    Two kinds count alike: the largest lesion of every case, on its scan's voxels, and small ones in healthy tissue, on
-    the working patch. The amount is that of the least mean |ln ratio| of ``MEASURES``.
+    Two kinds count alike: the largest lesion of every case, on the voxels of its scan, and small lesions in healthy
+    tissue, on the working patch. The chosen amount has the least mean |ln ratio| of ``MEASURES``. A kind with fewer
+    than ``LEAST_LESIONS`` lesions is ignored.
 
     Args:
-        bundle: whose VAE is measured. The width of its recovery is kept.
-        cases: of the training; evaluated ones do not belong here. A kind with fewer than ``LEAST_LESIONS`` lesions is
-            left out.
+        bundle: bundle with the VAE to measure. The width of its recovery stays.
+        cases: training cases, not cases of an evaluation.
     """
     width = bundle.resolution
     kinds = {"largest lesions": _of_scans(bundle, cases, width), "small lesions": _of_examples(bundle, cases, width)}
@@ -127,22 +127,21 @@ def measure_blur(bundle: ModelBundle, cases: Sequence[Case]) -> Blur:
 
 
 def add_recovery_to_bundle(model: str | Path, data: Path) -> Blur:
-    """Measure a bundle's blur on its training cases, and let it restore what they lose.
+    """Measures the blur of a bundle on its training cases, and stores the recovery in the bundle.
 
     Args:
         model: bundle name or folder.
-        data: folder with the cases that its metadata names as its training's; those that are not there are left out.
+        data: folder with the training cases that the bundle's metadata names; missing cases are ignored.
 
     Raises:
         ModelBundleError: the bundle is missing or damaged.
-        TrainingDataError: there are none of its training cases.
+        TrainingDataError: ``data`` has none of its training cases.
     """
     bundle = load_bundle(model)
     here = sorted(case_files(data, bundle.notes.get("cases", {}).get("training", ())))
     if not here:
         raise TrainingDataError(
-            f"None of the cases that {bundle.name} was trained on lies below {data}; give the folder of its training "
-            "data."
+            f"No training case of {bundle.name} was found below {data}; give the folder of its training data."
         )
     blur = measure_blur(bundle, load_cases(data, here))
     set_resolution(bundle_folder(model), blur.recovery)
@@ -184,7 +183,7 @@ def _of_example(bundle: ModelBundle, example: Example, width: ResolutionRecovery
 
 @torch.inference_mode()
 def _through_vae(bundle: ModelBundle, suv: NDArray[np.float32]) -> NDArray[np.float32]:
-    """D(E(x)) in SUV, (k, j, i)."""
+    """Returns D(E(x)) in SUV, (k, j, i)."""
     device = next(bundle.vae.parameters()).device
     x = bundle.scale.to_network(torch.from_numpy(suv)[None, None].to(device))
     with autocast(device):

@@ -1,4 +1,4 @@
-"""`tumorgen train generator`: SC-VFE and VMR together (Eq. 7) on cached latents of a frozen VAE."""
+"""`tumorgen train generator`: trains SC-VFE and VMR together (Eq. 7) on cached latents of a frozen VAE."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ AnyStage = TypeVar("AnyStage", bound=GeneratorStage)
 def begin_on_latents(
     kind: type[AnyStage], job: TrainingJob, autoencoder: Path, run: GeneratorRun, files: RunFiles
 ) -> AnyStage:
-    """A stage that is ready to be trained on the latents of a frozen VAE, which are read or made.
+    """Returns a stage that is ready to train on the latents of a frozen VAE; reads or makes these latents.
 
     Args:
-        kind: of the stage.
+        kind: class of the stage.
         job: the run.
         autoencoder: output folder of the VAE's run, or a model bundle.
         run: settings.
-        files: the names of the stage's files.
+        files: file names of the stage.
 
     Raises:
-        TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
+        TrainingDataError: the folder, the autoencoder or the settings are unusable.
         ModelBundleError: the autoencoder is a damaged bundle.
     """
     vae, vae_run = load_autoencoder(autoencoder)
@@ -54,25 +54,25 @@ def train_generator(
     name: str = "my-bundle",
     stage_kind: type[GeneratorStage] = GeneratorStage,
 ) -> Path:
-    """Train SC-VFE and VMR; writes a model bundle into the job's output.
+    """Trains SC-VFE and VMR; writes a model bundle into the job's output folder.
 
     Args:
-        job: starts from a bundle's vector field and mask refiner. Its VAE should be the one that this run's was trained
-            on from, or the latents mean something else.
+        job: the run; ``start_from`` is a bundle, whose vector field and mask refiner are taken over. The VAE of this
+            run should be the bundle's VAE or trained on from it; otherwise the latents differ in meaning.
         autoencoder: output folder of the VAE's run, or a model bundle.
         run: settings.
-        name: of the bundle.
-        stage_kind: what is computed at each step.
+        name: name of the new bundle.
+        stage_kind: class of the stage, which computes each step.
 
     Returns:
-        The bundle's folder, ``output/NAME``.
+        Folder of the bundle, ``output/NAME``.
 
     Raises:
-        TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
+        TrainingDataError: the folder, the autoencoder or the settings are unusable.
         ModelBundleError: the bundle to start from is damaged.
     """
     if run.refiner_only and job.start_from is None:
-        raise TrainingDataError("With refiner_only the vector field is not trained; give a bundle with --start-from.")
+        raise TrainingDataError("refiner_only does not train the vector field; give a bundle with --start-from.")
     first = None if job.start_from is None else load_bundle(job.start_from)
     stage = begin_on_latents(stage_kind, job, autoencoder, run, _FILES)
     if first is not None:

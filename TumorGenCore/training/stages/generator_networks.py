@@ -1,4 +1,4 @@
-"""The two networks that Eq. 7 trains: SC-VFE and VMR, in the shapes that a run asks for."""
+"""The two networks that Eq. 7 trains, SC-VFE and VMR, with shapes from the settings."""
 
 from __future__ import annotations
 
@@ -38,28 +38,30 @@ class GeneratorNetworks(nn.Module):
         t: torch.Tensor,
         controls: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """The vector field's velocity; see ``VectorField.forward``. The stage calls the refiner, on fewer examples.
+        """Returns the velocity of the vector field; see ``VectorField.forward``.
+
+        The stage itself calls the refiner, on fewer examples.
 
         Args:
             x_t: noisy [z, m], (n, c + 1, k, j, i).
-            z_m: latents without the box's content, (n, c, k, j, i).
+            z_m: latents without the content of the box, (n, c, k, j, i).
             box: B, (n, 1, k, j, i).
             t: time, (n,), 0 noise, 1 data.
-            controls: (n, control channels); None asks nothing.
+            controls: (n, control channels); None sets no control.
 
         Returns:
-            v, of ``x_t``'s shape.
+            v, same shape as ``x_t``.
         """
         velocity: torch.Tensor = self.vector_field(x_t, z_m, box, t, controls)
         return velocity
 
 
 def network_arguments(run: GeneratorRun, vae: PetVAE, vae_run: AutoencoderRun) -> dict[str, dict[str, Any]]:
-    """Constructor arguments of ``vae``, ``vector_field`` and ``mask_refiner``, as a bundle keeps them.
+    """Returns the arguments of ``vae``, ``vector_field`` and ``mask_refiner``, in the form that a bundle stores.
 
     Args:
         run: settings of the generator.
-        vae: whose latents and features the networks get.
+        vae: VAE that provides latents and features to the networks.
         vae_run: settings of the VAE.
     """
     channels, scales = vae.feature_layout()

@@ -1,4 +1,4 @@
-"""What a generator's training computes at each step: Eq. 7 on cached latents of a frozen VAE."""
+"""The computations of a training step of the generator: Eq. 7 on cached latents of a frozen VAE."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ from TumorGenCore.training.stages.generator_networks import GeneratorNetworks, n
 
 __all__ = ["VALIDATION_TIMES", "GeneratorStage", "draw_noise"]
 
-#: Times of the validation: from nearly noise to nearly data.
+#: Times of the validation, from almost noise to almost data.
 VALIDATION_TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
-#: Validation examples of which the refiner's masks are measured, and which the pictures show.
+#: Number of validation examples that measure the refiner's masks, and number shown in the pictures.
 _REFINED, _SHOWN = 16, 10
 
 
 class GeneratorStage:
-    """Eq. 7 on batches of one patch size each. A subclass may exchange what the class attributes and methods name.
+    """Training by Eq. 7 on batches of one patch size each. Subclasses may replace class attributes and methods.
 
-    Batches are those of ``LatentCache.batch``. [z, m] are normalized latents and the latent mask, -1 to 1:
+    Batches come from ``LatentCache.batch``. [z, m] are normalized latents and the latent mask, -1 to 1:
     (n, c + 1, k, j, i).
 
     Args:
         run: settings.
-        vae: encodes examples and decodes latents; never trained here.
-        vae_run: settings of the VAE, of which scale and patch are taken.
+        vae: encodes examples and decodes latents; it is not trained.
+        vae_run: settings of the VAE, which provide scale and patch.
         training: cases to learn from.
-        validation: cases to measure on; none leaves validation and pictures out.
+        validation: cases to measure on; without any, there are no validations and pictures.
         cache: folder of the cached latents.
-        quiet: no progress bar.
+        quiet: show no progress bar.
     """
 
-    #: Makes latents and condition of an example.
+    #: Class that makes latents and condition of an example.
     encoder_kind: ClassVar[type[LatentEncoder]] = LatentEncoder
-    #: SC-VFE.
+    #: Class of SC-VFE.
     field_kind: ClassVar[type[VectorField]] = VectorField
-    #: The study's variant that this stage trains, if only that study can use the networks; see ``ModelBundle``.
+    #: Variant of a study, if only that study can use the networks of this stage; see ``ModelBundle``.
     variant: ClassVar[str] = ""
 
     def __init__(
@@ -98,33 +98,33 @@ class GeneratorStage:
         return ExampleMaker(cases, self.patch, self.run.offsets, self.run.examples, self.run.loop.seed + more)
 
     def build_network(self) -> nn.Module:
-        """What is trained, with its weights from PyTorch's global random state."""
+        """Builds the network to train; its weights come from PyTorch's global random state."""
         field = self.field_kind(**self.arguments["vector_field"])
         field.requires_grad_(not self.run.refiner_only)
         return GeneratorNetworks(field, MaskRefiner(**self.arguments["mask_refiner"]))
 
     def start_from(self, bundle: ModelBundle) -> None:
-        """Take over a bundle's networks, and the scale of their latents.
+        """Takes over the networks of a bundle and the scale of their latents.
 
         Raises:
-            TrainingDataError: they have other shapes than this run's.
+            TrainingDataError: the networks have other shapes than those of this run.
         """
         for part in ("vector_field", "mask_refiner"):
-            # An embedding of the controls that the bundle lacks starts at zero, and changes nothing at first.
+            # If the bundle lacks an embedding of the controls, the embedding starts at zero and changes nothing.
             theirs, ours = (_but_embedding(a[part]) for a in (bundle.network_arguments, self.arguments))
             if theirs != ours:
                 if part == "mask_refiner" and self.run.refiner_only:
-                    continue  # It is trained anyway, and from the beginning then.
+                    continue  # It is trained anyway, here from random weights.
                 raise TrainingDataError(
-                    f"The {part} of {bundle.name} has other shapes than this run's; give the configuration its shapes, "
-                    "or train from the beginning."
+                    f"The {part} of {bundle.name} has other shapes than this run; set the same shapes in the "
+                    "configuration, or train without --start-from."
                 )
             state = getattr(self.network, part).state_dict() | getattr(bundle, part).state_dict()
             getattr(self.network, part).load_state_dict(state)
-        self.mean, self.deviation = bundle.latent_mean, bundle.latent_deviation  # The scale that they know.
+        self.mean, self.deviation = bundle.latent_mean, bundle.latent_deviation  # The scale of their training.
 
     def batch(self, step: int, process: int) -> Batch:
-        """Cached examples of one patch size; see ``Stage.batch``. Sizes come as often as ``run.buckets`` says."""
+        """Returns cached examples of one patch size, drawn by the shares in ``run.buckets``; see ``Stage.batch``."""
         rng = np.random.default_rng([self.run.loop.seed, 3, step, process])
         shares = np.array([self.run.buckets[str(size)][2] for size in self.sizes])
         size = self.sizes[rng.choice(len(self.sizes), p=shares / shares.sum())]
@@ -133,24 +133,24 @@ class GeneratorStage:
         return self.normalized(cache, indices)
 
     def normalized(self, cache: LatentCache, indices: list[int]) -> Batch:
-        """Some examples of a cache as the networks see them; see ``LatentCache.batch``."""
+        """Returns some examples of a cache, normalized for the networks; see ``LatentCache.batch``."""
         return cache.batch(indices, *self._latent_scale(), self.vae.factor)
 
     def draw_times(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """Times of a batch, (count,), 0 noise, 1 data; logit-normal (Esser et al.), which looks more at middle times.
+        """Draws times of a batch, (count,), 0 noise, 1 data; logit-normal (Esser et al.), so middle times are frequent.
 
         Args:
-            count: how many.
-            generator: of the CPU, so that devices agree.
+            count: number of times.
+            generator: random generator on the CPU, so that devices agree.
         """
         return torch.sigmoid(torch.randn(count, generator=generator))
 
     def loss(
         self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Eq. 7 and its terms ``rfm``, ``coarse``, ``fine`` and ``rec``; see ``Stage.loss``.
+        """Returns Eq. 7 and its terms ``rfm``, ``coarse``, ``fine`` and ``rec``; see ``Stage.loss``.
 
-        With ``run.refiner_only`` it is the refiner's term ``rec`` alone.
+        With ``run.refiner_only`` the loss is the refiner's term ``rec`` alone.
         """
         x_1, z_m, box = batch["x_1"], batch["z_m"], batch["box"]
         if self.run.refiner_only:
@@ -164,7 +164,7 @@ class GeneratorStage:
         x_hat = losses.data_estimate(x_t, velocity, t)
         z_1, m_1 = x_1[:, :-1], (x_1[:, -1:] + 1) / 2
         z_hat, m_hat = x_hat[:, :-1], ((x_hat[:, -1:] + 1) / 2).clamp(0, 1)
-        # Outside the box x is known in use, so errors there cost less.
+        # During sampling x is known outside the box, so errors there count less.
         weight = 1 + (self.run.box_weight - 1) * box + self.run.tumor_weight * m_1
         rfm = losses.rectified_flow_loss(velocity, x_1, noise, weight)
         coarse = losses.coarse_loss(z_hat, z_1, box, t)
@@ -175,7 +175,7 @@ class GeneratorStage:
         return total, {name: float(value.detach()) for name, value in parts.items()}
 
     def _heard(self, controls: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """The controls that the network hears: some examples have none, others lack one."""
+        """Returns the controls that the network gets: some examples have none, others lack one."""
         count = controls.shape
         some = torch.rand(count[0], 1, generator=generator) >= self.run.uncontrolled_share
         each = torch.rand(count, generator=generator) >= self.run.control_dropout
@@ -184,7 +184,7 @@ class GeneratorStage:
     def _refiner_loss(
         self, network: nn.Module, batch: Batch, x_hat: torch.Tensor, t: torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
-        """``_mask_loss``, half on predicted latents (latest t), half on true ones with masks that are not."""
+        """Returns ``_mask_loss``, half on predicted latents (latest t), half on true latents with misplaced masks."""
         cells = batch["x_1"][0, 0].numel()
         count = max(2, self.run.refiner_examples * 12**3 // cells)
         order = t.argsort(descending=True)[: max(1, count // 2)]
@@ -198,7 +198,7 @@ class GeneratorStage:
         return torch.cat([x[:, :-1], misplaced(x[:, -1:], self.run.mask_error_cells, generator)], dim=1)
 
     def _mask_loss(self, network: nn.Module, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Eq. 6 with Dice and cross-entropy."""
+        """Returns Eq. 6 with Dice and cross-entropy."""
         logits = self._refine(network, x)
         return losses.reconstruction_loss(torch.sigmoid(logits), mask) + losses.overlap_loss(logits, mask)
 
@@ -210,10 +210,10 @@ class GeneratorStage:
         return logits.float()
 
     def decode(self, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Patches on the network scale, (n, 1, 4k, 4j, 4i), and the decoder's features.
+        """Returns patches on the network scale, (n, 1, 4k, 4j, 4i), and the features of the decoder.
 
         Args:
-            x: [z, m], of which m is not used.
+            x: [z, m]; m is ignored.
         """
         self.vae.to(x.device)
         mean, deviation = (v.to(x.device) for v in self._latent_scale())
@@ -223,9 +223,9 @@ class GeneratorStage:
         return torch.tensor(self.mean).reshape(1, -1, 1, 1, 1), torch.tensor(self.deviation).reshape(1, -1, 1, 1, 1)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Errors of the velocity in the box, without and with controls, and Dice of the refiner's masks.
+        """Returns errors of the velocity in the box, without and with controls, and Dice of the refiner's masks.
 
-        See ``Stage.validate``. The refiner gets true latents, once with true masks and once with misplaced ones.
+        See ``Stage.validate``. The refiner gets true latents, once with true masks and once with misplaced masks.
         """
         if self.held_out is None:
             return {}
@@ -247,7 +247,7 @@ class GeneratorStage:
         return {**{name: float(torch.stack(values).mean()) for name, values in errors.items()}, **dice}
 
     def picture(self, network: nn.Module, path: Path) -> None:
-        """Validation examples, their conditions, and three tumors grown in each; see ``Stage.picture``."""
+        """Shows validation examples, their conditions and three tumors grown in each; see ``Stage.picture``."""
         if self.held_out is None:
             return
         batch = self.normalized(self.held_out, list(range(min(_SHOWN, len(self.held_out)))))
@@ -267,11 +267,11 @@ class GeneratorStage:
         save_slices([self.scale.to_suv(r) for r in rows], titles, path, masks)
 
     def bundle(self, network: nn.Module, name: str) -> ModelBundle:
-        """The trained networks as a bundle, with what the run says of it and the names of its cases.
+        """Returns the trained networks as a bundle, with metadata from the settings and the names of the cases.
 
         Args:
-            network: trained, as ``build_network`` makes them.
-            name: of the bundle.
+            network: trained networks, from ``build_network``.
+            name: name of the bundle.
         """
         split = {"training": [c.name for c in self.training], "validation": [c.name for c in self.validation]}
         return ModelBundle(
@@ -284,7 +284,7 @@ class GeneratorStage:
 
 
 def draw_noise(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Normal noise drawn on the CPU, so that devices agree."""
+    """Draws normal noise on the CPU, so that devices agree."""
     return torch.randn(like.shape, generator=generator).to(like.device)
 
 

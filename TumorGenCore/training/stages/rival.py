@@ -1,9 +1,9 @@
-"""`tumorgen train rival`: the generator's backbone trained as other systems train theirs, for `tumorgen compare`.
+"""`tumorgen train rival`: trains the generator's backbone by the method of another system, for `tumorgen compare`.
 
-Examples, latents, network and loop are the generator's, so that only the method differs.
+Examples, latents, network and loop are those of the generator, so that only the method differs.
 
-- ``diffusion`` (DiffTumor's manner): z is denoised, given z^m, B and the mask.
-- ``unconditional`` (blended latent diffusion's manner): the flow of [z, m] without z^m and B.
+- ``diffusion`` (like DiffTumor): denoises z, given z^m, B and the mask.
+- ``unconditional`` (like blended latent diffusion): the flow of [z, m] without z^m and B.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class TrainedRival:
     """A trained rival.
 
     Args:
-        network: the generator's vector field, trained otherwise.
+        network: the generator's vector field, trained by another method.
         run: its settings.
-        latent_mean, latent_deviation: a number a channel, to normalize latents.
-        training_cases: names of the cases it learned from.
-        vae_hash: of the VAE whose latents it knows; see ``hash_vae``.
+        latent_mean, latent_deviation: one number per channel, to normalize latents.
+        training_cases: names of its training cases.
+        vae_hash: hash of the VAE that made its latents; see ``hash_vae``.
     """
 
     network: VectorField
@@ -59,15 +59,15 @@ class TrainedRival:
     vae_hash: str
 
     def check_bundle(self, bundle: ModelBundle) -> None:
-        """Refuse a bundle with another VAE: its latents mean something else.
+        """Refuses a bundle with another VAE, because its latents have another meaning.
 
         Raises:
-            TrainingDataError: it has another.
+            TrainingDataError: the bundle has another VAE.
         """
         if hash_vae(bundle.vae) != self.vae_hash:
             raise TrainingDataError(
-                f"The {self.run.kind} rival was trained on another autoencoder than that of {bundle.name}; train both "
-                "on the same one."
+                f"The {self.run.kind} rival was trained with another autoencoder than {bundle.name}; train both "
+                "with the same one."
             )
 
 
@@ -79,18 +79,18 @@ def estimate_velocity(
     box: torch.Tensor,
     level: torch.Tensor,
 ) -> torch.Tensor:
-    """The diffusion's v of z_t, from the generator's backbone. The mask takes the place of the noisy one.
+    """Estimates the diffusion's v of z_t with the generator's backbone; the given mask replaces the noisy one.
 
     Args:
         network: the backbone.
         z_t: noisy latents, (n, c, k, j, i).
         m: the mask's occupancy of latent cells, (n, 1, k, j, i), -1 to 1.
-        z_m: latents of the patch without the box's content, (n, c, k, j, i).
+        z_m: latents of the patch without the content of the box, (n, c, k, j, i).
         box: B, (n, 1, k, j, i), 1 inside.
-        level: of the noise, (n,), 0 to 49.
+        level: noise level, (n,), 0 to 49.
 
     Returns:
-        v, float32, of ``z_t``'s shape.
+        v, float32, same shape as ``z_t``.
     """
     made: torch.Tensor = network(torch.cat([z_t, m], dim=1), z_m, box, level / LEVELS)
     return made[:, :-1].float()
@@ -99,46 +99,46 @@ def estimate_velocity(
 def without_condition(
     network: nn.Module, x_t: torch.Tensor, z_m: torch.Tensor, box: torch.Tensor, t: torch.Tensor
 ) -> torch.Tensor:
-    """The velocity by the generator's backbone, which is told nothing of the surroundings and the box.
+    """Estimates the velocity with the generator's backbone, which sees neither the surroundings nor the box.
 
     Args:
         network: the backbone.
         x_t: noisy [z, m], (n, c + 1, k, j, i).
-        z_m: (n, c, k, j, i); only its shape counts.
-        box: (n, 1, k, j, i); only its shape counts.
+        z_m: (n, c, k, j, i); only its shape is used.
+        box: (n, 1, k, j, i); only its shape is used.
         t: time, (n,), 0 noise, 1 data.
 
     Returns:
-        v, float32, of ``x_t``'s shape.
+        v, float32, same shape as ``x_t``.
     """
     made: torch.Tensor = network(x_t, torch.zeros_like(z_m), torch.zeros_like(box), t)
     return made.float()
 
 
 class _RivalStage(GeneratorStage):
-    """The generator's stage, with its vector field alone and one error in the place of Eq. 7."""
+    """The generator's stage with its vector field alone; one error replaces Eq. 7."""
 
     def build_network(self) -> nn.Module:
         return self.field_kind(**self.arguments["vector_field"])
 
     def error(self, network: nn.Module, batch: Batch, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """Mean squared error of what the network estimates.
+        """Returns the mean squared error of the network's estimate.
 
         Args:
             network: the backbone.
             batch: n examples.
-            noise: of [z, m], (n, c + 1, k, j, i).
+            noise: noise for [z, m], (n, c + 1, k, j, i).
             t: times, (n,), between 0 and 1.
         """
         raise NotImplementedError
 
     def sample(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> torch.Tensor:
-        """Latents and masks [z, m], (n, c + 1, k, j, i), in the place of a batch's.
+        """Samples latents and masks [z, m], (n, c + 1, k, j, i), in the boxes of a batch.
 
         Args:
             network: the backbone.
             batch: n examples.
-            generator: of the noise; of the CPU.
+            generator: random generator of the noise, on the CPU.
         """
         raise NotImplementedError
 
@@ -167,10 +167,10 @@ class _RivalStage(GeneratorStage):
 
 
 class DiffusionStage(_RivalStage):
-    """z at one of fifty noise levels; errors inside the box cost more, as the generator's do."""
+    """Training on z at one of fifty noise levels; errors inside the box count more, as for the generator."""
 
     def draw_times(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """Every level as often as any other, as these models are trained."""
+        """Draws uniform times, so that all levels are equally frequent, as is usual for these models."""
         return torch.rand(count, generator=generator)
 
     def error(self, network: nn.Module, batch: Batch, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
@@ -192,7 +192,7 @@ class DiffusionStage(_RivalStage):
 
 
 class UnconditionalStage(_RivalStage):
-    """Eq. 3 without the condition; every cell counts alike, since no box is known."""
+    """Training by Eq. 3 without the condition; all cells count alike, because the network does not know the box."""
 
     def error(self, network: nn.Module, batch: Batch, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         at = t.reshape(-1, 1, 1, 1, 1)
@@ -209,27 +209,27 @@ class UnconditionalStage(_RivalStage):
         return integrate(velocity, noise, time_grid(LEVELS), known=KnownRegion(batch["x_1"], noise, batch["box"]))
 
 
-#: By kind.
+#: Stages by the kind of rival.
 STAGES: dict[str, type[_RivalStage]] = {"diffusion": DiffusionStage, "unconditional": UnconditionalStage}
 
 
 def train_rival(job: TrainingJob, autoencoder: Path, run: RivalRun) -> Path:
-    """Train a rival; writes ``rival.safetensors`` and ``rival.json`` into the job's output.
+    """Trains a rival; writes ``rival.safetensors`` and ``rival.json`` into the job's output folder.
 
     Args:
-        job: starts from nothing; the generator's cached latents serve where the settings are the same.
-        autoencoder: the bundle that the rival is compared with, or the output folder of its VAE's run.
-        run: settings; the generator's, for a fair comparison.
+        job: the run; ``start_from`` is ignored. With the same settings, the generator's cached latents can be used.
+        autoencoder: the bundle to compare the rival with, or the output folder of its VAE's run.
+        run: settings; for a fair comparison those of the generator.
 
     Returns:
-        The file of the weights.
+        Path of the weights.
 
     Raises:
-        TrainingDataError: the folder, the autoencoder or the run's settings cannot be used.
+        TrainingDataError: the folder, the autoencoder or the settings are unusable.
         ModelBundleError: the autoencoder is a damaged bundle.
     """
     if run.kind not in STAGES:
-        raise TrainingDataError(f"The rival's kind is {run.kind!r}; use one of: {', '.join(STAGES)}.")
+        raise TrainingDataError(f"The kind of rival {run.kind!r} is unknown; use one of: {', '.join(STAGES)}.")
     stage = begin_on_latents(STAGES[run.kind], job, autoencoder, run, _FILES)
     network = job.train(stage, run.loop)
     about = {
@@ -243,21 +243,21 @@ def train_rival(job: TrainingJob, autoencoder: Path, run: RivalRun) -> Path:
 
 
 def load_rival(folder: Path, kind: str, device: str = "auto") -> TrainedRival:
-    """The trained rival of a run's output folder.
+    """Loads a trained rival from the output folder of its run.
 
     Args:
-        folder: the run's output.
-        kind: the kind that is wanted, in ``STAGES``.
-        device: where it computes.
+        folder: output folder of the run.
+        kind: expected kind, a key of ``STAGES``.
+        device: device for the network.
 
     Raises:
-        TrainingDataError: the folder holds no finished rival, one of another kind, or a damaged one.
+        TrainingDataError: the folder contains no finished rival, one of another kind, or a damaged one.
     """
     if not _FILES.are_in(folder):
         raise _FILES.unfinished(folder)
     run = read_config(RivalRun, folder / _FILES.config)
     if run.kind != kind:
-        raise TrainingDataError(f"{folder} holds a rival of the kind {run.kind}; give one of the kind {kind}.")
+        raise TrainingDataError(f"{folder} contains a rival of the kind {run.kind}; give one of the kind {kind}.")
     with _FILES.named_damage(folder):
         about = json.loads(_FILES.read_about(folder)["about"])
         network = VectorField(**about.pop("arguments"))
@@ -268,7 +268,7 @@ def load_rival(folder: Path, kind: str, device: str = "auto") -> TrainedRival:
 
 
 def hash_vae(vae: PetVAE) -> str:
-    """sha256 of the weights in half precision, which is what a bundle keeps of them; 64 hex digits."""
+    """Returns the sha256 of the weights in half precision, as stored in a bundle; 64 hex digits."""
     digest = hashlib.sha256()
     for _, tensor in sorted(vae.state_dict().items()):
         digest.update(tensor.half().cpu().contiguous().numpy().tobytes())

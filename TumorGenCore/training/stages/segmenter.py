@@ -1,8 +1,8 @@
-"""`tumorgen train segmenter`: the independent judge of masks, trained on real tumors only.
+"""`tumorgen train segmenter`: trains the independent judge of masks, on real tumors only.
 
-nnU-Net's architecture (MONAI ``DynUNet``). It sees tumors where they grew, and, as augmentation, moved into other
-tissue. It sees none that a generator made. So whether it finds one of those, and where it draws the border, says
-whether image and mask agree as they do in real scans.
+The architecture is that of nnU-Net (MONAI ``DynUNet``). Training shows tumors where they grew and, as augmentation,
+tumors moved into other tissue, but no generated tumors. So whether the segmenter finds a generated tumor, and where it
+draws the border, shows whether image and mask agree as in real scans.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from TumorGenCore.volumes.patch import WorkingPatch
 
 __all__ = ["MixedScenes", "Scenes", "Segmenter", "SegmenterStage", "load_segmenter", "train_segmenter"]
 
-#: Most patches in a batch, however small they are; also how far the indices of two steps lie apart.
+#: Largest number of patches in a batch, for any patch size; also the distance between the indices of two steps.
 MOST_IN_A_BATCH = 16
 _VALIDATION_PATCHES, _SHOWN = 24, 10
 _FILES = RunFiles("segmenter")
@@ -48,9 +48,9 @@ class Segmenter:
     """A trained segmenter.
 
     Args:
-        network: logits of tumor, (n, 1, k, j, i) -> the same shape.
+        network: computes tumor logits, (n, 1, k, j, i) -> same shape.
         run: its settings.
-        training_cases: names of the cases it learned from.
+        training_cases: names of its training cases.
     """
 
     network: nn.Module
@@ -59,15 +59,15 @@ class Segmenter:
 
     @torch.inference_mode()
     def find(self, image: sitk.Image, patch: WorkingPatch, finer: int = 1) -> NDArray[np.bool_]:
-        """The tumor voxels of a working patch. The logits are means over its eight mirrorings, as nnU-Net's are.
+        """Finds the tumor voxels of a working patch. Averages the logits over eight mirrored copies, like nnU-Net.
 
         Args:
             image: SUV.
-            patch: where to look; its edges are multiples of ``2 ** (levels - 1)``.
-            finer: the result's grid has so many voxels along each axis for one of the patch.
+            patch: patch to segment; its edges are multiples of ``2 ** (levels - 1)``.
+            finer: voxels of the result along each axis for one voxel of the patch.
 
         Returns:
-            True in tumors, (k, j, i) of that grid.
+            Boolean array (k, j, i) on the finer grid, true in tumors.
         """
         suv = torch.from_numpy(patch.sample(image))[None, None]
         device = next(self.network.parameters()).device
@@ -85,10 +85,10 @@ class Scenes(Protocol):
     """Patches with and without a tumor; the index alone decides which."""
 
     def scene(self, index: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Patch ``index``.
+        """Makes patch ``index``.
 
         Args:
-            index: with the scenes' seed, decides the patch.
+            index: decides the patch together with the seed of the scenes.
             size: voxels along each axis.
 
         Returns:
@@ -98,14 +98,14 @@ class Scenes(Protocol):
 
 
 class MixedScenes:
-    """Tumors at their own size, of which a patch may hold a part only, and tumors rescaled to fit into their patch.
+    """Patches with tumors at their own size, which may be cut off, and with tumors rescaled to fit into the patch.
 
-    Large tumors at their own size are what an evaluation shows; small ones the data lack.
+    An evaluation shows large tumors at their own size. Rescaled tumors add the small sizes that the data lack.
 
     Args:
-        cases: whose tumors and tissue are shown; disease that nobody contoured is not.
+        cases: cases whose tumors and tissue are shown, without disease that has no contour.
         run: settings.
-        seed: with an index, decides a patch.
+        seed: decides a patch together with its index.
     """
 
     def __init__(self, cases: Sequence[Case], run: SegmenterRun, seed: int) -> None:
@@ -116,20 +116,20 @@ class MixedScenes:
         self._own_size = PatchPicker(scans, [], scans, run.patch.spacing_mm, seed)
 
     def scene(self, index: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Patch ``index``, SUV and mask, (k, j, i), ``size`` voxels along each axis; see ``Scenes.scene``."""
+        """Makes SUV and mask of patch ``index``, (k, j, i), ``size`` voxels along each axis; see ``Scenes.scene``."""
         own_size = np.random.default_rng([self.seed, 7, index]).random() < self.own_size_share
         return (self._own_size if own_size else self._rescaled).scene(index, size)
 
 
 class SegmenterStage:
-    """Dice + cross-entropy on patches with and without a tumor.
+    """Training with Dice + cross-entropy on patches with and without a tumor.
 
-    A batch has ``patch``, network scale, and ``mask``, 0/1; both (n, 1, k, j, i).
+    A batch has ``patch``, on the network scale, and ``mask``, 0/1; both (n, 1, k, j, i).
 
     Args:
         run: settings.
         training: patches to learn from.
-        validation: patches to measure on; None leaves validation and pictures out.
+        validation: patches to measure on; without any, there are no validations and pictures.
     """
 
     def __init__(self, run: SegmenterRun, training: Scenes, validation: Scenes | None = None) -> None:
@@ -145,7 +145,7 @@ class SegmenterStage:
         return {"patch": self.run.scale.to_network(suv), "mask": mask}
 
     def batch(self, step: int, process: int) -> Batch:
-        """Patches of one size, as many voxels in every batch; see ``Stage.batch``."""
+        """Returns patches of one size; all batches have about as many voxels. See ``Stage.batch``."""
         sizes = [self.run.patch_size, *self.run.other_sizes]
         size = sizes[np.random.default_rng([self.run.loop.seed, 5, step]).integers(len(sizes))]
         count = max(1, min(round(self.run.batch_size * (self.run.patch_size / size) ** 3), MOST_IN_A_BATCH))
@@ -155,18 +155,18 @@ class SegmenterStage:
     def loss(
         self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Dice + cross-entropy, without parts; see ``Stage.loss``."""
+        """Returns Dice + cross-entropy, without parts; see ``Stage.loss``."""
         return overlap_loss(network(batch["patch"]).float(), batch["mask"]), {}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """``dice`` over the voxels of all validation patches; see ``Stage.validate``."""
+        """Returns ``dice`` over the voxels of all validation patches; see ``Stage.validate``."""
         if self._validation is None:
             return {}
         found, truth = self._found(network, self._validation["patch"]), self._validation["mask"] > 0
         return {"dice": float(2 * (found & truth).sum() / (found.sum() + truth.sum()).clamp_min(1))}
 
     def picture(self, network: nn.Module, path: Path) -> None:
-        """Some patches with their masks, and with what is found; see ``Stage.picture``."""
+        """Shows some patches with their contours and with the segmenter's result; see ``Stage.picture``."""
         if self._validation is None:
             return
         patch, mask = (self._validation[name][:_SHOWN] for name in ("patch", "mask"))
@@ -179,21 +179,21 @@ class SegmenterStage:
 
 
 def train_segmenter(job: TrainingJob, run: SegmenterRun) -> Path:
-    """Train the segmenter; writes ``segmenter.safetensors`` and ``segmenter.json`` into the job's output.
+    """Trains the segmenter; writes ``segmenter.safetensors`` and ``segmenter.json`` into the job's output folder.
 
     Args:
-        job: starts from nothing.
-        run: settings. The split must be the generator's, or it would know patients that an evaluation asks about.
+        job: the run; ``start_from`` is ignored.
+        run: settings. Use the generator's split, so that the segmenter does not know the patients of an evaluation.
 
     Returns:
-        The file of the weights.
+        Path of the weights.
 
     Raises:
-        TrainingDataError: the folder or the run's settings cannot be used.
+        TrainingDataError: the folder or the settings are unusable.
     """
     training, validation = job.begin(run, _FILES)
     if not training:
-        raise TrainingDataError("No case is left to train on; lower data.validation_share.")
+        raise TrainingDataError("The split leaves no case for training; lower data.validation_share.")
     scenes = MixedScenes(training, run, run.loop.seed)
     shown = MixedScenes(validation, run, run.loop.seed + 1) if validation else None
     network = job.train(SegmenterStage(run, scenes, shown), run.loop)
@@ -202,14 +202,14 @@ def train_segmenter(job: TrainingJob, run: SegmenterRun) -> Path:
 
 
 def load_segmenter(folder: Path, device: str = "auto") -> Segmenter:
-    """The trained segmenter of a run's output folder.
+    """Loads a trained segmenter from the output folder of its run.
 
     Args:
-        folder: the run's output.
-        device: where it computes.
+        folder: output folder of the run.
+        device: device for the network.
 
     Raises:
-        TrainingDataError: the folder holds no finished segmenter, or a damaged one.
+        TrainingDataError: the folder contains no finished segmenter, or a damaged one.
     """
     if not _FILES.are_in(folder):
         raise _FILES.unfinished(folder)

@@ -88,7 +88,7 @@ class SelfTestButton:
 
     def _onFinished(self, test: SelfTest) -> None:
         if test.isCancelled:
-            self._message = _("Self-test cancelled; the scene is as it was.")
+            self._message = _("Self-test canceled; the scene is as it was.")
             return
         self._message = _("Self-test: {summary}. The report was not written.").format(summary=test.report.summary)
         with slicer.util.tryWithErrorDisplay(_("The report could not be written.")):

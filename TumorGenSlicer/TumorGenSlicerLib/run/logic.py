@@ -134,7 +134,7 @@ class InsertionLogic:
         Each seed gives one variant: a new volume with a tumor in each box, and a segmentation with a segment per box.
         The tumors grow in the order of the boxes. A later box sees the tumors of the boxes before, and replaces their
         voxels where boxes overlap. The best variant comes first. With ``request.least_quality`` (the command line uses
-        0.9) poorer tumors are drawn again with the next seeds, up to two redraws per seed; the warnings say so.
+        0.9) tumors below it are replaced by those of the next seeds, at most two for each seed; the warnings say so.
         """
         insertion = self.startInsertion(volumeNode, roiNodes, request, seeds=seeds, **options)
         _waitAlive(insertion, onProgress)

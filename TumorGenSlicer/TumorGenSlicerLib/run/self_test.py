@@ -76,7 +76,7 @@ class SelfTest:
     """A self-test under way. For the main thread only.
 
     The user's nodes are neither read nor changed. All nodes of the self-test are removed at its end, also if it fails,
-    is cancelled or is dropped. Nothing is installed.
+    is canceled or is dropped. Nothing is installed.
 
     Example:
         >>> test = SelfTest()
@@ -134,7 +134,7 @@ class SelfTest:
 
     @property
     def isCancelled(self) -> bool:
-        """Whether the user has cancelled it; then the report is not complete."""
+        """Whether the user has canceled it; then the report is not complete."""
         return self._isCancelled
 
     @property
@@ -163,7 +163,7 @@ class SelfTest:
         """
         while not self._isFinished:
             isDone = self._awaited is None or self._awaited.wait(timeoutSeconds)
-            if isDone or not self._isCancelled:  # The worker must be free when a cancelled self-test ends.
+            if isDone or not self._isCancelled:  # The worker must be free when a canceled self-test ends.
                 self._advance()
             if timeoutSeconds is not None:
                 break
@@ -173,7 +173,7 @@ class SelfTest:
         try:
             with self._guard.noting():
                 if self._isCancelled:
-                    self._awaited = self._course.throw(CancelledError("Cancelled; the scene is as it was."))
+                    self._awaited = self._course.throw(CancelledError("Canceled; the scene is as it was."))
                 else:
                     self._awaited = next(self._course)
         except (StopIteration, CancelledError):
@@ -398,9 +398,9 @@ class SelfTest:
         finally:
             insertion.drop()
         if nodeIds(self._scene) != nodes:
-            raise SelfTestError("The cancelled run changed the nodes of the scene.")
+            raise SelfTestError("The canceled run changed the nodes of the scene.")
         if not np.array_equal(_bits(voxelArray(self._volume)), _bits(voxels)):
-            raise SelfTestError("The cancelled run changed voxels of the input.")
+            raise SelfTestError("The canceled run changed voxels of the input.")
         return f"ended after {seconds:.2f} s"
 
     # Results
@@ -547,7 +547,7 @@ def _requireCancelled(take: Callable[[], Any]) -> None:
         take()
     except CancelledError:
         return
-    raise SelfTestError("The cancelled run gave a result.")
+    raise SelfTestError("The canceled run gave a result.")
 
 
 def _filesIn(folder: Path) -> tuple[Path, Path]:

@@ -1,0 +1,22 @@
+"""Writes the API reference from the docstrings: ``python Testing/docs/make_api.py build/api``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pdoc
+
+import TumorGenCore
+
+
+def make_api(folder: Path) -> None:
+    """Writes a page for every module of ``TumorGenCore``; open ``index.html`` in the folder."""
+    for name in TumorGenCore.__all__:  # pdoc looks at what the package holds, and its names are imported on first use.
+        setattr(TumorGenCore, name, getattr(TumorGenCore, name))
+    pdoc.render.configure(docformat="google", show_source=False)
+    pdoc.pdoc("TumorGenCore", output_directory=folder)
+
+
+if __name__ == "__main__":
+    make_api(Path(sys.argv[1]))
