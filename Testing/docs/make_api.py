@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import sys
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import TumorGenCore
 
 
 def make_api(folder: Path) -> None:
-    """Writes a page for every module of ``TumorGenCore``; open ``index.html`` in the folder."""
+    """Writes a page for every module of ``TumorGenCore`` but the command line; open ``index.html`` in the folder."""
     for name in TumorGenCore.__all__:  # pdoc looks at what the package holds, and its names are imported on first use.
         setattr(TumorGenCore, name, getattr(TumorGenCore, name))
     pdoc.render.configure(docformat="google", show_source=False)
-    pdoc.pdoc("TumorGenCore", output_directory=folder)
+    parts = [module.name for module in pkgutil.iter_modules(TumorGenCore.__path__, "TumorGenCore.")]
+    pdoc.pdoc("TumorGenCore", *(name for name in parts if name != "TumorGenCore.cli"), output_directory=folder)
 
 
 if __name__ == "__main__":
