@@ -155,4 +155,4 @@ def next_seeds(seeds: Sequence[int]) -> Iterable[int]:
 def other_seeds(seed: int) -> Iterator[int]:
     """Yields seeds far from ``seed``, because near ones may belong to other results and would repeat their tumors."""
     for attempt in count(1):
-        yield int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0] >> 1)
+        yield int(np.random.SeedSequence([seed, attempt]).generate_state(1, np.uint64)[0]) >> 1

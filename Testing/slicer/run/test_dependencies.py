@@ -76,7 +76,7 @@ def test_this_environment_has_what_is_listed():
 def test_pytorch_comes_first_then_the_list_and_the_user_is_asked(world):
     ensureDependencies()
     (kind, asked, version), (other, packages, prompt, requester, _) = world.calls
-    assert (kind, asked, version) == ("torch", True, ">=2.2")
+    assert (kind, asked, version) == ("torch", True, ">=2.4.1")
     assert (other, prompt, requester) == ("pip", True, "TumorGen")
     assert packages == REQUIREMENTS.read_text().split()
     ensureDependencies()
@@ -138,7 +138,7 @@ def test_without_the_pytorch_extension_the_way_to_it_is_told(world, monkeypatch)
 
 def test_plain_python_is_told_what_to_pip_install(world, monkeypatch):
     monkeypatch.delattr(slicer, "app")
-    with pytest.raises(DependencyError, match=r"pip install 'torch>=2.2' monai safetensors einops"):
+    with pytest.raises(DependencyError, match=r"pip install 'torch>=2.4.1' monai safetensors einops"):
         ensureDependencies()
     assert world.calls == []
 

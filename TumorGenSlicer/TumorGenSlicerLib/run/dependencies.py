@@ -22,7 +22,7 @@ from TumorGenCore.errors import TumorGenError
 __all__ = ["REQUIREMENTS", "DependencyError", "ensureDependencies", "missingPackages", "neededPackages"]
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "Resources" / "requirements.txt"
-_TORCH_VERSION = ">=2.2"
+_TORCH_VERSION = ">=2.4.1"
 #: Packages whose installed version pip must keep.
 _KEPT = ("numpy", "SimpleITK", "vtk", "torch")
 

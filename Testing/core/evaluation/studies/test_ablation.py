@@ -113,7 +113,7 @@ def test_the_report_has_a_row_a_variant_at_the_same_sites(output) -> None:
     assert report["ceiling"]["dice"]["mean"] > 0.7
     text = (output / "report.md").read_text()
     assert all(f"| {VARIANTS[name].label} |" in text for name in NAMES)
-    assert text.count("real lesions on a side") == 2
+    assert text.count("real lesions; it needs 5") == 2
     assert imread(output / "ablation.png").shape[1] > 1000
 
 
