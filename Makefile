@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 SEED ?= 1
+WORKERS ?= 2
 
 .PHONY: demo test test-quick test-oldest lint api wheel bench same-bits release clean
 
@@ -39,7 +40,6 @@ demo: $(VENV)/.ready
 # processes of one thread each take half the time of one with two. At the end stands what share of the product's lines ran.
 GROUPS := "Testing/core Testing/docs Testing/install Testing/extension Testing/benchmarks" Testing/slicer Testing/panel
 
-WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test: $(VENV)/.ready-test lint
@@ -57,9 +57,11 @@ OLDEST := build/oldest
 test-oldest:
 	rm -rf $(OLDEST) && $(PYTHON) -m venv $(OLDEST)
 	$(PYTHON) Testing/install/oldest_versions.py > $(OLDEST)/constraints.txt
-	$(OLDEST)/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt '.[train,dicom,evaluate]' pytest pynrrd slicer-core
+	$(OLDEST)/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt '.[train,dicom,evaluate]' pytest pytest-xdist pynrrd \
+	  slicer-core
 	$(OLDEST)/bin/python -m pip list
-	$(OLDEST)/bin/python -m pytest -W ignore::DeprecationWarning Testing/docs/test_guides.py Testing/core/insertion Testing/core/volumes/test_dicom_seg.py \
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile -W ignore::DeprecationWarning \
+	  Testing/docs/test_guides.py Testing/core/insertion Testing/core/volumes/test_dicom_seg.py \
 	  Testing/core/evaluation/features Testing/slicer/run/test_headless.py
 
 lint: $(VENV)/.ready-test
