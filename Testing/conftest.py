@@ -48,6 +48,20 @@ def lose_interrupt(interrupts_raise: None, monkeypatch: pytest.MonkeyPatch) -> C
     return press
 
 
+@pytest.fixture
+def at_rename() -> Iterator[list[Callable[[], object]]]:
+    """Functions to run at the next moves of files, one at each move, before the file is moved."""
+    todo: list[Callable[[], object]] = []
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "os.rename" and todo:
+            todo.pop(0)()
+
+    sys.addaudithook(hook)  # Python cannot remove a hook again.
+    yield todo
+    todo.clear()
+
+
 @pytest.fixture(scope="session")
 def onednn_bfloat16() -> None:
     """Skips the test if oneDNN cannot pack weights in bfloat16; it needs AVX-512 or AVX-NE-CONVERT."""

@@ -7,11 +7,13 @@ __all__ = [
     "ManifestError",
     "ModelBundleError",
     "ProvenanceError",
+    "ResumeWarning",
     "TrainingDataError",
     "TumorGenError",
     "UnknownUnitsError",
     "UnknownUnitsWarning",
     "UnsupportedVolumeError",
+    "VolumeWarning",
     "with_remedy",
 ]
 
@@ -31,7 +33,11 @@ class UnknownUnitsError(UnsupportedVolumeError):
     """
 
 
-class UnknownUnitsWarning(UserWarning):
+class VolumeWarning(UserWarning):
+    """The volume was read, but its file is odd or contradicts itself; the message says what was taken."""
+
+
+class UnknownUnitsWarning(VolumeWarning):
     """The units of the voxels are a guess, or the values do not look like SUV."""
 
 
@@ -45,6 +51,10 @@ class InvalidRequestError(TumorGenError, ValueError):
 
 class ManifestError(TumorGenError):
     """The manifest of ``synthesize`` cannot be used, or does not fit the results of an earlier run."""
+
+
+class ResumeWarning(UserWarning):
+    """An earlier run of ``synthesize`` in the folder was killed, or computed on another kind of device."""
 
 
 class ModelBundleError(TumorGenError):

@@ -7,22 +7,31 @@ moment, Python prints the exception, ignores it and goes on. Therefore the reque
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["StopRequest", "deferred_stops", "remembered_interrupts"]
+__all__ = ["StopRequest", "deferred_stops", "held_stops", "remembered_interrupts"]
+
+#: Ctrl+C, termination (batch systems, containers) and, except on Windows, the end of the terminal.
+_STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class StopRequest:
-    """Remembers whether the user has asked to stop."""
+    """Remembers whether the user has asked to stop, and by which signal."""
 
     def __init__(self) -> None:
         self.is_made = False
+        self.number: int = signal.SIGINT
 
     def __call__(self) -> bool:
         """Returns whether to stop, so that the object can serve as ``should_cancel`` of a run."""
         return self.is_made
+
+    def make(self, number: int) -> None:
+        """Makes the request because of a signal."""
+        self.is_made, self.number = True, number
 
     def stop(self) -> None:
         """Raises KeyboardInterrupt if the user has asked to stop."""
@@ -30,48 +39,64 @@ class StopRequest:
             raise KeyboardInterrupt
 
 
+#: Requests of the blocks that run now. A signal makes all of them, so that the outermost knows what stopped an inner.
+_open: list[StopRequest] = []
+
+
 @contextmanager
 def remembered_interrupts() -> Iterator[StopRequest]:
-    """Remembers Ctrl+C and still runs the previous handler at once.
+    """Remembers Ctrl+C and termination, and still interrupts the work at once.
 
-    A process that ignores Ctrl+C goes on ignoring it.
+    A process that ignores one of them goes on ignoring it.
     """
-    request = StopRequest()
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before):
-        yield request
-        return
+    before = {number: signal.getsignal(number) for number in _STOPS}
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        request.is_made = True
-        before(number, frame)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        handler = before[signal.Signals(number)]
+        (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
-    with _handling([signal.SIGINT], ask):
+    with _handling(interrupt) as request:
         yield request
 
 
 @contextmanager
 def deferred_stops() -> Iterator[StopRequest]:
     """Remembers Ctrl+C and termination as a request, and does nothing else on them."""
-    request = StopRequest()
-
-    def ask(*_: object) -> None:
-        request.is_made = True
-
-    with _handling([signal.SIGINT, signal.SIGTERM], ask):
+    with _handling(lambda number, frame: None) as request:
         yield request
 
 
 @contextmanager
-def _handling(numbers: Sequence[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def held_stops() -> Iterator[StopRequest]:
+    """Holds Ctrl+C and termination back until the block has ended, also with an error, and then lets them act."""
+    request = StopRequest()
+    try:
+        with deferred_stops() as request:
+            yield request
+    finally:
+        if request.is_made:
+            signal.raise_signal(request.number)
+
+
+@contextmanager
+def _handling(act: Callable[[int, FrameType | None], None]) -> Iterator[StopRequest]:
+    """Remembers a stop in all open requests and then acts on it; stops that the process ignores stay ignored."""
+    request = StopRequest()
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        for asked in _open:
+            asked.make(number)
+        act(number, frame)
+
     previous = {}
+    _open.append(request)
     try:
-        for number in numbers:
-            previous[number] = signal.signal(number, handler)
-    except ValueError:  # Not the main thread (a notebook's worker): the handlers stay as they are.
-        pass
-    try:
-        yield
+        if threading.current_thread() is threading.main_thread():  # Elsewhere the handlers stay as they are.
+            for number in _STOPS:
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    previous[number] = signal.signal(number, handler)
+        yield request
     finally:
         for number, was in previous.items():
             signal.signal(number, was)
+        _open.remove(request)

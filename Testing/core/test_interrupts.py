@@ -1,4 +1,4 @@
-"""Ctrl+C as a request: it is remembered or deferred, and stays ignored if the process ignores it."""
+"""Ctrl+C and termination as requests: remembered, deferred or held, and ignored if the process ignores them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from TumorGenCore.interrupts import deferred_stops, remembered_interrupts
+from TumorGenCore.interrupts import deferred_stops, held_stops, remembered_interrupts
+
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @pytest.mark.usefixtures("interrupts_raise")
@@ -28,11 +30,46 @@ def test_an_interrupt_that_python_loses_is_remembered(lose_interrupt):
         assert request()
 
 
-def test_a_process_that_ignores_interrupts_goes_on_ignoring_them(interrupts_raise):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("kind", [remembered_interrupts, deferred_stops, held_stops])
+@pytest.mark.parametrize("number", STOPS)
+def test_a_process_that_ignores_a_stop_goes_on_ignoring_it(kind, number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with kind() as request:
+            signal.raise_signal(number)
+            assert not request()
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.usefixtures("interrupts_raise")
+@pytest.mark.parametrize("number", STOPS)
+def test_every_stop_is_raised_and_remembered_with_its_number(number):
+    before = signal.getsignal(number)
     with remembered_interrupts() as request:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        assert request() and request.number == number
+    assert signal.getsignal(number) == before
+
+
+def test_the_outer_block_knows_what_stopped_an_inner_one():
+    with remembered_interrupts() as outer, deferred_stops() as inner:
+        signal.raise_signal(signal.SIGTERM)
+        assert inner() and outer() and outer.number == signal.SIGTERM
+
+
+@pytest.mark.usefixtures("interrupts_raise")
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_held_stop_acts_after_the_block(fails):
+    done = []
+    with remembered_interrupts(), pytest.raises(KeyboardInterrupt), held_stops() as stop:
         signal.raise_signal(signal.SIGINT)
-        assert not request()
+        done.append(stop())
+        if fails:
+            raise OSError("full")
+    assert done == [True]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -283,13 +283,13 @@ def test_a_target_reaches_the_engine_and_a_missed_one_is_said_under_the_table(ap
     first = ready.logic.results[0]
     assert first.provenance["request"]["suv_max"] == 6.0
     assert first.measures.suv_max == pytest.approx(6.0, rel=0.05)
-    assert ready.ui.resultWarningsLabel.text == ""
+    assert "requested" not in ready.ui.resultWarningsLabel.text
     ready.ui.uptakeComboBox.currentIndex = list(Uptake).index(Uptake.MEAN)
     ready.ui.uptakeSuvSpinBox.value = 0.1
     run(app, ready)
     assert "requested 0.1" in ready.ui.resultWarningsLabel.text
     ready.ui.variantsTable.selectRow(0)
-    assert ready.ui.resultWarningsLabel.text == ""
+    assert "requested" not in ready.ui.resultWarningsLabel.text
 
 
 def test_the_panel_says_where_it_takes_the_factor_to_suv(

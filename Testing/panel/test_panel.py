@@ -314,14 +314,14 @@ def test_the_table_says_what_the_variant_measures(three: Any) -> None:
     for row, variant in zip(rows(three), three.logic.results, strict=True):
         measures = variant.measures
         expected = (measures.volume_ml, measures.suv_max, measures.suv_peak, measures.mtv_ml, measures.tlg)
-        assert row[1] == str(variant.quality.percent)
+        assert row[1] == f"{variant.quality.percent}{'' if variant.quality.passes else ' (poor)'}"
         shown = [None if text == "-" else float(text) for text in row[2:]]
         assert shown == [None if np.isnan(value) else pytest.approx(value, abs=0.06) for value in expected]
 
 
 def test_the_best_tumor_is_on_top_and_its_quality_explains_itself(app: Any, three: Any) -> None:
     run(app, three)  # the tumors of two runs lie in one table
-    shown = [int(row[1]) for row in rows(three)]
+    shown = [int(row[1].removesuffix(" (poor)")) for row in rows(three)]
     assert len(shown) == 6
     assert shown == sorted(shown, reverse=True)
     best = max(three.logic.results, key=lambda variant: variant.quality.total)

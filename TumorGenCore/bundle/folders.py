@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from TumorGenCore.bundle.metadata_checks import check_entries
 from TumorGenCore.errors import ModelBundleError
+from TumorGenCore.volumes.json_file import read_json
 
 if TYPE_CHECKING:
     from TumorGenCore.method.schedule import Sampling
 
 __all__ = [
     "DEFAULT_BUNDLE",
+    "FORMAT_VERSION",
     "METADATA",
     "bundle_folder",
     "bundle_sampling",
@@ -22,6 +24,8 @@ __all__ = [
 ]
 
 DEFAULT_BUNDLE = "pet-fdg-v2"
+#: Newest format of bundles that this version reads, and the one that it writes.
+FORMAT_VERSION = 1
 #: Path of the metadata file inside a bundle folder.
 METADATA = Path("configs/metadata.json")
 
@@ -57,46 +61,71 @@ def bundle_folder(name_or_path: str | Path) -> Path:
 
 
 def read_metadata(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Reads a bundle's metadata, and finds the folder of its weights.
+    """Reads and checks a bundle's metadata, and finds the folder of its weights.
 
     A bundle may use the weights of a bundle in the same parent folder, which its entry ``weights_of`` names. Then all
     entries that it lacks come from that bundle. So two bundles can sample the same networks in different ways.
 
     Raises:
-        ModelBundleError: the other bundle is missing, or has no weights of its own.
-        OSError, ValueError, KeyError, TypeError, AttributeError: this is not the metadata of a TumorGen bundle.
+        ModelBundleError: this is not the metadata of a TumorGen bundle, its format is newer, an entry is missing or
+            wrong, or the other bundle is missing or has no weights of its own.
     """
-    metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    metadata, lender = _with_version(folder), folder
     own = metadata["tumorgen"]
-    if "weights_of" not in own:
-        return metadata, folder
-    lender = folder.resolve().parent / Path(own["weights_of"]).name
-    if not (lender / METADATA).is_file():
+    if "weights_of" in own:
+        lender = folder.resolve().parent / Path(str(own["weights_of"])).name
+        if not (lender / METADATA).is_file():
+            raise ModelBundleError(
+                f"The bundle {folder.name} uses the weights of {lender.name}, but {lender.name} is not beside it; put "
+                "both into one folder."
+            )
+        theirs = _with_version(lender)
+        if "weights_of" in theirs["tumorgen"]:
+            raise ModelBundleError(
+                f"The bundle {folder.name} uses the weights of {lender.name}, but {lender.name} has none of its own; "
+                f"write {theirs['tumorgen']['weights_of']} in its entry weights_of."
+            )
+        metadata = {**theirs, **metadata, "tumorgen": {**theirs["tumorgen"], **own}}
+    try:
+        check_entries(metadata["tumorgen"])
+    except ValueError as error:
         raise ModelBundleError(
-            f"The bundle {folder.name} uses the weights of {lender.name}, but {lender.name} is not beside it; put both "
-            "into one folder."
-        )
-    theirs = json.loads((lender / METADATA).read_text(encoding="utf-8"))
-    if "weights_of" in theirs["tumorgen"]:
-        raise ModelBundleError(
-            f"The bundle {folder.name} uses the weights of {lender.name}, but {lender.name} has none of its own; "
-            f"write {theirs['tumorgen']['weights_of']} in its entry weights_of."
-        )
-    return {**theirs, **metadata, "tumorgen": {**theirs["tumorgen"], **own}}, lender
+            f"The metadata of bundle {folder.name} is incomplete or wrong: {error}. Install it again."
+        ) from error
+    return metadata, lender
 
 
 def bundle_sampling(name_or_path: str | Path) -> Sampling:
     """Reads a bundle's own sampling settings, from its metadata alone.
 
     Raises:
-        ModelBundleError: there is no such bundle, or its metadata cannot be read.
+        ModelBundleError: there is no such bundle, or its metadata cannot be used.
     """
     from TumorGenCore.method.schedule import Sampling  # here, so that command lines that name the bundle start fast
 
     folder = bundle_folder(name_or_path)
     try:
         return Sampling.parse(read_metadata(folder)[0]["tumorgen"].get("sampling", {}))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise ModelBundleError(
-            f"The metadata of bundle {folder.name} cannot be read ({error}); install it again."
+            f"The sampling settings of bundle {folder.name} are wrong: {error}. Install it again."
         ) from error
+
+
+def _with_version(folder: Path) -> dict[str, Any]:
+    """Reads the metadata of one bundle, and checks that this version of TumorGen knows its format."""
+    try:
+        metadata = read_json(folder / METADATA)
+        version = int(metadata["tumorgen"]["format_version"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise ModelBundleError(
+            f"{folder.name}/{METADATA} is not the metadata of a TumorGen bundle ({error!r}); "
+            "use a folder from `tumorgen train generator`."
+        ) from error
+    if version > FORMAT_VERSION:
+        raise ModelBundleError(
+            f"The bundle {folder.name} has format {version}, but this TumorGen reads formats up to {FORMAT_VERSION}. "
+            "Update TumorGen."
+        )
+    read: dict[str, Any] = metadata
+    return read

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +14,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, METADATA, bundle_folder, installed_bundles, read_metadata
+from TumorGenCore.bundle.folders import (
+    DEFAULT_BUNDLE,
+    FORMAT_VERSION,
+    METADATA,
+    bundle_folder,
+    installed_bundles,
+    read_metadata,
+)
 from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
 from TumorGenCore.bundle.resolution import ResolutionRecovery
 from TumorGenCore.bundle.tuning import Tuning
@@ -41,7 +47,6 @@ __all__ = [
     "set_resolution",
 ]
 
-FORMAT_VERSION = 1
 _CARD = Path("docs/README.md")
 _LESIONS = "training_lesions.safetensors"
 _NETWORKS: dict[str, type[nn.Module]] = {"vae": PetVAE, "vector_field": VectorField, "mask_refiner": MaskRefiner}
@@ -184,20 +189,8 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
             the caller cannot use.
     """
     folder = bundle_folder(name_or_path)
-    try:
-        metadata, weights = read_metadata(folder)
-        own = metadata["tumorgen"]
-        version = int(own["format_version"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelBundleError(
-            f"{folder.name}/{METADATA} is not the metadata of a TumorGen bundle ({error!r}); "
-            "use a folder from `tumorgen train generator`."
-        ) from error
-    if version > FORMAT_VERSION:
-        raise ModelBundleError(
-            f"The bundle {folder.name} has format {version}, but this TumorGen reads formats up to {FORMAT_VERSION}. "
-            "Update TumorGen."
-        )
+    metadata, weights = read_metadata(folder)
+    own = metadata["tumorgen"]
     try:
         _check_use(folder.name, own, variant)
         arguments = _without_switches(folder.name, own["networks"])
@@ -207,7 +200,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
             version=str(metadata.get("version", "")),
             network_arguments=arguments,
             scale=NetworkScale(**{k: v for k, v in own["intensity_scale"].items() if k != "kind"}),
-            patch=PatchSettings(**own["patch"]),
+            patch=_patch_settings(own["patch"], networks, arguments),
             latent_mean=_per_channel(own, "latent_mean", networks["vae"]),
             latent_deviation=_per_channel(own, "latent_deviation", networks["vae"]),
             sampling=Sampling.parse(own.get("sampling", {})),
@@ -222,7 +215,11 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
             variant=variant,
             **networks,  # type: ignore[arg-type]
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except OSError as error:
+        raise ModelBundleError(
+            f"{error.filename} of bundle {folder.name} cannot be read ({error.strerror}). Check the permissions."
+        ) from error
+    except (KeyError, ValueError, RecursionError) as error:
         raise ModelBundleError(
             f"The metadata of bundle {folder.name} is incomplete or wrong: {error!r}. Install it again."
         ) from error
@@ -231,11 +228,34 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
 def _per_channel(own: dict[str, Any], key: str, vae: nn.Module) -> list[float]:
     values = [float(v) for v in own[key]]
     channels = int(vae.latent_channels)  # type: ignore[arg-type]
-    if len(values) != channels or not all(math.isfinite(v) for v in values):
-        raise ValueError(f"{key} {values} needs {channels} finite numbers")
-    if key == "latent_deviation" and min(values) <= 0:
-        raise ValueError(f"{key} {values} must be positive")
+    if len(values) != channels:
+        raise ValueError(f"{key} has {len(values)} numbers; it needs {channels}, one for each channel")
     return values
+
+
+def _patch_settings(
+    values: dict[str, Any], networks: dict[str, nn.Module], arguments: dict[str, dict[str, Any]]
+) -> PatchSettings:
+    """Returns the settings of the patch; raises ValueError if networks and patch do not fit together."""
+    vae, vector_field, mask_refiner = (networks[key] for key in _NETWORKS)
+    assert isinstance(vae, PetVAE) and isinstance(vector_field, VectorField) and isinstance(mask_refiner, MaskRefiner)
+    if arguments["vector_field"].get("latent_channels", 4) != vae.latent_channels:
+        raise ValueError(f"the vector field must have {vae.latent_channels} latent channels, as the VAE")
+    channels, scales = vae.feature_layout()
+    found = [guide.in_channels for guide in mask_refiner.guides]
+    if (found, list(mask_refiner.scales)) != (list(channels), list(scales)):
+        raise ValueError(f"the mask refiner must have the features {list(channels)} of the VAE, not {found}")
+    if mask_refiner.last_edge * mask_refiner.scales[-1] != vae.factor:
+        raise ValueError(f"the mask refiner must have the factor {vae.factor} of the VAE")
+    patch = PatchSettings(**values)
+    cell = vae.factor * 2 ** (len(vector_field.unet.block_out_channels) - 1)
+    if patch.multiple % cell:
+        raise ValueError(f"patch.multiple is {patch.multiple}; these networks need a multiple of {cell}")
+    if patch.max_size < patch.multiple:
+        raise ValueError(f"patch.max_size is {patch.max_size}; it must be at least patch.multiple, {patch.multiple}")
+    if patch.min_box_mm > patch.max_box_mm:
+        raise ValueError(f"patch.min_box_mm is {patch.min_box_mm:g}, above patch.max_box_mm, {patch.max_box_mm:g}")
+    return patch
 
 
 def _check_use(name: str, own: dict[str, Any], variant: str) -> None:
@@ -293,11 +313,17 @@ def _load_network(folder: Path, key: str, arguments: dict[str, dict[str, Any]], 
     file = _checked_file(folder, f"{key}.safetensors", own["weights"])
     try:
         state = {name: t.float() if t.is_floating_point() else t for name, t in load_file(file).items()}
-        network = _NETWORKS[key](**arguments[key])
-        network.load_state_dict(state)
-    except (SafetensorError, RuntimeError, TypeError) as error:
+        with torch.device("meta"):  # Has shapes without memory: metadata may ask for a network that fits into none.
+            network = _NETWORKS[key](**arguments[key])
+        shapes = network.state_dict()
+        if wrong := [name for name, t in state.items() if name in shapes and t.dtype != shapes[name].dtype]:
+            raise ValueError(f"{wrong[0]} has the type {state[wrong[0]].dtype}")
+        if wrong := [name for name, t in state.items() if not t.isfinite().all()]:
+            raise ValueError(f"{wrong[0]} has values that are not finite")
+        network.load_state_dict(state, assign=True)
+    except (SafetensorError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise ModelBundleError(
-            f"{file.name} of bundle {folder.name} does not fit the network in its metadata: {error}"
+            f"{file.name} of bundle {folder.name} does not fit the network in its metadata: {error}. Install it again."
         ) from error
     return network.eval().requires_grad_(False)
 
@@ -371,7 +397,8 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash_of(own: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from TumorGenCore.cli.options import Commands, new_command
-from TumorGenCore.cli.outputs import add_outputs, check_outputs, write_variant
+from TumorGenCore.cli.outputs import Outputs, add_outputs
 from TumorGenCore.console.arguments import add_device
 from TumorGenCore.console.report import Report
 from TumorGenCore.console.timing import Timing
@@ -30,11 +30,13 @@ def _again(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.insertion.provenance import read_provenance
     from TumorGenCore.volumes.read import read_volume
 
-    check_outputs(options.pet, options)
+    outputs = Outputs.of(options, options.record)
+    outputs.check([0])
     record = read_provenance(options.record)
     timing = Timing()
     with timing.part("read"):
         volume = read_volume(options.pet, record.get("suv_factor"))
+    outputs.check_space(volume, 1)
     with timing.part("load model"):
         from TumorGenCore.insertion.again import differences, make_again
         from TumorGenCore.insertion.generator import TumorGenerator
@@ -45,10 +47,9 @@ def _again(options: argparse.Namespace, report: Report) -> None:
     lines = differences(record, made)
     for line in (*made.warnings, *lines):
         report.warn(line)
-    paths = (options.output_image, options.output_mask, options.output_probability, options.preview)
     report.values = {"seconds": timing.seconds, "variants": [], "differences": lines}
     with timing.part("write"):
-        report.values["variants"].append(write_variant(made, volume, options.pet, paths))
+        report.values["variants"] = outputs.write([made], volume, report.interrupted)
     say_variants(report)
     if not lines:
         report.say("The tumor is identical to the last bit.")

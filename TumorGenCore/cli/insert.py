@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from TumorGenCore.cli.options import Commands, new_command
-from TumorGenCore.cli.outputs import add_outputs, check_outputs, write_variant
+from TumorGenCore.cli.outputs import Outputs, add_outputs
 from TumorGenCore.console.arguments import add_insertion_options, asked_box, asked_seeds, tumor_request
 from TumorGenCore.console.report import Report
 from TumorGenCore.console.timing import Timing
 from TumorGenCore.console.variants import say_variants
-
-if TYPE_CHECKING:
-    from TumorGenCore.insertion.variants import Variant
-    from TumorGenCore.volumes.volume import PetVolume
 
 __all__ = ["add_command"]
 
@@ -33,11 +28,13 @@ def _insert(options: argparse.Namespace, report: Report) -> None:
     request, seeds = tumor_request(options), asked_seeds(options)
     from TumorGenCore.volumes.read import read_volume
 
-    check_outputs(options.pet, options)
+    outputs = Outputs.of(options, options.roi, has_seeds=options.variants > 1)
+    outputs.check(seeds)
     box = asked_box(options)
     timing = Timing()
     with timing.part("read"):
         volume = read_volume(options.pet, options.suv_factor)
+    outputs.check_space(volume, len(seeds))
     with timing.part("load model"):
         from TumorGenCore.insertion.generator import TumorGenerator
         from TumorGenCore.insertion.variants import VariantRun, best_first
@@ -45,35 +42,19 @@ def _insert(options: argparse.Namespace, report: Report) -> None:
         generator = TumorGenerator.from_pretrained(options.model, options.device)
     with timing.part("insert"):
         prepared = generator.prepare(volume, box)
-        for line in prepared.warnings:
-            report.warn(line)
         run = VariantRun(
             generator, prepared, request, seeds, on_progress=report.progress, should_cancel=report.interrupted
         )
+        for line in run.forewarnings:
+            report.warn(line)
         variants = best_first(run)
         for variant in variants:
-            for line in variant.warnings[len(prepared.warnings) :]:
+            for line in variant.warnings[len(run.forewarnings) :]:
                 report.warn(f"seed {variant.seed}: {line}")
         if run.remark:
             report.warn(run.remark)
     redrawn = [{"seed": seed, "quality": quality.as_dict()} for seed, quality in run.redrawn]
     report.values = {"seconds": timing.seconds, "variants": [], "redrawn": redrawn}
     with timing.part("write"):
-        for variant in variants:
-            report.values["variants"].append(_written(variant, volume, options))
+        report.values["variants"] = outputs.write(variants, volume, report.interrupted)
     say_variants(report)
-
-
-def _written(variant: Variant, volume: PetVolume, options: argparse.Namespace) -> dict[str, Any]:
-    """Writes the files of one variant and returns its description."""
-    seed = variant.seed if options.variants > 1 else None
-    asked = (options.output_image, options.output_mask, options.output_probability, options.preview)
-    return write_variant(variant, volume, options.pet, [path and _with_seed(path, seed) for path in asked])
-
-
-def _with_seed(path: Path, seed: int | None) -> Path:
-    """Turns ``out.nrrd`` into ``out-seed7.nrrd``; without a seed, the path stays."""
-    if seed is None:
-        return path
-    stem, dot, suffixes = path.name.partition(".")
-    return path.with_name(f"{stem}-seed{seed}{dot}{suffixes}")

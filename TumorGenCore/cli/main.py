@@ -1,7 +1,7 @@
 """Lists the commands of the program and runs them.
 
-Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted. A command imports heavy packages only
-when it runs, so that ``--help`` is quick.
+``console/running.py`` lists the exit statuses. A command imports heavy packages only when it runs, so that ``--help``
+is quick.
 """
 
 from __future__ import annotations

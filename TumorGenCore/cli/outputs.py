@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from TumorGenCore.console.variants import describe_variant
 from TumorGenCore.errors import InvalidRequestError
+from TumorGenCore.interrupts import StopRequest
+from TumorGenCore.volumes.provenance_file import provenance_path
 
 if TYPE_CHECKING:
     from TumorGenCore.insertion.variants import Variant
     from TumorGenCore.volumes.volume import PetVolume
 
-__all__ = ["add_outputs", "check_outputs", "write_variant"]
+__all__ = ["Outputs", "add_outputs"]
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
@@ -31,72 +35,160 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preview", type=Path, metavar="OUT.png", help="picture of three planes, before and after")
 
 
-def check_outputs(pet: Path, options: argparse.Namespace) -> None:
-    """Checks, before any work, that the outputs can be written and replace neither the scan nor each other.
+@dataclass(frozen=True)
+class Outputs:
+    """Output files of a run.
 
     Args:
-        pet: path of the scan.
-        options: parsed options of ``add_outputs``.
-
-    Raises:
-        InvalidRequestError, UnsupportedVolumeError, OSError: an output cannot be written to its path.
+        inputs: files and folders that the command reads, the scan first.
+        image: path of the image.
+        mask: path of the mask.
+        probability: path of the soft mask, or None.
+        preview: path of the picture, or None.
+        has_seeds: whether the files of each variant have its seed in their names.
     """
-    from TumorGenCore.volumes.dicom_seg import check_dicom_seg
-    from TumorGenCore.volumes.write import check_writable
 
-    if _is_dicom(options.output_mask):
-        check_dicom_seg(options.output_mask, pet)
-    else:
-        check_writable(options.output_mask)
-    for path in filter(None, (options.output_image, options.output_probability)):
-        check_writable(path)
-    if options.preview:
-        _check_preview(options.preview)
-    taken = {pet.resolve()}
-    for path in filter(None, (options.output_image, options.output_mask, options.output_probability, options.preview)):
-        if path.resolve() in taken:
-            raise InvalidRequestError(
-                f"{path} is the input or is used for two outputs. Give each output a file of its own."
-            )
-        taken.add(path.resolve())
+    inputs: tuple[Path, ...]
+    image: Path
+    mask: Path
+    probability: Path | None
+    preview: Path | None
+    has_seeds: bool = False
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, *more_inputs: Path | None, has_seeds: bool = False) -> Outputs:
+        """Returns the outputs that the options ask for.
+
+        Args:
+            options: parsed options of ``add_outputs``, and ``pet``, the scan.
+            more_inputs: other files that the command reads; None is left out.
+            has_seeds: see the class.
+        """
+        inputs = (options.pet, *(path for path in more_inputs if path))
+        paths = (options.output_image, options.output_mask, options.output_probability, options.preview)
+        return cls(inputs, *paths, has_seeds)
+
+    def check(self, seeds: Iterable[int]) -> None:
+        """Checks, before any work, that the outputs can be written and replace neither an input nor each other.
+
+        Args:
+            seeds: seeds of the variants.
+
+        Raises:
+            InvalidRequestError, UnsupportedVolumeError, OSError: an output cannot be written to its path.
+        """
+        from TumorGenCore.volumes.dicom_seg import check_dicom_seg
+        from TumorGenCore.volumes.dicom_series import pet_series
+        from TumorGenCore.volumes.safe_write import check_folder
+        from TumorGenCore.volumes.write import check_writable
+
+        inputs = self.inputs
+        if _is_dicom(self.mask):
+            check_dicom_seg(self.mask, self.inputs[0])
+            inputs += tuple(pet_series(self.inputs[0])[0])
+        taken: set[str] = set()
+        for seed in seeds if self.has_seeds else (0,):
+            image, mask, probability, preview = self._paths(seed)
+            volumes = [path for path in (image, mask, probability) if path]
+            records = [provenance_path(path) for path in volumes]
+            for path in volumes:
+                if not _is_dicom(path):
+                    check_writable(path)
+            for path in records:
+                check_folder(path)
+            if preview:
+                _check_preview(preview)
+            shown = [preview] if preview else []
+            _refuse_inputs([*volumes, *records, *shown], inputs)
+            for path in (*volumes, *shown):
+                place = os.path.normcase(os.path.realpath(path))
+                if place in taken:
+                    raise InvalidRequestError(f"{path} is used for two outputs. Give each output a file of its own.")
+                taken.add(place)
+
+    def check_space(self, volume: PetVolume, count: int) -> None:
+        """Checks, before the tumors are made, that the disks have room for the outputs.
+
+        Args:
+            volume: the scan.
+            count: number of variants.
+
+        Raises:
+            OSError: a disk has too little free space.
+        """
+        from TumorGenCore.volumes.safe_write import check_space
+        from TumorGenCore.volumes.write import estimated_size
+
+        check_space({self.image: count * estimated_size(volume.image, self.image)})
+
+    def write(self, variants: Sequence[Variant], volume: PetVolume, interrupted: StopRequest) -> list[dict[str, Any]]:
+        """Writes the files of all variants or none, and returns the descriptions of the variants.
+
+        Args:
+            variants: variants to write.
+            volume: scan that the variants were made from.
+            interrupted: request of the user to stop.
+
+        Raises:
+            InvalidRequestError: the file of a redrawn variant would replace an input.
+            OSError: a file cannot be written.
+        """
+        from TumorGenCore.volumes.safe_write import all_or_none
+
+        written = []
+        with all_or_none():
+            for variant in variants:
+                written.append(self._write(variant, volume))
+                interrupted.stop()
+        return written
+
+    def _write(self, variant: Variant, volume: PetVolume) -> dict[str, Any]:
+        """Writes the mask first and the image last."""
+        from TumorGenCore.insertion.pictures import save_preview
+        from TumorGenCore.volumes.dicom_seg import write_dicom_seg
+        from TumorGenCore.volumes.write import write_segmentation, write_volume
+
+        image, mask, probability, preview = paths = self._paths(variant.seed)
+        _refuse_inputs(filter(None, paths), self.inputs)
+        if _is_dicom(mask):
+            write_dicom_seg(variant.mask, self.inputs[0], mask, variant.provenance)
+        else:
+            write_segmentation(variant.mask, mask, provenance=variant.provenance)
+        if probability:
+            write_volume(variant.mask_probability, probability, variant.provenance)
+        if preview:
+            box, factor = variant.tumors[0].prepared.box, volume.units.suv_factor
+            save_preview(volume.image, variant.image, variant.mask, box, preview, factor, title=f"seed {variant.seed}")
+        write_volume(variant.image, image, variant.provenance)
+        return describe_variant(variant.summary, [path for path in paths if path])
+
+    def _paths(self, seed: int) -> tuple[Path, Path, Path | None, Path | None]:
+        """Paths of image, mask, soft mask and picture of a variant."""
+
+        def path_of(path: Path) -> Path:
+            stem, dot, suffixes = path.name.partition(".")
+            return path.with_name(f"{stem}-seed{seed}{dot}{suffixes}") if self.has_seeds else path
+
+        soft, preview = self.probability, self.preview
+        return path_of(self.image), path_of(self.mask), soft and path_of(soft), preview and path_of(preview)
 
 
-def write_variant(variant: Variant, volume: PetVolume, pet: Path, paths: Sequence[Path | None]) -> dict[str, Any]:
-    """Writes the files of one variant and returns its description.
-
-    Args:
-        variant: variant to write.
-        volume: scan that the variant was made from.
-        pet: file or folder of the scan.
-        paths: paths of image, mask, soft mask and picture; the last two may be None.
-
-    Raises:
-        OSError: a file cannot be written.
-    """
-    from TumorGenCore.insertion.pictures import save_preview
-    from TumorGenCore.volumes.dicom_seg import write_dicom_seg
-    from TumorGenCore.volumes.write import write_segmentation, write_volume
-
-    image, mask, probability, preview = paths
-    assert image is not None and mask is not None
-    write_volume(variant.image, image, variant.provenance)
-    if _is_dicom(mask):
-        write_dicom_seg(variant.mask, pet, mask, variant.provenance)
-    else:
-        write_segmentation(variant.mask, mask, provenance=variant.provenance)
-    if probability:
-        write_volume(variant.mask_probability, probability, variant.provenance)
-    if preview:
-        box, factor = variant.tumors[0].prepared.box, volume.units.suv_factor
-        save_preview(volume.image, variant.image, variant.mask, box, preview, factor, title=f"seed {variant.seed}")
-    return describe_variant(variant.summary, [path for path in paths if path])
+def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuses an output that is a file that the command reads, also by a link or in another case."""
+    read = {(path.stat().st_dev, path.stat().st_ino) for path in inputs if path.exists()}
+    for path in outputs:
+        if path.exists() and (path.stat().st_dev, path.stat().st_ino) in read:
+            raise InvalidRequestError(f"{path} is an input. Give each output a file of its own.")
 
 
 def _check_preview(path: Path) -> None:
+    from TumorGenCore.volumes.safe_write import check_folder
+
     if path.suffix.lower() != ".png":
         raise InvalidRequestError(f"The preview {path.name} must end in .png.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}. Create it first.")
+    check_folder(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
 
 
 def _is_dicom(path: Path) -> bool:

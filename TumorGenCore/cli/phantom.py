@@ -25,14 +25,21 @@ def add_command(commands: Commands) -> None:
 def _phantom(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.phantom.phantom import make_phantom, phantom_box
     from TumorGenCore.volumes.markups import write_box
+    from TumorGenCore.volumes.safe_write import all_or_none, check_folder
     from TumorGenCore.volumes.write import check_writable, write_volume
 
     check_writable(options.output)
+    if options.roi:
+        check_folder(options.roi)
     box = phantom_box(options.site)
-    write_volume(make_phantom(options.seed), options.output)
+    phantom = make_phantom(options.seed)
+    with all_or_none():
+        if options.roi:
+            write_box(box, options.roi)
+        write_volume(phantom, options.output)
+        report.interrupted.stop()
     report.values = {"phantom": str(options.output)}
     report.say(f"Digital FDG phantom (synthetic): {options.output}")
     if options.roi:
-        write_box(box, options.roi)
         report.values["roi"] = str(options.roi)
         report.say(f"Box in the {options.site}: {options.roi}")

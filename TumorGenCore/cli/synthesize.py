@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from TumorGenCore.cli.options import Commands, new_command
 from TumorGenCore.console.arguments import add_device, add_least_quality, add_model, add_sampling, tumor_request
 from TumorGenCore.console.report import Report
-from TumorGenCore.errors import TumorGenError
+from TumorGenCore.console.running import PARTLY_DONE
 
 if TYPE_CHECKING:
     from TumorGenCore.cohort.manifest import ManifestRow
-    from TumorGenCore.cohort.runner import Outcome
+    from TumorGenCore.cohort.results import Outcome
     from TumorGenCore.insertion.request import TumorRequest
 
 __all__ = ["add_command"]
@@ -37,10 +37,11 @@ def add_command(commands: Commands) -> None:
 def _synthesize(options: argparse.Namespace, report: Report) -> None:
     request = tumor_request(options)
     from TumorGenCore.cohort.manifest import read_manifest
-    from TumorGenCore.cohort.runner import CASES_FILE, check_output_folder
+    from TumorGenCore.cohort.runner import check_before_run
+    from TumorGenCore.cohort.tables import CASES_FILE, FAILURES_FILE
 
     rows = read_manifest(options.manifest)
-    check_output_folder(options.output, options.resume)
+    check_before_run(options.output, rows, options.resume, [options.manifest])
     tally = _Tally(report, sum(len(row.seeds) for row in rows))
     try:
         _make(rows, options, request, tally.add)
@@ -51,9 +52,10 @@ def _synthesize(options: argparse.Namespace, report: Report) -> None:
         "Synthetic, not for diagnosis."
     )
     if report.values["failed"]:
-        raise TumorGenError(
-            f"{len(report.values['failed'])} of {tally.total} results failed; the warnings say why. Correct the "
-            "manifest or the scans, and continue with --resume."
+        report.status = PARTLY_DONE
+        report.warn(
+            f"{len(report.values['failed'])} of {tally.total} results were left out; "
+            f"{options.output / FAILURES_FILE} says why. Correct the manifest or the scans, and continue with --resume."
         )
 
 

@@ -6,6 +6,7 @@ The whole table is checked before any work.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
@@ -21,7 +22,7 @@ from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.markups import parse_box, read_box
 from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES
 
-__all__ = ["COLUMNS", "ManifestRow", "read_manifest"]
+__all__ = ["COLUMNS", "MOST_RESULTS", "MOST_TUMORS", "ManifestRow", "read_manifest"]
 
 COLUMNS = (
     "image",
@@ -41,6 +42,15 @@ COLUMNS = (
     "least_quality",
 )
 
+#: Most results of one manifest, and most tumors in one result.
+MOST_RESULTS, MOST_TUMORS = 1_000_000, 1_000
+
+_MOST_BYTES = 64 * 2**20
+#: Most letters in a cell: paths are shorter.
+_MOST_LETTERS = 4096
+#: Letters of a cell that a message shows.
+_SHOWN = 100
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _PLAIN_NAME = re.compile(r"\w[\w .+-]*(?<! )(?<!\.)")
 
 T = TypeVar("T")
@@ -80,8 +90,9 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
     - ``name``: start of the file names of the results (default: name of the image).
     - ``box`` (CX,CY,CZ,SX,SY,SZ, RAS mm, in quotes), ``roi`` (.mrk.json) or ``region`` (mask file to place tumors in):
       give one or none; without them, tumors are placed anywhere in the body.
-    - ``count``: number of results (default 1); their seeds count up from ``seed`` (default 0).
-    - ``tumors``: number of tumors in each result (default 1).
+    - ``count``: number of results (default 1; at most ``MOST_RESULTS`` in the whole table); their seeds count up from
+      ``seed`` (default 0).
+    - ``tumors``: number of tumors in each result (default 1, at most ``MOST_TUMORS``).
     - ``suv_factor``: SUV per unit of voxel value.
     - ``suv_max`` or ``suv_mean``, ``fill``, ``steps``, ``solver``, ``least_quality``: see ``TumorRequest``.
 
@@ -89,20 +100,14 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
         ManifestError: the manifest cannot be used; the message names line and column of the first error.
     """
     path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except OSError as error:
-        raise ManifestError(f"The manifest {path} cannot be opened ({error.strerror}). Check the path.") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path.name} is not a CSV table in UTF-8 ({error}). Save it as CSV in UTF-8.") from error
+    lines = _lines(path)
     if not lines:
         raise ManifestError(f"{path.name} is empty. Its first line must name columns out of {', '.join(COLUMNS)}.")
     header = _header(path, *lines[0])
     if len(lines) == 1:
         raise ManifestError(f"{path.name} has no row below its header. Add a line for each scan.")
     rows: list[ManifestRow] = []
+    results = 0
     seen: dict[str, int] = {}
     for number, cells in lines[1:]:
         if len(cells) > len(header):
@@ -111,7 +116,11 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
                 'Put a box in quotes, like "30,-12,410,40,40,40".'
             )
         values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
-        row = _row(_Line(path, number, values))
+        line = _Line(path, number, values)
+        row = _row(line)
+        results += len(row.seeds)
+        if results > MOST_RESULTS:
+            raise line.error("count", f"the manifest asks for more than {MOST_RESULTS:,} results. Split the manifest.")
         # Some file systems do not distinguish A from a.
         if (first := seen.setdefault(row.name.casefold(), number)) != number:
             raise ManifestError(
@@ -122,19 +131,44 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
     return rows
 
 
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Returns the lines that are not empty, each with its number, as cells."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ManifestError(f"{path.name} is larger than {_MOST_BYTES // 2**20} MB. Split the manifest.")
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except OSError as error:
+        raise ManifestError(f"The manifest {path} cannot be opened ({error.strerror}). Check the path.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path.name} is not a CSV table in UTF-8 ({error}). Save it as CSV in UTF-8.") from error
+
+
 def _header(path: Path, number: int, cells: list[str]) -> list[str]:
+    if separator := _other_separator(cells):
+        raise ManifestError(
+            f"{path.name}, line {number}: the columns are separated by {separator}. Save the table with commas."
+        )
     header = [FORMER_NAMES.get(cell.strip(), cell.strip()) for cell in cells]
     for n, name in enumerate(header):
         if name not in COLUMNS:
             raise ManifestError(
-                f"{path.name}, line {number}, column {name or n + 1}: unknown. Known columns, separated by commas, are "
-                f"{', '.join(COLUMNS)}."
+                f"{path.name}, line {number}, column {name[:_SHOWN] or n + 1}: unknown. Known columns, separated by "
+                f"commas, are {', '.join(COLUMNS)}."
             )
         if name in header[:n]:
             raise ManifestError(f"{path.name}, line {number}, column {name}: given twice. Remove one of them.")
     if "image" not in header:
         raise ManifestError(f"{path.name}, line {number}, column image: missing. Add it to name the scan of each row.")
     return header
+
+
+def _other_separator(cells: list[str]) -> str:
+    """Name of the separator of a header that is not separated by commas; empty if none is known."""
+    found = {name: [part.strip(' "') for part in cells[0].split(sign)] for sign, name in _SEPARATORS.items()}
+    return next((name for name, parts in found.items() if len(parts) > 1 and "image" in parts), "")
 
 
 @dataclass(frozen=True)
@@ -151,8 +185,14 @@ class _Line:
     def get(self, column: str, parse: Callable[[str], T]) -> T | None:
         if column not in self.values:
             return None
+        if len(self.values[column]) > _MOST_LETTERS:
+            raise self.error(
+                column, f"{len(self.values[column]):,} letters; a cell has at most {_MOST_LETTERS:,}. Correct the cell."
+            )
         try:
             return parse(self.values[column])
+        except OSError as error:
+            raise self.error(column, f"'{self.values[column][:_SHOWN]}' cannot be used ({error.strerror}).") from error
         except (InvalidBoxError, ValueError) as error:
             raise self.error(column, str(error)) from error
 
@@ -171,7 +211,7 @@ def _row(line: _Line) -> ManifestRow:
     if image is None:
         raise line.error("image", "empty. Give the scan of the row.")
     _check_volume_name(line, "image", image, folder=True)
-    name = line.values.get("name") or _default_name(image)
+    name = line.get("name", str) or _default_name(image)
     if not _PLAIN_NAME.fullmatch(name):
         raise line.error("name", f"'{name}' is not a plain file name. Use letters, digits, '_', '-' and '.'.")
     ways = [column for column in ("box", "roi", "region") if column in line.values]
@@ -181,11 +221,11 @@ def _row(line: _Line) -> ManifestRow:
     box = line.get("box", parse_box) or line.get("roi", lambda _: read_box(roi) if roi else None)
     if region is not None:
         _check_volume_name(line, "region", region, folder=False)
-    tumors = line.get("tumors", lambda text: _whole(text, 1)) or 1
+    tumors = line.get("tumors", lambda text: _whole(text, 1, MOST_TUMORS)) or 1
     if box is not None and tumors > 1:
         raise line.error("tumors", f"{tumors} tumors do not fit into one {ways[0]}. Leave that column empty.")
     seed = line.get("seed", lambda text: _whole(text, 0)) or 0
-    count = line.get("count", lambda text: _whole(text, 1)) or 1
+    count = line.get("count", lambda text: _whole(text, 1, MOST_RESULTS)) or 1
     if seed + count - 1 > MOST_SEED:
         raise line.error("seed", f"{seed} is too large. The last seed must be below 2^63.")
     return ManifestRow(
@@ -238,9 +278,11 @@ def _default_name(image: Path) -> str:
     return image.name[: -len(suffix)].removesuffix("_image")
 
 
-def _whole(text: str, least: int) -> int:
+def _whole(text: str, least: int, most: int = 10**19) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or int(text) < least:
-        raise ValueError(f"'{text}' is not a whole number of at least {least}.")
+        raise ValueError(f"'{text[:_SHOWN]}' is not a whole number of at least {least}.")
+    if int(text) > most:
+        raise ValueError(f"{text} is more than {most:,}, the largest number here. Give a smaller number.")
     return int(text)
 
 
@@ -250,5 +292,5 @@ def _positive(text: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"'{text}' is not a positive number.")
+        raise ValueError(f"'{text[:_SHOWN]}' is not a positive number.")
     return value

@@ -3,106 +3,59 @@
     rows = read_manifest("manifest.csv")
     synthesize(TumorGenerator.from_pretrained(), rows, Path("made"))
 
-Each result depends only on its row, its seed and the bundle, and not on earlier results. The image of a result is
-written last. Therefore a folder of an interrupted run never holds an image whose mask is missing; training would take
-its tumors for healthy tissue.
+Each result depends only on its row, its seed, the bundle and the software, and not on earlier results. The files of a
+result are all there or none. After a kill the image may be missing, but never its mask: training would take the tumors
+of an image without a mask for healthy tissue.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import SimpleITK as sitk
-
+from TumorGenCore.cohort.left_out import reason_of
 from TumorGenCore.cohort.manifest import ManifestRow
-from TumorGenCore.errors import ManifestError, TumorGenError, UnknownUnitsWarning, with_remedy
-from TumorGenCore.insertion.provenance import Provenance
-from TumorGenCore.insertion.redraw import other_seeds
+from TumorGenCore.cohort.output_folder import check_output_folder, check_own_inputs, clear_leftovers, only_run
+from TumorGenCore.cohort.requests import Requests
+from TumorGenCore.cohort.results import Key, Outcome, Record, ResultFiles, stem
+from TumorGenCore.cohort.resume import Earlier, earlier_results, hash_files
+from TumorGenCore.cohort.scan import CohortCase, Scan
+from TumorGenCore.cohort.tables import CASES_COLUMNS, CASES_FILE, FAILURES_COLUMNS, FAILURES_FILE, write_table
 from TumorGenCore.insertion.request import TumorRequest
-from TumorGenCore.insertion.variants import VariantRun
 from TumorGenCore.lesions.measures import measure_images
-from TumorGenCore.lesions.placement import find_body, place_boxes
-from TumorGenCore.lesions.quality import QualityScore
-from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps
+from TumorGenCore.volumes.geometry import Box, ras_to_lps
 from TumorGenCore.volumes.provenance_file import write_provenance
-from TumorGenCore.volumes.read import read_mask, read_volume
-from TumorGenCore.volumes.safe_write import check_folder, replacing
+from TumorGenCore.volumes.safe_write import all_or_none, check_name
 from TumorGenCore.volumes.write import write_segmentation, write_volume
 
 if TYPE_CHECKING:
     from TumorGenCore.insertion.generator import TumorGenerator
 
-__all__ = ["CASES_FILE", "Outcome", "check_output_folder", "synthesize"]
-
-CASES_FILE = "cases.csv"
-_COLUMNS = (
-    "name",
-    "seed",
-    "source",
-    "boxes_ras_mm",
-    "suv_max",
-    "suv_mean",
-    "volume_ml",
-    "quality",
-    "redrawn",
-    "warnings",
-    "image",
-    "mask",
-    "provenance",
-)
-
-_FACTOR_REMEDY = "Add a column suv_factor to the manifest."
-
-Record = dict[str, str]
-Key = tuple[str, int]
+__all__ = ["check_before_run", "synthesize"]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Outcome of one or several results of a row.
+def check_before_run(output: Path, rows: Sequence[ManifestRow], resume: bool, inputs: Iterable[Path] = ()) -> None:
+    """Checks, before any work, that a run can use its output folder.
 
     Args:
-        name: name of the row.
-        seeds: seeds of the results; if the scan cannot be used, all seeds of the row that are still missing.
-        record: line of ``cases.csv``; None if the result failed.
-        reason: why the result failed.
-        warnings: warnings for the user.
-        kept: whether the result comes from an earlier run.
-    """
-
-    name: str
-    seeds: tuple[int, ...]
-    record: Record | None = None
-    reason: str = ""
-    warnings: tuple[str, ...] = ()
-    kept: bool = False
-
-
-def check_output_folder(output: Path, resume: bool) -> None:
-    """Checks, before any work, that a run can use the folder and does not mix its results with other files.
+        output: folder of the results.
+        rows: rows of the manifest.
+        resume: whether the run continues another run in the folder.
+        inputs: other files that the run reads, such as the manifest.
 
     Raises:
-        ManifestError: the folder holds files and ``resume`` is not set.
-        OSError: ``output`` is a file, or it cannot be created or written to.
+        ManifestError: the folder holds files and ``resume`` is not set, or the run would write over its own input.
+        OSError: ``output`` is a file, or it cannot be created or written to, or a name is too long.
     """
-    if output.exists() and not output.is_dir():
-        raise NotADirectoryError(f"{output} is a file. Give a folder for the results.")
-    if not output.exists():
-        check_folder(output)
-    elif not resume and any(output.iterdir()):
-        raise ManifestError(f"{output} is not empty. Give a new folder, or use --resume to continue the run in it.")
-    else:
-        check_folder(output / CASES_FILE)
+    check_output_folder(output, resume)
+    for row in rows:  # beside a new folder, as the longest name of the row
+        check_name(ResultFiles.of((row.name, row.seeds[-1]), output if output.is_dir() else output.parent).provenance)
+    read = [*inputs, *(path for row in rows for path in (row.image, row.region) if path is not None and path.exists())]
+    results = (path for row in rows for seed in row.seeds for path in ResultFiles.of((row.name, seed), output).paths)
+    check_own_inputs(read, [output / CASES_FILE, output / FAILURES_FILE, *(results if output.is_dir() else ())])
 
 
 def synthesize(
@@ -125,7 +78,8 @@ def synthesize(
       which are in the provenance; ``quality`` is the quality of the poorest tumor, and ``redrawn`` is the number of
       tumors that were drawn again.
 
-    A row that cannot be used is left out, and the run goes on. An output that cannot be written stops the run.
+    A row that cannot be used is left out, whatever its scan raises; ``failures.csv`` names it with the reason, and the
+    run goes on. An output that cannot be written stops the run.
 
     Args:
         generator: generator for all results.
@@ -133,83 +87,45 @@ def synthesize(
         output: folder of the results; it is created if it does not exist.
         usual: steps, solver and least quality for rows that do not give them. A tumor below the least quality is drawn
             again with other noise in the same box.
-        resume: keep complete results that were made with the same row and settings.
+        resume: keep complete results that were made with the same scan, row, settings, bundle and software.
         on_outcome: function to call after each result or failure.
 
+    Warns:
+        ResumeWarning: an earlier run in the folder was killed, or computed on another kind of device.
+
     Raises:
-        ManifestError: ``output`` is not empty and ``resume`` is not set, or it holds results of other rows or settings.
+        ManifestError: ``output`` is not empty and ``resume`` is not set, it holds results of other scans, rows,
+            settings or software, another run works in it, or the run would write over its own input.
         OSError: a file cannot be written.
     """
-    check_output_folder(output, resume)
+    check_before_run(output, rows, resume)
     usual = usual or TumorRequest()
-    run = _Cohort(generator, output, [replace(row, request=row.request.or_else(usual)) for row in rows])
-    if resume:
-        run.take_up()
+    rows = [replace(row, request=row.request.or_else(usual)) for row in rows]
+    requests = Requests(generator, rows)
     output.mkdir(exist_ok=True)
     outcomes = []
-    for row in run.rows:
-        for outcome in run.outcomes_of(row):
-            outcomes.append(outcome)
-            if on_outcome is not None:
-                on_outcome(outcome)
+    with only_run(output):
+        earlier = Earlier()
+        if resume:
+            clear_leftovers(output)
+            earlier = earlier_results(output, rows, requests, generator.device.type)
+        run = _Cohort(generator, output, requests, earlier)
+        for row in rows:
+            for outcome in run.outcomes_of(row):
+                outcomes.append(outcome)
+                if on_outcome is not None:
+                    on_outcome(outcome)
     return outcomes
 
 
 class _Cohort:
-    def __init__(self, generator: TumorGenerator, output: Path, rows: Sequence[ManifestRow]) -> None:
-        self.generator, self.output, self.rows = generator, output, rows
-        self.requests = {(row.name, seed): self._request(row, seed) for row in rows for seed in row.seeds}
-        self.records: dict[Key, Record] = {}
+    """One run: makes the missing results, and keeps both tables up to date."""
 
-    def _request(self, row: ManifestRow, seed: int) -> dict[str, Any]:
-        """Returns everything that decides a result, except the voxels, ready for JSON; paths without their folders."""
-        return {
-            "source": row.image.name,
-            "box": None
-            if row.box is None
-            else [*row.box.center_lps, *row.box.size_mm, *np.ravel(row.box.axes).tolist()],
-            "region": None if row.region is None else row.region.name,
-            "tumors": row.tumors,
-            "seed": seed,
-            **row.request.as_dict(),
-            **self.generator.check(row.request, row.seeds).as_dict(),
-            "suv_factor": row.suv_factor,
-            "bundle_hash": self.generator.bundle.bundle_hash,
-        }
-
-    def take_up(self) -> None:
-        """Takes over the complete results of an earlier run."""
-        path = self.output / CASES_FILE
-        if not path.is_file():
-            return
-        for record in _read_table(path):
-            key = (record["name"], int(record["seed"]))
-            if key not in self.requests:
-                raise ManifestError(
-                    f"{CASES_FILE} has a result {_stem(key)} that is not in the manifest. Put its row back, or give "
-                    "another folder."
-                )
-            if all((self.output / record[kind]).is_file() for kind in ("image", "mask", "provenance")):
-                self._require_same(key, self.output / record["provenance"])
-                self.records[key] = record
-
-    def _require_same(self, key: Key, provenance: Path) -> None:
-        try:
-            made = dict(json.loads(provenance.read_text(encoding="utf-8"))).get("case")
-        except (ValueError, TypeError) as error:
-            raise ManifestError(f"{provenance.name} is damaged ({error}). Delete the results of {key[0]}.") from error
-        if made is None:
-            raise ManifestError(
-                f"{_stem(key)} was made by TumorGen 0.4.1 or earlier, and a run cannot mix its results with new ones. "
-                "Give another folder."
-            )
-        asked = self.requests[key]
-        for what in (*asked, *(name for name in made if name not in asked)):
-            if made.get(what) != (value := asked.get(what)):
-                raise ManifestError(
-                    f"{_stem(key)} was made with {what} {made.get(what)}; this run has {value}. Give another folder, "
-                    f"or delete the results of {key[0]}."
-                )
+    def __init__(self, generator: TumorGenerator, output: Path, requests: Requests, earlier: Earlier) -> None:
+        self.generator, self.output, self.requests = generator, output, requests
+        self.records, self.again = dict(earlier.records), earlier.again
+        self.failures: list[Record] = []
+        (output / FAILURES_FILE).unlink(missing_ok=True)
 
     def outcomes_of(self, row: ManifestRow) -> Iterator[Outcome]:
         for seed in row.seeds:
@@ -219,31 +135,43 @@ class _Cohort:
         if not missing:
             return
         try:
-            scan = _Scan(self.generator, row)
-        except (TumorGenError, OSError) as error:
-            yield Outcome(row.name, missing, reason=with_remedy(error, _FACTOR_REMEDY))
+            scan = Scan(self.generator, row)
+        except Exception as error:
+            yield self._left_out(row, missing, error)
             return
         for seed in missing:
             try:
                 case = scan.synthesize(seed)
-            except TumorGenError as error:
-                yield Outcome(row.name, (seed,), reason=str(error))
+            except Exception as error:
+                yield self._left_out(row, (seed,), error)
                 continue
-            yield Outcome(row.name, (seed,), self._write((row.name, seed), case), warnings=case.warnings)
+            key = (row.name, seed)
+            remark = [f"Made again, because {self.again[key]}."] if key in self.again else []
+            record = self._write(key, case, scan.read.region_hash)
+            yield Outcome(row.name, (seed,), record, warnings=(*remark, *case.warnings))
 
-    def _write(self, key: Key, case: _Case) -> Record:
-        image = self.output / f"{_stem(key)}_image.nii.gz"
-        mask = self.output / f"{_stem(key)}_mask.nii.gz"
+    def _left_out(self, row: ManifestRow, seeds: tuple[int, ...], error: Exception) -> Outcome:
+        reason = reason_of(error, row)
+        self.failures += [
+            {"name": row.name, "seed": str(seed), "source": row.image.name, "reason": reason} for seed in seeds
+        ]
+        write_table(self.output / FAILURES_FILE, FAILURES_COLUMNS, self.failures)
+        return Outcome(row.name, seeds, reason=reason)
+
+    def _write(self, key: Key, case: CohortCase, region_hash: str | None) -> Record:
+        files = ResultFiles.of(key, self.output)
         provenance = {
             **case.provenance,
             "image_units": "SUV",
             "case": self.requests[key],
+            "region_sha256": region_hash,
             "quality": case.quality.as_dict(),
+            "warnings": list(case.warnings),
         }
-        image.unlink(missing_ok=True)  # from an interrupted run: it must not lie beside the new mask
-        beside = write_provenance(provenance, self.output / f"{_stem(key)}.nii.gz")
-        write_segmentation(case.mask, mask)
-        write_volume(case.image, image)
+        with all_or_none():  # moved in this order, so that even a kill leaves no image without its mask
+            write_segmentation(case.mask, files.mask)
+            write_provenance(provenance, self.output / f"{stem(key)}.nii.gz")
+            write_volume(case.image, files.image)
         measures = measure_images(case.image, case.mask)
         self.records[key] = {
             "name": key[0],
@@ -256,121 +184,14 @@ class _Cohort:
             "quality": _figure(case.quality.total),
             "redrawn": str(case.redrawn),
             "warnings": " ".join(case.warnings),
-            "image": image.name,
-            "mask": mask.name,
-            "provenance": beside.name,
+            "image": files.image.name,
+            "mask": files.mask.name,
+            "provenance": files.provenance.name,
+            **hash_files(files),
         }
-        self._write_table()
+        in_order = (self.records[key] for key in self.requests if key in self.records)
+        write_table(self.output / CASES_FILE, CASES_COLUMNS, in_order)
         return self.records[key]
-
-    def _write_table(self) -> None:
-        """Writes the table in the order of the manifest."""
-        table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.records[key] for key in self.requests if key in self.records)
-        with replacing(self.output / CASES_FILE) as temporary:
-            temporary.write_text(table.getvalue(), encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class _Case:
-    """One result: image in SUV, union of the tumor masks, boxes and provenance of the tumors.
-
-    ``quality`` is the quality of the poorest tumor, and ``redrawn`` is the number of tumors that were drawn again.
-    """
-
-    image: sitk.Image
-    mask: sitk.Image
-    boxes: tuple[Box, ...]
-    provenance: Provenance
-    quality: QualityScore
-    redrawn: int
-    warnings: tuple[str, ...]
-
-
-class _Scan:
-    """The scan of a row, read once, with everything that does not depend on the seed.
-
-    Raises:
-        TumorGenError, OSError: the scan, box or region cannot be used.
-    """
-
-    def __init__(self, generator: TumorGenerator, row: ManifestRow) -> None:
-        self.generator, self.row = generator, row
-        # Recorded for the table. Other warnings are dropped, because those of a DICOM reader may quote a person's tags.
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UnknownUnitsWarning)
-            self.volume = read_volume(row.image, row.suv_factor)
-        self.warnings = tuple(
-            with_remedy(w.message, _FACTOR_REMEDY) for w in caught if isinstance(w.message, UnknownUnitsWarning)
-        )
-        self.grid = Grid.from_image(self.volume.image)
-        if row.box is not None:
-            self.prepared = generator.prepare(self.volume, row.box)
-        else:
-            suv = sitk.GetArrayViewFromImage(self.volume.image) * np.float32(self.volume.units.suv_factor)
-            self.body = find_body(suv, self.grid.spacing_mm)
-            self.region = self.body if row.region is None else read_mask(row.region, self.grid)
-
-    def synthesize(self, seed: int) -> _Case:
-        """Makes one result; the second tumor is inserted into the image that has the first."""
-        boxes = self._boxes(seed)
-        prepared = self.generator.prepare(self.volume, boxes[0]) if self.row.box is None else self.prepared
-        run = VariantRun(
-            self.generator,
-            prepared,
-            self.row.request,
-            (seed,),
-            more_boxes=boxes[1:],
-            redraw_seeds=other_seeds(seed),
-        )
-        (variant,) = run
-        remarks = (*self.warnings, *variant.warnings, *([run.remark] if run.remark else []))
-        return _Case(
-            image=_in_suv(variant.image, self.volume.units.suv_factor),
-            mask=variant.mask,
-            boxes=boxes,
-            provenance=variant.provenance,
-            quality=variant.quality,
-            redrawn=len(run.redrawn),
-            warnings=tuple(dict.fromkeys(remarks)),
-        )
-
-    def _boxes(self, seed: int) -> tuple[Box, ...]:
-        if self.row.box is not None:
-            return (self.row.box,)
-        # With the name, rows that all keep the default seed do not all get boxes of the same sizes.
-        name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
-        rng = np.random.default_rng([seed, name])
-        return tuple(place_boxes(self.region, self.body, self.grid, rng, self.row.tumors))
-
-
-def _read_table(path: Path) -> list[Record]:
-    """Reads the lines of ``cases.csv``.
-
-    Raises:
-        ManifestError: the file is damaged or from another version.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, strict=True)
-            records = list(reader)
-        if tuple(reader.fieldnames or ()) == _COLUMNS and all(record["seed"].isdecimal() for record in records):
-            return records
-    except (csv.Error, UnicodeDecodeError, AttributeError, TypeError) as error:
-        raise ManifestError(f"{path} is damaged ({error}). Give another folder.") from error
-    raise ManifestError(f"{path} is damaged or from another version of TumorGen. Give another folder.")
-
-
-def _in_suv(image: sitk.Image, factor: float) -> sitk.Image:
-    if factor == 1:
-        return image
-    return sitk.Cast(sitk.Cast(image, sitk.sitkFloat64) * factor, sitk.sitkFloat32)
-
-
-def _stem(key: Key) -> str:
-    return f"{key[0]}_{key[1]}"
 
 
 def _box_text(box: Box) -> str:

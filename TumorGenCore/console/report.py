@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import Any
+import traceback
+from typing import Any, TextIO
 
 from TumorGenCore.interrupts import StopRequest
 
@@ -28,6 +30,10 @@ class Report:
     def __init__(self, program: str, quiet: bool, as_json: bool, interrupted: StopRequest) -> None:
         self.program, self.quiet, self.as_json, self.interrupted = program, quiet, as_json, interrupted
         self.values: dict[str, Any] = {}
+        #: Exit status of a command that ends without an error.
+        self.status = 0
+        #: Why the output cannot be written; None if it can, or if nobody reads it.
+        self.output_error: OSError | None = None
         self._warnings: list[str] = []
         self._shows_line = False
 
@@ -40,7 +46,7 @@ class Report:
         """Prints a line of the result."""
         if self.shows_progress:
             self._clear_line()
-            print(line, flush=True)
+            self._print(line, sys.stdout)
 
     def tell(self, line: str) -> None:
         """Prints a line about the progress; the work calls it between steps and can stop here."""
@@ -52,7 +58,7 @@ class Report:
         self.interrupted.stop()
         if self.shows_progress and sys.stderr.isatty():
             text = f"{doing}, {done} of {steps} steps"[:_WIDTH]
-            print(f"\r{text:<{_WIDTH}}", end="", file=sys.stderr, flush=True)
+            self._print(f"\r{text:<{_WIDTH}}", sys.stderr, end="")
             self._shows_line = True
 
     def warn(self, line: str) -> None:
@@ -62,7 +68,12 @@ class Report:
         self._warnings.append(line)
         if not self.as_json:
             self._clear_line()
-            print(f"Warning: {line}", file=sys.stderr, flush=True)
+            self._print(f"Warning: {line}", sys.stderr)
+
+    def trace(self, failure: BaseException) -> None:
+        """Prints the traceback of an error."""
+        self._clear_line()
+        self._print("".join(traceback.format_exception(failure)), sys.stderr, end="")
 
     def fail(self, text: str) -> None:
         """Prints one line that says why the command failed."""
@@ -71,7 +82,7 @@ class Report:
         if self.as_json:
             self._print_object(error=line)
         else:
-            print(f"{self.program}: {line}", file=sys.stderr, flush=True)
+            self._print(f"{self.program}: {line}", sys.stderr)
 
     def finish(self) -> None:
         """Ends the report of a command that succeeded."""
@@ -80,9 +91,28 @@ class Report:
             self._print_object()
 
     def _print_object(self, **more: str) -> None:
-        print(json.dumps({**self.values, **more, "warnings": self._warnings}), flush=True)
+        self._print(json.dumps({**self.values, **more, "warnings": self._warnings}), sys.stdout)
 
     def _clear_line(self) -> None:
         if self._shows_line:
-            print("\r" + " " * _WIDTH, end="\r", file=sys.stderr, flush=True)
+            self._print("\r" + " " * _WIDTH, sys.stderr, end="\r")
             self._shows_line = False
+
+    def _print(self, text: str, stream: TextIO, end: str = "\n") -> None:
+        """Prints a text if somebody reads it; a reader that is gone must not cost a result."""
+        try:
+            encoding = getattr(stream, "encoding", None) or "utf-8"  # Slicer's streams have none.
+            print(text.encode(encoding, "backslashreplace").decode(encoding), end=end, file=stream, flush=True)
+        except BrokenPipeError:
+            _silence(stream)
+        except OSError as error:
+            _silence(stream)
+            if stream is sys.stdout:
+                self.output_error = error
+
+
+def _silence(stream: TextIO) -> None:
+    """Sends the stream nowhere from now on, so that Python does not try once more to write what is left."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

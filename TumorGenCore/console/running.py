@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import traceback
+import os
+import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 from TumorGenCore.console.report import Report
 from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy
-from TumorGenCore.interrupts import remembered_interrupts
+from TumorGenCore.interrupts import deferred_stops, remembered_interrupts
+from TumorGenCore.volumes.safe_write import check_name
 
-__all__ = ["DONE", "FACTOR_REMEDY", "FAILED", "INTERRUPTED", "run_command"]
+__all__ = ["DONE", "FACTOR_REMEDY", "FAILED", "INTERRUPTED", "PARTLY_DONE", "TERMINATED", "WRONG_USAGE", "run_command"]
 
-#: Exit statuses; argparse uses 2 for wrong usage.
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+#: Exit statuses. Argparse ends with ``WRONG_USAGE``; ``PARTLY_DONE`` is for rows that were left out.
+DONE, FAILED, WRONG_USAGE, PARTLY_DONE = 0, 1, 2, 3
+#: Exit statuses of a command that a signal stopped: 128 and the number of the signal (Ctrl+C, SIGTERM).
+INTERRUPTED, TERMINATED = 130, 143
 #: Tells users of a console how to give the factor to SUV.
 FACTOR_REMEDY = "The option is --suv-factor."
 
@@ -32,26 +37,58 @@ def run_command(program: str, options: argparse.Namespace, work: Callable[[argpa
         work: function that does what the options ask for; the report includes its Python warnings.
 
     Returns:
-        ``DONE``, ``FAILED`` or ``INTERRUPTED``.
+        Exit status: the status of the report if the work ended without an error, ``FAILED``, or for a command that
+        was stopped ``INTERRUPTED``, ``TERMINATED`` or 128 and the number of another signal.
     """
+    _open_streams()
     with remembered_interrupts() as interrupted, warnings.catch_warnings():
         report = Report(program, options.quiet, options.json, interrupted)
         warnings.showwarning = lambda message, *_, **__: report.warn(with_remedy(message, FACTOR_REMEDY))
         try:
+            _check_paths(options)
             work(options, report)
             report.finish()
         except (Exception, KeyboardInterrupt) as failure:
-            if options.debug:
-                traceback.print_exception(failure)
-            report.fail(_words(failure, options.debug))
-            return INTERRUPTED if _is_interrupt(failure) else FAILED
-    return DONE
+            with deferred_stops():  # A second Ctrl+C must not hide how the command ended.
+                return _ended(failure, report, options.debug)
+        if report.output_error is not None:
+            print(f"{program}: The output cannot be written: {report.output_error}.", file=sys.stderr)
+            return FAILED
+    return report.status
+
+
+def _open_streams() -> None:
+    """Opens the standard streams that are closed; else the next file would become one and take in what is printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+def _check_paths(options: argparse.Namespace) -> None:
+    """Refuses paths that ITK cannot take and that no line of the report can show."""
+    for value in vars(options).values():
+        if isinstance(value, Path):
+            check_name(value)
+
+
+def _ended(failure: BaseException, report: Report, debug: bool) -> int:
+    """Reports why the work ended, and returns the exit status. Once the user has stopped it, no error hides that."""
+    if debug:
+        report.trace(failure)
+    is_stop = isinstance(failure, KeyboardInterrupt | CancelledError)
+    if is_stop or report.interrupted():
+        report.fail(f"Interrupted. {failure if is_stop else ''}".strip())
+        return 128 + report.interrupted.number
+    report.fail(_words(failure, debug))
+    return FAILED
 
 
 def _words(failure: BaseException, debug: bool) -> str:
     """Returns the message for the user; an unexpected error is called a bug."""
-    if _is_interrupt(failure):
-        return f"Interrupted. {failure}".strip()
     if isinstance(failure, TumorGenError | OSError):
         return with_remedy(failure, FACTOR_REMEDY)
     if isinstance(failure, ModuleNotFoundError) and failure.name and not failure.name.startswith(_OWN_PACKAGES):
@@ -60,7 +97,3 @@ def _words(failure: BaseException, debug: bool) -> str:
         return f"This command needs {package}. Install it with: pip install {source}"
     advice = "Report it with the traceback" if debug else "Run the command again with --debug and report the traceback"
     return f"This is a bug in TumorGen ({type(failure).__name__}: {failure}). {advice}."
-
-
-def _is_interrupt(failure: BaseException) -> bool:
-    return isinstance(failure, KeyboardInterrupt | CancelledError)

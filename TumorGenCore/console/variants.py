@@ -51,4 +51,5 @@ def say_variants(report: Report) -> None:
 
 def _quality_line(quality: Mapping[str, Any]) -> str:
     parts = ", ".join(f"{name} {'-' if part is None else f'{part:.2f}'}" for name, part in quality["parts"].items())
-    return " ".join([f"Quality {quality['total']:.2f} ({parts}).", *quality["reasons"], *quality["left_out"]])
+    judged = f"Quality {quality['total']:.2f}" if quality["passes"] else f"Poor quality, {quality['total']:.2f}"
+    return " ".join([f"{judged} ({parts}).", *quality["reasons"], *quality["left_out"]])

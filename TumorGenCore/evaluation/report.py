@@ -8,14 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from TumorGenCore.bundle.model_bundle import ModelBundle
 from TumorGenCore.evaluation.features.field_statistics import read_field_statistics
 from TumorGenCore.evaluation.features.slice_features import load_inception_features
 from TumorGenCore.evaluation.markdown import number, table_lines
-from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
+from TumorGenCore.evaluation.patients import (
+    check_unseen,
+    held_out_names,
+    load_patients,
+    load_training_cases,
+    patient_patterns,
+)
 from TumorGenCore.evaluation.report_files import Picture, write_report
 from TumorGenCore.evaluation.sites import GROUPS, Shown, Site, evaluate_site, phantom_sites, sites_of
-from TumorGenCore.evaluation.statistics import known
+from TumorGenCore.evaluation.statistics import mean_of_known, patient_means
 from TumorGenCore.evaluation.themes.control import control_lines, measure_control
 from TumorGenCore.evaluation.themes.quality_gate import gate_lines, quality_gate
 from TumorGenCore.evaluation.themes.realism import measure_realism
@@ -25,7 +30,7 @@ from TumorGenCore.evaluation.themes.reconstruction import evaluate_reconstructio
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
 from TumorGenCore.insertion.tumor import Tumor
-from TumorGenCore.training.data.cases import Case, load_cases
+from TumorGenCore.training.data.cases import Case
 
 if TYPE_CHECKING:
     from TumorGenCore.training.stages.segmenter import Segmenter
@@ -77,21 +82,24 @@ def evaluate(
         The content of ``report.json``.
 
     Raises:
-        TrainingDataError: the bundle lists no held-out cases, bundle or segmenter was trained on a case, or
+        TrainingDataError: the bundle lists no held-out cases, bundle or segmenter was trained on a patient, or
             ``field_statistics`` or ``inception`` is not a valid file.
     """
     features = None if plan.inception is None else load_inception_features(plan.inception)
     field = read_field_statistics(plan.field_statistics) if plan.field_statistics else {}
-    names = _unseen_names(generator.bundle, plan.names, segmenter)
+    patterns = patient_patterns(generator.bundle, *([] if segmenter is None else [segmenter.run.data]))
+    names = held_out_names(generator.bundle, plan.names, patterns)
+    if segmenter is not None:
+        check_unseen("segmenter", segmenter.training_cases, names, patterns)
     plan.output.mkdir(parents=True, exist_ok=True)
     tell = on_progress or (lambda line: None)
-    cases = load_cases(plan.data, names)
+    cases = load_patients(plan.data, names, patterns)
     reconstruction = {}
     for case in cases:
-        reconstruction[case.name] = evaluate_reconstruction(generator.bundle, case)
+        reconstruction[case.name] = {"patient": case.patient, **evaluate_reconstruction(generator.bundle, case)}
         tell(f"{case.name}: {reconstruction[case.name]['psnr_db']:.1f} dB")
     sites, shown = _at_sites(generator, cases, plan, tell)
-    training = load_training_cases(generator.bundle, plan.data)
+    training = load_training_cases(generator.bundle, plan.data, patterns)
     realism, samples = measure_realism(cases, training, shown, generator.bundle.patch, tell, segmenter, features)
     gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
     tell("quality gate: done")
@@ -101,6 +109,7 @@ def evaluate(
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
         "cases": sorted(reconstruction),
+        "patients": sorted({case.patient for case in cases}),
         "seeds": list(range(plan.seeds)),
         **generator.bundle.sampling.asked(plan.steps).as_dict(),
         "reconstruction": reconstruction,
@@ -117,14 +126,6 @@ def evaluate(
     }
     write_report(plan.output, report, _markdown(report), pictures)
     return report
-
-
-def _unseen_names(bundle: ModelBundle, names: Sequence[str] | None, segmenter: Segmenter | None) -> list[str]:
-    """Returns the names of the cases to evaluate; neither bundle nor segmenter learned from their patients."""
-    chosen = held_out_names(bundle, names)
-    if segmenter is not None:
-        check_unseen("segmenter", segmenter.training_cases, chosen, segmenter.run.data.patient_pattern)
-    return chosen
 
 
 def _at_sites(
@@ -151,10 +152,10 @@ def _panels(shown: Shown) -> list[PreviewCase]:
 
 
 def _means(reconstruction: dict, sites: dict) -> dict:
+    """Returns means in which each patient counts once, with the mean over the patient's scans."""
+
     def mean(rows: Sequence[dict], key: str) -> float | None:
-        found = known(row[key] for row in rows)
-        # Not NumPy's pairwise sum, which may differ in the last digit from earlier reports.
-        return sum(found) / len(found) if found else None
+        return mean_of_known(patient_means(rows, key).values())
 
     means: dict = {key: mean(list(reconstruction.values()), key) for key in ("psnr_db", "tumor_error")}
     for group in GROUPS:
@@ -168,7 +169,8 @@ def _markdown(report: dict) -> str:
     lines = [
         f"# Evaluation of {report['bundle']}",
         "",
-        f"Held-out cases: {', '.join(report['cases'])}. Seeds {report['seeds']}, {report['steps']} steps.",
+        f"Held-out cases: {', '.join(report['cases'])}, of {len(report['patients'])} patients. "
+        f"Seeds {report['seeds']}, {report['steps']} steps.",
         "",
         f"Reconstruction by the VAE: {number(means['psnr_db'], 1)} dB (network scale, peak to peak 2); "
         f"mean error inside tumors {number(100 * (means['tumor_error'] or 0), 1)} %.",
@@ -181,7 +183,8 @@ def _markdown(report: dict) -> str:
     lines += [
         "`uptake_dice`: overlap of the mask with the uptake above a threshold, which lies 41 % of the way from the "
         "surroundings to the tumor's 95th percentile. `contrast`: chance that a voxel in the mask is hotter than a "
-        "voxel in the rest of the box. `seed_dice`: overlap of the masks of different seeds (1 means no variety).",
+        "voxel in the rest of the box. `seed_dice`: overlap of the masks of different seeds (1 means no variety). "
+        "In the means each patient counts once.",
         "",
         "![contact sheet](contact_sheet.png)",
         "",

@@ -31,6 +31,9 @@ _DECIDES = {
     "precision": "the precision",
 }
 
+#: More threads than any machine has would fill its memory.
+_MOST_THREADS = 4096
+
 
 def make_again(
     record: Provenance,
@@ -64,7 +67,7 @@ def make_again(
         recorded = [
             (recorded_box(tumor), Growth.parse(tumor) if "batch" in tumor else None) for tumor in record["tumors"]
         ]
-    except (KeyError, TypeError, ValueError, InvalidBoxError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, InvalidBoxError) as error:
         raise ProvenanceError(f"The provenance cannot be used: {error!r}.") from error
     tumors: list[Tumor] = []
     with _threads(record.get("threads")):
@@ -109,7 +112,7 @@ def differences(record: Provenance, made: Variant) -> list[str]:
 def _threads(count: Any) -> Iterator[None]:
     """Sets the number of threads for a while, because rounding of sums depends on it."""
     before = torch.get_num_threads()
-    if isinstance(count, int) and count > 0:
+    if isinstance(count, int) and 0 < count <= _MOST_THREADS:
         torch.set_num_threads(count)
     try:
         yield

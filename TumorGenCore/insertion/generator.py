@@ -31,11 +31,12 @@ from TumorGenCore.insertion.engine import Engine, Grown, Sampled, timed
 from TumorGenCore.insertion.growth import Growth, Maker
 from TumorGenCore.insertion.mask_fitting import fitted
 from TumorGenCore.insertion.paste import FitMask, paste
-from TumorGenCore.insertion.prepared import PreparedBox, place_box, tissue_suv
+from TumorGenCore.insertion.prepared import PlacedBox, PreparedBox, place_box, tissue_suv
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import hash_volume
 from TumorGenCore.insertion.redraw import FillRule, FillSearch, SpeckRule
 from TumorGenCore.insertion.request import TumorRequest, check_seeds
+from TumorGenCore.insertion.targets import check_reachable
 from TumorGenCore.insertion.told import noise_seed, told
 from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.method.controls import TumorControls
@@ -188,7 +189,7 @@ class TumorGenerator:
         Except for rounding, a seed gives the same tumor alone and among others: with several threads the order of sums
         differs. For the arguments see ``insert``. Input that cannot be used is an error before any work.
         """
-        sampling = self.check(request, seeds)
+        sampling = self.check(request, seeds, prepared)
         progress = Progress(sampling.steps * request.most_tries * len(seeds), on_progress, should_cancel)
         return self._each(prepared, request, seeds, sampling, progress)
 
@@ -224,13 +225,21 @@ class TumorGenerator:
         tumor = self._tumor(prepared, request, sampling, growing, sampled[place], notices)
         return replace(tumor, growth=growth)
 
-    def check(self, request: TumorRequest, seeds: Sequence[int]) -> Sampling:
-        """Returns the sampling settings for a request, and rejects what the model cannot do.
+    def check(self, request: TumorRequest, seeds: Sequence[int], placed: PlacedBox | None = None) -> Sampling:
+        """Returns the sampling settings for a request, and rejects what model or scan cannot do.
+
+        Args:
+            request: wanted properties of the tumors.
+            seeds: one for each tumor.
+            placed: a box in the scan; without it, only the model is asked.
 
         Raises:
-            InvalidRequestError: there is no seed, a seed cannot be used, or the model has no control for the fill.
+            InvalidRequestError: there is no seed, a seed cannot be used, the model has no control for the fill, or the
+                voxels of the scan cannot hold the target.
         """
         check_seeds(seeds)
+        if placed is not None:
+            check_reachable(request.target, placed.highest_suv, placed.voxel_type)
         if request.fill is not None and not self.bundle.vector_field.control_channels:
             raise InvalidRequestError(
                 f"The model {self.bundle.name} has no control for the fill. Draw a larger or smaller box, or use a "

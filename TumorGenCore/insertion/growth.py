@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from TumorGenCore.bundle.model_bundle import ModelBundle
 
 __all__ = ["Growth", "Maker"]
+
+
+#: Largest number of tumors that are sampled together.
+MOST_BATCH = 10_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,12 @@ class Growth:
         """
         told = record["told"]
         place, size = (int(n) for n in record["batch"])
-        if not 0 <= place < size:
-            raise ValueError(f"batch is {record['batch']}; the place must be at least 0 and below the size")
+        if not 0 <= place < size <= MOST_BATCH:
+            raise ValueError(
+                f"batch is {record['batch']}; the place must be at least 0 and below the size, which is at most "
+                f"{MOST_BATCH}"
+            )
+        if not all(math.isfinite(value) for value in told.values()):
+            raise ValueError(f"told is {told}; its numbers must be finite")
         controls = TumorControls(told.get("fill"), told.get("p95_suv"))
         return cls(int(record["seed"]), controls, int(record["tries"]), (place, size))

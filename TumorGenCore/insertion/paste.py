@@ -39,6 +39,7 @@ class Pasted:
         gain: factor of its rise, to reach the target uptake.
         fill: share of the box's volume that is tumor.
         reached: value of the target's measure; None if there is no target, or no tumor grew.
+        cut_off: number of voxels whose uptake is higher than the scan's voxel type can hold, and is cut off there.
     """
 
     start_ijk: list[int]
@@ -48,6 +49,7 @@ class Pasted:
     gain: float
     fill: float
     reached: float | None
+    cut_off: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,12 @@ class BoxRegion:
         values[self.window > 0] = changed[self.window > 0].astype(values.dtype)
         return values
 
+    def cut_off(self, change: TissueChange, gain: float) -> int:
+        """Number of voxels whose uptake with the tumor is higher than the voxel type of the scan can hold."""
+        # Half a voxel value more rounds to a higher value.
+        over = change.on(self.suv, gain) > self.placed.highest_suv + self.placed.units.suv_factor / 2
+        return int((over & (self.window > 0)).sum())
+
     def share_of_box(self, tumor: NDArray[np.bool_]) -> float:
         """Share of the box's volume that a mask on these voxels fills."""
         return float(tumor.sum() * np.prod(self.placed.grid.spacing_mm) / np.prod(self.placed.box.size_mm))
@@ -149,6 +157,7 @@ def paste(
         gain,
         region.share_of_box(tumor),
         reached,
+        region.cut_off(change, gain),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 from TumorGenCore.volumes.suv import PetUnits, units_of_image
 from TumorGenCore.volumes.volume import PetVolume, check_volume
+from TumorGenCore.volumes.voxels import read_region
 
 __all__ = ["PlacedBox", "PreparedBox", "place_box", "tissue_suv"]
 
@@ -32,6 +34,17 @@ class PlacedBox:
     units: PetUnits
     box: Box
     patch: WorkingPatch
+
+    @cached_property
+    def highest_suv(self) -> float:
+        """Highest SUV that the voxel type of the scan can hold; infinite for floats."""
+        voxel_type = self.voxel_type
+        return float(np.iinfo(voxel_type).max * self.units.suv_factor) if voxel_type.kind in "iu" else math.inf
+
+    @property
+    def voxel_type(self) -> np.dtype:
+        """Type of the scan's voxels."""
+        return read_region(self.image, (0, 0, 0), (1, 1, 1)).dtype
 
 
 @dataclass(frozen=True)

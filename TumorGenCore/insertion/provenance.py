@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
+import math
 import os
 import platform
 import struct
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import SimpleITK as sitk
 
-from TumorGenCore.errors import ProvenanceError
+from TumorGenCore.errors import InvalidBoxError, ProvenanceError
 from TumorGenCore.version import software_version
 from TumorGenCore.volumes.geometry import Box
+from TumorGenCore.volumes.json_file import read_json
 from TumorGenCore.volumes.voxels import read_region, read_slabs
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ __all__ = [
 Provenance = dict[str, Any]
 
 STATEMENT = "Synthetic, not for diagnosis"
+#: What a record of another form or with other values raises.
+_UNUSABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, InvalidBoxError)
 _LIBRARIES = ("torch", "monai", "numpy", "scipy", "SimpleITK")
 
 
@@ -123,16 +126,18 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance:
     """
     path = Path(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except OSError as error:
         raise ProvenanceError(f"The provenance {path} cannot be opened ({error.strerror}); check the path.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ProvenanceError(
             f"{path.name} is not a JSON file ({error}); give the .provenance.json beside a result."
         ) from error
     try:
-        return _of_today(record)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        today = _of_today(record)
+        _check(today)
+        return today
+    except _UNUSABLE as error:
         raise ProvenanceError(
             f"{path.name} is not the provenance of a tumor ({error!r}); give the .provenance.json beside a result."
         ) from error
@@ -165,6 +170,17 @@ def _libraries() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):  # Libraries in Slicer may lack their metadata.
             versions[name] = metadata.version(name)
     return versions
+
+
+def _check(record: Provenance) -> None:
+    """Raises an error if a value that decides the tumor cannot be used."""
+    for tumor in record["tumors"]:
+        recorded_box(tumor)
+    factor = record.get("suv_factor", 1.0)
+    if isinstance(factor, bool) or not 0 < float(factor) < math.inf:
+        raise ValueError(f"suv_factor is {factor}")
+    if not isinstance(record["bundle_name"], str):
+        raise TypeError(f"bundle_name is {record['bundle_name']}")
 
 
 def _of_today(record: Mapping[str, Any]) -> Provenance:

@@ -17,10 +17,12 @@ from TumorGenCore.method.solver_names import SOLVERS, Solver
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FILL_TRIES", "MOST_SEED", "TumorRequest", "UptakeTarget", "check_seeds"]
+__all__ = ["FILL_TRIES", "MOST_SEED", "MOST_STEPS", "TumorRequest", "UptakeTarget", "check_seeds"]
 
 #: Largest number of tries for a tumor with the wanted fill.
 FILL_TRIES = 7
+#: Largest number of steps of the solver. A hundred is already more than any model needs.
+MOST_STEPS = 10_000
 #: Largest seed: noise uses seeds of 63 bits.
 MOST_SEED = 2**63 - 1
 
@@ -68,6 +70,8 @@ class TumorRequest:
     def __post_init__(self) -> None:
         if self.steps is not None and not (_is_whole(self.steps) and self.steps >= 1):
             raise InvalidRequestError(f"steps is {self.steps}; use at least 1.")
+        if self.steps is not None and self.steps > MOST_STEPS:
+            raise InvalidRequestError(f"steps is {self.steps}; use at most {MOST_STEPS:,}.")
         if self.solver is not None and self.solver not in SOLVERS:
             raise InvalidRequestError(f"solver is {self.solver!r}; use {' or '.join(map(repr, SOLVERS))}.")
         if self.suv_max is not None and self.suv_mean is not None:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.insertion.change import TissueChange
 from TumorGenCore.insertion.request import UptakeTarget
 
-__all__ = ["MOST_GAIN", "TARGET_TOLERANCE", "fit_gain", "misses"]
+__all__ = ["MOST_GAIN", "TARGET_TOLERANCE", "check_reachable", "fit_gain", "misses", "target_warnings"]
 
 #: Largest accepted relative error of the wanted SUV or fill.
 TARGET_TOLERANCE = 0.05
@@ -43,6 +44,39 @@ def fit_gain(native_suv: NDArray, change: TissueChange, mask: NDArray[np.bool_],
         return MOST_GAIN
     gain: float = brentq(excess, 0.0, MOST_GAIN, xtol=1e-6)
     return gain
+
+
+def check_reachable(target: UptakeTarget | None, highest_suv: float, voxel_type: np.dtype) -> None:
+    """Rejects a target that the voxels of a scan cannot hold.
+
+    Args:
+        target: the uptake to reach, if there is one.
+        highest_suv: highest SUV that the voxels can hold.
+        voxel_type: their type, for the message.
+
+    Raises:
+        InvalidRequestError: the target is higher.
+    """
+    if target is not None and target.suv > highest_suv:
+        raise InvalidRequestError(
+            f"The target SUV{target.measure} is {target.suv:g}, but the voxel type {voxel_type} of this scan ends at "
+            f"SUV {highest_suv:.3g}. Convert the scan to float32 or a wider integer type, or ask for less."
+        )
+
+
+def target_warnings(target: UptakeTarget | None, tissue_suv: float) -> tuple[str, ...]:
+    """Returns warnings about a target before a tumor is inserted; it can be inserted all the same.
+
+    Args:
+        target: the uptake to reach, if there is one.
+        tissue_suv: median SUV of the tissue around the box.
+    """
+    if target is None or target.suv > tissue_suv:
+        return ()
+    return (
+        f"The target SUV{target.measure} {target.suv:g} is not above the tissue around the box (median SUV "
+        f"{tissue_suv:.1f}), so the tumor cannot stand out. Ask for more, or place the box in other tissue.",
+    )
 
 
 def misses(reached: float, asked: float) -> bool:

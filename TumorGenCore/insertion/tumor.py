@@ -17,8 +17,8 @@ from TumorGenCore.insertion.paste import Pasted, on_whole_grid, with_region
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.provenance import Provenance, box_record, make_provenance
 from TumorGenCore.insertion.request import TumorRequest
-from TumorGenCore.insertion.targets import misses
-from TumorGenCore.lesions.quality import Expected, QualityScore, score_region
+from TumorGenCore.insertion.targets import misses, target_warnings
+from TumorGenCore.lesions.quality import LEAST_QUALITY, Expected, QualityScore, score_region
 
 __all__ = ["Tumor", "provenance_of"]
 
@@ -97,7 +97,7 @@ class Tumor:
             start_ijk=self.pasted.start_ijk,
             box=self.prepared.box,
             suv_factor=self.prepared.units.suv_factor,
-            expected=Expected(bundle.training_lesions, bundle.tuning.field_bounds, self.request.asked),
+            expected=Expected(bundle.training_lesions, bundle.tuning.field_bounds, self.request.asked, inserted=True),
         )
 
     @cached_property
@@ -111,23 +111,35 @@ class Tumor:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for the user, in plain words."""
-        return tuple(dict.fromkeys((*self.prepared.warnings, *self.notices, *self._shortcomings())))
+        before = (*self.prepared.warnings, *target_warnings(self.request.target, self.prepared.tissue_suv))
+        return tuple(dict.fromkeys((*before, *self.notices, *self._shortcomings())))
 
     def _shortcomings(self) -> list[str]:
-        """Warnings about wanted properties that the tumor does not have."""
+        """Warnings about wanted properties that the tumor does not have, and about a poor quality."""
         found = []
         pasted, fill, target = self.pasted, self.request.fill, self.request.target
         if not pasted.tumor.any():
             found.append("No tumor grew in this box with this seed; try another seed or a larger box.")
+        if pasted.cut_off:
+            found.append(
+                f"The voxel type {self.prepared.voxel_type} of this scan ends at SUV {self.prepared.highest_suv:.3g}, "
+                f"where it cuts off {pasted.cut_off} voxels of the tumor. Convert the scan to float32 or a wider "
+                "integer type and insert the tumor again."
+            )
+        if pasted.tumor.any() and not self.quality.passes:
+            judged = f"The quality of this tumor is {self.quality.total:.2f}, below {LEAST_QUALITY:g}: it is not good."
+            found.append(" ".join([judged, *self.quality.reasons]))
         if fill is not None and misses(pasted.fill, fill):
             found.append(
                 f"The tumor fills {100 * pasted.fill:.0f} % of the box instead of the requested {100 * fill:.0f} %; "
                 "try another seed or another box."
             )
         if target is not None and pasted.reached is not None and misses(pasted.reached, target.suv):
+            # Another seed would be cut off in the same way.
+            remedy = "." if pasted.cut_off else "; try another seed or a box in other tissue."
             found.append(
                 f"The tumor reaches SUV{target.measure} {pasted.reached:.1f} instead of the requested "
-                f"{target.suv:.1f}; try another seed or a box in other tissue."
+                f"{target.suv:.1f}{remedy}"
             )
         return found
 
@@ -140,4 +152,5 @@ def provenance_of(tumors: Sequence[Tumor]) -> Provenance:
     """
     first = tumors[0]
     records = [tumor.record for tumor in tumors]
-    return make_provenance(first.prepared, first.request, first.maker, first.created, records)
+    made = make_provenance(first.prepared, first.request, first.maker, first.created, records)
+    return {**made, "warnings": list(dict.fromkeys(line for tumor in tumors for line in tumor.warnings))}

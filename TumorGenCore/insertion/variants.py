@@ -30,6 +30,7 @@ from TumorGenCore.insertion.redraw import QualityRule, other_seeds
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.insertion.summary import VariantSummary
+from TumorGenCore.insertion.targets import target_warnings
 from TumorGenCore.insertion.told import box_seed
 from TumorGenCore.insertion.tumor import Tumor, provenance_of
 from TumorGenCore.lesions.measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
@@ -48,7 +49,7 @@ class Variant:
     Args:
         tumors: one per box, in the order of insertion; each was inserted in the image with those before it.
         seconds: its time, with its share of the common computations.
-        poor: message that its quality is lower than requested, and why; empty if it is not.
+        poor: message that its quality is lower than requested; empty if it is not.
     """
 
     tumors: tuple[Tumor, ...]
@@ -168,7 +169,7 @@ class VariantRun:
         should_cancel: called between steps; True cancels.
 
     Raises:
-        InvalidRequestError: a seed or a fill cannot be used.
+        InvalidRequestError: a seed, a fill or a target cannot be used.
     """
 
     def __init__(
@@ -183,7 +184,7 @@ class VariantRun:
         on_progress: OnProgress | None = None,
         should_cancel: ShouldCancel | None = None,
     ) -> None:
-        sampling = generator.check(request, seeds)
+        sampling = generator.check(request, seeds, prepared)
         self.generator, self.prepared, self.request = generator, prepared, request
         self.seeds, self.more_boxes = list(seeds), list(more_boxes)
         #: Seed and quality of each dropped tumor; each was replaced by another tumor.
@@ -192,6 +193,11 @@ class VariantRun:
         self._each = sampling.steps * request.most_tries
         in_all = self._each * len(self.seeds) * (1 + len(self.more_boxes))
         self._progress = Progress(in_all, on_progress, should_cancel)
+
+    @property
+    def forewarnings(self) -> tuple[str, ...]:
+        """Warnings for the user before the work: those about the box, and about the target there."""
+        return (*self.prepared.warnings, *target_warnings(self.request.target, self.prepared.tissue_suv))
 
     @property
     def remark(self) -> str:
@@ -279,7 +285,7 @@ class VariantRun:
             f"The tumor of seed {variant.seed} has a quality of {variant.quality.total:.3f}, below "
             f"{least:g}, and no better tumor was found."
         )
-        return Variant(variant.tumors, variant.seconds, " ".join([words, *variant.quality.reasons]))
+        return Variant(variant.tumors, variant.seconds, words)
 
 
 def best_first(variants: Iterable[Variant]) -> list[Variant]:

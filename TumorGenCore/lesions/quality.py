@@ -46,6 +46,12 @@ MARGIN_VOXELS = 4
 
 #: For each measure of mask and uptake: the value that scores 0, and the value from which on it scores 1.
 UPTAKE_RAMPS = {"overlap": (0.0, 0.8), "cover": (0.1, 1.0), "edge": (0.5, 0.95)}
+#: An inserted tumor that changes the uptake of its voxels by a smaller mean share of it is no tumor. Tumors with a good
+#: total change it by half and more.
+LEAST_CHANGE = 0.1
+#: Below this value of ``edge_contrast`` the mask's voxels count as no hotter than the tissue around; equal uptake has
+#: 0.5.
+LEAST_EDGE = 0.6
 #: Steepness across the faces divided by that of the scan: score 1 up to the first value, 0 from the second value on.
 SEAM_RAMP = (1.2, 2.2)
 #: Distance and ratio (``Neighbor``) divided by the training lesions' 5th percentiles: score 0 if both are below the
@@ -87,11 +93,13 @@ class Expected:
         lesions: the training lesions; None leaves that part out.
         bounds: usual volume, SUVmax and SUVmean over SUVmax of lesions.
         asked: names in ``bounds`` that the user chose; they are not judged.
+        inserted: whether the tumor was inserted in the scan. Then its mask must mark a change of the scan.
     """
 
     lesions: TrainingLesions | None = None
     bounds: Mapping[str, Bounds] = field(default_factory=lambda: FIELD_BOUNDS)
     asked: Collection[str] = ()
+    inserted: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,7 @@ class QualityScore:
         parts = {name: None if part is None else round(part, 3) for name, part in self.parts.items()}
         return {
             "total": round(self.total, 3),
+            "passes": self.passes,
             "parts": parts,
             "reasons": list(self.reasons),
             "left_out": list(self.left_out),
@@ -159,7 +168,7 @@ def score(
     if not mask.any():
         return QualityScore(0.0, dict.fromkeys(PARTS), ("No tumor grew.",))
     found = [
-        _uptake(after, mask, grid, box),
+        _uptake(before, after, mask, grid, box, expected.inserted),
         _seam(before, after, grid, box),
         _statistics(after, mask, grid, expected),
         _novelty(after, mask, grid, expected.lesions),
@@ -218,7 +227,14 @@ class _Part:
     words: str
 
 
-def _uptake(suv: NDArray, mask: NDArray[np.bool_], grid: Grid, box: Box) -> _Part:
+def _uptake(before: NDArray, suv: NDArray, mask: NDArray[np.bool_], grid: Grid, box: Box, inserted: bool) -> _Part:
+    change = float(np.abs(suv[mask] - before[mask]).mean() / max(abs(float(suv[mask].mean())), 1e-6))
+    if inserted and change < LEAST_CHANGE:
+        words = (
+            "The mask marks no tumor: the tissue was as hot as the tumor, and the insertion changed its uptake by "
+            f"only {100 * change:.0f} %."
+        )
+        return _Part("uptake", 0.0, words)
     inside = box.mask(grid)
     measured = {
         "overlap": uptake_dice(suv, mask, inside),
@@ -231,6 +247,8 @@ def _uptake(suv: NDArray, mask: NDArray[np.bool_], grid: Grid, box: Box) -> _Par
         f"The mask does not follow the uptake. It covers {100 * measured['cover']:.0f} % of the uptake, and their "
         f"overlap is {100 * measured['overlap']:.0f} % (Dice)."
     )
+    if measured["edge"] < LEAST_EDGE:
+        words += " The voxels of the mask are not hotter than the tissue around it, so it may mark no tumor."
     return _Part("uptake", value, words)
 
 

@@ -8,8 +8,10 @@ to a synthetic patient and to a study of its own. The UID of this study is deriv
 that all masks of a scan are in one study.
 
 The object keeps what viewers need for an overlay: the Frame of Reference UID, the position of each frame, and
-references to the study, series and slices of the source. 3D Slicer shows both together; in viewers that open one study
-at a time, the user must open both studies. Nothing else is copied from the headers of the source, so the object holds
+references to the series and slices of the source. The references are in ReferencedSeriesSequence, although PS3.3
+C.12.2 has another place for those of another study: OHIF shows no segmentation without this sequence, and highdicom
+reads none that has both. 3D Slicer shows both together; in viewers that open one study at a time, the user must open
+both studies. Nothing else is copied from the headers of the source, so the object holds
 no name, date or place. (Its UIDs lead back to the scan for people who have the scan.)
 """
 
@@ -39,20 +41,8 @@ __all__ = ["DICOM_SEG_SUFFIX", "SERIES_DESCRIPTION", "check_dicom_seg", "write_d
 DICOM_SEG_SUFFIX = ".dcm"
 SERIES_DESCRIPTION = "SYNTHETIC tumor, not for diagnosis"
 
-#: The only tags that are read from the source: they identify the slice and say where it lies.
-_SOURCE_TAGS: list[Any] = [
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "FrameOfReferenceUID",
-    "Modality",
-    "Rows",
-    "Columns",
-    "PixelSpacing",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-]
+#: The only tags that are read from the source, beside those for the grid: they identify the slice.
+_SOURCE_TAGS = ("SOPInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID")
 #: Greatest distance between a slice of the mask and its source slice, as a share of the shortest voxel edge.
 #: ``dicom_series`` explains why slices can be uneven.
 _PLACE_TOLERANCE = 0.5
@@ -120,18 +110,21 @@ def write_dicom_seg(
 
 def _source_slices(folder: Path) -> list[Dataset]:
     """Headers of the series with ``_SOURCE_TAGS`` only, sorted along the normal of the slices."""
-    import pydicom
-
-    slices = [
-        pydicom.dcmread(file, specific_tags=_SOURCE_TAGS, stop_before_pixels=True) for file in pet_series(folder)[0]
-    ]
+    slices = pet_series(folder, _SOURCE_TAGS)[1]
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
         if any(not header.get(keyword) for header in slices):
             raise UnsupportedVolumeError(
                 f"A slice of the PET series has no {keyword}, which a DICOM SEG needs. Export the series again, "
                 "or write the mask as .seg.nrrd or .nii.gz."
             )
-    return list(slices)
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        values = {str(header.get(keyword)) for header in slices}
+        if len(values) > 1:
+            raise UnsupportedVolumeError(
+                f"The slices of the PET series have {len(values)} values of {keyword}, but a DICOM SEG can refer to "
+                "one only. Write the mask as .seg.nrrd or .nii.gz."
+            )
+    return slices
 
 
 def _check_mask(mask: sitk.Image, slices: Sequence[Dataset]) -> None:
@@ -169,12 +162,10 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
     from highdicom.sr import CodedConcept
-    from pydicom import Dataset
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid
 
-    source_study = slices[0].StudyInstanceUID
-    study = generate_uid(entropy_srcs=["TumorGen synthetic", source_study])
+    study = generate_uid(entropy_srcs=["TumorGen synthetic", slices[0].StudyInstanceUID])
     for header in slices:
         _make_synthetic(header, study)
         # SliceThickness can be missing or wrong; a voxel of the mask is as thick as the distance of the slices.
@@ -221,12 +212,6 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
     dataset.SyntheticData = "YES"
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = "Synthetic patient in place of the source's"
-    # The source belongs to another study than this object: PS3.3 C.12.2 has a separate place for such references.
-    elsewhere = Dataset()
-    elsewhere.StudyInstanceUID = source_study
-    elsewhere.ReferencedSeriesSequence = dataset.ReferencedSeriesSequence
-    del dataset.ReferencedSeriesSequence
-    dataset.StudiesContainingOtherReferencedInstancesSequence = [elsewhere]
     return dataset
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import numpy as np
 
 from TumorGenCore.errors import InvalidBoxError
 from TumorGenCore.volumes.geometry import Box, Matrix, Vector
+from TumorGenCore.volumes.json_file import read_json
 from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["parse_box", "read_box", "write_box"]
@@ -20,6 +22,8 @@ _MARKUPS_SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.3.json#"
 )
+#: Largest coordinate or edge, mm: no scanner is longer than a kilometer.
+_MOST_MM = 1_000_000
 _ROI_HINT = "Place one ROI box in Slicer's Markups module and save it as .mrk.json."
 
 
@@ -57,7 +61,7 @@ def read_box(path: str | os.PathLike[str]) -> Box:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise InvalidBoxError(f"The ROI file {path} cannot be opened ({error.strerror}). Check the path.") from error
     except ValueError as error:
@@ -69,17 +73,19 @@ def read_box(path: str | os.PathLike[str]) -> Box:
         raise InvalidBoxError(f"{path.name} has {len(markups)} markups, but must have exactly one ROI. {_ROI_HINT}")
     roi = markups[0]
     if roi.get("type") != "ROI":
-        raise InvalidBoxError(f"{path.name} has a markup of type {roi.get('type')} and not an ROI. {_ROI_HINT}")
+        raise InvalidBoxError(f"{path.name} has a markup of type {_shown(roi.get('type'))} and not an ROI. {_ROI_HINT}")
     if roi.get("roiType", "Box") not in ("Box", "BoundingBox"):
-        raise InvalidBoxError(f"The ROI in {path.name} has the type {roi['roiType']}, not Box. {_ROI_HINT}")
+        raise InvalidBoxError(f"The ROI in {path.name} has the type {_shown(roi['roiType'])}, not Box. {_ROI_HINT}")
     if roi.get("insideOut", False):
         raise InvalidBoxError(f"The ROI in {path.name} is inside out. Turn 'Inside out' off and save it again.")
-    if "mm" not in roi.get("coordinateUnits", "mm"):
-        raise InvalidBoxError(f"The ROI in {path.name} is in {roi['coordinateUnits']}. Save it in mm.")
+    if not _in_mm(roi.get("coordinateUnits")):
+        raise InvalidBoxError(
+            f"The ROI in {path.name} has the coordinateUnits {_shown(roi['coordinateUnits'])}. Save it in mm."
+        )
     # Slicer writes the axes of the ROI as columns of a row-major matrix, in the coordinate system of the file.
     matrix = _numbers(roi, "orientation", 9, path)
     return _box_in_frame(
-        str(roi.get("coordinateSystem", "LPS")).lower(),
+        _shown(roi.get("coordinateSystem", "LPS")).lower(),
         _triple(_numbers(roi, "center", 3, path)),
         _triple(_numbers(roi, "size", 3, path)),
         (_triple(matrix[:3]), _triple(matrix[3:6]), _triple(matrix[6:])),
@@ -122,6 +128,17 @@ def _box_in_frame(frame: str, center: Vector, size: Vector, axes: Matrix) -> Box
     raise InvalidBoxError(f"The coordinate system '{frame}' of the box must be LPS or RAS.")
 
 
+def _in_mm(units: Any) -> bool:
+    """Whether units are mm, as a text or a DICOM code; without units they are, as in Slicer, which writes mm."""
+    code = units[0] if isinstance(units, list) and units else units
+    return code is None or code == "mm"
+
+
+def _shown(value: Any) -> str:
+    """Text of a value for a message, shortened."""
+    return reprlib.repr(value).strip("'")
+
+
 def _triple(values: Sequence[float]) -> Vector:
     a, b, c = values
     return (a, b, c)
@@ -129,10 +146,12 @@ def _triple(values: Sequence[float]) -> Vector:
 
 def _numbers(roi: Mapping[str, Any], key: str, count: int, path: Path) -> list[float]:
     values = roi.get(key)
-    if (
-        not isinstance(values, list)
-        or len(values) != count
-        or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    ):
-        raise InvalidBoxError(f"'{key}' of the ROI in {path.name} must be {count} numbers, not {values}. {_ROI_HINT}")
-    return values
+    numbers = values if isinstance(values, list) else []
+    # Larger whole numbers than a float holds are not lengths in mm.
+    usable = [v for v in numbers if isinstance(v, int | float) and not isinstance(v, bool) and not abs(v) > _MOST_MM]
+    if len(usable) != count or len(numbers) != count:
+        raise InvalidBoxError(
+            f"'{key}' of the ROI in {path.name} must be {count} numbers of at most {_MOST_MM:,} in size, not "
+            f"{_shown(values)}. {_ROI_HINT}"
+        )
+    return usable

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.volumes.dicom_series import read_dicom_series
 from TumorGenCore.volumes.geometry import Grid
-from TumorGenCore.volumes.integrity import check_file
-from TumorGenCore.volumes.itk_errors import itk_reason
+from TumorGenCore.volumes.integrity import read_checked
 from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES, known_suffix
 from TumorGenCore.volumes.suv import units_of_image
-from TumorGenCore.volumes.volume import PetVolume, check_volume, without_metadata
+from TumorGenCore.volumes.volume import PetVolume
 
 __all__ = ["read_mask", "read_volume"]
 
@@ -35,6 +34,7 @@ def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -
 
     Warns:
         UnknownUnitsWarning: the file does not state its units, or the values do not look like SUV.
+        VolumeWarning: the file is odd or contradicts itself; the message says what was taken (docs/reading.md).
 
     Raises:
         UnsupportedVolumeError: the volume is missing, damaged or cannot be used; the message says what to do.
@@ -66,7 +66,7 @@ def read_mask(path: str | os.PathLike[str], grid: Grid) -> NDArray[np.bool_]:
 
 
 def _read_file(path: Path) -> sitk.Image:
-    """Reads and checks the image of a file, and drops its metadata."""
+    """Reads and checks the image of a file, without its metadata."""
     if not path.is_file():
         raise UnsupportedVolumeError(f"There is no file or folder {path}. Check the path.")
     if known_suffix(path, READABLE_SUFFIXES) is None:
@@ -74,20 +74,4 @@ def _read_file(path: Path) -> sitk.Image:
             f"{path.name} does not end in one of {', '.join(READABLE_SUFFIXES)}. For DICOM, give the folder of the "
             "series."
         )
-    check_file(path)
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise UnsupportedVolumeError(
-            f"{path.name} cannot be read: {itk_reason(error)} Correct its header, or export it again."
-        ) from error
-    image = _drop_single_frames(image)
-    check_volume(image)
-    return without_metadata(image)
-
-
-def _drop_single_frames(image: sitk.Image) -> sitk.Image:
-    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
-        size = list(image.GetSize())
-        image = sitk.Extract(image, [*size[:-1], 0], [0] * len(size))
-    return image
+    return read_checked(path)

@@ -1,39 +1,170 @@
-"""Writes files under a temporary name and then moves them, so that a failure leaves no incomplete file."""
+"""Writes files under temporary names and then moves them, so that a failure leaves no incomplete file.
+
+    with all_or_none():
+        write_segmentation(mask, ...)       any writer that uses ``replacing``
+        write_volume(image, ...)
+
+Both files are there after the block, or neither.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["check_folder", "replacing"]
+from TumorGenCore.interrupts import StopRequest, held_stops
+from TumorGenCore.volumes.suffixes import SEGMENTATION_SUFFIX, WRITABLE_SUFFIXES, known_suffix
+
+__all__ = ["all_or_none", "check_folder", "check_name", "check_space", "replacing"]
+
+#: Path of an output to the temporary file that becomes it, in the order of the outputs; None outside a group.
+_group: ContextVar[dict[Path, Path] | None] = ContextVar("group", default=None)
 
 
 def check_folder(path: Path) -> None:
-    """Checks that the folder of ``path`` exists and can be written to.
+    """Checks that a file can be written to ``path``: its name, and its folder by a trial.
 
     Raises:
-        OSError: the folder does not exist or cannot be written to.
+        OSError: the name cannot be used, or the folder does not exist or cannot be written to.
     """
+    check_name(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} for {path.name}. Create it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"You may not write to the folder {path.parent}. Choose another folder for {path.name}.")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise PermissionError(
+            f"You may not write to the folder {path.parent} ({error.strerror}). Choose another folder for {path.name}."
+        ) from error
+
+
+def check_name(path: Path) -> None:
+    """Checks that the file system and ITK can take the name of a file or folder, which need not exist.
+
+    Raises:
+        OSError: the name is too long, or is not UTF-8.
+    """
+    try:
+        str(path).encode()
+        path.lstat()
+    except UnicodeEncodeError as error:
+        raise OSError(f"The name {str(path)!a} is not UTF-8. Rename the file or folder.") from error
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except OSError as error:
+        raise OSError(f"The name {path.name} cannot be used ({error.strerror}). Give another one.") from error
+
+
+def check_space(needed: Mapping[Path, int]) -> None:
+    """Checks that the disks have room for new files.
+
+    Args:
+        needed: path of each file to its size, bytes; files that they replace are removed only at the end.
+
+    Raises:
+        OSError: a disk has too little free space.
+    """
+    disks: dict[int, list[Path]] = {}
+    for path in needed:
+        disks.setdefault(path.parent.stat().st_dev, []).append(path)
+    for paths in disks.values():
+        size, free = sum(needed[path] for path in paths), shutil.disk_usage(paths[0].parent).free
+        if size > free:
+            raise OSError(
+                f"The outputs need about {size / 1e6:.1f} MB, but {paths[0].parent} has only {free / 1e6:.1f} MB left. "
+                "Free some space, or choose another folder."
+            )
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside ``path``, with its suffixes; its file becomes ``path`` if the block succeeds.
+    """Yields a temporary path beside ``path``, with its ending in small letters.
+
+    Its file becomes ``path`` if the block succeeds; within ``all_or_none``, at the end of the group.
 
     Raises:
         OSError: the folder does not exist or cannot be written to.
     """
     check_folder(path)
-    temporary = path.with_name(f".{uuid4().hex}-{path.name}")
+    temporary, group = _temporary(path), _group.get()
     try:
         yield temporary
-        temporary.replace(path)
+        if group is None:
+            temporary.replace(path)
+        else:
+            if path in group:
+                _remove(group.pop(path))
+            group[path] = temporary
+    except BaseException:
+        with held_stops():
+            _remove(temporary)
+        raise
+
+
+@contextmanager
+def all_or_none() -> Iterator[None]:
+    """Moves the files that ``replacing`` writes in the block at its end, in their order: all of them or none.
+
+    A failure or an interrupt removes those that were moved and brings back what they replaced. Until then no file
+    changes. A group within a group is a part of it. Only files that the same thread writes belong to the group.
+
+    Raises:
+        OSError: a file cannot be moved.
+    """
+    if _group.get() is not None:
+        yield
+        return
+    files: dict[Path, Path] = {}
+    token = _group.set(files)
+    try:
+        yield
+        with held_stops() as stop:
+            _move(files, stop)
     finally:
-        temporary.unlink(missing_ok=True)
+        _group.reset(token)
+        with held_stops():
+            for temporary in files.values():
+                _remove(temporary)
+
+
+def _move(files: Mapping[Path, Path], stop: StopRequest) -> None:
+    """Sets old files aside, the last first, and moves the new ones, the first first; undoes it on failure.
+
+    So even a killed process leaves no last file (the image) without the first ones (its mask), nor beside new ones.
+    A single file replaces the old one in one step.
+    """
+    aside: dict[Path, Path] = {}
+    moved: list[Path] = []
+    try:
+        for path in reversed(list(files) if len(files) > 1 else []):
+            if path.is_symlink() or path.is_file():
+                aside[path] = path.replace(_temporary(path))
+        for path, temporary in files.items():
+            stop.stop()
+            moved.append(temporary.replace(path))
+    except BaseException:
+        for path in reversed(moved):
+            _remove(path)
+        for path, old in reversed(aside.items()):
+            old.replace(path)
+        raise
+    for old in aside.values():
+        _remove(old)
+
+
+def _temporary(path: Path) -> Path:
+    """Hidden name beside ``path`` that is short and has its ending in small letters, as ITK needs it."""
+    suffix = known_suffix(path, (SEGMENTATION_SUFFIX, *WRITABLE_SUFFIXES)) or path.suffix.lower()
+    return path.with_name(f".{uuid4().hex}-new{suffix}")
+
+
+def _remove(path: Path) -> None:
+    """Removes a file that may be gone already, together with its folder."""
+    with contextlib.suppress(OSError):
+        path.unlink()

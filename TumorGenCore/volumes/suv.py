@@ -10,17 +10,18 @@ This module reads no tag that identifies a person, and its messages never quote 
 from __future__ import annotations
 
 import math
-import re
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
 
 from TumorGenCore.errors import UnknownUnitsError, UnknownUnitsWarning, UnsupportedVolumeError
+from TumorGenCore.volumes.dicom_values import element_text, header_items, header_number, header_value, private_text
+from TumorGenCore.volumes.injection_time import GE_PRIVATE, acquisition_times, scan_start, seconds_since_injection
+from TumorGenCore.volumes.nuclides import named_nuclide
 from TumorGenCore.volumes.voxels import read_slabs
 
 if TYPE_CHECKING:
@@ -34,13 +35,19 @@ _DICOM_UNITS: dict[str, UnitName] = {"GML": "SUV", "BQML": "BQML", "CNTS": "CNTS
 
 _HINT = "Give the factor from voxel values to SUV yourself."
 
-_PHILIPS_SUV_PER_COUNT = (0x7053, 0x1000)
-_PHILIPS_BQML_PER_COUNT = (0x7053, 0x1009)
-_GE_CREATOR = (0x0009, 0x0010)
-_GE_SCAN_DATETIME = (0x0009, 0x100D)
+_PHILIPS_GROUP, _PHILIPS_CREATOR = 0x7053, "Philips PET Private Group"
+_PHILIPS_SUV_PER_COUNT, _PHILIPS_BQML_PER_COUNT = 0x00, 0x09
+
+
+def _private_tags(group: int, *elements: int) -> list[tuple[int, int]]:
+    """Creators and elements of all blocks of a group: a file can put a creator into any block."""
+    blocks = range(0x10, 0x100)
+    return [(group, tag) for block in blocks for tag in (block, *(block << 8 | element for element in elements))]
+
 
 #: Tags (keywords, or group and element) that ``units_from_dicom`` needs; readers can skip all others.
 SUV_TAGS: list[Any] = [
+    "Manufacturer",
     "Units",
     "SUVType",
     "CorrectedImage",
@@ -51,16 +58,17 @@ SUV_TAGS: list[Any] = [
     "SeriesTime",
     "AcquisitionDate",
     "AcquisitionTime",
-    (0x7053, 0x0010),
-    _PHILIPS_SUV_PER_COUNT,
-    _PHILIPS_BQML_PER_COUNT,
-    _GE_CREATOR,
-    _GE_SCAN_DATETIME,
+    "TimezoneOffsetFromUTC",
+    "FrameReferenceTime",
+    "ActualFrameDuration",
+    *_private_tags(_PHILIPS_GROUP, _PHILIPS_SUV_PER_COUNT, _PHILIPS_BQML_PER_COUNT),
+    *_private_tags(GE_PRIVATE[0], GE_PRIVATE[2]),
 ]
 
-#: No clinical scan starts later than this many half-lives after injection. Above it, a time or the half-life is wrong
-#: (in minutes, for example).
-_MAX_HALF_LIVES = 6.0
+#: Share by which the stated half-life may differ from the known one: vendors round, and tables differ by 1 %.
+_HALF_LIFE_TOLERANCE = 0.05
+#: Share by which numbers of the slices may differ: the same number, written with other digits.
+_NUMBER_TOLERANCE = 1e-4
 #: Every injection for imaging is larger. Below it, the dose is probably in MBq.
 _MIN_DOSE_BQ = 1e5
 #: Every patient weighs less. Above it, the weight is probably in grams.
@@ -78,6 +86,7 @@ class PetUnits:
         name: unit of the native values, if known ("CNTS": counts with an SUV factor of the vendor).
         suv_factor: SUV (body weight, g/mL) per native unit.
         source: origin of the factor; "voxel units" means that the volume itself states its units.
+        remarks: sentences for the user: what contradicts itself in the tags, and what was taken.
 
     Raises:
         UnsupportedVolumeError: the factor is not a positive finite number.
@@ -86,6 +95,7 @@ class PetUnits:
     name: UnitName
     suv_factor: float
     source: Literal["dicom tags", "voxel units", "given", "taken as SUV"]
+    remarks: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.suv_factor) and self.suv_factor > 0):
@@ -155,61 +165,95 @@ def warn_if_implausible(image: sitk.Image, units: PetUnits) -> None:
 def units_from_dicom(slices: Sequence[Dataset], suv_factor: float | None = None) -> PetUnits:
     """Returns units and SUV factor from the tags of all slices of one DICOM PET series, in any order.
 
+    ``remarks`` of the result says what contradicts itself and was read nevertheless.
+
     Args:
         slices: headers with at least ``SUV_TAGS``.
         suv_factor: replaces the factor from the tags. Both factors apply to rescaled values
             (stored value * RescaleSlope + RescaleIntercept).
 
     Raises:
-        UnsupportedVolumeError: a tag is missing or wrong; the message names it.
+        UnsupportedVolumeError: a tag is missing or wrong, or differs between the slices; the message names it.
     """
     first = slices[0]
+    _require_same(slices, _text, "Units", "SUVType", "DecayCorrection")
+    _require_same(slices, lambda header, _: {"ATTN", "DECY"} & set(_corrections(header)), "CorrectedImage")
     if suv_factor is not None:
-        return PetUnits(_DICOM_UNITS.get(str(first.get("Units")).upper(), "unknown"), float(suv_factor), "given")
+        return PetUnits(_DICOM_UNITS.get(str(_value(first, "Units")).upper(), "unknown"), float(suv_factor), "given")
     units = str(_required(first, "Units")).upper()
     if "ATTN" not in _corrections(first):
         raise UnknownUnitsError(
             f"CorrectedImage of the PET series does not list ATTN, so the values may not be quantitative. {_HINT}"
         )
     if units == "GML":
-        suv_type = str(first.get("SUVType") or "BW").upper()  # a missing SUVType means body weight (PS3.3 C.8.9.1)
+        suv_type = str(_value(first, "SUVType") or "BW").upper()  # a missing SUVType means body weight (PS3.3 C.8.9.1)
         if suv_type != "BW":
             raise UnknownUnitsError(f"SUVType of the PET series is {suv_type}, but TumorGen knows only BW. {_HINT}")
         return PetUnits("SUV", 1.0, "dicom tags")
     if units == "BQML":
-        return PetUnits("BQML", _suv_per_bqml(slices), "dicom tags")
+        factor, remarks = _suv_per_bqml(slices)
+        return PetUnits("BQML", factor, "dicom tags", remarks)
     if units == "CNTS":
-        return PetUnits("CNTS", _suv_per_count(slices), "dicom tags")
+        factor, remarks = _suv_per_count(slices)
+        return PetUnits("CNTS", factor, "dicom tags", remarks)
     raise UnknownUnitsError(f"Units of the PET series is {units}, but TumorGen knows only BQML, GML and CNTS. {_HINT}")
 
 
-def _suv_per_count(slices: Sequence[Dataset]) -> float:
-    """Returns the SUV per count, from the private Philips factor to SUV or to Bq/mL."""
-    direct = _private_number(slices[0], _PHILIPS_SUV_PER_COUNT)
-    if direct > 0:
+def _suv_per_count(slices: Sequence[Dataset]) -> tuple[float, tuple[str, ...]]:
+    """Returns the SUV per count, from the private Philips factor to SUV or to Bq/mL, and remarks."""
+    direct = _philips_factor(slices, _PHILIPS_SUV_PER_COUNT)
+    if direct is not None:
         return direct
-    activity = _private_number(slices[0], _PHILIPS_BQML_PER_COUNT)
-    if activity > 0:
-        return activity * _suv_per_bqml(slices)
+    activity = _philips_factor(slices, _PHILIPS_BQML_PER_COUNT)
+    if activity is not None:
+        factor, remarks = _suv_per_bqml(slices)
+        return activity[0] * factor, activity[1] + remarks
     raise UnknownUnitsError(
-        f"Units of the PET series is CNTS, but both factors (7053,1000) and (7053,1009) are missing. {_HINT}"
+        "Units of the PET series is CNTS, but both factors of Philips, (7053,1000) and (7053,1009), are missing. "
+        f"{_HINT}"
     )
 
 
-def _suv_per_bqml(slices: Sequence[Dataset]) -> float:
+def _philips_factor(slices: Sequence[Dataset], element: int) -> tuple[float, tuple[str, ...]] | None:
+    """Returns a factor from the private block of Philips, and remarks; None if it is absent, empty or 0."""
+    tag = (_PHILIPS_GROUP, 0x1000 | element)
+    name = f"({tag[0]:04x},{tag[1]:04x})"
+    factors: list[float] = []
+    remarks: tuple[str, ...] = ()
+    for header in slices:
+        text = private_text(header, _PHILIPS_GROUP, _PHILIPS_CREATOR, element)
+        if text is None and (_PHILIPS_GROUP, 0x10) not in header and tag in header:
+            text = element_text(header, tag)
+            remarks = (
+                f"The private element {name} has no creator. TumorGen takes it as the factor of Philips. If this is "
+                "wrong, give the factor from voxel values to SUV.",
+            )
+        try:
+            factors.append(float(text or 0))
+        except ValueError:
+            raise UnknownUnitsError(
+                f"{name}, the factor of Philips, is {str(text)[:40]!r}, which is no number. {_HINT}"
+            ) from None
+    if not all(math.isclose(factor, factors[0], rel_tol=_NUMBER_TOLERANCE) for factor in factors):
+        raise UnsupportedVolumeError(
+            f"{name}, the factor of Philips, differs between the slices ({min(factors):g} to {max(factors):g}), so one "
+            "factor does not fit all slices. Give the slices of one volume."
+        )
+    return (factors[0], remarks) if factors[0] > 0 else None
+
+
+def _suv_per_bqml(slices: Sequence[Dataset]) -> tuple[float, tuple[str, ...]]:
+    """Returns the SUV per Bq/mL, and remarks."""
     first = slices[0]
+    _require_same(slices, _number, "PatientWeight")
     weight_kg = _positive(first, "PatientWeight")
     if weight_kg > _MAX_WEIGHT_KG:
         raise UnknownUnitsError(f"PatientWeight {weight_kg:g} cannot be in kg. {_HINT}")
-    items = _required(first, "RadiopharmaceuticalInformationSequence")
-    if len(items) != 1:
-        raise UnknownUnitsError(
-            f"RadiopharmaceuticalInformationSequence has {len(items)} items, but there must be one injection. {_HINT}"
-        )
-    dose_bq = _positive(items[0], "RadionuclideTotalDose")
+    injection = _injection(slices)
+    dose_bq = _positive(injection, "RadionuclideTotalDose")
     if dose_bq < _MIN_DOSE_BQ:
         raise UnknownUnitsError(f"RadionuclideTotalDose {dose_bq:g} is too small to be in Bq (MBq?). {_HINT}")
-    half_life_s = _positive(items[0], "RadionuclideHalfLife")
+    half_life_s = _positive(injection, "RadionuclideHalfLife")
 
     correction = str(_required(first, "DecayCorrection")).upper()
     if (correction != "NONE") != ("DECY" in _corrections(first)):
@@ -217,114 +261,103 @@ def _suv_per_bqml(slices: Sequence[Dataset]) -> float:
             f"DecayCorrection is {correction}, but CorrectedImage contradicts it about DECY. {_HINT}"
         )
     if correction == "ADMIN":
-        decay_s = 0.0
-    elif correction == "START":
-        decay_s = _seconds_since_injection(_scan_start(slices), items[0], half_life_s)
-    elif correction == "NONE":
-        starts = {_moment(dataset, "Acquisition") for dataset in slices}
+        decay_s, remarks = 0.0, tuple[str, ...]()
+    elif correction in ("START", "NONE"):
+        _check_half_life(injection, half_life_s)
+        decay_s, remarks = _decay(slices, correction, injection, half_life_s)
+    else:
+        raise UnknownUnitsError(
+            f"DecayCorrection is {correction}, but TumorGen knows only START, ADMIN and NONE. {_HINT}"
+        )
+    return weight_kg * 1000.0 / (dose_bq * 2.0 ** (-decay_s / half_life_s)), remarks
+
+
+def _injection(slices: Sequence[Dataset]) -> Dataset:
+    """Returns the injection of the series, which must be one and the same in all slices."""
+    keyword = "RadiopharmaceuticalInformationSequence"
+    injections = []
+    for header in slices:
+        items = header_items(header, keyword, UnknownUnitsError)
+        if len(items) != 1:
+            raise UnknownUnitsError(f"{keyword} has {len(items)} items, but there must be one injection. {_HINT}")
+        injections.append(items[0])
+    _require_same(injections, _number, "RadionuclideTotalDose", "RadionuclideHalfLife")
+    _require_same(injections, _text, "RadiopharmaceuticalStartTime", "RadiopharmaceuticalStartDateTime")
+    return injections[0]
+
+
+def _check_half_life(injection: Dataset, half_life_s: float) -> None:
+    nuclide = named_nuclide(injection)
+    if nuclide is not None and abs(half_life_s / nuclide.half_life_s - 1.0) > _HALF_LIFE_TOLERANCE:
+        raise UnknownUnitsError(
+            f"RadionuclideHalfLife is {half_life_s:g} s, but the series names {nuclide.symbol}-{nuclide.mass}, whose "
+            f"half-life is {nuclide.half_life_s:g} s. One of the two is wrong. {_HINT}"
+        )
+
+
+def _decay(
+    slices: Sequence[Dataset], correction: str, injection: Dataset, half_life_s: float
+) -> tuple[float, tuple[str, ...]]:
+    """Returns the seconds from the injection to the time of the values, and remarks."""
+    if correction == "START":
+        _require_same(slices, _text, "SeriesDate", "SeriesTime")
+        start, remarks = scan_start(slices, injection, half_life_s)
+    else:
+        starts = set(acquisition_times(slices))
         if len(starts) > 1:
             raise UnsupportedVolumeError(
                 f"DecayCorrection is NONE, but the slices have {len(starts)} values of AcquisitionTime, so one "
                 "factor does not fit all slices. Correct the series for decay first."
             )
-        decay_s = _seconds_since_injection(starts.pop(), items[0], half_life_s)
-    else:
-        raise UnknownUnitsError(
-            f"DecayCorrection is {correction}, but TumorGen knows only START, ADMIN and NONE. {_HINT}"
-        )
-    return weight_kg * 1000.0 / (dose_bq * 2.0 ** (-decay_s / half_life_s))
+        start, remarks = starts.pop(), ()
+    seconds, more = seconds_since_injection(start, slices[0], injection, half_life_s)
+    return seconds, remarks + more
 
 
-def _scan_start(slices: Sequence[Dataset]) -> datetime:
-    """Returns the time that the values are decay-corrected to if DecayCorrection is START."""
-    series = _moment(slices[0], "Series")
-    acquisition = min(_moment(dataset, "Acquisition") for dataset in slices)
-    if series <= acquisition:
-        return series
-    # A later series time is the time of post-processing. GE keeps the true time in a private tag. For other vendors,
-    # the scan began with the first bed position.
-    if _text(slices[0].get(_GE_CREATOR)) == "GEMS_PETD_01" and (scan := _text(slices[0].get(_GE_SCAN_DATETIME))):
-        return _parse_date(scan[:8], "(0009,100d)") + _parse_time(scan[8:], "(0009,100d)")
-    return acquisition
+def _require_same(datasets: Sequence[Dataset], read: Callable[[Dataset, str], Any], *keywords: str) -> None:
+    """Checks that tags have one value in all slices; the message quotes no value, because it may be a date."""
+    for keyword in keywords:
+        first, *others = (read(dataset, keyword) for dataset in datasets)
+        if any(not _equal(first, other) for other in others):
+            raise UnsupportedVolumeError(
+                f"{keyword} differs between the slices of the PET series, so one factor does not fit all slices. "
+                "Give the slices of one volume."
+            )
 
 
-def _seconds_since_injection(scan: datetime, radiopharmaceutical: Dataset, half_life_s: float) -> float:
-    longest = _MAX_HALF_LIVES * half_life_s
-    midnight = scan.replace(hour=0, minute=0, second=0, microsecond=0)
-    text = str(radiopharmaceutical.get("RadiopharmaceuticalStartDateTime") or "")
-    if re.fullmatch(r"\d{10,14}(\.\d+)?", text):  # an offset from UTC does not fit the series time
-        keyword = "RadiopharmaceuticalStartDateTime"
-        time_of_day = _parse_time(text[8:], keyword)
-        elapsed = (scan - _parse_date(text[:8], keyword) - time_of_day).total_seconds()
-        if 0 <= elapsed <= longest:
-            return elapsed
-    else:
-        keyword = "RadiopharmaceuticalStartTime"
-        time_of_day = _parse_time(str(_required(radiopharmaceutical, keyword)), keyword)
-    # The date is missing, or de-identification shifted it relative to the series date. Therefore the time of day
-    # counts, on the day before if the scan ran past midnight.
-    elapsed = (scan - midnight - time_of_day).total_seconds() % 86400.0
-    if elapsed > longest:
-        raise UnknownUnitsError(
-            f"{keyword} is {elapsed / 60:.0f} min before the scan, more than {_MAX_HALF_LIVES:g} times the "
-            f"RadionuclideHalfLife of {half_life_s:g} s. One of the two is wrong. {_HINT}"
-        )
-    return elapsed
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=_NUMBER_TOLERANCE)
+    return bool(a == b)
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    return header_value(dataset, keyword, UnknownUnitsError)
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return str(_value(dataset, keyword) or "").upper()
+
+
+def _number(dataset: Dataset, keyword: str) -> float | None:
+    return header_number(dataset, keyword, UnknownUnitsError)
 
 
 def _required(dataset: Dataset, keyword: str) -> Any:
-    value = dataset.get(keyword)
-    if value is None or value == "" or (isinstance(value, Sequence) and len(value) == 0):
+    value = _value(dataset, keyword)
+    if value is None:
         raise UnknownUnitsError(f"{keyword} is missing from the PET series. {_HINT}")
     return value
 
 
 def _positive(dataset: Dataset, keyword: str) -> float:
-    value = _required(dataset, keyword)
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (math.isfinite(number) and number > 0):
-        raise UnknownUnitsError(f"{keyword} of the PET series is {value}, but must be a positive number. {_HINT}")
+    _required(dataset, keyword)
+    number = _number(dataset, keyword)
+    if number is None or number <= 0:
+        raise UnknownUnitsError(f"{keyword} of the PET series is {number}, but must be a positive number. {_HINT}")
     return number
 
 
 def _corrections(dataset: Dataset) -> list[str]:
-    value = dataset.get("CorrectedImage") or []
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _text(element: Any) -> str:
-    """Returns the value of a private element as text; it is bytes if pydicom does not know the type."""
-    value = None if element is None else element.value
-    return value.decode("ascii", "replace").strip("\0 ") if isinstance(value, bytes) else str(value or "").strip()
-
-
-def _private_number(dataset: Dataset, tag: tuple[int, int]) -> float:
-    try:
-        return float(_text(dataset.get(tag)) or 0.0)
-    except ValueError:
-        return 0.0
-
-
-def _moment(dataset: Dataset, prefix: str) -> datetime:
-    """Returns SeriesDate + SeriesTime, or AcquisitionDate + AcquisitionTime."""
-    day = _parse_date(str(_required(dataset, f"{prefix}Date")), f"{prefix}Date")
-    return day + _parse_time(str(_required(dataset, f"{prefix}Time")), f"{prefix}Time")
-
-
-def _parse_date(text: str, keyword: str) -> datetime:
-    try:
-        return datetime.strptime(text.replace(".", ""), "%Y%m%d")
-    except ValueError:
-        raise UnknownUnitsError(f"{keyword} of the PET series is not a DICOM date. {_HINT}") from None
-
-
-def _parse_time(text: str, keyword: str) -> timedelta:
-    """Parses HH[MM[SS[.F]]]; old files may have colons."""
-    match = re.fullmatch(r"([01]\d|2[0-3])([0-5]\d)?([0-5]\d(?:\.\d*)?)?", text.strip().replace(":", ""))
-    if match is None:
-        raise UnknownUnitsError(f"{keyword} of the PET series is not a DICOM time. {_HINT}")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    value = _value(dataset, "CorrectedImage") or []
+    return [value] if isinstance(value, str) else [str(item) for item in value]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from TumorGenCore.errors import UnsupportedVolumeError
+from TumorGenCore.volumes.c_locale import c_numbers
+from TumorGenCore.volumes.integrity import read_checked
 from TumorGenCore.volumes.itk_errors import itk_reason
 from TumorGenCore.volumes.provenance_file import provenance_keys, write_provenance
-from TumorGenCore.volumes.safe_write import check_folder, replacing
+from TumorGenCore.volumes.safe_write import all_or_none, check_folder, replacing
 from TumorGenCore.volumes.suffixes import SEGMENTATION_SUFFIX, WRITABLE_SUFFIXES, known_suffix
 from TumorGenCore.volumes.volume import without_metadata
 
-__all__ = ["MASS_COLOR", "MASS_TERMINOLOGY", "check_writable", "write_segmentation", "write_volume"]
+__all__ = ["MASS_COLOR", "MASS_TERMINOLOGY", "check_writable", "estimated_size", "write_segmentation", "write_volume"]
 
 #: Terminology of the tumor segment: Slicer's terms for a mass. Both term lists of Slicer contain this pair.
 MASS_TERMINOLOGY = (
@@ -26,6 +31,8 @@ MASS_TERMINOLOGY = (
 )
 #: Color that Slicer gives a mass: red, green and blue, from 0 to 1.
 MASS_COLOR = "0.565 0.933 0.565"
+
+_SAMPLE_SLICES = 8
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -38,9 +45,23 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if known_suffix(path, WRITABLE_SUFFIXES) is None:
         raise UnsupportedVolumeError(f"{path.name} must end in one of {', '.join(WRITABLE_SUFFIXES)}.")
+    check_folder(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
-    check_folder(path)
+
+
+def estimated_size(image: sitk.Image, path: str | os.PathLike[str]) -> int:
+    """Estimates the size of the file of an image in bytes, by compressing a sample of its slices.
+
+    Args:
+        image: 3D scalar image.
+        path: path of the file; .nii is not compressed.
+    """
+    voxels = sitk.GetArrayViewFromImage(image)
+    if Path(path).suffix.lower() == ".nii":
+        return int(voxels.nbytes)
+    sample = voxels[:: -(-len(voxels) // _SAMPLE_SLICES)].tobytes()
+    return int(voxels.nbytes) * len(zlib.compress(sample, 1)) // len(sample)
 
 
 def write_volume(image: sitk.Image, path: str | os.PathLike[str], provenance: Mapping[str, Any] | None = None) -> None:
@@ -111,10 +132,36 @@ def _write(image: sitk.Image, path: Path, keys: Mapping[str, str], provenance: M
     clean = without_metadata(image)
     for key, value in keys.items():
         clean.SetMetaData(key, value)
-    with replacing(path) as temporary:
-        try:
-            sitk.WriteImage(clean, str(temporary), useCompression=path.suffix.lower() != ".nii")
-        except RuntimeError as error:
-            raise OSError(f"{path} cannot be written: {itk_reason(error)}") from error
+    with all_or_none(), replacing(path) as temporary:
         if provenance is not None:
             write_provenance(provenance, path)
+        try:
+            with c_numbers():
+                sitk.WriteImage(clean, str(temporary), useCompression=path.suffix.lower() != ".nii")
+        except RuntimeError as error:
+            reason = itk_reason(error).replace(str(temporary), path.name)
+            raise OSError(f"{path} cannot be written; perhaps the disk is full. {reason}") from error
+        _check_written(clean, temporary, path)
+
+
+def _check_written(image: sitk.Image, file: Path, path: Path) -> None:
+    """Checks that a file holds every voxel of the image, on its grid. For NIfTI, ITK does not report a full disk."""
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())  # A network disk may report only now that it is full.
+    try:
+        back = read_checked(file)
+    except UnsupportedVolumeError as error:
+        reason = str(error).replace(file.name, path.name).removesuffix(" Export it again.")
+        raise OSError(f"{path} was not written completely; perhaps the disk is full. {reason}") from error
+    if not np.array_equal(sitk.GetArrayViewFromImage(back), sitk.GetArrayViewFromImage(image)):
+        raise OSError(f"{path} was written with other voxel values. Choose another disk or format.")
+    off = float(np.abs(_corners(back) - _corners(image)).max())
+    if off > 0.5 * min(image.GetSpacing()):
+        raise OSError(f"{path} was written with a grid that is {off:.1f} mm off. Choose another format.")
+
+
+def _corners(image: sitk.Image) -> NDArray[np.float64]:
+    """First and last voxel of a 3D image, LPS in mm; shape (2, 3)."""
+    first = np.array(image.GetOrigin())
+    steps = np.array(image.GetSpacing()) * (np.array(image.GetSize()) - 1)
+    return np.stack([first, first + np.reshape(image.GetDirection(), (3, 3)) @ steps])

@@ -12,7 +12,7 @@ The file also runs under plain Python if slicer-core is installed: ``python inse
 Writes image, mask and provenance of each variant: ``PET_seed7_image.nrrd``, ``PET_seed7_mask.seg.nrrd`` and JSON files
 beside them. It never overwrites the input, and a failed run leaves no file behind.
 
-Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupted.
+Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 stopped by Ctrl+C, 143 by SIGTERM.
 """
 
 # ASCII only: Slicer reads this file in the system's encoding.
@@ -20,11 +20,10 @@ Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 130 interrupte
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
 import sys
-import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +50,14 @@ from TumorGenCore.console.report import Report  # noqa: E402
 from TumorGenCore.console.running import FACTOR_REMEDY, run_command  # noqa: E402
 from TumorGenCore.console.timing import Timing  # noqa: E402
 from TumorGenCore.console.variants import describe_variant, say_variants  # noqa: E402
-from TumorGenCore.errors import InvalidRequestError, TumorGenError  # noqa: E402
+from TumorGenCore.errors import InvalidRequestError, TumorGenError, UnknownUnitsWarning  # noqa: E402
 from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps  # noqa: E402
 from TumorGenCore.volumes.provenance_file import provenance_path  # noqa: E402
 from TumorGenCore.volumes.read import read_volume  # noqa: E402
+from TumorGenCore.volumes.safe_write import all_or_none, check_folder, check_name, check_space  # noqa: E402
 from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES  # noqa: E402
 from TumorGenCore.volumes.volume import PetVolume  # noqa: E402
-from TumorGenCore.volumes.write import write_segmentation, write_volume  # noqa: E402
+from TumorGenCore.volumes.write import estimated_size, write_segmentation, write_volume  # noqa: E402
 from TumorGenSlicerLib.run.dependencies import ensureDependencies  # noqa: E402
 from TumorGenSlicerLib.run.logic import InsertionLogic, Variant  # noqa: E402
 from TumorGenSlicerLib.run.self_test import SelfTest, runSelfTest  # noqa: E402
@@ -87,21 +87,22 @@ def main(arguments: Sequence[str]) -> int:
 
 def _insert(options: argparse.Namespace, report: Report) -> None:
     request, seeds = tumor_request(options), asked_seeds(options)
-    output = options.output.resolve()
+    output, stem = options.output.resolve(), _stem(options.input)
     _checkOutput(output, options.input.resolve())
+    check_folder(_existing(output) / f"{stem}_seed{seeds[-1]}_image.provenance.json")
     box = asked_box(options)
     ensureDependencies(prompt=False)
     timing = Timing()
     with timing.part("read"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The results carry the warnings about units.
+        warnings.simplefilter("ignore", UnknownUnitsWarning)  # The results carry the warnings about units.
         volume = read_volume(options.input, options.suv_factor)
-    stem = _stem(options.input)
+    check_space({_existing(output) / stem: len(seeds) * estimated_size(volume.image, "image.nrrd")})
     with timing.part("insert"):
         variants = _drawn(volume, box, stem, seeds, request, options, report)
     for line in (line for variant in variants for line in variant.warnings):
         report.warn(line)
     with timing.part("write"):
-        files = _write(variants, volume, output, stem)
+        files = _write(variants, volume, output, stem, report)
     report.values = {
         "seconds": timing.seconds,
         "variants": [describe_variant(variant.summary, paths) for variant, paths in zip(variants, files, strict=True)],
@@ -156,11 +157,16 @@ def _checkOutput(output: Path, source: Path) -> None:
     """Refuses a folder that cannot take the results, before any work. No result has the name of the input."""
     if output == source:
         raise InvalidRequestError(f"{output} is the input. Give another folder for the results.")
-    existing = next(folder for folder in (output, *output.parents) if folder.exists())
+    existing = _existing(output)
     if not existing.is_dir():
         raise NotADirectoryError(f"{existing} is a file. Give a folder for the results.")
-    if not os.access(existing, os.W_OK):
-        raise PermissionError(f"You may not write to the folder {existing}. Choose another folder for the results.")
+    for name in output.relative_to(existing).parts:
+        check_name(existing / name)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the next one above it that exists."""
+    return next(above for above in (folder, *folder.parents) if above.exists())
 
 
 def _scene() -> Any:
@@ -170,24 +176,32 @@ def _scene() -> Any:
     return slicer.mrmlScene
 
 
-def _write(variants: Sequence[Variant], volume: PetVolume, output: Path, stem: str) -> list[list[Path]]:
-    """Writes all files or none: into a temporary folder first, and moves them when all are complete."""
+def _write(variants: Sequence[Variant], volume: PetVolume, output: Path, stem: str, report: Report) -> list[list[Path]]:
+    """Writes all files or none, the mask of a variant before its image."""
     grid = Grid.from_image(volume.image)
-    missing = [folder for folder in (output, *output.parents) if not folder.exists()]
-    output.mkdir(parents=True, exist_ok=True)
+    written = []
+    with _newFolder(output), all_or_none():
+        for variant in variants:
+            image = output / f"{stem}_seed{variant.seed}_image.nrrd"
+            mask = output / f"{stem}_seed{variant.seed}_mask.seg.nrrd"
+            write_segmentation(grid.image_from_array(tumorMask(variant)), mask, provenance=variant.provenance)
+            write_volume(grid.image_from_array(voxelArray(variant.volumeNode)), image, variant.provenance)
+            written.append([image, mask, provenance_path(image), provenance_path(mask)])
+            report.interrupted.stop()
+    return written
+
+
+@contextlib.contextmanager
+def _newFolder(path: Path) -> Iterator[None]:
+    """Makes the folder and those above it, and removes what it made if the block fails."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        with tempfile.TemporaryDirectory(prefix=".insert_tumor-", dir=output) as folder:
-            written = []
-            for variant in variants:
-                image = Path(folder) / f"{stem}_seed{variant.seed}_image.nrrd"
-                mask = Path(folder) / f"{stem}_seed{variant.seed}_mask.seg.nrrd"
-                write_volume(grid.image_from_array(voxelArray(variant.volumeNode)), image, variant.provenance)
-                write_segmentation(grid.image_from_array(tumorMask(variant)), mask, provenance=variant.provenance)
-                written.append([image, mask, provenance_path(image), provenance_path(mask)])
-            return [[path.replace(output / path.name) for path in paths] for paths in written]
+        path.mkdir(parents=True, exist_ok=True)
+        yield
     except BaseException:
         for made in missing:
-            made.rmdir()
+            with contextlib.suppress(OSError):  # Another program may have put a file there.
+                made.rmdir()
         raise
 
 

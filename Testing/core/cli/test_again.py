@@ -53,3 +53,13 @@ def test_another_scan_and_what_is_no_provenance_are_refused(again, out, tiny_cas
     assert again() == 1
     assert "not the provenance" in capsys.readouterr().err
     assert not (out / "again.nrrd").exists()
+
+
+def test_the_record_is_not_overwritten(pet, tmp_path, capsys):
+    record = tmp_path / "case.provenance.json"
+    record.write_text("{}")
+    outputs = ["--output-image", str(tmp_path / "case.nrrd"), "--output-mask", str(tmp_path / "again.seg.nrrd")]
+    assert main(["again", str(record), str(pet), *outputs]) == 1
+    error = capsys.readouterr().err
+    assert_one_line(error)
+    assert "case.provenance.json is an input" in error

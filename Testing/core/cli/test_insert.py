@@ -14,6 +14,7 @@ import pytest
 import SimpleITK as sitk
 from command_cases import BOX_RAS, assert_one_line, provenance, voxels
 from dicom_slices import write_slice
+from full_disk import file_size_limit
 
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.markups import write_box
@@ -94,7 +95,7 @@ def test_poor_variants_are_drawn_again_and_what_was_done_is_said(insert, out, ca
     said = capsys.readouterr()
     assert "4 poor tumors were replaced by new ones: " in said.err
     assert said.err.count("no better tumor was found") == 2
-    assert said.out.count("Quality 0.") == 2
+    assert said.out.count("Poor quality, 0.") == 2
     assert "no training lesions" in said.out
     assert len(list(out.glob("case-seed*.nrrd"))) == 4  # two images and two masks
     assert insert("--json", "--seed", "9", "--least-quality", "1") == 0
@@ -237,10 +238,103 @@ def test_failure_in_json_is_json_too(insert, capsys):
 @pytest.mark.usefixtures("interrupts_raise")
 def test_interrupt_while_sampling_is_status_130_and_leaves_nothing(insert, out, capsys):
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-    assert insert("--steps", "20000") == 130
+    assert insert("--steps", "10000") == 130
     assert_one_line(capsys.readouterr().err)
     assert not list(out.iterdir())
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "moves_before"), [(signal.SIGINT, 130, 0), (signal.SIGINT, 130, 5), (signal.SIGTERM, 143, 3)]
+)
+@pytest.mark.usefixtures("interrupts_raise")
+def test_interrupt_while_writing_leaves_nothing(insert, out, capsys, at_rename, number, status, moves_before):
+    """Two variants of three volumes, with one record each for image and mask and one for the soft mask."""
+    at_rename += [lambda: None] * moves_before + [lambda: os.kill(os.getpid(), number)]
+    more = ["--output-probability", str(out / "soft.nrrd")]
+    assert insert("--variants", "2", "--least-quality", "0", *more) == status
+    assert "Interrupted" in capsys.readouterr().err
+    assert not list(out.iterdir())
+
+
+def test_short_write_is_status_1_and_leaves_nothing(insert, out, capsys):
+    outputs = ["--output-image", str(out / "case.nii.gz"), "--output-mask", str(out / "mask.nii.gz")]
+    with file_size_limit(5000):  # room for the mask and the records
+        assert insert(*outputs) == 1
+    assert "case.nii.gz was not written completely" in capsys.readouterr().err
+    assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_link_to_the_scan_is_no_output(insert, pet, out, tmp_path, capsys, link):
+    scan = tmp_path / "scan.nii.gz"
+    shutil.copy(pet, scan)
+    link(scan, out / "case.nii.gz")
+    assert insert("--output-image", str(out / "case.nii.gz"), scan=scan) == 1
+    assert "is an input" in capsys.readouterr().err
+    assert scan.read_bytes() == pet.read_bytes()
+
+
+def test_variant_whose_name_is_that_of_the_scan_is_refused_before_the_work(insert, pet, tmp_path, capsys):
+    scan = tmp_path / "x-seed1.nii.gz"
+    shutil.copy(pet, scan)
+    assert insert("--variants", "2", "--output-image", str(tmp_path / "x.nii.gz"), scan=scan) == 1
+    assert "is an input" in capsys.readouterr().err
+    assert scan.read_bytes() == pet.read_bytes()
+
+
+def test_redrawn_variant_whose_name_is_that_of_the_scan_replaces_nothing(insert, pet, out, tmp_path, capsys):
+    """The seeds of redraws are known only after the work."""
+    assert insert("--json", "--least-quality", "1", "--seed", "3", "--variants", "2") == 0
+    seeds = [variant["seed"] for variant in json.loads(capsys.readouterr().out)["variants"]]
+    scan = tmp_path / f"x-seed{max(seeds)}.nii.gz"
+    shutil.copy(pet, scan)
+    before = sorted(out.iterdir())
+    options = ["--least-quality", "1", "--seed", "3", "--variants", "2", "--output-image", str(tmp_path / "x.nii.gz")]
+    assert insert(*options, scan=scan) == 1
+    assert "is an input" in capsys.readouterr().err
+    assert scan.read_bytes() == pet.read_bytes()
+    assert sorted(out.iterdir()) == before
+
+
+def test_slice_of_the_series_is_no_output(insert, tmp_path, capsys):
+    pytest.importorskip("highdicom", reason="needs highdicom")
+    series = tmp_path / "series"
+    series.mkdir()
+    for n in range(3):
+        write_slice(
+            series / f"{n}.dcm", 4.0 * n, 0, 0.02, "1.2.3", FrameOfReferenceUID="1.2.4", StudyInstanceUID="1.2.5"
+        )
+    before = (series / "1.dcm").read_bytes()
+    assert insert("--output-mask", str(series / "1.dcm"), scan=series) == 1
+    assert "is an input" in capsys.readouterr().err
+    assert (series / "1.dcm").read_bytes() == before
+
+
+def test_roi_file_is_no_output(insert, out, capsys):
+    roi = out / "case.provenance.json"
+    write_box(Box((25, -20, -40), (40, 44, 48)), roi)
+    before = roi.read_bytes()
+    assert insert(box=("--roi", str(roi))) == 1
+    assert "is an input" in capsys.readouterr().err
+    assert roi.read_bytes() == before
+
+
+@pytest.mark.parametrize(("option", "length"), [("--output-image", 245), ("--output-mask", 300), ("--preview", 255)])
+def test_name_that_is_too_long_is_refused_before_the_scan_is_read(insert, out, capsys, option, length):
+    name = "n" * length + (".png" if option == "--preview" else ".nrrd")
+    assert insert(option, str(out / name), scan=Path("nowhere.nii.gz")) == 1
+    error = capsys.readouterr().err
+    assert_one_line(error)
+    assert "cannot be used" in error
+
+
+def test_endings_in_capitals_are_written(insert, out):
+    names = {"--output-image": "O.MHA", "--output-mask": "M.NII.GZ", "--preview": "P.PNG"}
+    assert insert(*(text for option, name in names.items() for text in (option, str(out / name)))) == 0
+    assert {"O.MHA", "M.NII.GZ", "P.PNG"} <= {path.name for path in out.iterdir()}
+    (out / "O.MHA").rename(out / "small.mha")
+    assert voxels(out / "small.mha").shape == voxels(next(out.parent.parent.rglob("P2_image.nii.gz"))).shape
 
 
 def test_interrupt_that_python_loses_is_answered_at_the_next_step(insert, out, interrupted_preparation, capsys):

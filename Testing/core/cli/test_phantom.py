@@ -6,6 +6,7 @@ import json
 
 import pytest
 from command_cases import assert_one_line
+from full_disk import file_size_limit
 
 from TumorGenCore.cli import main
 
@@ -23,4 +24,22 @@ def test_phantom_of_an_unknown_site_is_refused_before_any_work(tmp_path, capsys,
     error = capsys.readouterr().err
     assert_one_line(error)
     assert "toe" in error and "liver" in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("roi", "word"), [("missing/roi.mrk.json", "missing"), (f"{'n' * 256}.mrk.json", "cannot be used")]
+)
+def test_box_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys, roi, word):
+    assert main(["phantom", str(tmp_path / "phantom.nii.gz"), "--roi", str(tmp_path / roi)]) == 1
+    error = capsys.readouterr().err
+    assert_one_line(error)
+    assert word in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_phantom_that_does_not_fit_leaves_no_box(tmp_path, capsys):
+    with file_size_limit(1_000_000):
+        assert main(["phantom", str(tmp_path / "phantom.nii.gz"), "--roi", str(tmp_path / "roi.mrk.json")]) == 1
+    assert "was not written completely" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
-from TumorGenCore.console.running import DONE, FAILED, INTERRUPTED, run_command
+from TumorGenCore.console.running import DONE, FAILED, INTERRUPTED, PARTLY_DONE, TERMINATED, run_command
 from TumorGenCore.errors import (
     CancelledError,
     InvalidRequestError,
     UnknownUnitsError,
     UnknownUnitsWarning,
 )
+from TumorGenCore.interrupts import deferred_stops
 
 
 def ended(failure: BaseException | None, debug: bool = False) -> int:
@@ -85,3 +91,89 @@ def test_warnings_of_the_work_are_reported_with_the_remedy(capsys):
 
     assert run_command("program", argparse.Namespace(quiet=True, json=False, debug=False), work) == DONE
     assert capsys.readouterr().err == "Warning: No units. The option is --suv-factor.\n"
+
+
+PROGRAM = """
+import argparse, contextlib, os, sys
+from pathlib import Path
+from TumorGenCore.console.running import run_command
+
+def work(options, report):
+    report.progress(1, 2, "making")
+    report.say("made " + options.name)
+    report.warn("odd")
+    with open(options.output, "w") as stream:
+        assert stream.fileno() > 2
+        with contextlib.suppress(OSError):
+            os.write(2, b"noise of a library")
+        stream.write("result")
+    report.values = {"made": 1}
+
+usual = {"quiet": False, "json": "json" in sys.argv, "debug": False}
+options = argparse.Namespace(**usual, name="caf\\udce9", output=Path(sys.argv[1]))
+sys.exit(run_command("program", options, work))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a Unix shell")
+@pytest.mark.parametrize("as_json", ["", "json"])
+@pytest.mark.parametrize("ending", ["", "2>&-", ">&-", "<&- >&- 2>&-", "| true", "2>&1 | true", "2>/dev/full"])
+def test_stream_that_is_closed_costs_no_result(tmp_path, ending, as_json):
+    command = f"'{sys.executable}' -c '{PROGRAM}' '{tmp_path / 'out'}' {as_json} {ending}"
+    run = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert run.returncode == 0
+    assert (tmp_path / "out").read_text() == "result"
+    assert "Traceback" not in run.stderr and "Exception" not in run.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_output_that_finds_no_space_is_a_failure(tmp_path):
+    command = f"'{sys.executable}' -c '{PROGRAM}' '{tmp_path / 'out'}' json > /dev/full"
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert run.returncode == FAILED
+    assert "program: The output cannot be written" in run.stderr and "Traceback" not in run.stderr
+    assert (tmp_path / "out").read_text() == "result"
+
+
+@pytest.mark.usefixtures("interrupts_raise")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)])
+@pytest.mark.parametrize(
+    "hiding", [None, OSError("Directory not empty"), ValueError("odd"), CancelledError("Nothing.")]
+)
+def test_nothing_hides_an_interrupt(capsys, number, status, hiding):
+    def work(options, report):
+        try:
+            signal.raise_signal(number)
+        finally:
+            if hiding is not None:
+                raise hiding
+
+    assert run_command("program", argparse.Namespace(quiet=False, json=False, debug=False), work) == status
+    said = capsys.readouterr().err
+    assert said.startswith("program: Interrupted.") and said.count("\n") == 1
+    assert (INTERRUPTED, TERMINATED) == (130, 143)
+
+
+def test_stop_that_the_work_deferred_has_the_status_of_its_signal(capsys):
+    def work(options, report):
+        with deferred_stops() as stop:
+            signal.raise_signal(signal.SIGTERM)
+            assert stop()
+            raise KeyboardInterrupt("stopped at step 7")
+
+    assert run_command("program", argparse.Namespace(quiet=False, json=False, debug=False), work) == TERMINATED
+    assert capsys.readouterr().err == "program: Interrupted. stopped at step 7\n"
+
+
+def test_work_sets_the_status_of_a_command_that_left_rows_out():
+    def work(options, report):
+        report.status = PARTLY_DONE
+
+    assert run_command("program", argparse.Namespace(quiet=False, json=False, debug=False), work) == PARTLY_DONE == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_path_that_is_not_utf8_is_refused_before_the_work(capsys):
+    options = argparse.Namespace(quiet=False, json=False, debug=False, pet=Path(os.fsdecode(b"caf\xe9.nii.gz")))
+    assert run_command("program", options, lambda *_: pytest.fail("worked")) == FAILED
+    assert capsys.readouterr().err == "program: The name 'caf\\udce9.nii.gz' is not UTF-8. Rename the file or folder.\n"

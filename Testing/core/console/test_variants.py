@@ -41,7 +41,7 @@ def test_a_description_is_ready_for_json(variant):
 def test_its_lines_hold_figures_quality_times_and_files(variant):
     assert variant_lines(variant) == [
         "Synthetic tumor, seed 7: 3.1 ml, SUVmax 9.0, peak 7.0, mean 5.0, MTV 3.0 ml, TLG 15 g",
-        "  Quality 0.50 (uptake 0.50, novelty -). Faint. No lesions.",
+        "  Poor quality, 0.50 (uptake 0.50, novelty -). Faint. No lesions.",
         "  encode 12 ms",
         "  image.nrrd",
     ]

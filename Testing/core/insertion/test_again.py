@@ -12,7 +12,7 @@ import SimpleITK as sitk
 import torch
 
 from TumorGenCore import Box, TumorGenerator, TumorRequest, VariantRun
-from TumorGenCore.errors import ProvenanceError
+from TumorGenCore.errors import InvalidRequestError, ProvenanceError
 from TumorGenCore.insertion.again import differences, make_again
 from TumorGenCore.insertion.provenance import read_provenance
 from TumorGenCore.volumes.suv import PetUnits
@@ -139,3 +139,46 @@ def test_what_is_no_provenance_is_refused_by_name(tmp_path, text, word):
         read_provenance(path)
     with pytest.raises(ProvenanceError, match="cannot be opened"):
         read_provenance(tmp_path / "nothing.json")
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("suv_factor", "x"),
+        ("suv_factor", float("nan")),
+        ("suv_factor", 10**400),
+        ("suv_factor", 0),
+        ("bundle_name", 3),
+        ("request", "x"),
+        ("tumors", 5),
+        ("tumors.box_center_lps", [10**400, 0, 0]),
+        ("tumors.box_size_mm", [0, 1, 1]),
+        ("tumors.box_axes", [1.0]),
+        ("tumors.box_axes", "nonsense"),
+    ],
+)
+def test_a_record_with_a_value_that_cannot_be_used_is_refused(made, tmp_path, entry, value):
+    record = json.loads(json.dumps(made[0].provenance))
+    *inner, key = entry.split(".")
+    (record["tumors"][0] if inner else record)[key] = value
+    path = tmp_path / "x.provenance.json"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(ProvenanceError, match="is not the provenance of a tumor"):
+        read_provenance(path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("batch", [0, 10**12]), ("batch", 3), ("told", [1]), ("told", {"fill": float("nan")}), ("seed", 10**400)],
+)
+def test_a_growth_that_cannot_be_grown_again_is_refused(generator, volume, made, tmp_path, entry, value):
+    record = record_of(made[0], tmp_path)
+    record["tumors"][0][entry] = value
+    with pytest.raises((ProvenanceError, InvalidRequestError)):
+        make_again(record, volume, generator)
+
+
+def test_a_record_with_a_byte_order_mark_is_read(made, tmp_path):
+    path = tmp_path / "x.provenance.json"
+    path.write_text(json.dumps(made[0].provenance), encoding="utf-8-sig")
+    assert read_provenance(path)["tumors"] == made[0].provenance["tumors"]

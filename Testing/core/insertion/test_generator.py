@@ -440,8 +440,8 @@ def test_provenance_says_how_to_make_it_again_and_that_it_is_synthetic(
 ) -> None:
     image = an_image()
     box = a_box(image)
-    record = generator.insert(image, box, TumorRequest(steps=STEPS, solver="heun"), seed=11, suv_factor=0.5).provenance
-    bundle = generator.bundle
+    result = generator.insert(image, box, TumorRequest(steps=STEPS, solver="heun"), seed=11, suv_factor=0.5)
+    record, bundle = result.provenance, generator.bundle
     assert record.pop("created_utc")
     (tumor,) = record.pop("tumors")
     assert len(tumor.pop("sha256")) == 64
@@ -458,6 +458,7 @@ def test_provenance_says_how_to_make_it_again_and_that_it_is_synthetic(
     libraries = record.pop("libraries")
     assert torch.__version__.startswith(libraries["torch"]) and libraries["SimpleITK"] == sitk.Version_VersionString()
     assert record.pop("processor") and record.pop("precision") in ("float32", "bfloat16")
+    assert record.pop("warnings") == list(result.warnings)
     assert record == {
         "statement": "Synthetic, not for diagnosis",
         "synthetic": True,

@@ -18,6 +18,7 @@ from TumorGenCore.insertion.request import MOST_SEED, check_seeds
         ({"steps": 0}, "steps is 0"),
         ({"steps": 2.5}, "steps is 2.5"),
         ({"steps": True}, "steps is True"),
+        ({"steps": 10**12}, "steps is 1000000000000; use at most 10,000"),
         ({"solver": "magic"}, "'euler' or 'heun' or 'adams'"),
         ({"suv_max": 0.0}, "SUVmax is 0.0; give a positive number"),
         ({"suv_max": -1.0}, "positive"),

@@ -57,7 +57,7 @@ def test_the_engine_obeys_within_five_percent_and_keeps_the_mask(engine, dtype, 
     assert target.of(sitk.GetArrayFromImage(asked.image)[inside] * factor) == pytest.approx(target.suv, rel=0.05)
     assert asked.pasted.gain > 1
     assert asked.provenance["request"][f"suv_{measure}"] == target.suv
-    assert asked.warnings == plain.warnings
+    assert not any("requested" in line for line in asked.warnings)
 
 
 def test_a_target_below_the_tissue_is_answered_with_a_warning(engine):

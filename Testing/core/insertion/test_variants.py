@@ -81,8 +81,9 @@ def test_the_best_are_given_with_a_warning_where_none_is_good(generator, prepare
     assert sum(len(batch) for batch in batches) == 2 + 4  # two redraws per seed
     assert [variant.seed for variant in variants] == [2, 4]
     assert len(run.redrawn) == 4
-    words = "seed 2 has a quality of 0.500, below 0.6, and no better tumor was found. The mask is off."
-    assert words in variants[0].warnings[-1]
+    assert "seed 2 has a quality of 0.500, below 0.6, and no better tumor was found." in variants[0].warnings[-1]
+    assert "The quality of this tumor is 0.50, below 0.6" in variants[0].warnings[-2]
+    assert variants[0].warnings[-2].endswith("The mask is off.")
 
 
 def test_of_equals_the_first_is_kept_and_seeds_are_the_callers(generator, prepared):

@@ -108,6 +108,25 @@ def test_parts_that_cannot_be_looked_at_say_so():
     assert found.as_dict()["parts"]["seam"] is None
 
 
+def test_a_mask_that_the_insertion_did_not_change_is_nothing_but_a_real_lesion_is_not():
+    after, mask = ball(14, 8)
+    assert score(after, after, mask, GRID, BOX).total > 0.85  # a real lesion: nothing was inserted
+    for before, much in ((after, "0 %"), (np.where(mask, after / 1.05, after), "5 %")):
+        found = score(before, after, mask, GRID, BOX, Expected(inserted=True))
+        assert_poor(found, "uptake", f"changed its uptake by only {much}")
+        assert found.total == 0 and not found.as_dict()["passes"]
+    assert judge(after, mask, inserted=True) == judge(after, mask)
+    assert judge(after, mask).as_dict()["passes"]
+
+
+def test_a_mask_that_is_no_hotter_than_the_tissue_around_is_named():
+    _, mask = ball(14, 8)
+    hot = SCAN * 10
+    found = score(SCAN, hot, mask, GRID, BOX, Expected(inserted=True))
+    assert found.total <= found.parts["uptake"] < LEAST_QUALITY
+    assert any("not hotter than the tissue around it" in reason for reason in found.reasons)
+
+
 def test_an_image_is_as_good_as_its_poorest_tumor():
     good, poor = judge(*ball(14, 8)), judge(*ball(14, 1.2))
     assert worst([good, poor, good]) is poor

@@ -144,9 +144,8 @@ def test_the_object_says_what_it_is_and_what_it_refers_to(series, tmp_path):
     for (code,) in (segment.SegmentedPropertyCategoryCodeSequence, segment.SegmentedPropertyTypeCodeSequence):
         assert f"{code.CodingSchemeDesignator}^{code.CodeValue}^{code.CodeMeaning}" in MASS_TERMINOLOGY
     assert made.FrameOfReferenceUID == source.FrameOfReferenceUID
-    (study,) = made.StudiesContainingOtherReferencedInstancesSequence
-    (referenced,) = study.ReferencedSeriesSequence
-    assert (study.StudyInstanceUID, referenced.SeriesInstanceUID) == (source.StudyInstanceUID, source.SeriesInstanceUID)
+    (referenced,) = made.ReferencedSeriesSequence  # OHIF shows no segmentation without it
+    assert referenced.SeriesInstanceUID == source.SeriesInstanceUID
     there = {pydicom.dcmread(file).SOPInstanceUID for file in series.iterdir()}
     assert {item.ReferencedSOPInstanceUID for item in referenced.ReferencedInstanceSequence} == there
     assert json.loads((tmp_path / "mask.provenance.json").read_text())["synthetic"] is True
@@ -206,6 +205,16 @@ def test_series_without_frame_of_reference_is_refused(tmp_path):
         del header.FrameOfReferenceUID
         header.save_as(file)
     refused(some_mask(series), series, tmp_path / "mask.dcm", "FrameOfReferenceUID", ".seg.nrrd")
+
+
+@pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "StudyInstanceUID"])
+def test_series_with_two_frames_of_reference_or_studies_is_refused_before_the_work(tmp_path, keyword):
+    series = make_series(tmp_path / "series")
+    header = pydicom.dcmread(series / "3.dcm")
+    setattr(header, keyword, generate_uid())
+    header.save_as(series / "3.dcm")
+    with pytest.raises(UnsupportedVolumeError, match=f"2 values of {keyword}"):
+        check_dicom_seg(tmp_path / "mask.dcm", series)
 
 
 def test_a_missing_highdicom_is_named_with_what_to_install(series, tmp_path, monkeypatch):

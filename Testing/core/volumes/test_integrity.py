@@ -69,8 +69,8 @@ def test_nifti_2_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("directions", "word"),
     [
-        (b"(1,0,0) (0,0,0) (0,0,1)", "Zero-valued spacing"),
-        (b"(1,0,0) (1,0,0) (0,0,1)", "determinant is 0"),
+        (b"(1,0,0) (0,0,0) (0,0,1)", "do not give three axes"),
+        (b"(1,0,0) (1,0,0) (0,0,1)", "three different unit vectors"),
         (b"(1,0,0) (nan,nan,nan) (0,0,1)", "space directions"),
         (b"(1,0,0) none (0,0,1)", "space directions"),
     ],

@@ -68,6 +68,19 @@ def test_written_box_reads_back(tmp_path):
         ([roi(roiType="Sphere")], "Sphere"),
         ([roi(insideOut=True)], "inside out"),
         ([roi(coordinateUnits="um")], "um"),
+        ([roi(coordinateUnits="mm/s")], "coordinateUnits mm/s"),
+        ([roi(coordinateUnits="mmHg")], "coordinateUnits mmHg"),
+        ([roi(coordinateUnits=5)], "coordinateUnits 5"),
+        ([roi(coordinateUnits="")], "coordinateUnits"),
+        ([roi(coordinateUnits=[])], "coordinateUnits"),
+        ([roi(coordinateUnits={"mm": 1})], "coordinateUnits"),
+        ([roi(coordinateUnits=["um", "UCUM", "micrometer"])], "coordinateUnits"),
+        ([roi(coordinateSystem=3)], "must be LPS or RAS"),
+        ([roi(center=[10**400, 0, 0])], "'center' .* must be 3 numbers of at most 1,000,000"),
+        ([roi(size=[10, -(10**400), 10])], "'size'"),
+        ([roi(orientation=[10**400, 0, 0, 0, 1, 0, 0, 0, 1])], "'orientation'"),
+        ([roi(center=[1e308, 0, 0])], "'center'"),
+        ([roi(center=[float("inf"), 0, 0])], "'center'"),
         ([roi(coordinateSystem="IJK")], "ijk"),
         ([roi(center=None)], "'center'"),
         ([roi(size=None, roiType="BoundingBox")], "'size'"),
@@ -84,7 +97,42 @@ def test_markups_that_are_not_one_roi_are_refused(tmp_path, items, word):
         read_box(markups(tmp_path, *items))
 
 
-@pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{}", b"\xff\xfe", b"#DisplayableTags"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_roi_is_read_in_the_encodings_of_windows_editors(tmp_path, encoding):
+    path = markups(tmp_path, roi())
+    path.write_text(path.read_text(), encoding=encoding)
+    assert read_box(path).center_lps == (-10.0, -20.0, 30.0)
+
+
+@pytest.mark.parametrize("units", [None, "mm", ["mm", "UCUM", "millimeter"]])
+def test_roi_without_units_or_in_mm_is_read_in_mm(tmp_path, units):
+    items = [roi() | {"coordinateUnits": units}]
+    if units is None:
+        items.append({key: value for key, value in items[0].items() if key != "coordinateUnits"})
+    for item in items:
+        assert read_box(markups(tmp_path, item)).size_mm == (30.0, 40.0, 50.0)
+
+
+def test_roi_of_whole_numbers_is_read(tmp_path):
+    box = read_box(markups(tmp_path, roi(center=[1, 2, 3], size=[30, 40, 50], orientation=[1, 0, 0, 0, 1, 0, 0, 0, 1])))
+    assert (box.center_lps, box.size_mm) == ((1.0, 2.0, 3.0), (30.0, 40.0, 50.0))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[1, 2]",
+        b"{}",
+        b"\xff\xfe",
+        b"#DisplayableTags",
+        b"[" * 100_000,
+        b'{"markups":' * 100_000,
+        b"[" + b"9" * 5000 + b"]",
+        b" " * (16 * 2**20 + 1),
+    ],
+    ids=["empty", "list", "object", "bom", "text", "nested", "nested objects", "5000 digits", "over 16 MB"],
+)
 def test_file_that_is_no_markups_is_refused(tmp_path, content):
     path = tmp_path / "roi.mrk.json"
     path.write_bytes(content)

@@ -89,13 +89,27 @@ def test_factor_equals_the_one_in_the_series_own_real_world_value_mapping(shared
         pytest.param(
             {
                 "RadiopharmaceuticalStartDateTime": "20200101233000",
+                "RadiopharmaceuticalStartTime": "233000",
                 "SeriesTime": "003000",
                 "AcquisitionTime": "003000",
             },
             factor_after(60),
             id="past-midnight-with-date",
         ),
-        pytest.param({"RadiopharmaceuticalStartDateTime": "19990314123000"}, factor_after(30), id="date-shifted-apart"),
+        pytest.param(
+            {"RadiopharmaceuticalStartDateTime": "19990314123000", "RadiopharmaceuticalStartTime": "123000"},
+            factor_after(30),
+            id="date-shifted-apart",
+        ),
+        pytest.param(
+            {
+                "RadiopharmaceuticalStartDateTime": "20200102060000-0500",
+                "RadiopharmaceuticalStartTime": None,
+                "TimezoneOffsetFromUTC": "+0100",
+            },
+            factor_after(60),
+            id="offset-only-in-another-zone",
+        ),
         pytest.param(
             {"RadiopharmaceuticalStartDateTime": "20200102110000+0000"}, factor_after(60), id="offset-from-utc"
         ),
@@ -104,7 +118,9 @@ def test_factor_equals_the_one_in_the_series_own_real_world_value_mapping(shared
     ],
 )
 def test_factor_follows_the_tags(tags, expected):
-    assert units_from_dicom([pet_slice(**tags)]).suv_factor == pytest.approx(expected, rel=1e-12)
+    units = units_from_dicom([pet_slice(**tags)])
+    assert units.suv_factor == pytest.approx(expected, rel=1e-12)
+    assert not units.remarks
 
 
 def test_scan_start_is_the_earliest_bed_position_whatever_the_order():
@@ -112,10 +128,19 @@ def test_scan_start_is_the_earliest_bed_position_whatever_the_order():
     assert units_from_dicom(slices).suv_factor == pytest.approx(factor_after(60))
 
 
-def test_ge_private_scan_time_wins_over_acquisition_time():
+@pytest.mark.parametrize("others", [[], ["GEMS_IDEN_01"], ["GEMS_IDEN_01", "OTHER"]], ids=len)
+def test_ge_private_scan_time_wins_over_acquisition_time_in_any_block(others):
     header = pet_slice(SeriesTime="150000")
+    for creator in others:
+        header.private_block(0x0009, creator, create=True).add_new(0x0D, "DT", "20200102120500.00")
     header.private_block(0x0009, "GEMS_PETD_01", create=True).add_new(0x0D, "DT", "20200102124500.00")
     assert units_from_dicom([header]).suv_factor == pytest.approx(factor_after(45))
+
+
+def test_the_same_element_of_another_creator_is_not_ges_scan_time():
+    header = pet_slice(SeriesTime="150000")
+    header.private_block(0x0009, "OTHER", create=True).add_new(0x0D, "DT", "20200102124500.00")
+    assert units_from_dicom([header]).suv_factor == pytest.approx(factor_after(60))
 
 
 @pytest.mark.parametrize(
@@ -131,10 +156,209 @@ def test_philips_counts_use_the_private_factor(element, value, expected):
     assert units.suv_factor == pytest.approx(expected)
 
 
-def test_philips_factor_is_read_where_its_type_is_unknown():
+def test_philips_factor_is_read_in_another_block_and_where_its_type_is_unknown():
+    header = pet_slice(Units="CNTS")
+    header.private_block(0x7053, "OTHER", create=True).add_new(0x00, "DS", "0.002")
+    header.private_block(0x7053, "Philips PET Private Group", create=True).add_new(0x00, "UN", b"0.0005 ")
+    units = units_from_dicom([header])
+    assert units.suv_factor == 0.0005
+    assert not units.remarks
+
+
+def test_philips_factor_without_a_creator_is_read_with_a_remark():
     header = pet_slice(Units="CNTS")
     header.add_new((0x7053, 0x1000), "UN", b"0.0005 ")
-    assert units_from_dicom([header]).suv_factor == 0.0005
+    units = units_from_dicom([header])
+    assert units.suv_factor == 0.0005
+    assert "(7053,1000)" in units.remarks[0] and "no creator" in units.remarks[0]
+
+
+def test_factor_of_another_creator_is_not_philips():
+    header = pet_slice(Units="CNTS")
+    header.private_block(0x7053, "OTHER", create=True).add_new(0x00, "DS", "0.002")
+    refuses([header], "7053,1000", "missing")
+
+
+@pytest.mark.parametrize("values", [("0.0005", "0.0006"), ("0,0005", "0,0005")], ids=["mixed", "comma"])
+def test_philips_factors_that_differ_or_are_no_numbers_are_refused(values):
+    slices = [pet_slice(Units="CNTS") for _ in values]
+    for header, value in zip(slices, values, strict=True):
+        header.private_block(0x7053, "Philips PET Private Group", create=True).add_new(0x00, "UN", value.encode())
+    refuses(slices, "7053,1000")
+
+
+# Times that contradict each other
+
+
+def refuses(slices, *words):
+    with pytest.raises(UnsupportedVolumeError) as caught:
+        units_from_dicom(slices)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("start_datetime", "start_time", "minutes"),
+    [
+        ("20200102000000", "120000", 60),  # only the date is left
+        ("20200102040000", "120000", 60),  # another time zone
+        ("20200102123000", "130500", 30),  # StartTime after the scan cannot be right
+        ("19990314000000", "120000", 60),
+    ],
+)
+def test_injection_times_that_disagree_are_named_and_the_plausible_time_of_day_is_taken(
+    start_datetime, start_time, minutes
+):
+    tags = {"RadiopharmaceuticalStartDateTime": start_datetime, "RadiopharmaceuticalStartTime": start_time}
+    units = units_from_dicom([pet_slice(**tags)])
+    assert units.suv_factor == pytest.approx(factor_after(minutes), rel=1e-12)
+    (remark,) = units.remarks
+    assert "RadiopharmaceuticalStartTime" in remark and "RadiopharmaceuticalStartDateTime" in remark
+    assert f"takes {minutes} min" in remark
+
+
+def test_injection_times_that_disagree_and_cannot_be_right_are_refused():
+    tags = {"RadiopharmaceuticalStartDateTime": "20200102140000", "RadiopharmaceuticalStartTime": "133000"}
+    refuses([pet_slice(**tags)], "disagree", "Neither")
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"RadiopharmaceuticalStartTime": "130500"},
+        {"RadiopharmaceuticalStartTime": None, "RadiopharmaceuticalStartDateTime": "20200102130500"},
+        {
+            "RadiopharmaceuticalStartTime": None,
+            "RadiopharmaceuticalStartDateTime": "20200102130500",
+            "RadionuclideHalfLife": 282240,
+        },
+    ],
+    ids=["time", "datetime", "long-lived"],
+)
+def test_an_injection_after_the_scan_is_named_as_such(tags):
+    refuses([pet_slice(**tags)], "5 min after the start of the scan", "must come before")
+
+
+def test_a_datetime_with_an_offset_needs_the_zone_of_the_series():
+    tags = {"RadiopharmaceuticalStartTime": None, "RadiopharmaceuticalStartDateTime": "20200102120000+0100"}
+    refuses([pet_slice(**tags)], "offset", "UTC", "TimezoneOffsetFromUTC")
+
+
+def test_long_lived_nuclide_needs_the_day_of_the_injection():
+    days = {"SeriesDate": "20200105", "AcquisitionDate": "20200105", "RadionuclideHalfLife": 282240}
+    refuses([pet_slice(**days)], "78 h", "day of the injection")
+    units = units_from_dicom([pet_slice(**days, RadiopharmaceuticalStartDateTime="20200102120000")])
+    assert units.suv_factor == pytest.approx(200e-6 * 2 ** ((3 * 24 + 1) * 3600 / 282240))
+    assert not units.remarks
+    copper = units_from_dicom([pet_slice(RadionuclideHalfLife=45721)])
+    assert copper.suv_factor == pytest.approx(200e-6 * 2 ** (3600 / 45721))
+    assert "does not tell the day" in copper.remarks[0] and "60 min" in copper.remarks[0]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2)])
+def test_bed_positions_past_midnight_with_an_unchanged_date(order):
+    times = ["235000", "235500", "000000", "000500"]
+    slices = [
+        pet_slice(RadiopharmaceuticalStartTime="225000", SeriesTime="235000", AcquisitionTime=times[n]) for n in order
+    ]
+    units = units_from_dicom(slices)
+    assert units.suv_factor == pytest.approx(factor_after(60))
+    for header in slices:
+        header.SeriesTime = "235900"  # of post-processing
+    assert units_from_dicom(slices).suv_factor == pytest.approx(factor_after(60))
+
+
+def mean_count_time(duration_s: float) -> float:
+    """Time within a frame at which the activity equals its mean, by summing over small steps."""
+    steps = (np.arange(100_000) + 0.5) * duration_s / 100_000
+    mean = np.mean(2.0 ** (-steps / HALF_LIFE_S))
+    return float(-HALF_LIFE_S * np.log2(mean))
+
+
+@pytest.mark.parametrize("series_time", ["170000", "131500", "120000"], ids=["later", "between", "earlier"])
+@pytest.mark.parametrize("maker", ["SIEMENS", "GE MEDICAL SYSTEMS"])
+def test_frame_reference_time_tells_the_start_if_the_series_time_was_changed(series_time, maker):
+    offset = mean_count_time(180) if maker == "SIEMENS" else 0.0
+    slices = [
+        pet_slice(
+            Manufacturer=maker,
+            SeriesTime=series_time,
+            AcquisitionTime=f"13{30 + 3 * bed}00",
+            ActualFrameDuration="180000",
+            FrameReferenceTime=f"{(1800 + 180 * bed + offset) * 1000:.3f}",
+        )
+        for bed in range(3)
+    ]
+    units = units_from_dicom(slices)
+    assert units.suv_factor == pytest.approx(factor_after(60), rel=1e-5)
+    (remark,) = units.remarks
+    assert "SeriesTime" in remark and "FrameReferenceTime" in remark and "30 min before" in remark
+
+
+@pytest.mark.parametrize(
+    ("series_time", "references", "minutes"),
+    [
+        ("130000", ("1890000", "2070000"), 60),  # they agree: the first bed positions were left out
+        ("125800", ("0", "180000"), 58),  # the scanner prepared for two minutes
+        ("133000", ("0", "180000"), 90),
+        ("131000", ("5490000", "5670000"), 70),  # measured from the injection
+        ("170000", ("0", "0"), 90),  # no information: the same in all bed positions
+        ("170000", ("90000", "90000"), 90),
+    ],
+)
+def test_frame_reference_time_that_agrees_or_tells_nothing_changes_nothing(series_time, references, minutes):
+    starts = ("133000", "133300") if minutes != 58 else ("130000", "130300")
+    slices = [
+        pet_slice(
+            SeriesTime=series_time, AcquisitionTime=start, FrameReferenceTime=reference, ActualFrameDuration="180000"
+        )
+        for start, reference in zip(starts, references, strict=True)
+    ]
+    units = units_from_dicom(slices)
+    assert units.suv_factor == pytest.approx(factor_after(minutes), rel=1e-9)
+    assert not units.remarks
+
+
+def test_half_life_of_another_nuclide_is_refused_by_name():
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "C-111A1", "SRT", "^18^Fluorine"
+    header = pet_slice(RadionuclideHalfLife=1223)
+    header.RadiopharmaceuticalInformationSequence[0].RadionuclideCodeSequence = [code]
+    refuses([header], "1223 s", "F-18", "6586")
+    header.RadiopharmaceuticalInformationSequence[0].RadionuclideHalfLife = 6500  # rounded by another program
+    assert units_from_dicom([header]).suv_factor == pytest.approx(200e-6 * 2 ** (3600 / 6500))
+
+
+# Slices that differ
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("Units", "GML"),
+        ("SUVType", "LBM"),
+        ("DecayCorrection", "ADMIN"),
+        ("CorrectedImage", ["DECY", "SCAT"]),
+        ("PatientWeight", 71),
+        ("RadionuclideTotalDose", 351e6),
+        ("RadionuclideHalfLife", 6600.0),
+        ("RadiopharmaceuticalStartTime", "120100"),
+        ("RadiopharmaceuticalStartDateTime", "20200102120000"),
+        ("SeriesTime", "130100"),
+        ("SeriesDate", "20200103"),
+    ],
+)
+def test_slices_that_differ_in_a_tag_of_the_factor_are_refused_by_its_name(keyword, value):
+    refuses([pet_slice(), pet_slice(), pet_slice(**{keyword: value})], keyword, "differs between the slices")
+
+
+def test_the_same_number_in_other_digits_and_more_corrections_do_not_differ():
+    slices = [pet_slice(), pet_slice(PatientWeight="70.000", CorrectedImage=["ATTN", "DECY", "NORM"])]
+    assert units_from_dicom(slices).suv_factor == pytest.approx(factor_after(60))
+
+
+def test_a_given_factor_does_not_fit_mixed_units():
+    with pytest.raises(UnsupportedVolumeError, match="Units differs"):
+        units_from_dicom([pet_slice(), pet_slice(Units="GML")], 0.5)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,7 +99,7 @@ def test_variants_are_written_with_mask_and_provenance(run, pet, tmp_path):
     (tumor,) = provenance["tumors"]
     assert tumor["seed"] == 8
     np.testing.assert_allclose(tumor["box_center_lps"], (-12, 8, 5))
-    assert "scan" not in json.dumps(provenance)
+    assert not re.search(r"scan(_|\.nrrd)", json.dumps(provenance))
 
 
 def test_poor_variants_are_drawn_again_and_each_says_how_good_it_is(run):
@@ -110,7 +111,7 @@ def test_poor_variants_are_drawn_again_and_each_says_how_good_it_is(run):
     assert totals == sorted(totals, reverse=True)
     assert any("4 poor tumors were replaced" in line for line in report["warnings"])
     status, out, err = run("--seed", "9", "--suv-factor", "1")
-    assert "seed 9" in out and "Quality 0." in out
+    assert "seed 9" in out and "Poor quality, 0." in out
     assert "poor" not in err
 
 
@@ -185,6 +186,9 @@ def test_what_cannot_be_written_is_refused_before_the_work(run, script, pet, tmp
     assert "is the input" in run(output=pet)[2]
     (tmp_path / "file").write_text("")
     assert "is a file" in run(output=tmp_path / "file" / "below")[2]
+    assert "cannot be used" in run(output=tmp_path / "new" / ("n" * 256))[2]
+    if sys.platform == "linux":
+        assert "You may not write" in run(output=Path("/proc/self/out"))[2]
 
 
 def test_a_write_that_fails_leaves_no_file_behind(run, script, tmp_path, monkeypatch):
@@ -257,12 +261,31 @@ def test_an_interrupt_stops_the_run_and_writes_nothing(run, tmp_path):
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    status, _, err = run("--steps", "1000000")
+    status, _, err = run("--steps", "10000")
     thread.join()
     assert status == 130
     assert "Interrupted" in err
     assert not (tmp_path / "out").exists()
     assert not sharedWorker().isBusy
+
+
+@pytest.mark.usefixtures("interrupts_raise")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("with_other_file", [False, True])
+def test_an_interrupt_while_writing_leaves_nothing_and_is_not_hidden(
+    run, tmp_path, at_rename, number, status, with_other_file
+):
+    """Another program's file keeps the new folder from being removed, which was reported in place of the stop."""
+    other = tmp_path / "out" / "other.txt"
+    at_rename += [
+        lambda: with_other_file and other.write_text("of another program"),
+        lambda: os.kill(os.getpid(), number),
+    ]
+    ended, _, err = run("--variants", "2", "--least-quality", "0")
+    assert ended == status
+    assert "Interrupted" in err
+    left = {path.name for path in tmp_path.rglob("*")} - {"scan.nrrd"}
+    assert left == ({"out", "other.txt"} if with_other_file else set())
 
 
 def test_an_interrupt_that_python_loses_stops_the_run(run, script, lose_interrupt, tmp_path, monkeypatch):
@@ -273,7 +296,7 @@ def test_an_interrupt_that_python_loses_stops_the_run(run, script, lose_interrup
         return addBoxNode(*arguments)
 
     monkeypatch.setattr(script, "addBoxNode", interrupted)
-    status, _, err = run("--steps", "1000000")
+    status, _, err = run("--steps", "10000")
     assert status == 130
     assert "Interrupted" in err
     assert not (tmp_path / "out").exists()

@@ -390,14 +390,14 @@ def test_what_progress_raises_cancels_the_run(scene, logic, tiny):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        logic.insertTumor(volume, roi, onProgress=stop, **{**tiny, "request": TumorRequest(steps=100000)})
+        logic.insertTumor(volume, roi, onProgress=stop, **{**tiny, "request": TumorRequest(steps=10_000)})
     assert sceneState(scene) == state
     logic.insertTumor(volume, roi, **tiny)  # the worker is free again
 
 
 def test_a_second_run_is_refused_while_one_is_under_way(scene, logic, tiny):
     volume, roi = aVolume(scene), aRoi(scene)
-    run = logic.startInsertion(volume, [roi], **{**tiny, "request": TumorRequest(steps=100000)})
+    run = logic.startInsertion(volume, [roi], **{**tiny, "request": TumorRequest(steps=10_000)})
     for other in (logic, InsertionLogic(scene)):
         with pytest.raises(BusyError, match="under way"):
             other.startInsertion(volume, [roi], **tiny)
@@ -408,7 +408,7 @@ def test_a_second_run_is_refused_while_one_is_under_way(scene, logic, tiny):
 
 
 def test_shutdown_during_a_run_waits_for_its_end(scene, logic, tiny):
-    run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **{**tiny, "request": TumorRequest(steps=100000)})
+    run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **{**tiny, "request": TumorRequest(steps=10_000)})
     logic.shutdown()
     assert run.isFinished
     with pytest.raises(CancelledError):
@@ -458,7 +458,7 @@ def test_whatever_fails_in_making_nodes_all_of_them_are_taken_back(scene, logic,
 
 
 def test_closing_the_scene_stops_the_run_and_nothing_is_added(scene, logic, tiny, onStep):
-    run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **{**tiny, "request": TumorRequest(steps=100000)})
+    run = logic.startInsertion(aVolume(scene), [aRoi(scene)], **{**tiny, "request": TumorRequest(steps=10_000)})
     scene.Clear(0)
     state = set(sceneState(scene))
     assert run.wait(60)  # it would take hours otherwise

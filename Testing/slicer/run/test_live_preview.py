@@ -261,7 +261,7 @@ def test_a_preview_is_cancelled_at_its_next_step(scene, logic, quick, monkeypatc
         return len(asked) > 5
 
     monkeypatch.setattr(Job, "isCancelled", property(isCancelled))
-    preview = logic.startPreview(volume, roi, **{**quick, "request": TumorRequest(steps=100000)})
+    preview = logic.startPreview(volume, roi, **{**quick, "request": TumorRequest(steps=10_000)})
     with pytest.raises(CancelledError):
         preview.result()
 

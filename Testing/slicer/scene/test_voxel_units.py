@@ -17,7 +17,7 @@ from scene_cases import aVolume
 from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.volumes.read import read_volume
 from TumorGenCore.volumes.suv import PetUnits
-from TumorGenSlicerLib.scene.units import implausibleUnits, setUnits, unitsOfVolume
+from TumorGenSlicerLib.scene.units import assumedUnits, implausibleUnits, setUnits, unitsOfVolume
 
 
 def withUnits(volume, code, quantity=None):
@@ -49,6 +49,13 @@ def test_units_noted_before_come_second(scene):
     units = PetUnits("BQML", 1.2345678901234567e-4, "dicom tags")
     setUnits(volume, units)
     assert unitsOfVolume(volume) == units
+    assert assumedUnits(unitsOfVolume(volume)) == []
+
+
+def test_remarks_about_contradicting_tags_are_warnings_and_are_noted(scene):
+    volume = aVolume(scene)
+    setUnits(volume, PetUnits("BQML", 1e-4, "dicom tags", ("Two times disagree.", "The date is missing.")))
+    assert assumedUnits(unitsOfVolume(volume)) == ["Two times disagree.", "The date is missing."]
 
 
 @pytest.mark.parametrize("code", ["{SUVbw}g/ml", "g/ml{SUVbw}", "g/ml"])

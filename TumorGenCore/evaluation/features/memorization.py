@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.features.left_out import LeftOutError
-from TumorGenCore.evaluation.features.resampling import Rows, bootstrap_intervals
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, Rows, bootstrap_intervals
 from TumorGenCore.evaluation.samples import LesionSample
 from TumorGenCore.lesions.likeness import in_lesion_frame, likeness, turned_onto, unit_vectors
 
@@ -70,8 +70,9 @@ def memorization(
     Returns:
         ``real`` and ``synthetic``: lists of {name, patient, nearest, distance, ratio}; ``made_small``: number of
         lesions made small among the real ones; ``limit``: 5th percentile of the real distances; ``near_share``: share
-        of the synthetic lesions below it (0.05 equals real lesions), with its 95 % ``near_share_interval``; ``copies``:
-        names of lesions with a smaller distance and a smaller ratio than every real lesion.
+        of the synthetic lesions below it (0.05 equals real lesions), with its 95 % ``near_share_interval`` (None for
+        fewer than five patients on a side); ``copies``: names of lesions with a smaller distance and a smaller ratio
+        than every real lesion.
 
     Raises:
         LeftOutError: there are too few lesions.
@@ -85,13 +86,15 @@ def memorization(
     rows_real, rows_grown = _neighbors([*held_out, *made_small, *training], training), _neighbors(grown, training)
     least = {key: min(row[key] for row in rows_real) for key in ("distance", "ratio")}
     far_real, far_grown = _distances(rows_real), _distances(rows_grown)
-    (interval,) = bootstrap_intervals(
-        lambda these, those: _near_share(far_real.drawn(these), far_grown.drawn(those)),
-        far_real.people,
-        far_grown.people,
-        draws=draws,
-        seed=seed,
-    )
+    interval = None
+    if min(len(far_real.people), len(far_grown.people)) >= LEAST_LESIONS:
+        (interval,) = bootstrap_intervals(
+            lambda these, those: _near_share(far_real.drawn(these), far_grown.drawn(those)),
+            far_real.people,
+            far_grown.people,
+            draws=draws,
+            seed=seed,
+        )
     return {
         "real": rows_real,
         "made_small": len(made_small),

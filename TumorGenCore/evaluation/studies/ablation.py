@@ -153,7 +153,8 @@ def ablate(
     cases = load_chosen(data, run.data)
     training, held_out = split_chosen(cases, run.data)
     sites = _sites(held_out)
-    check_unseen("segmenter", segmenter.training_cases, [c.name for c in held_out], run.data.patient_pattern)
+    patterns = run.data.patient_pattern, segmenter.run.data.patient_pattern
+    check_unseen("segmenter", segmenter.training_cases, [c.name for c in held_out], patterns)
     open_run_folder(output, run, CONFIG, resume, autoencoder=hash_vae(vae))
     shown = {}
     for name in names:

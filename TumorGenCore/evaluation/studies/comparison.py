@@ -14,7 +14,13 @@ import SimpleITK as sitk
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.crops import crop_around
 from TumorGenCore.evaluation.features.method_distances import every_distance
-from TumorGenCore.evaluation.patients import check_unseen, held_out_names, load_training_cases
+from TumorGenCore.evaluation.patients import (
+    check_unseen,
+    held_out_names,
+    load_patients,
+    load_training_cases,
+    patient_patterns,
+)
 from TumorGenCore.evaluation.report_files import write_report
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
@@ -25,7 +31,6 @@ from TumorGenCore.evaluation.studies.comparison_text import comparison_text
 from TumorGenCore.evaluation.themes.alignment import Figures, alignment, mean_alignment
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
-from TumorGenCore.training.data.cases import load_cases
 from TumorGenCore.training.stages.rival import TrainedRival
 from TumorGenCore.training.stages.segmenter import Segmenter
 
@@ -80,14 +85,14 @@ def compare(
             no training case has a tumor, or there is no site for an insertion.
     """
     tell = on_progress or (lambda line: None)
-    names, pattern = held_out_names(generator.bundle, None), segmenter.run.data.patient_pattern
-    check_unseen("segmenter", segmenter.training_cases, names, pattern)
-    check_unseen("bundle", generator.bundle.notes["cases"].get("training", ()), names, pattern)
+    patterns = patient_patterns(generator.bundle, segmenter.run.data, *(rival.run.data for rival in trained))
+    names = held_out_names(generator.bundle, None, patterns)
+    check_unseen("segmenter", segmenter.training_cases, names, patterns)
     for rival in trained:
-        check_unseen(f"{rival.run.kind} rival", rival.training_cases, names, rival.run.data.patient_pattern)
+        check_unseen(f"{rival.run.kind} rival", rival.training_cases, names, patterns)
         rival.check_bundle(generator.bundle)
-    held_out = load_cases(data, names, patient_pattern=pattern)
-    training = load_training_cases(generator.bundle, data, pattern)
+    held_out = load_patients(data, names, patterns)
+    training = load_training_cases(generator.bundle, data, patterns)
     methods = rivals_of(generator, training, trained)
     sites = [site for case in held_out for site in sites_of(case)]
     if not sites:
@@ -100,6 +105,7 @@ def compare(
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
         "cases": sorted(names),
+        "patients": sorted({case.patient for case in held_out}),
         "seeds": list(range(seeds)),
         "frechet": every_distance(tumor, *real),
         "alignment": {

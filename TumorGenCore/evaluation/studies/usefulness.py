@@ -29,7 +29,7 @@ import numpy as np
 from TumorGenCore.bundle.model_bundle import ModelBundle
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
-from TumorGenCore.evaluation.patients import check_unseen, held_out_names
+from TumorGenCore.evaluation.patients import held_out_names, load_patients, patient_patterns
 from TumorGenCore.evaluation.report_files import write_report, write_text
 from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
 from TumorGenCore.evaluation.rivals.donors import Donors
@@ -52,7 +52,7 @@ from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.quality import GOOD_QUALITY
 from TumorGenCore.training.config import SegmenterRun
-from TumorGenCore.training.data.cases import Case, case_files, load_cases
+from TumorGenCore.training.data.cases import Case, case_files
 from TumorGenCore.training.data.labeled_scans import LabeledScan, PatchPicker, labeled, tissue_only
 from TumorGenCore.training.loop.run_folder import open_run_folder
 from TumorGenCore.training.loop.settings import LoopSettings
@@ -185,17 +185,17 @@ def usefulness(
 
 
 def _patients(generator: TumorGenerator, data: Path, run: UsefulnessRun) -> _Patients:
-    unseen = held_out_names(generator.bundle, None)
-    training_names = sorted(case_files(data, generator.bundle.notes["cases"].get("training", ())))
     settings = run.segmenter.data
-    check_unseen("bundle", training_names, unseen, settings.patient_pattern)
+    patterns = patient_patterns(generator.bundle, settings)
+    unseen = held_out_names(generator.bundle, None, patterns)
+    training_names = sorted(case_files(data, generator.bundle.notes["cases"].get("training", ())))
     strange = sorted(set(run.healthy_only) - set(training_names))
     if strange:
         raise TrainingDataError(
             f"healthy_only names {', '.join(strange)}; name only training cases of the bundle in the data folder."
         )
     names = [*training_names, *unseen]
-    cases = load_cases(data, names, _known(settings.exclude_lps_mm, names), settings.patient_pattern)
+    cases = load_patients(data, names, patterns, _known(settings.exclude_lps_mm, names))
     held_out = [case for case in cases if case.name in unseen and case.lesions]
     tissue = [case for case in cases if case.name in run.healthy_only]
     every = [case for case in cases if case.name in training_names and case not in tissue and case.lesions]

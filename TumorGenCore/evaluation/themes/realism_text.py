@@ -136,12 +136,13 @@ def _memorization(found: dict) -> list[str]:
     lines = ["## Memorization", ""]
     if "left_out" in found:
         return [*lines, f"Left out: {found['left_out']}", ""]
-    low, high = found["near_share_interval"]
+    bounds = found["near_share_interval"]
+    interval = "" if bounds is None else f" ({number(100 * bounds[0], 0)} to {percent(bounds[1])})"
     lines += [
         "Distance of each lesion to the nearest training lesion of another patient, both aligned to their own axes and "
         "scaled to one size and uptake. Shape and pattern of the uptake count half each; 0 means the same lesion. "
-        f"Of the {len(found['synthetic'])} synthetic lesions, **{percent(found['near_share'])}** "
-        f"({number(100 * low, 0)} to {percent(high)}) are nearer than {number(found['limit'], 3)}. 5 % of the "
+        f"Of the {len(found['synthetic'])} synthetic lesions, **{percent(found['near_share'])}**{interval} "
+        f"are nearer than {number(found['limit'], 3)}. 5 % of the "
         f"{len(found['real'])} real lesions are that near; {found['made_small']} of these are held-out tumors made "
         "small, because most synthetic lesions are small. A plain, round tumor is near to many lesions; a copy is much "
         "nearer to one training lesion than to the nearest one of another patient (`ratio` near 0).",

@@ -19,7 +19,7 @@ from TumorGenCore.lesions.agreement import ranking
 from TumorGenCore.lesions.extent import pieces
 from TumorGenCore.lesions.placement import find_body
 from TumorGenCore.volumes.geometry import Grid
-from TumorGenCore.volumes.integrity import check_file
+from TumorGenCore.volumes.integrity import read_checked
 
 __all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "split_patients", "voxels_at"]
 
@@ -100,6 +100,8 @@ def load_cases(
 def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Path]:
     """Returns the image files of the cases, by case name and in the order of the names.
 
+    Hidden files and folders are skipped: they hold unfinished files of a killed run, or notes of the system.
+
     Args:
         folder: folder to search, with its subfolders.
         names: cases to look for, ignoring missing ones; None looks for all.
@@ -110,7 +112,8 @@ def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Pa
     files: dict[str, Path] = {}
     for path in sorted(Path(folder).rglob("*_image.nii*")):
         match = _IMAGE.match(path.name)
-        if match is None or (names is not None and match["case"] not in names):
+        hidden = any(part.startswith(".") for part in path.relative_to(Path(folder)).parts)
+        if match is None or hidden or (names is not None and match["case"] not in names):
             continue
         if match["case"] in files:
             raise TrainingDataError(f"Two files are named {path.name}; give each case a name of its own.")
@@ -179,9 +182,8 @@ def _load_case(
 
 def _read(path: Path) -> sitk.Image:
     try:
-        check_file(path)
-        return sitk.ReadImage(str(path))
-    except (UnsupportedVolumeError, RuntimeError) as error:
+        return read_checked(path)
+    except UnsupportedVolumeError as error:
         raise TrainingDataError(f"{path.name} cannot be read; export it again or remove it. ({error})") from error
 
 

@@ -273,7 +273,11 @@ class GeneratorStage:
             network: trained networks, from ``build_network``.
             name: name of the bundle.
         """
-        split = {"training": [c.name for c in self.training], "validation": [c.name for c in self.validation]}
+        split = {
+            "training": [c.name for c in self.training],
+            "validation": [c.name for c in self.validation],
+            "patient_pattern": self.run.data.patient_pattern,
+        }
         return ModelBundle(
             name=name, version=self.run.version, vae=self.vae,
             vector_field=network.vector_field, mask_refiner=network.mask_refiner,  # type: ignore[arg-type]

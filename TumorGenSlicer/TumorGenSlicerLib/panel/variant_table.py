@@ -68,7 +68,7 @@ class VariantTable:
 def _cells(variant: Variant) -> list[str]:
     measures = variant.measures
     values = (measures.volume_ml, measures.suv_max, measures.suv_peak, measures.mtv_ml, measures.tlg)
-    quality = str(variant.quality.percent)
+    quality = f"{variant.quality.percent}" if variant.quality.passes else f"{variant.quality.percent} (poor)"
     return [str(variant.seed), quality, *("-" if math.isnan(value) else f"{value:.1f}" for value in values)]
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_folder, installed_bundles, read_metadata
 from TumorGenCore.errors import (
     InvalidBoxError,
-    ModelBundleError,
     TumorGenError,
     UnknownUnitsError,
     UnsupportedVolumeError,
@@ -379,11 +378,7 @@ def _settings(options: RunOptions) -> RunOptions:
 
 def _patchSettings(model: str) -> PatchSettings:
     """Reads the working patch of a bundle without torch; it limits the size of boxes."""
-    folder = bundle_folder(model)
-    try:
-        return PatchSettings(**read_metadata(folder)[0]["tumorgen"]["patch"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelBundleError(f"The metadata of bundle {folder.name} cannot be read; install it again.") from error
+    return PatchSettings(**read_metadata(bundle_folder(model))[0]["tumorgen"]["patch"])
 
 
 def _probe(voxels: NDArray, grid: Grid, box: Box) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from TumorGenCore.volumes.suv import SUV_TAGS, PetUnits, units_from_dicom, warn_
 __all__ = ["assumedUnits", "implausibleUnits", "setUnits", "unitsOfVolume"]
 
 _FACTOR, _NAME, _SOURCE = "TumorGen.suv_factor", "TumorGen.input_units", "TumorGen.suv_factor_source"
+_REMARKS = "TumorGen.suv_factor_remarks"
 #: DICOM code of the quantity "Standardized Uptake Value".
 _SUV_QUANTITY = "126400"
 _SUV_CODES = ("{suvbw}g/ml", "g/ml{suvbw}", "g/ml")
@@ -64,12 +65,13 @@ def setUnits(volumeNode: Any, units: PetUnits) -> None:
     volumeNode.SetAttribute(_FACTOR, repr(units.suv_factor))
     volumeNode.SetAttribute(_NAME, units.name)
     volumeNode.SetAttribute(_SOURCE, units.source)
+    volumeNode.SetAttribute(_REMARKS, "\n".join(units.remarks) or None)
 
 
 def assumedUnits(units: PetUnits) -> list[str]:
-    """A warning if the volume does not state its units; else empty."""
+    """Warnings if the volume does not state its units, or if its DICOM tags contradict each other; else empty."""
     if units.source != "taken as SUV":
-        return []
+        return list(units.remarks)
     return ["The volume does not say its units; its values are taken as SUV (body weight)."]
 
 
@@ -93,7 +95,8 @@ def _ownUnits(volumeNode: Any) -> PetUnits | None:
     if factor is None:
         return None
     name, source = volumeNode.GetAttribute(_NAME), volumeNode.GetAttribute(_SOURCE)
-    return PetUnits(name, float(factor), source)  # type: ignore[arg-type]
+    remarks = tuple((volumeNode.GetAttribute(_REMARKS) or "").splitlines())
+    return PetUnits(name, float(factor), source, remarks)  # type: ignore[arg-type]
 
 
 def _unitsCode(volumeNode: Any) -> str:
@@ -122,7 +125,7 @@ def _unitsOfFiles(files: tuple[str, ...]) -> PetUnits:
 
     try:
         slices = [pydicom.dcmread(file, stop_before_pixels=True, specific_tags=SUV_TAGS) for file in files]
-    except (OSError, pydicom.errors.InvalidDicomError) as error:
+    except Exception as error:  # pydicom raises many kinds for damaged files
         raise UnknownUnitsError(
             "The DICOM files of the volume cannot be read, so its units are not known. "
             "Load the series again, or give the factor to SUV yourself."

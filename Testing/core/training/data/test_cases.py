@@ -34,6 +34,17 @@ def test_images_pair_with_their_masks_in_subfolders_too(cases):
         assert np.allclose(case.lesions[0].points_lps.mean(axis=0), center, atol=1.5)
 
 
+def test_hidden_files_and_files_in_hidden_folders_are_no_cases(tmp_path):
+    write_case(tmp_path, "A", (0.0, 0.0, 0.0))
+    write_case(tmp_path, ".d41d8cd98f00b204e9800998ecf8427e-B", None)  # of a killed run
+    write_case(tmp_path, "._A", None)  # of macOS
+    (tmp_path / ".Trash").mkdir()
+    write_case(tmp_path / ".Trash", "C", None)
+    assert [case.name for case in load_cases(tmp_path)] == ["A"]
+    # The folder itself may lie in a hidden one.
+    assert [case.name for case in load_cases(tmp_path / ".Trash")] == ["C"]
+
+
 def test_only_the_named_cases_are_read(tiny_cases):
     assert [case.name for case in load_cases(tiny_cases, ["P3", "P2"])] == ["P2", "P3"]
 

@@ -76,7 +76,7 @@ def test_killed_run_resumes_to_the_weights_of_one_that_was_not(tiny_cases, autoe
     assert losses(tmp_path) == pytest.approx(losses(autoencoder_run), abs=1e-6)
 
 
-def test_terminated_run_stops_with_130_and_a_checkpoint_that_resumes(tiny_cases, autoencoder_run, tmp_path):
+def test_terminated_run_stops_with_143_and_a_checkpoint_that_resumes(tiny_cases, autoencoder_run, tmp_path):
     rarely = {**AUTOENCODER, "loop": {**AUTOENCODER["loop"], "checkpoint_minutes": 60}}
     process = start(tiny_cases, tmp_path, "--config", str(config(tmp_path, rarely)))
     # This run writes no regular checkpoint, so its checkpoint comes from the signal.
@@ -86,7 +86,7 @@ def test_terminated_run_stops_with_130_and_a_checkpoint_that_resumes(tiny_cases,
         time.sleep(0.005)
     process.terminate()
     _, errors = process.communicate(timeout=600)
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert "--resume" in errors and "Traceback" not in errors and errors.count("\n") == 1
     stopped_at = int(latest_checkpoint(tmp_path / "checkpoints").name[-7:])
     assert 0 < stopped_at < STEPS

@@ -33,6 +33,7 @@ def test_generator_writes_a_bundle_that_inserts(generator_run, tiny_cases):
     generator = TumorGenerator.from_pretrained(generator_run / "tiny", "cpu")
     assert generator.bundle.notes["license"] == "CC0"
     cases = generator.bundle.notes["cases"]
+    assert cases["patient_pattern"] == r"^(P\d)"
     assert sorted(cases["training"] + cases["validation"]) == ["P1-a", "P1-b", "P2", "P3", "P4"]
     assert not {name[:2] for name in cases["training"]} & {name[:2] for name in cases["validation"]}
     image = sitk.ReadImage(str(tiny_cases / "more" / "P4_image.nii.gz"))

@@ -1,0 +1,147 @@
+"""The folder of the results: checked before the work, and used by one run at a time.
+
+A run keeps a lock and a note about itself in a hidden folder inside, which it removes at its end. If it is killed, the
+operating system frees the lock, and the next run finds the note.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from TumorGenCore.errors import ManifestError, ResumeWarning
+from TumorGenCore.volumes.safe_write import check_folder
+
+__all__ = ["check_output_folder", "check_own_inputs", "clear_leftovers", "only_run"]
+
+_RUN_FOLDER = ".tumorgen-run"
+_LOCK = "lock"
+_HOLDER = "run.json"
+#: Names of the temporary files of ``safe_write.replacing``.
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}-.+")
+
+
+def check_output_folder(output: Path, resume: bool) -> None:
+    """Checks, before any work, that a run can use the folder and does not mix its results with other files.
+
+    Raises:
+        ManifestError: the folder holds files and ``resume`` is not set.
+        OSError: ``output`` is a file, or it cannot be created or written to.
+    """
+    if output.exists() and not output.is_dir():
+        raise NotADirectoryError(f"{output} is a file. Give a folder for the results.")
+    if not output.exists():
+        check_folder(output)
+    elif not resume and any(path.name != _RUN_FOLDER for path in output.iterdir()):
+        raise ManifestError(f"{output} is not empty. Give a new folder, or use --resume to continue the run in it.")
+    else:
+        check_folder(output / _RUN_FOLDER)
+
+
+def check_own_inputs(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
+    """Checks that a run does not write over a file that it reads, also under another name of the file.
+
+    Args:
+        inputs: files and folders that the run reads.
+        outputs: files that it writes.
+
+    Raises:
+        ManifestError: an output is an input.
+    """
+    read = {_identity(path): path for path in inputs}
+    for path in outputs:
+        if path.exists() and (own := read.get(_identity(path))) is not None:
+            raise ManifestError(
+                f"The run would write {path.name} over its own input {own}. Give another folder, or another name in "
+                "the manifest."
+            )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+@contextmanager
+def only_run(output: Path) -> Iterator[None]:
+    """Keeps other runs off the folder as long as the block runs.
+
+    Warns:
+        ResumeWarning: an earlier run ended without cleaning up, and this run takes its folder over.
+
+    Raises:
+        ManifestError: another run works in the folder.
+        OSError: the folder cannot be written to.
+    """
+    hidden = output / _RUN_FOLDER
+    hidden.mkdir(exist_ok=True)
+    lock = FileLock(hidden / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ManifestError(
+            f"Another run{_holder(hidden)} works in {output}. Wait until it has ended, or give another folder."
+        ) from error
+    try:
+        if (hidden / _HOLDER).exists():
+            warnings.warn(
+                f"An earlier run{_holder(hidden)} ended without cleaning up. This run takes its folder over.",
+                ResumeWarning,
+                stacklevel=3,
+            )
+        (hidden / _HOLDER).write_text(
+            json.dumps(
+                {
+                    "process": os.getpid(),
+                    "machine": socket.gethostname(),
+                    "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+                }
+            ),
+            encoding="utf-8",
+        )
+        yield
+    finally:
+        _remove(hidden, lock)
+
+
+def clear_leftovers(output: Path) -> None:
+    """Removes temporary files that a killed run left beside the results. Call it only inside ``only_run``.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    for path in output.iterdir():
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink()
+
+
+def _remove(hidden: Path, lock: FileLock) -> None:
+    """Removes the lock and its folder, unless another run has them by then."""
+    (hidden / _HOLDER).unlink(missing_ok=True)
+    try:
+        (hidden / _LOCK).unlink()
+        lock.release()
+    except OSError:  # Windows deletes no open file, and so never the lock of another run.
+        lock.release()
+        with suppress(OSError):
+            (hidden / _LOCK).unlink()
+    with suppress(OSError):
+        hidden.rmdir()
+
+
+def _holder(hidden: Path) -> str:
+    """Returns which process holds the folder, as far as it is known."""
+    try:
+        run = json.loads((hidden / _HOLDER).read_text(encoding="utf-8"))
+        return f" (process {run['process']} on {run['machine']}, started {run['started_utc']})"
+    except (OSError, ValueError, KeyError, TypeError):  # killed while writing it
+        return ""

@@ -1,0 +1,57 @@
+"""Everything that decides the results of a manifest, except voxels and software."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from TumorGenCore.cohort.manifest import ManifestRow
+from TumorGenCore.cohort.results import Key
+
+if TYPE_CHECKING:
+    from TumorGenCore.insertion.generator import TumorGenerator
+
+__all__ = ["Requests"]
+
+
+class Requests(Mapping[Key, dict[str, Any]]):
+    """What decides each result, by its key and in the order of the manifest; ready for JSON, paths without folders.
+
+    Args:
+        generator: generator of the results.
+        rows: rows of the manifest.
+
+    Raises:
+        InvalidRequestError: the generator cannot use a value of a row.
+    """
+
+    def __init__(self, generator: TumorGenerator, rows: Sequence[ManifestRow]) -> None:
+        self._seeds = {row.name: row.seeds for row in rows}
+        self._rows = {row.name: _of_row(generator, row) for row in rows}
+
+    def __getitem__(self, key: Key) -> dict[str, Any]:
+        name, seed = key
+        if seed not in self._seeds.get(name, ()):
+            raise KeyError(key)
+        return {**self._rows[name], "seed": seed}
+
+    def __iter__(self) -> Iterator[Key]:
+        return ((name, seed) for name, seeds in self._seeds.items() for seed in seeds)
+
+    def __len__(self) -> int:
+        return sum(len(seeds) for seeds in self._seeds.values())
+
+
+def _of_row(generator: TumorGenerator, row: ManifestRow) -> dict[str, Any]:
+    return {
+        "source": row.image.name,
+        "box": None if row.box is None else [*row.box.center_lps, *row.box.size_mm, *np.ravel(row.box.axes).tolist()],
+        "region": None if row.region is None else row.region.name,
+        "tumors": row.tumors,
+        **row.request.as_dict(),
+        **generator.check(row.request, (row.seeds[0], row.seeds[-1])).as_dict(),
+        "suv_factor": row.suv_factor,
+        "bundle_hash": generator.bundle.bundle_hash,
+    }

@@ -1,0 +1,66 @@
+"""Names of the results of a cohort, and what the caller hears about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from TumorGenCore.volumes.provenance_file import provenance_path
+
+__all__ = ["Key", "Outcome", "Record", "ResultFiles", "stem"]
+
+#: Name of the row, and seed.
+Key = tuple[str, int]
+#: Line of ``cases.csv``, by column.
+Record = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Outcome of one or several results of a row.
+
+    Args:
+        name: name of the row.
+        seeds: seeds of the results; if the scan cannot be used, all seeds of the row that are still missing.
+        record: line of ``cases.csv``; None if the result failed.
+        reason: why the result failed.
+        warnings: warnings for the user.
+        kept: whether the result comes from an earlier run.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    record: Record | None = None
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Files of one result in a folder.
+
+    Args:
+        mask, provenance, image: their paths.
+    """
+
+    mask: Path
+    provenance: Path
+    image: Path
+
+    @classmethod
+    def of(cls, key: Key, folder: Path) -> ResultFiles:
+        """Returns the files of a result, whether they exist or not."""
+        image = folder / f"{stem(key)}_image.nii.gz"
+        mask = folder / f"{stem(key)}_mask.nii.gz"
+        return cls(mask, provenance_path(folder / f"{stem(key)}.nii.gz"), image)
+
+    @property
+    def paths(self) -> tuple[Path, Path, Path]:
+        """The three paths."""
+        return self.mask, self.provenance, self.image
+
+
+def stem(key: Key) -> str:
+    """Returns the start of the file names of a result."""
+    return f"{key[0]}_{key[1]}"

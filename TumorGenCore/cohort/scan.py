@@ -1,0 +1,149 @@
+"""The scan of a row: read once, for all its seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.cohort.manifest import ManifestRow
+from TumorGenCore.errors import VolumeWarning, with_remedy
+from TumorGenCore.insertion.provenance import Provenance
+from TumorGenCore.insertion.redraw import other_seeds
+from TumorGenCore.insertion.variants import VariantRun
+from TumorGenCore.lesions.placement import find_body, place_boxes
+from TumorGenCore.lesions.quality import QualityScore
+from TumorGenCore.volumes.geometry import Box, Grid
+from TumorGenCore.volumes.read import read_mask, read_volume
+from TumorGenCore.volumes.volume import PetVolume
+
+if TYPE_CHECKING:
+    from TumorGenCore.insertion.generator import TumorGenerator
+
+__all__ = ["FACTOR_REMEDY", "CohortCase", "ReadRow", "Scan", "read_row"]
+
+#: Tells users of a manifest how to give the factor to SUV.
+FACTOR_REMEDY = "Add a column suv_factor to the manifest."
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """The files of a row.
+
+    Args:
+        volume: the scan.
+        region: voxels (k, j, i) to place tumors in; None if the row names no region.
+        warnings: warnings of the reader.
+    """
+
+    volume: PetVolume
+    region: NDArray[np.bool_] | None
+    warnings: tuple[str, ...]
+
+    @property
+    def region_hash(self) -> str | None:
+        """SHA-256 of the region on the grid of the scan; None without a region."""
+        return None if self.region is None else hashlib.sha256(np.packbits(self.region).data).hexdigest()
+
+
+def read_row(row: ManifestRow) -> ReadRow:
+    """Reads the scan and the region of a row.
+
+    Raises:
+        UnsupportedVolumeError: a file cannot be used.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        volume = read_volume(row.image, row.suv_factor)
+        region = None if row.region is None else read_mask(row.region, Grid.from_image(volume.image))
+    # Others are dropped, because the warnings of a DICOM reader may quote a person's tags.
+    own = (w.message for w in caught if isinstance(w.message, VolumeWarning))
+    lines = dict.fromkeys(with_remedy(message, FACTOR_REMEDY) for message in own)
+    return ReadRow(volume, region, tuple(lines))
+
+
+@dataclass(frozen=True)
+class CohortCase:
+    """One result: image in SUV, union of the tumor masks, boxes and provenance of the tumors.
+
+    ``quality`` is the quality of the poorest tumor, and ``redrawn`` is the number of tumors that were drawn again.
+    """
+
+    image: sitk.Image
+    mask: sitk.Image
+    boxes: tuple[Box, ...]
+    provenance: Provenance
+    quality: QualityScore
+    redrawn: int
+    warnings: tuple[str, ...]
+
+
+class Scan:
+    """The scan of a row, with everything that does not depend on the seed.
+
+    Args:
+        generator: generator of the tumors.
+        row: the row.
+
+    Raises:
+        TumorGenError, OSError: the scan, box or region cannot be used.
+    """
+
+    def __init__(self, generator: TumorGenerator, row: ManifestRow) -> None:
+        self.generator, self.row = generator, row
+        self.read = read_row(row)
+        self.volume = self.read.volume
+        self.grid = Grid.from_image(self.volume.image)
+        if row.box is not None:
+            self.prepared = generator.prepare(self.volume, row.box)
+        else:
+            suv = sitk.GetArrayViewFromImage(self.volume.image) * np.float32(self.volume.units.suv_factor)
+            self.body = find_body(suv, self.grid.spacing_mm)
+
+    def synthesize(self, seed: int) -> CohortCase:
+        """Makes one result; the second tumor is inserted into the image that has the first.
+
+        Raises:
+            TumorGenError: no tumor can be made with this seed.
+        """
+        boxes = self._boxes(seed)
+        prepared = self.generator.prepare(self.volume, boxes[0]) if self.row.box is None else self.prepared
+        run = VariantRun(
+            self.generator,
+            prepared,
+            self.row.request,
+            (seed,),
+            more_boxes=boxes[1:],
+            redraw_seeds=other_seeds(seed),
+        )
+        (variant,) = run
+        remarks = (*self.read.warnings, *variant.warnings, *([run.remark] if run.remark else []))
+        return CohortCase(
+            image=_in_suv(variant.image, self.volume.units.suv_factor),
+            mask=variant.mask,
+            boxes=boxes,
+            provenance=variant.provenance,
+            quality=variant.quality,
+            redrawn=len(run.redrawn),
+            warnings=tuple(dict.fromkeys(remarks)),
+        )
+
+    def _boxes(self, seed: int) -> tuple[Box, ...]:
+        if self.row.box is not None:
+            return (self.row.box,)
+        # With the name, rows that all keep the default seed do not all get boxes of the same sizes.
+        name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
+        rng = np.random.default_rng([seed, name])
+        region = self.body if self.read.region is None else self.read.region
+        return tuple(place_boxes(region, self.body, self.grid, rng, self.row.tumors))
+
+
+def _in_suv(image: sitk.Image, factor: float) -> sitk.Image:
+    if factor == 1:
+        return image
+    return sitk.Cast(sitk.Cast(image, sitk.sitkFloat64) * factor, sitk.sitkFloat32)

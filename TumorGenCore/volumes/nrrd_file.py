@@ -1,0 +1,311 @@
+"""Reads NRRD files (.nrrd, .nhdr), after a check of their header.
+
+ITK is not used here: it crashes on long header lines, ignores units, replaces values that are absent or NaN, and reads
+no list with one frame. Standard: https://teem.sourceforge.net/nrrd/format.html
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from TumorGenCore.errors import UnsupportedVolumeError, VolumeWarning
+from TumorGenCore.volumes.geometry import Grid
+from TumorGenCore.volumes.header_grid import header_grid, header_grid_of_steps
+from TumorGenCore.volumes.header_text import header_line, header_numbers, header_whole_numbers, quoted
+from TumorGenCore.volumes.voxel_data import check_size, data_files, decoded, fill_voxels, skip_bytes
+
+__all__ = ["read_nrrd"]
+
+_MAX_HEADER_BYTES = 16 << 20
+_MAX_FILES = 100_000
+_TYPES = {
+    "i1": ("signed char", "int8", "int8_t"),
+    "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
+    "i2": ("short", "short int", "signed short", "signed short int", "int16", "int16_t"),
+    "u2": ("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"),
+    "i4": ("int", "signed int", "int32", "int32_t"),
+    "u4": ("uint", "unsigned int", "uint32", "uint32_t"),
+    "i8": ("longlong", "long long", "long long int", "signed long long", "signed long long int", "int64", "int64_t"),
+    "u8": ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"),
+    "f4": ("float",),
+    "f8": ("double",),
+}
+_TYPE_OF_NAME = {name: kind for kind, names in _TYPES.items() for name in names}
+_ENCODINGS = {
+    "raw": "raw",
+    "gz": "deflate",
+    "gzip": "deflate",
+    "bz2": "bzip2",
+    "bzip2": "bzip2",
+    "hex": "hex",
+    "txt": "text",
+    "text": "text",
+    "ascii": "text",
+}
+_LPS_SIGNS = {
+    "right-anterior-superior": (-1, -1, 1),
+    "ras": (-1, -1, 1),
+    "left-anterior-superior": (1, -1, 1),
+    "las": (1, -1, 1),
+}
+_MM_PER_UNIT = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "m": 1000.0, "um": 1e-3, "nm": 1e-6}
+_MM_PER_UNIT |= {"µm": 1e-3, "μm": 1e-3, "": 1.0, "???": 1.0}
+_PLACE_KINDS = {"domain", "space", "???", "none"}
+_FRAME_KINDS = {"list", "time"}
+
+
+def read_nrrd(path: Path) -> sitk.Image:
+    """Reads an NRRD file, or the detached header of one, with one 3D volume of one real number per voxel.
+
+    Warns:
+        VolumeWarning: the file does not say where it lies; the message says what was taken.
+
+    Raises:
+        UnsupportedVolumeError: the file cannot be used.
+        EOFError, OSError, ValueError, zlib.error: the file is damaged.
+    """
+    with path.open("rb") as file:
+        header = _Header.parse(path.name, file)
+        size, grid = header.grid()
+        wanted = check_size(path.name, size, header.dtype)
+        voxels = fill_voxels(path.name, _pieces(path, file, header, wanted), size, header.dtype)
+    return grid.image_from_array(voxels)
+
+
+def _pieces(path: Path, file: BinaryIO, header: _Header, wanted: int) -> Iterator[bytes]:
+    """Returns the bytes of the voxels, of all data files in turn."""
+    name, lines, skip = path.name, header.whole("lineskip"), header.whole("byteskip")
+    paths = data_files(name, path.parent, header.data_names())
+    with ExitStack() as opened:
+        for stream in (opened.enter_context(each.open("rb")) for each in paths) if paths else (file,):
+            for _ in range(lines):
+                if not stream.readline(_MAX_HEADER_BYTES):
+                    raise EOFError(f"line skip {lines} goes beyond the end")
+            if header.encoding == "raw":
+                if skip == -1:
+                    stream.seek(-wanted // max(1, len(paths)), 2)
+                else:
+                    skip_bytes(name, stream, skip)
+                yield from decoded(stream, "raw", wanted, header.dtype)
+            else:
+                part = wanted // max(1, len(paths))
+                yield from _without_start(decoded(stream, header.encoding, part, header.dtype), skip, name)
+
+
+def _without_start(pieces: Iterator[bytes], skip: int, name: str) -> Iterator[bytes]:
+    if skip < 0:
+        raise UnsupportedVolumeError(f"{name} has the byte skip {skip} for compressed data. Correct the header.")
+    for piece in pieces:
+        yield piece[skip:]
+        skip = max(0, skip - len(piece))
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Fields of an NRRD header; their names are in lower case and without spaces."""
+
+    name: str
+    fields: dict[str, str] = field(repr=False)
+    listed: list[str] = field(repr=False)
+    dtype: np.dtype
+    encoding: str
+
+    @classmethod
+    def parse(cls, name: str, file: BinaryIO) -> _Header:
+        """Reads the header, and leaves the file at the first byte after it."""
+        fields, listed = _read_lines(name, file)
+        kind = _TYPE_OF_NAME.get(" ".join(fields.get("type", "").lower().split()))
+        if kind is None:
+            raise UnsupportedVolumeError(
+                f"{name} has voxels of the type {quoted(fields.get('type', 'none'))}, but TumorGen needs whole "
+                "numbers of 8 to 64 bits, float or double. Convert it."
+            )
+        encoding = _ENCODINGS.get(fields.get("encoding", "").lower())
+        if encoding is None:
+            raise UnsupportedVolumeError(
+                f"{name} has the encoding {quoted(fields.get('encoding', 'none'))}, but TumorGen reads "
+                f"{', '.join(_ENCODINGS)}. Convert it."
+            )
+        order = {"little": "<", "big": ">"}.get(fields.get("endian", "").lower())
+        if order is None and np.dtype(kind).itemsize > 1 and encoding != "text":
+            raise UnsupportedVolumeError(
+                f"{name} does not say its byte order (endian: {quoted(fields.get('endian', ''))}). Add 'endian: "
+                "little' or 'endian: big' to the header."
+            )
+        return cls(name, fields, listed, np.dtype((order or "=") + kind), encoding)
+
+    def whole(self, key: str) -> int:
+        """Returns the whole number of a field, 0 if it is absent."""
+        return header_whole_numbers(self.name, key, [self.fields.get(key, "0")])[0]
+
+    def data_names(self) -> list[str]:
+        """Returns the names of the data files; none if the voxels follow the header."""
+        value = self.fields.get("datafile", "")
+        if value.split()[:1] == ["LIST"]:
+            return self.listed
+        pattern = re.fullmatch(r"(\S*%\d*d\S*) +(-?\d+) +(-?\d+) +(-?\d+)(?: +\d+)?", value)
+        if pattern is None:
+            return [value] if value else []
+        first, last, step = header_whole_numbers(self.name, "data file", pattern.groups()[1:])
+        if step == 0 or not 0 <= (last - first) // step < _MAX_FILES:
+            raise UnsupportedVolumeError(
+                f"{self.name} has the impossible data files {quoted(value)}. Correct the header."
+            )
+        return [pattern.group(1) % n for n in range(first, last + (1 if step > 0 else -1), step)]
+
+    def grid(self) -> tuple[tuple[int, ...], Grid]:
+        """Returns the size of the volume along i, j, k, and its grid."""
+        dimension = self.whole("dimension")
+        sizes = header_whole_numbers(self.name, "sizes", self.fields.get("sizes", "").split())
+        if not 1 <= dimension <= 16 or len(sizes) != dimension or min(sizes) < 1:
+            raise UnsupportedVolumeError(
+                f"{self.name} has the impossible dimension {dimension} and sizes {sizes}. Correct the header."
+            )
+        steps = self._steps(dimension)
+        axes = self._volume_axes(sizes, steps)
+        size = tuple(sizes[axis] for axis in axes)
+        if "spacedirections" not in self.fields:
+            self._warn("how it lies (it has no space directions)", "axes to L, P, S and the first voxel at 0, 0, 0")
+            return size, header_grid(self.name, size, [steps[axis][0] for axis in axes], np.zeros(3), np.eye(3))
+        signs = np.array(_LPS_SIGNS.get(self.fields.get("space", "").lower(), (1, 1, 1)), np.float64)
+        matrix = np.array([steps[axis] for axis in axes]).T * signs[:, None]
+        return size, header_grid_of_steps(self.name, size, matrix, self._origin() * signs)
+
+    def _steps(self, dimension: int) -> list[NDArray[np.float64]]:
+        """Returns the step of each axis, mm: a vector, or a single number if the header has no directions."""
+        directions, spacings = self.fields.get("spacedirections"), self.fields.get("spacings")
+        if directions is None and spacings is None:
+            raise UnsupportedVolumeError(
+                f"{self.name} does not say its voxel size (no space directions and no spacings). Add 'spacings: x y z' "
+                "in mm to the header."
+            )
+        if directions is None:
+            scales = self._scales("units", dimension)
+            texts = str(spacings).replace("none", "nan").split()
+            steps = [np.array([value]) for value in header_numbers(self.name, "spacings", texts)]
+        else:
+            scales = np.ones(dimension)
+            steps = [self._vector(text) for text in re.findall(r"\([^)]*\)|\S+", directions)]
+            steps = [step * self._scales("spaceunits", 3) for step in steps]
+        if len(steps) != dimension:
+            given = quoted(directions or str(spacings))
+            raise UnsupportedVolumeError(
+                f"{self.name} has {dimension} axes, but its space directions or spacings {given} are {len(steps)}. "
+                "Correct the header."
+            )
+        return [step * scale for step, scale in zip(steps, scales, strict=True)]
+
+    def _volume_axes(self, sizes: list[int], steps: list[NDArray[np.float64]]) -> list[int]:
+        """Returns the three axes of the volume; every other axis has one element."""
+        kinds = self.fields.get("kinds", "").lower().split()
+        kinds += ["???"] * (len(sizes) - len(kinds))
+        axes = [n for n in range(len(sizes)) if np.isfinite(steps[n]).all() and steps[n].any()]
+        if len(axes) > 3:
+            axes = [n for n in axes if kinds[n] in _PLACE_KINDS]
+        while len(axes) > 3 and sizes[axes[-1]] == 1:
+            axes.pop()
+        others = [n for n in range(len(sizes)) if n not in axes]
+        if len(axes) < 3 or (len(sizes) == 3 and others):
+            given = quoted(self.fields.get("spacedirections", self.fields.get("spacings", "")))
+            raise UnsupportedVolumeError(
+                f"The space directions or spacings {given} of {self.name} do not give three axes. Correct the header."
+            )
+        for axis in others:
+            if sizes[axis] > 1 and kinds[axis] not in _FRAME_KINDS | _PLACE_KINDS:
+                raise UnsupportedVolumeError(
+                    f"{self.name} has {sizes[axis]} components ({quoted(kinds[axis])}), but TumorGen needs one "
+                    "real number per voxel. Extract one component first."
+                )
+        if len(axes) > 3 or any(sizes[axis] > 1 for axis in others):
+            raise UnsupportedVolumeError(
+                f"{self.name} has {len(sizes)} dimensions {sizes}, but TumorGen needs 3. Extract one frame first."
+            )
+        return axes
+
+    def _origin(self) -> NDArray[np.float64]:
+        text = self.fields.get("spaceorigin")
+        if text is None:
+            self._warn("where it lies (it has no space origin)", "first voxel at 0, 0, 0")
+            return np.zeros(3)
+        return self._vector(text) * self._scales("spaceunits", 3)
+
+    def _vector(self, text: str) -> NDArray[np.float64]:
+        """Returns the first three numbers of a vector such as '(1,0,0)', NaN for 'none'; a fourth one is a time."""
+        if text == "none":
+            return np.full(3, np.nan)
+        inside = re.fullmatch(r"\s*\(([^()]*)\)\s*", text)
+        numbers = header_numbers(self.name, "the vector", inside.group(1).split(",")) if inside else []
+        if len(numbers) < 3:
+            raise UnsupportedVolumeError(
+                f"The vector {quoted(text)} in the header of {self.name} needs three numbers in parentheses. Correct "
+                "the header."
+            )
+        return np.array(numbers[:3])
+
+    def _scales(self, key: str, count: int) -> NDArray[np.float64]:
+        """Returns mm per unit of each axis; absent units are mm."""
+        text = self.fields.get(key)
+        if text is None:
+            return np.ones(count)
+        names = [name.strip().lower() for name in re.findall(r'"([^"]*)"', text)]
+        scales = [_MM_PER_UNIT.get(name, math.nan) for name in names][:count]
+        scales += [1.0] * (count - len(scales))
+        if key == "spaceunits" and not np.isfinite(scales).all():
+            raise UnsupportedVolumeError(
+                f"{self.name} has the space units {quoted(text)}, but TumorGen reads mm, cm, m, um and nm. "
+                "Correct the header."
+            )
+        return np.array(scales)
+
+    def _warn(self, absent: str, taken: str) -> None:
+        warnings.warn(
+            f"{self.name} does not say {absent}. TumorGen takes {taken}. Check the place of the volume.",
+            VolumeWarning,
+            stacklevel=4,
+        )
+
+
+def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str]]:
+    """Returns the fields of a header, and the lines after 'data file: LIST'."""
+    if not re.match(rb"NRRD000[1-9]\s*$", file.readline(64)):
+        raise UnsupportedVolumeError(f"{name} is not an NRRD file. Give NIfTI, NRRD, MHA or a DICOM folder.")
+    fields: dict[str, str] = {}
+    listed: list[str] = []
+    # A detached header may end without the blank line.
+    while content := file.readline(_MAX_HEADER_BYTES):
+        if file.tell() > _MAX_HEADER_BYTES:
+            raise UnsupportedVolumeError(
+                f"The header of {name} is longer than {_MAX_HEADER_BYTES >> 20} MiB. Export it again."
+            )
+        line = header_line(name, content)
+        if not line:
+            break
+        if fields.get("datafile", "").split()[:1] == ["LIST"]:
+            listed.append(line.strip())
+            continue
+        if line.startswith("#") or re.match(r"[^:]*:=", line):
+            continue
+        key, colon, value = line.partition(":")
+        if not colon or value[:1].strip():
+            raise UnsupportedVolumeError(
+                f"The header of {name} has the line {quoted(line)}, which is no NRRD field. Correct the header."
+            )
+        key = key.replace(" ", "").lower()
+        if key in fields:
+            raise UnsupportedVolumeError(
+                f"{name} has two values of {quoted(key)} in its header: {quoted(fields[key])} and "
+                f"{quoted(value.strip())}. Delete the wrong one."
+            )
+        fields[key] = value.strip()
+    return fields, listed
