@@ -175,10 +175,10 @@ class Outputs:
 
 def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     """Refuses an output that is a file that the command reads, also by a link or in another case."""
-    read = {(path.stat().st_dev, path.stat().st_ino) for path in inputs if path.exists()}
-    for path in outputs:
-        if path.exists() and (path.stat().st_dev, path.stat().st_ino) in read:
-            raise InvalidRequestError(f"{path} is an input. Give each output a file of its own.")
+    from TumorGenCore.volumes.safe_write import overwritten_input
+
+    if found := overwritten_input(outputs, inputs):
+        raise InvalidRequestError(f"{found[0]} is an input. Give each output a file of its own.")
 
 
 def _check_preview(path: Path) -> None:

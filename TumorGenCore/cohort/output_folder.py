@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import warnings
 from collections.abc import Iterable, Iterator
@@ -19,15 +18,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from TumorGenCore.errors import ManifestError, ResumeWarning
-from TumorGenCore.volumes.safe_write import check_folder
+from TumorGenCore.volumes.safe_write import check_folder, overwritten_input, temporary_files
 
 __all__ = ["check_output_folder", "check_own_inputs", "clear_leftovers", "only_run"]
 
 _RUN_FOLDER = ".tumorgen-run"
 _LOCK = "lock"
 _HOLDER = "run.json"
-#: Names of the temporary files of ``safe_write.replacing``.
-_TEMPORARY = re.compile(r"\.[0-9a-f]{32}-.+")
 
 
 def check_output_folder(output: Path, resume: bool) -> None:
@@ -57,18 +54,12 @@ def check_own_inputs(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
     Raises:
         ManifestError: an output is an input.
     """
-    read = {_identity(path): path for path in inputs}
-    for path in outputs:
-        if path.exists() and (own := read.get(_identity(path))) is not None:
-            raise ManifestError(
-                f"The run would write {path.name} over its own input {own}. Give another folder, or another name in "
-                "the manifest."
-            )
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+    if found := overwritten_input(outputs, inputs):
+        path, own = found
+        raise ManifestError(
+            f"The run would write {path.name} over its own input {own}. Give another folder, or another name in the "
+            "manifest."
+        )
 
 
 @contextmanager
@@ -119,9 +110,8 @@ def clear_leftovers(output: Path) -> None:
     Raises:
         OSError: a file cannot be removed.
     """
-    for path in output.iterdir():
-        if _TEMPORARY.fullmatch(path.name) and path.is_file():
-            path.unlink()
+    for path in temporary_files(output):
+        path.unlink()
 
 
 def _remove(hidden: Path, lock: FileLock) -> None:

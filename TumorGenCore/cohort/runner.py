@@ -53,7 +53,7 @@ def check_before_run(output: Path, rows: Sequence[ManifestRow], resume: bool, in
     check_output_folder(output, resume)
     for row in rows:  # beside a new folder, as the longest name of the row
         check_name(ResultFiles.of((row.name, row.seeds[-1]), output if output.is_dir() else output.parent).provenance)
-    read = [*inputs, *(path for row in rows for path in (row.image, row.region) if path is not None and path.exists())]
+    read = [*inputs, *(path for row in rows for path in (row.image, row.region) if path is not None)]
     results = (path for row in rows for seed in row.seeds for path in ResultFiles.of((row.name, seed), output).paths)
     check_own_inputs(read, [output / CASES_FILE, output / FAILURES_FILE, *(results if output.is_dir() else ())])
 

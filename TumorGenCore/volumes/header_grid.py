@@ -1,4 +1,4 @@
-"""The grid that the header of a file describes, checked before ITK sees it."""
+"""The grid that the header of a file describes, checked before its voxels are read."""
 
 from __future__ import annotations
 

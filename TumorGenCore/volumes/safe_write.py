@@ -10,9 +10,10 @@ Both files are there after the block, or neither.
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -21,10 +22,21 @@ from uuid import uuid4
 from TumorGenCore.interrupts import StopRequest, held_stops
 from TumorGenCore.volumes.suffixes import SEGMENTATION_SUFFIX, WRITABLE_SUFFIXES, known_suffix
 
-__all__ = ["all_or_none", "check_folder", "check_name", "check_space", "replacing"]
+__all__ = [
+    "all_or_none",
+    "check_folder",
+    "check_name",
+    "check_space",
+    "overwritten_input",
+    "replacing",
+    "temporary_files",
+]
 
 #: Path of an output to the temporary file that becomes it, in the order of the outputs; None outside a group.
 _group: ContextVar[dict[Path, Path] | None] = ContextVar("group", default=None)
+
+#: Names of the temporary files of ``replacing``; earlier versions had the name of the output in the place of "new".
+_TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{32}-.+")
 
 
 def check_folder(path: Path) -> None:
@@ -80,6 +92,28 @@ def check_space(needed: Mapping[Path, int]) -> None:
                 f"The outputs need about {size / 1e6:.1f} MB, but {paths[0].parent} has only {free / 1e6:.1f} MB left. "
                 "Free some space, or choose another folder."
             )
+
+
+def overwritten_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> tuple[Path, Path] | None:
+    """Finds an output that is an input, also by a link or in another case.
+
+    Args:
+        outputs: files to write.
+        inputs: files and folders that the command reads; those that do not exist do not count.
+
+    Returns:
+        The first such output, and the input that it is; None if there is none.
+    """
+    read = {_identity(path): path for path in inputs if path.exists()}
+    for path in outputs:
+        if path.exists() and (own := read.get(_identity(path))) is not None:
+            return path, own
+    return None
+
+
+def temporary_files(folder: Path) -> list[Path]:
+    """Finds the temporary files that a killed process left in a folder; those of running processes are among them."""
+    return [path for path in folder.iterdir() if _TEMPORARY_NAME.fullmatch(path.name) and path.is_file()]
 
 
 @contextmanager
@@ -162,6 +196,11 @@ def _temporary(path: Path) -> Path:
     """Hidden name beside ``path`` that is short and has its ending in small letters, as ITK needs it."""
     suffix = known_suffix(path, (SEGMENTATION_SUFFIX, *WRITABLE_SUFFIXES)) or path.suffix.lower()
     return path.with_name(f".{uuid4().hex}-new{suffix}")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _remove(path: Path) -> None:
