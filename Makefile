@@ -7,7 +7,7 @@ OUT ?= demo-output
 SEED ?= 1
 WORKERS ?= 2
 
-.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits release clean
+.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits soak soak-insertions release clean
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -38,7 +38,7 @@ demo: $(VENV)/.ready
 
 # The panel's tests put stand-ins of Qt's and Slicer's widgets into their process: each group has processes of its own. Two
 # processes of one thread each take half the time of one with two. At the end stands what share of the product's lines ran.
-GROUPS := "Testing/core Testing/docs Testing/install Testing/extension Testing/benchmarks" Testing/slicer Testing/panel
+GROUPS := "Testing/core Testing/docs Testing/install Testing/extension Testing/benchmarks Testing/soak" Testing/slicer Testing/panel
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
@@ -81,6 +81,17 @@ bench: $(VENV)/.ready
 # Do tumors keep their bits? make same-bits OUTPUT=before.json; after the change: make same-bits OUTPUT=after.json BEFORE=before.json
 same-bits: $(VENV)/.ready
 	$(BIN)/python Testing/benchmarks/same_bits.py --output $(OUTPUT) $(if $(BEFORE),--before $(BEFORE))
+
+# Kills, full disks and 1,000 cases of the real command line; half an hour on two free cores: docs/soak.md.
+soak: $(VENV)/.ready-test
+	PYTHONPATH=Testing/core:Testing/soak $(BIN)/python Testing/soak/soak.py --workers $(WORKERS)
+
+# Does what held still hold? Random volumes and boxes, memory, identifiers, connections; about half an hour: docs/soak.md.
+PLACES ?= 2800
+INSERTIONS ?= 300
+soak-insertions: $(VENV)/.ready-test
+	OMP_NUM_THREADS=1 PYTHONPATH=Testing/core:Testing/soak $(BIN)/python Testing/soak/soak_insertions.py --workers $(WORKERS) \
+	  --places $(PLACES) --insertions $(INSERTIONS) --output Testing/soak/results/insertions.json
 
 # The files of HEAD as a repository without history, held against the rules of Slicer's Extensions Index: docs/release.md.
 release: $(VENV)/.ready-test

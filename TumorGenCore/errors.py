@@ -7,6 +7,8 @@ __all__ = [
     "ManifestError",
     "ModelBundleError",
     "ProvenanceError",
+    "ReaderStudyError",
+    "ReaderStudyWarning",
     "ResumeWarning",
     "TrainingDataError",
     "TumorGenError",
@@ -63,6 +65,14 @@ class ModelBundleError(TumorGenError):
 
 class ProvenanceError(TumorGenError):
     """The provenance of a result cannot be used, or belongs to another scan."""
+
+
+class ReaderStudyError(TumorGenError):
+    """The key or the answers of a reader study cannot be used, or do not belong together."""
+
+
+class ReaderStudyWarning(UserWarning):
+    """A reader study is incomplete, or something may give its synthetic lesions away."""
 
 
 class TrainingDataError(TumorGenError):

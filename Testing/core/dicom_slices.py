@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -48,3 +49,21 @@ def write_slice(path: Path, height: float, stored: int, slope: float, series: st
     header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
     header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     header.save_as(path, enforce_file_format=True)
+
+
+def disagreeing_clocks() -> dict[str, Any]:
+    """Tags of a slice in Bq/mL, with two times of the injection: 60 min before the scan, or 9 h."""
+    injection = pydicom.Dataset()
+    injection.RadionuclideTotalDose, injection.RadionuclideHalfLife = "350000000", "6588"
+    injection.RadiopharmaceuticalStartTime, injection.RadiopharmaceuticalStartDateTime = "120000", "20200102040000"
+    return {
+        "Units": "BQML",
+        "DecayCorrection": "START",
+        "PatientWeight": "70",
+        "SeriesDate": "20200102",
+        "AcquisitionDate": "20200102",
+        "SeriesTime": "130000",
+        "AcquisitionTime": "130000",
+        "RadiopharmaceuticalInformationSequence": [injection],
+        "RescaleSlope": "1000",
+    }

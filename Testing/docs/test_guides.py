@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,14 +14,20 @@ import pytest
 from guides import REPOSITORY, Block, blocks
 
 #: Pages to run, each group in a folder of its own.
-GUIDES = [["README.md"], ["docs/command-line.md"], ["docs/python.md"], ["docs/cohorts.md", "docs/training.md"]]
+GUIDES = [
+    ["README.md"],
+    ["docs/command-line.md"],
+    ["docs/python.md"],
+    ["docs/cohorts.md", "docs/training.md"],
+    ["docs/reader-study.md"],
+]
 #: Commands in ``console`` blocks, which other tests run or which need what no test has: a long training, Slicer, git.
 SHOWN = re.compile(
-    r"(make|pip install|git clone|cd|Slicer|accelerate|tumorgen (train|evaluate|compare)|python Testing)\b"
+    r"(make|pip install|git clone|cd|Slicer|accelerate|tumorgen (train|evaluate|compare|reader-study)|python Testing)\b"
 )
 
-#: Stands for the application on the PATH: takes the options of the guide and runs the script.
-_SLICER = '#!/bin/sh\n[ "$1 $2 $3" = "--no-splash --no-main-window --python-script" ] && shift 3 && exec python "$@"\n'
+#: Stands for the application on the PATH.
+_SLICER = f'#!/bin/sh\nexec python "{REPOSITORY}/Testing/slicer/slicer_application.py" "$@"\n'
 
 
 def run_bash(block: Block, folder: Path) -> None:
@@ -53,7 +60,7 @@ def test_the_guide_runs(guides: list[str], tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.slow
 def test_the_commands_of_the_slicer_guide_run(tmp_path: Path) -> None:
-    """With a stand-in for the application, which runs the script in Python on Slicer's own scene."""
+    """With a stand-in for the application, which runs the script on Slicer's own scene."""
     pytest.importorskip("slicer", reason="needs slicer-core")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "Slicer").write_text(_SLICER)
@@ -64,6 +71,7 @@ def test_the_commands_of_the_slicer_guide_run(tmp_path: Path) -> None:
     for block in found:
         run_bash(block, tmp_path)
     assert len(list((tmp_path / "results").glob("*.nrrd"))) >= 6
+    assert len(json.loads((tmp_path / "report.json").read_text())["variants"]) == 3
     shown = next(b.text for b in blocks(REPOSITORY / "docs" / "slicer.md") if "python TumorGenSlicer" in b.text)
     shutil.rmtree(tmp_path / "results")
     run_bash(Block("bash", shown.partition("\n")[2], 0), tmp_path)

@@ -1,17 +1,26 @@
 """The Python parts of the application that a scripted module needs, for tests without the application.
 
-``slicer.ScriptedLoadableModule``, ``slicer.parameterNodeWrapper``, ``slicer.i18n``, ``SampleData`` and the GUI half of
-``slicer.app``. They raise as the real ones do: for a parameter of the wrong type or outside its range, for a parameter
-bound to a widget of the wrong class, and for a sample with fields of unequal number.
+``slicer.ScriptedLoadableModule``, ``slicer.parameterNodeWrapper``, ``slicer.i18n``, ``slicer.packaging``,
+``SampleData`` and the GUI half of ``slicer.app``. They raise as the real ones do: for a parameter of the wrong type or
+outside its range, for an unknown name of a choice, for a parameter bound to a widget of the wrong class, and for a
+sample with fields of unequal number.
+
+They also have the real ones' faults. A wrapper of a parameter node keeps an observer for each parameter as long as it
+lives, and another one for ever each time that it is bound. ``connectGui`` returns no tag to undo it with.
+``SampleData.downloadSample`` does not call a custom downloader. Nothing is downloaded or installed.
 """
 
 from __future__ import annotations
 
 import enum
+import importlib.machinery
+import subprocess
 import sys
 import types
 import typing
 import unittest
+import urllib.request
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,10 +74,33 @@ class _Parameter:
     def read(self, node: Any) -> Any:
         if self.is_node:
             return node.GetNodeReference(self.name)
+        if not node.HasParameter(self.name):
+            self.write(node, self.default)
         text = node.GetParameter(self.name)
         if self.kind is bool:
             return text == "True"
-        return self.kind[text] if issubclass(self.kind, enum.Enum) else self.kind(text)
+        if issubclass(self.kind, enum.Enum):
+            try:
+                return self.kind[text]
+            except KeyError as error:
+                raise ValueError(f"Found {text!r} in parameter node but it is not a name in {self.kind!r}") from error
+        return self.kind(text)
+
+
+class _Cached:
+    """The value of one parameter, which follows the parameter node until it is collected."""
+
+    def __init__(self, parameter: _Parameter, node: Any) -> None:
+        self.parameter, self.node = parameter, node
+        self.value = parameter.read(node)
+        alive = weakref.ref(self)
+        self.tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: alive().refresh())
+
+    def __del__(self) -> None:
+        self.node.RemoveObserver(self.tag)
+
+    def refresh(self) -> None:
+        self.value = self.parameter.read(self.node)
 
 
 class _Binding:
@@ -122,35 +154,42 @@ class _Wrapper:
         object.__setattr__(self, "parameterNode", parameterNode)
         object.__setattr__(self, "_bindings", {})
         object.__setattr__(self, "_showing", False)
+        object.__setattr__(self, "_nextTag", 0)
         for parameter in self.allParameters.values():
             if not parameterNode.HasParameter(parameter.name):
                 parameter.write(parameterNode, parameter.default)
+        cached = {name: _Cached(parameter, parameterNode) for name, parameter in self.allParameters.items()}
+        object.__setattr__(self, "_cached", cached)
 
     def __getattribute__(self, name: str) -> Any:
         parameters = type(self).allParameters
         if name in parameters:
-            return parameters[name].read(object.__getattribute__(self, "parameterNode"))
+            return object.__getattribute__(self, "_cached")[name].value
         return object.__getattribute__(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.allParameters[name].write(self.parameterNode, value)
+        with slicer.util.NodeModify(self.parameterNode):
+            self.allParameters[name].write(self.parameterNode, value)
+            self._cached[name].refresh()
 
-    def connectGui(self, ui: Any) -> int:
-        tag = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._show())
+    def connectGui(self, ui: Any) -> None:
+        names = {widget.property("SlicerParameterName"): widget for widget in vars(ui).values()}
+        self.connectParametersToGui({name: widget for name, widget in names.items() if name})
+
+    def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
+        tag = self._nextTag
+        object.__setattr__(self, "_nextTag", tag + 1)
         self._bindings[tag] = []
-        for widget in vars(ui).values():
-            name = widget.property("SlicerParameterName")
-            if not name:
-                continue
+        for name, widget in mapping.items():
             binding = _Binding(widget, self.allParameters[name])
             binding.write(getattr(self, name))
             binding.receiver = lambda *_, b=binding: self._showing or setattr(self, b.parameter.name, b.read())
             binding.signal.connect(binding.receiver)
             self._bindings[tag].append(binding)
+        self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._show())
         return tag
 
-    def disconnectGui(self, tag: int) -> None:
-        self.RemoveObserver(tag)
+    def disconnectGui(self, tag: int | None) -> None:
         for binding in self._bindings.pop(tag, []):
             binding.signal.disconnect(binding.receiver)
 
@@ -245,7 +284,7 @@ class SampleDataSource:
         unknown = set(options) - {"customDownloader", "thumbnailFileName", "loadFileType", "loadFiles", "checksums"}
         if unknown or not all(isinstance(value, str) for value in (uris, fileNames, nodeNames)):
             raise ValueError(f"Not a sample data source: {unknown or (uris, fileNames, nodeNames)}")
-        self.sampleName, self.nodeNames = sampleName, [nodeNames]
+        self.sampleName, self.uris, self.fileNames, self.nodeNames = sampleName, [uris], [fileNames], [nodeNames]
         self.customDownloader = options.get("customDownloader")
         self.thumbnailFileName = options.get("thumbnailFileName")
 
@@ -256,6 +295,41 @@ class SampleDataLogic:
         if not hasattr(slicer.modules, "sampleDataSources"):
             slicer.modules.sampleDataSources = {}
         slicer.modules.sampleDataSources.setdefault(category, []).append(SampleDataSource(**fields))
+
+    def downloadFromSource(self, source: SampleDataSource) -> list[Any]:
+        nodes = []
+        for uri, fileName, nodeName in zip(source.uris, source.fileNames, source.nodeNames, strict=True):
+            path = Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory()) / fileName
+            if not path.exists() or path.stat().st_size == 0:
+                try:
+                    urllib.request.urlretrieve(uri, path)
+                except OSError:
+                    continue
+            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", nodeName)
+            node.AddDefaultStorageNode()
+            node.GetStorageNode().SetFileName(str(path))
+            if node.GetStorageNode().ReadData(node):
+                node.CreateDefaultDisplayNodes()
+                nodes.append(node)
+        return nodes
+
+
+def downloadSample(sampleName: str) -> Any:
+    sources = [source for group in slicer.modules.sampleDataSources.values() for source in group]
+    (source,) = (source for source in sources if source.sampleName == sampleName)
+    return SampleDataLogic().downloadFromSource(source)[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# slicer.packaging
+
+
+def load_requirements(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").split()
+
+
+def pip_ensure(_requirements: list[str], **_options: Any) -> None:
+    raise subprocess.CalledProcessError(1, "pip install")
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -269,7 +343,8 @@ class _Emitter(QtCore.QObject):
 class Application:
     """The GUI half of ``slicer.app``; the other half, the scene's logics, comes from the boot."""
 
-    applicationName = "Slicer"
+    applicationName, applicationVersion = "Slicer", "5.12.3"
+    isTesting = False
 
     def __init__(self, qtApplication: Any, applicationLogic: Any) -> None:
         self._qt, self._logic, self._emitter = qtApplication, applicationLogic, _Emitter()
@@ -290,7 +365,7 @@ class Application:
         self._qt.processEvents()
 
     def testingEnabled(self) -> bool:
-        return False
+        return self.isTesting
 
     def topLevelWidgets(self) -> list[Any]:
         return []
@@ -307,6 +382,7 @@ class Application:
 
 def _module(name: str, **names: Any) -> None:
     module = types.ModuleType(name)
+    module.__spec__ = importlib.machinery.ModuleSpec(name, None)
     vars(module).update(names, __all__=list(names))
     sys.modules[name] = module
     parent, _, child = name.rpartition(".")
@@ -326,5 +402,11 @@ def install(applicationLogic: Any) -> Application:
         ScriptedLoadableModuleTest=ScriptedLoadableModuleTest,
     )
     _module("slicer.i18n", tr=lambda text: text, translate=lambda _context, text: text)
-    _module("SampleData", SampleDataLogic=SampleDataLogic, SampleDataSource=SampleDataSource)
+    _module("slicer.packaging", load_requirements=load_requirements, pip_ensure=pip_ensure)
+    _module(
+        "SampleData",
+        SampleDataLogic=SampleDataLogic,
+        SampleDataSource=SampleDataSource,
+        downloadSample=downloadSample,
+    )
     return slicer.app

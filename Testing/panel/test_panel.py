@@ -33,8 +33,10 @@ def node_ids(scene: Any) -> set[str]:
 
 
 def shown_volume(scene: Any) -> Any:
+    """The volume on top in the first slice view: that of an additional layer, or the background."""
     composite = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
-    return scene.GetNodeByID(composite.GetBackgroundVolumeID())
+    more = composite.GetNumberOfAdditionalLayers()
+    return composite.GetNthLayerVolume(composite.LayerLabel + more if more else composite.LayerBackground)
 
 
 def rows(ready: Any) -> list[list[str]]:
@@ -90,6 +92,53 @@ def test_a_box_off_the_volume_says_why_and_a_box_in_air_only_warns(app: Any, rea
     ready.parameters.box.SetCenterWorld(30.0, 0.0, 0.0)
     wait_until(app, lambda: ready.ui.applyButton.enabled)
     assert "reaches past the volume" in ready.ui.warningsLabel.text
+
+
+def test_a_target_that_the_place_cannot_take_is_said_before_apply(app: Any, ready: Any) -> None:
+    from TumorGenSlicerLib.panel.parameters import Uptake
+
+    ready.parameters.uptakeSuv = 0.5
+    assert ready.ui.warningsLabel.text == ""
+    ready.parameters.uptake = Uptake.MAX
+    words = "The target SUVmax 0.5 is not above the tissue around the box (median SUV 1.0)"
+    assert words in ready.ui.warningsLabel.text
+    assert ready.ui.applyButton.enabled
+    ready.parameters.uptakeSuv = 8.0
+    assert words not in ready.ui.warningsLabel.text
+    ready.parameters.fillPercent = 60.0
+    assert "A tumor cannot fill 60 % of this box" in ready.ui.warningsLabel.text
+
+
+def test_what_was_said_before_the_run_is_in_the_provenance_and_not_repeated_below_the_table(
+    app: Any, ready: Any
+) -> None:
+    from TumorGenSlicerLib.panel.parameters import Uptake
+
+    ready.parameters.suvFactor = 0.0
+    ready.parameters.uptake, ready.parameters.uptakeSuv = Uptake.MAX, 0.5
+    said = [line.removeprefix("\u2022 ") for line in ready.ui.warningsLabel.text.splitlines()]
+    assert said[0].endswith("if it is right, give 1. Enter it under Advanced > SUV per unit.")
+    assert "not above the tissue" in said[1] and len(said) == 2
+    run(app, ready)
+    (variant,) = ready.logic.results
+    assert variant.provenance["warnings"][:2] == said
+    assert not any(line in ready.ui.resultWarningsLabel.text for line in said)
+
+
+def test_a_target_above_the_voxel_type_keeps_apply_from_being_pressed(ready: Any) -> None:
+    import slicer
+
+    from TumorGenSlicerLib.panel.parameters import Uptake
+
+    small = slicer.util.addVolumeFromArray(np.ones((20, 20, 20), np.uint8), np.diag([4.0, 4.0, 4.0, 1.0]))
+    small.SetOrigin(-38.0, -38.0, -38.0)
+    ready.parameters.inputVolume, ready.parameters.suvFactor = small, 0.05
+    assert ready.ui.applyButton.enabled
+    ready.parameters.uptake, ready.parameters.uptakeSuv = Uptake.MAX, 20.0
+    assert "the voxel type uint8 of this scan ends at SUV 12.8" in ready.ui.statusLabel.text
+    assert not ready.ui.applyButton.enabled
+    ready.parameters.uptakeSuv = 12.0
+    assert ready.ui.applyButton.enabled
 
 
 def test_one_box_is_shown_at_a_time(ready: Any) -> None:
@@ -434,21 +483,119 @@ def test_a_new_run_stops_the_comparison(app: Any, three: Any) -> None:
 def test_the_phantom_is_sample_data(app: Any, scene: Any) -> None:
     from types import SimpleNamespace
 
+    import SampleData
     import slicer
+    import vtk
 
     import TumorGenSlicer
+    from TumorGenSlicerLib.scene.units import unitsOfVolume
 
     TumorGenSlicer.TumorGenSlicer(SimpleNamespace(path=TumorGenSlicer.__file__))
     app.completeStartup()
     (source,) = slicer.modules.sampleDataSources["TumorGen"]
     assert source.sampleName == "FDG phantom"
-    assert callable(source.customDownloader)
+    source.customDownloader(source)  # as the button does
+    clicked = slicer.util.getNode("FDG phantom")
+    assert shown_volume(scene) is clicked
+    for _ in range(2):  # The second time, the file is there already.
+        loaded = SampleData.downloadSample("FDG phantom")
+        assert loaded.GetName() == "FDG phantom" and loaded is not clicked
+        np.testing.assert_array_equal(slicer.util.arrayFromVolume(loaded), slicer.util.arrayFromVolume(clicked))
+        matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
+        for node, matrix in zip((loaded, clicked), matrices, strict=True):
+            node.GetIJKToRASMatrix(matrix)
+        np.testing.assert_allclose(*(slicer.util.arrayFromVTKMatrix(matrix) for matrix in matrices), atol=1e-4)
+        assert unitsOfVolume(loaded).suv_factor == unitsOfVolume(clicked).suv_factor == 1.0
 
 
-def test_the_modules_own_test_passes(app: Any, scene: Any) -> None:
-    """A real tumor of the shipped model in the phantom."""
+def test_a_sample_is_not_made_before_somebody_wants_it(app: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import SampleData
+    import slicer
+
+    from TumorGenSlicerLib.scene import sample_data
+
+    monkeypatch.setattr(sample_data, "_phantomFile", lambda: pytest.fail("made"))
+    sample_data.registerSampleData("icon.png")
+    (source,) = slicer.modules.sampleDataSources["TumorGen"]
+    assert str(source) == "FDG phantom"
+    assert isinstance(source, SampleData.SampleDataSource)
+
+
+def test_visits_of_the_module_leave_no_observers_behind(app: Any, scene: Any, ready: Any) -> None:
+    parameters, node, observers = ready.parameters, ready.parameters.parameterNode, set()
+    add, remove = node.AddObserver, node.RemoveObserver
+
+    def counted(*arguments: Any) -> int:
+        observers.add(tag := add(*arguments))
+        return int(tag)
+
+    node.AddObserver, node.RemoveObserver = counted, lambda tag: (observers.discard(tag), remove(tag))
+    for _ in range(50):
+        ready.panel.exit()
+        ready.panel.enter()
+    assert len(observers) == 1  # the panel's own, instead of the one from before
+    assert ready.panel.parameterNode is parameters
+    ready.ui.seedSpinBox.value = 33
+    assert parameters.seed == 33
+    parameters.seed = 44
+    assert ready.ui.seedSpinBox.value == 44
+
+
+def test_widgets_show_the_parameters_of_a_new_node_only(app: Any, scene: Any, ready: Any) -> None:
+    old, node = ready.parameters, ready.parameters.parameterNode
+    ready.panel.exit()
+    scene.RemoveNode(node)
+    ready.panel.enter()
+    new = ready.panel.parameterNode
+    assert new is not old and new.parameterNode is not node
+    ready.ui.seedSpinBox.value = 21
+    assert (new.seed, old.seed) == (21, 0)
+
+
+def test_an_unknown_choice_in_a_scene_means_the_default(app: Any, scene: Any, ready: Any) -> None:
+    from TumorGenSlicerLib.panel.parameters import Device, Solver, Uptake
+
+    node = ready.parameters.parameterNode
+    for name in ("device", "solver", "uptake"):
+        node.SetParameter(name, "FROM_A_LATER_VERSION")  # as when a scene is read while the panel is open
+    assert (ready.parameters.device, ready.parameters.solver) == (Device.AUTOMATIC, Solver.ADAMS)
+    assert ready.parameters.uptake is Uptake.MODEL
+    assert ready.ui.solverComboBox.currentText == Solver.ADAMS.label()
+    ready.panel.cleanup()
+    again = type(ready.parameters)(node)  # and before it is opened
+    assert (again.device, again.solver, again.uptake) == (Device.AUTOMATIC, Solver.ADAMS, Uptake.MODEL)
+    assert [solver.name for solver in Solver] == ["EULER", "HEUN", "ADAMS"]
+
+
+@pytest.mark.parametrize("state", ["missing", "broken"])
+def test_the_modules_own_test_is_skipped_where_packages_cannot_be_used(
+    app: Any, scene: Any, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    import unittest
+
+    import TumorGenSlicer
+    from TumorGenSlicerLib.panel import module_test
+    from TumorGenSlicerLib.run.packages import DependencyError
+
+    def fail() -> None:
+        raise DependencyError("torch: installed only in part.")
+
+    if state == "missing":
+        monkeypatch.setattr(module_test, "missingPackages", lambda: ["torch", "monai"])
+    else:
+        monkeypatch.setattr(module_test, "checkPackages", fail)
+    monkeypatch.setattr(app, "isTesting", True)
+    result = unittest.TestResult()
+    TumorGenSlicer.TumorGenSlicerTest("test_selfTest").run(result)
+    ((_, reason),) = result.skipped
+    assert reason == ("Not installed: torch, monai." if state == "missing" else "torch: installed only in part.")
+
+
+def test_the_modules_own_test_passes(app: Any, scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real tumor of the shipped model in the phantom, in testing mode."""
     import TumorGenSlicer
 
+    monkeypatch.setattr(app, "isTesting", True)
     test = TumorGenSlicer.TumorGenSlicerTest()
     test.setUp()
     test.test_selfTest()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from guides import REPOSITORY, Block, blocks
+
+from TumorGenCore.phantom.phantom import make_phantom
+from TumorGenCore.volumes.geometry import Box
+from TumorGenCore.volumes.markups import write_box
+from TumorGenCore.volumes.write import write_volume
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +27,11 @@ def run(block: Block, page: str, names: dict[str, Any]) -> None:
     exec(compile(block.text, f"{page}:{block.line}", "exec"), names)
 
 
+def ids(scene: Any) -> list[str]:
+    """IDs of all nodes but the subject hierarchy, which the scene makes when it is first asked for."""
+    return [node.GetID() for node in scene.GetNodes() if not node.IsA("vtkMRMLSubjectHierarchyNode")]
+
+
 @pytest.fixture
 def names(app: Any, scene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the console knows, after a click on the sample data."""
@@ -33,12 +44,40 @@ def names(app: Any, scene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return {"slicer": slicer}
 
 
-def test_the_slicer_guide_runs(names: dict[str, Any], scene: Any) -> None:
-    for block in python_of("slicer.md"):
-        run(block, "slicer.md", names)
+def test_the_slicer_guide_inserts_into_nodes(names: dict[str, Any], scene: Any) -> None:
+    insertion, _ = python_of("slicer.md")
+    run(insertion, "slicer.md", names)
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1 + 2 + 3
     assert names["variant"].measures.suv_max > 0
     names["logic"].shutdown()
+
+
+def test_the_slicer_guide_inserts_into_a_folder_and_names_the_file_that_it_leaves_out(
+    names: dict[str, Any], scene: Any, tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "scans").mkdir()
+    for name in ("a", "b", "c"):
+        write_volume(make_phantom(0, (8.0, 8.0, 8.0)), tmp_path / "scans" / f"{name}.nii.gz")
+        write_box(Box.from_ras((78, -20, 465), (40, 40, 40)), tmp_path / "scans" / f"{name}.mrk.json")
+    (tmp_path / "scans" / "b.nii.gz").write_bytes(b"no image")
+    before = ids(scene)
+    _, batch = python_of("slicer.md")
+    run(batch, "slicer.md", names)
+    said = capsys.readouterr()
+    written = {path.name for path in (tmp_path / "results").iterdir()}
+    assert written == {
+        f"{name}_seed0_{kind}"
+        for name in ("a", "c")
+        for kind in ("image.nrrd", "mask.seg.nrrd", "image.provenance.json", "mask.provenance.json")
+    }
+    lines = said.out.splitlines()
+    assert [line for line in lines if line.startswith("Scan ")] == [
+        f"Scan {number} of 3: {name}.nii.gz" for number, name in enumerate("abc", 1)
+    ]
+    assert any(line.endswith(" steps") for line in lines[: lines.index("Scan 2 of 3: b.nii.gz")])
+    assert lines[-1] == "Left out: b.nii.gz"
+    assert re.search(r"^insert_tumor: .*b\.nii\.gz", said.err, re.MULTILINE)
+    assert ids(scene) == before
 
 
 def test_the_first_run_inserts_a_tumor_into_the_box_of_the_panel(names: dict[str, Any], capsys: Any) -> None:

@@ -53,6 +53,11 @@ def boot() -> Any:
         vtk.vtkObject.GlobalWarningDisplayOn()
         application.SetModuleLogic(name.capitalize(), logic)  # Displayable managers need it.
         setattr(slicer.modules, name, SimpleNamespace(logic=lambda logic=logic: logic))
+    remote = slicer.vtkMRMLRemoteIOLogic()  # Reads .mrb files, through a folder of its own.
+    remote.SetMRMLApplicationLogic(application)
+    remote.GetCacheManager().SetRemoteCacheDirectory(folder)
+    remote.SetMRMLScene(scene)
+    remote.AddDataIOToScene()
     slicer.mrmlScene = scene
-    scene.applicationLogic = application  # Keeps it alive while the scene exists.
+    scene.applicationLogic, scene.remoteIoLogic = application, remote  # Keeps them alive while the scene exists.
     return application

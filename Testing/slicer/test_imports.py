@@ -18,12 +18,15 @@ DIRECTIONS = {
     "scene": {"scene"},
     "run": {"scene", "run"},
     "panel": {"scene", "run", "panel"},
+    "headless": {"scene", "run", "headless"},
 }
 WITHOUT_QT = [
+    "headless.main",
     "run.dependencies",
     "run.insertion",
     "run.live_preview",
     "run.logic",
+    "run.packages",
     "run.preview_run",
     "run.self_test",
     "run.self_test_report",

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from TumorGenCore.bundle.disk_errors import named_disk_errors
 from TumorGenCore.bundle.folders import (
     DEFAULT_BUNDLE,
     FORMAT_VERSION,
@@ -133,7 +134,8 @@ def _write_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: 
         tensors = {
             n: (t.half() if half_precision and t.is_floating_point() else t).contiguous() for n, t in state.items()
         }
-        save_file(tensors, folder / "models" / f"{key}.safetensors")
+        with named_disk_errors(folder / "models" / f"{key}.safetensors"):
+            save_file(tensors, folder / "models" / f"{key}.safetensors")
         weights[f"{key}.safetensors"] = _sha256(folder / "models" / f"{key}.safetensors")
     metadata = _metadata(bundle, weights)
     if bundle.training_lesions is not None:

@@ -46,7 +46,8 @@ def _again(options: argparse.Namespace, report: Report) -> None:
         made = make_again(record, volume, generator, on_progress=report.progress, should_cancel=report.interrupted)
     lines = differences(record, made)
     for line in (*made.warnings, *lines):
-        report.warn(line)
+        if line not in volume.warnings:  # reading has given these, with the file's name
+            report.warn(line)
     report.values = {"seconds": timing.seconds, "variants": [], "differences": lines}
     with timing.part("write"):
         report.values["variants"] = outputs.write([made], volume, report.interrupted)

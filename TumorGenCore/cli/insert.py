@@ -45,7 +45,7 @@ def _insert(options: argparse.Namespace, report: Report) -> None:
         run = VariantRun(
             generator, prepared, request, seeds, on_progress=report.progress, should_cancel=report.interrupted
         )
-        for line in run.forewarnings:
+        for line in run.forewarnings[len(volume.warnings) :]:  # reading has given the first ones, with the file's name
             report.warn(line)
         variants = best_first(run)
         for variant in variants:

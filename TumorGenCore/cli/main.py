@@ -10,14 +10,26 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from TumorGenCore.cli import ablate, again, compare, evaluate, insert, models, phantom, synthesize, train, usefulness
+from TumorGenCore.cli import (
+    ablate,
+    again,
+    compare,
+    evaluate,
+    insert,
+    models,
+    phantom,
+    reader_study,
+    synthesize,
+    train,
+    usefulness,
+)
 from TumorGenCore.console.arguments import join_box
 from TumorGenCore.console.running import run_command
 
 __all__ = ["main"]
 
 _PROGRAM = "tumorgen"
-_COMMANDS = (insert, again, synthesize, train, evaluate, compare, ablate, usefulness, models, phantom)
+_COMMANDS = (insert, again, synthesize, train, evaluate, compare, ablate, usefulness, reader_study, models, phantom)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

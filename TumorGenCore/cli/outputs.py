@@ -79,7 +79,7 @@ class Outputs:
         """
         from TumorGenCore.volumes.dicom_seg import check_dicom_seg
         from TumorGenCore.volumes.dicom_series import pet_series
-        from TumorGenCore.volumes.safe_write import check_folder
+        from TumorGenCore.volumes.safe_write import check_name, folded
         from TumorGenCore.volumes.write import check_writable
 
         inputs = self.inputs
@@ -94,16 +94,19 @@ class Outputs:
             for path in volumes:
                 if not _is_dicom(path):
                     check_writable(path)
-            for path in records:
-                check_folder(path)
+            for path in records:  # each is beside a volume, so its folder has been tried
+                check_name(path)
             if preview:
                 _check_preview(preview)
             shown = [preview] if preview else []
             _refuse_inputs([*volumes, *records, *shown], inputs)
             for path in (*volumes, *shown):
-                place = os.path.normcase(os.path.realpath(path))
+                place = folded(os.path.realpath(path))
                 if place in taken:
-                    raise InvalidRequestError(f"{path} is used for two outputs. Give each output a file of its own.")
+                    raise InvalidRequestError(
+                        f"{path} is used for two outputs; many disks do not tell A from a. Give each output a file of "
+                        "its own."
+                    )
                 taken.add(place)
 
     def check_space(self, volume: PetVolume, count: int) -> None:

@@ -11,6 +11,9 @@ from TumorGenCore.console.report import Report
 
 __all__ = ["add_command"]
 
+#: Size of the file of a phantom. Its noise hardly compresses, so that seed and format change it by 12 % at most.
+_FILE_BYTES = 35_000_000
+
 
 def add_command(commands: Commands) -> None:
     """Adds the command to the commands of the program."""
@@ -25,13 +28,14 @@ def add_command(commands: Commands) -> None:
 def _phantom(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.phantom.phantom import make_phantom, phantom_box
     from TumorGenCore.volumes.markups import write_box
-    from TumorGenCore.volumes.safe_write import all_or_none, check_folder
+    from TumorGenCore.volumes.safe_write import all_or_none, check_folder, check_space
     from TumorGenCore.volumes.write import check_writable, write_volume
 
     check_writable(options.output)
     if options.roi:
         check_folder(options.roi)
     box = phantom_box(options.site)
+    check_space({options.output: _FILE_BYTES})
     phantom = make_phantom(options.seed)
     with all_or_none():
         if options.roi:

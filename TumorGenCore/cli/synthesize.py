@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +44,10 @@ def _synthesize(options: argparse.Namespace, report: Report) -> None:
     check_before_run(options.output, rows, options.resume, [options.manifest])
     tally = _Tally(report, sum(len(row.seeds) for row in rows))
     try:
-        _make(rows, options, request, tally.add)
+        _make(rows, options, request, tally)
     finally:
         tally.close()
+    tally.sum_up(options.output / CASES_FILE)
     report.say(
         f"{report.values['made']} made, {report.values['kept']} kept from before: {options.output / CASES_FILE}. "
         "Synthetic, not for diagnosis."
@@ -63,18 +64,29 @@ def _make(
     rows: Sequence[ManifestRow],
     options: argparse.Namespace,
     request: TumorRequest,
-    on_outcome: Callable[[Outcome], None],
+    tally: _Tally,
 ) -> None:
     """Makes the results of all rows, with the options as defaults."""
     from TumorGenCore.cohort.runner import synthesize
     from TumorGenCore.insertion.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
-    synthesize(generator, rows, options.output, usual=request, resume=options.resume, on_outcome=on_outcome)
+    synthesize(
+        generator,
+        rows,
+        options.output,
+        usual=request,
+        resume=options.resume,
+        on_outcome=tally.add,
+        on_forewarnings=tally.warn,
+    )
 
 
 class _Tally:
     """Counts outcomes in the values of the report and prints each outcome.
+
+    A case gives one line of warnings at most: the table has all of them. The exception is what the user should know
+    before the tumor grows; the same sentence is said once, even for thousands of scans.
 
     Args:
         report: report of the command.
@@ -83,9 +95,22 @@ class _Tally:
 
     def __init__(self, report: Report, total: int) -> None:
         self.report, self.total = report, total
-        report.values = {"made": 0, "kept": 0, "failed": []}
+        report.values = {"made": 0, "kept": 0, "poor": 0, "missed": 0, "failed": []}
         self._told: set[str] = set()
         self._bar = _bar(report, total)
+
+    def warn(self, name: str, lines: Iterable[str], short: Sequence[str] = ()) -> None:
+        """Prints warnings about a result in one line.
+
+        Args:
+            name: start of its file names.
+            lines: warnings; those that another result had are left out.
+            short: warnings that are said for each result.
+        """
+        new = [line for line in dict.fromkeys(lines) if line not in self._told]
+        self._told.update(new)
+        if new or short:
+            self.report.warn(f"{name}: {' '.join([*new, *short])}")
 
     def add(self, outcome: Outcome) -> None:
         """Counts and prints an outcome; the work can stop here."""
@@ -96,10 +121,16 @@ class _Tally:
             self.report.warn(f"{stems[0]}{f' to {stems[-1]}' * (len(stems) > 1)}: left out. {outcome.reason}")
         else:
             values["kept" if outcome.kept else "made"] += 1
-        for line in outcome.warnings:
-            if line not in self._told:  # once, even for thousands of scans; the table lists all warnings
-                self._told.add(line)
-                self.report.warn(f"{stems[0]}: {line}")
+        kinds = {one.kind for one in outcome.shortcomings}
+        short = []
+        if outcome.record is not None and "poor" in kinds:
+            values["poor"] += 1
+            short.append(f"Poor quality, {outcome.record['quality']}.")
+        if "missed" in kinds:
+            values["missed"] += 1
+            short.append("The wanted uptake or fill is missed.")
+        long = {one.text for one in outcome.shortcomings if one.kind != "cut"}
+        self.warn(stems[0], (line for line in outcome.warnings if line not in long), short)
         if self._bar is not None:
             self._bar.update(len(stems))
         elif outcome.record is not None:
@@ -108,6 +139,15 @@ class _Tally:
             figures = f"{made['volume_ml']} ml, SUVmax {made['suv_max'] or '-'}, quality {made['quality']}"
             self.report.say(f"{done}/{self.total} {stems[0]}: {'kept' if outcome.kept else figures}")
         self.report.interrupted.stop()
+
+    def sum_up(self, table: Path) -> None:
+        """Prints how many results are not what the user wants."""
+        poor, missed, made = (self.report.values[name] for name in ("poor", "missed", "made"))
+        if poor or missed:
+            self.report.warn(
+                f"Of {made} results, {poor} have a poor quality, and {missed} miss a wanted uptake or fill. The column "
+                f"warnings of {table} says more."
+            )
 
     def close(self) -> None:
         """Removes the progress bar."""

@@ -19,7 +19,9 @@ from TumorGenCore.errors import InvalidBoxError, InvalidRequestError, ManifestEr
 from TumorGenCore.former_names import FORMER_NAMES
 from TumorGenCore.insertion.request import MOST_SEED, TumorRequest
 from TumorGenCore.volumes.geometry import Box
+from TumorGenCore.volumes.header_text import decimal
 from TumorGenCore.volumes.markups import parse_box, read_box
+from TumorGenCore.volumes.safe_write import folded
 from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES
 
 __all__ = ["COLUMNS", "MOST_RESULTS", "MOST_TUMORS", "ManifestRow", "read_manifest"]
@@ -121,8 +123,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
         results += len(row.seeds)
         if results > MOST_RESULTS:
             raise line.error("count", f"the manifest asks for more than {MOST_RESULTS:,} results. Split the manifest.")
-        # Some file systems do not distinguish A from a.
-        if (first := seen.setdefault(row.name.casefold(), number)) != number:
+        if (first := seen.setdefault(folded(row.name), number)) != number:
             raise ManifestError(
                 f"{path.name}, line {number}, column name: '{row.name}' is also the name of line {first}. "
                 "Give each row a different name."
@@ -248,7 +249,7 @@ def _request(line: _Line) -> TumorRequest:
         "fill": _positive,
         "steps": lambda text: _whole(text, 1),
         "solver": str,
-        "least_quality": float,
+        "least_quality": decimal,
     }
     request = TumorRequest()
     for column, parse in kinds.items():
@@ -288,7 +289,7 @@ def _whole(text: str, least: int, most: int = 10**19) -> int:
 
 def _positive(text: str) -> float:
     try:
-        value = float(text)
+        value = decimal(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):

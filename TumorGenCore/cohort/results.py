@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from TumorGenCore.volumes.provenance_file import provenance_path
+
+if TYPE_CHECKING:
+    from TumorGenCore.insertion.tumor import Shortcoming
 
 __all__ = ["Key", "Outcome", "Record", "ResultFiles", "stem"]
 
@@ -25,6 +29,7 @@ class Outcome:
         record: line of ``cases.csv``; None if the result failed.
         reason: why the result failed.
         warnings: warnings for the user.
+        shortcomings: what is wrong with the tumors; ``warnings`` has their text too.
         kept: whether the result comes from an earlier run.
     """
 
@@ -33,6 +38,7 @@ class Outcome:
     record: Record | None = None
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    shortcomings: tuple[Shortcoming, ...] = ()
     kept: bool = False
 
 

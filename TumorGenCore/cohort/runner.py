@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +25,10 @@ from TumorGenCore.cohort.requests import Requests
 from TumorGenCore.cohort.results import Key, Outcome, Record, ResultFiles, stem
 from TumorGenCore.cohort.resume import Earlier, earlier_results, hash_files
 from TumorGenCore.cohort.scan import CohortCase, Scan
-from TumorGenCore.cohort.tables import CASES_COLUMNS, CASES_FILE, FAILURES_COLUMNS, FAILURES_FILE, write_table
+from TumorGenCore.cohort.space import check_results_space
+from TumorGenCore.cohort.tables import CASES_COLUMNS, CASES_FILE, FAILURES_COLUMNS, FAILURES_FILE, Table
 from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.interrupts import held_stops
 from TumorGenCore.lesions.measures import measure_images
 from TumorGenCore.volumes.geometry import Box, ras_to_lps
 from TumorGenCore.volumes.provenance_file import write_provenance
@@ -48,7 +52,8 @@ def check_before_run(output: Path, rows: Sequence[ManifestRow], resume: bool, in
 
     Raises:
         ManifestError: the folder holds files and ``resume`` is not set, or the run would write over its own input.
-        OSError: ``output`` is a file, or it cannot be created or written to, or a name is too long.
+        OSError: ``output`` is a file, or it cannot be created or written to, a name is too long, or the disk has too
+            little free space.
     """
     check_output_folder(output, resume)
     for row in rows:  # beside a new folder, as the longest name of the row
@@ -56,6 +61,7 @@ def check_before_run(output: Path, rows: Sequence[ManifestRow], resume: bool, in
     read = [*inputs, *(path for row in rows for path in (row.image, row.region) if path is not None)]
     results = (path for row in rows for seed in row.seeds for path in ResultFiles.of((row.name, seed), output).paths)
     check_own_inputs(read, [output / CASES_FILE, output / FAILURES_FILE, *(results if output.is_dir() else ())])
+    check_results_space(output, rows)
 
 
 def synthesize(
@@ -66,6 +72,7 @@ def synthesize(
     usual: TumorRequest | None = None,
     resume: bool = False,
     on_outcome: Callable[[Outcome], None] | None = None,
+    on_forewarnings: Callable[[str, tuple[str, ...]], None] | None = None,
 ) -> list[Outcome]:
     """Makes every result of a manifest.
 
@@ -89,6 +96,8 @@ def synthesize(
             again with other noise in the same box.
         resume: keep complete results that were made with the same scan, row, settings, bundle and software.
         on_outcome: function to call after each result or failure.
+        on_forewarnings: function to call before each result is grown, with the start of its file names and the warnings
+            of ``VariantRun.forewarnings``; the outcome has them too.
 
     Warns:
         ResumeWarning: an earlier run in the folder was killed, or computed on another kind of device.
@@ -109,23 +118,40 @@ def synthesize(
         if resume:
             clear_leftovers(output)
             earlier = earlier_results(output, rows, requests, generator.device.type)
-        run = _Cohort(generator, output, requests, earlier)
+        run = _Cohort(generator, output, requests, earlier, on_forewarnings or (lambda _name, _lines: None))
         for row in rows:
             for outcome in run.outcomes_of(row):
                 outcomes.append(outcome)
                 if on_outcome is not None:
                     on_outcome(outcome)
+        run.sort()
     return outcomes
 
 
 class _Cohort:
     """One run: makes the missing results, and keeps both tables up to date."""
 
-    def __init__(self, generator: TumorGenerator, output: Path, requests: Requests, earlier: Earlier) -> None:
+    def __init__(
+        self,
+        generator: TumorGenerator,
+        output: Path,
+        requests: Requests,
+        earlier: Earlier,
+        on_forewarnings: Callable[[str, tuple[str, ...]], None],
+    ) -> None:
         self.generator, self.output, self.requests = generator, output, requests
+        self.on_forewarnings = on_forewarnings
         self.records, self.again = dict(earlier.records), earlier.again
-        self.failures: list[Record] = []
-        (output / FAILURES_FILE).unlink(missing_ok=True)
+        self.cases = Table(output / CASES_FILE, CASES_COLUMNS, self._in_order())
+        self.failures = Table(output / FAILURES_FILE, FAILURES_COLUMNS)
+
+    def sort(self) -> None:
+        """Puts the table of results in the order of the manifest; the results of a resumed run may be in another."""
+        if (in_order := self._in_order()) != self.cases.rows:
+            self.cases.replace(in_order)
+
+    def _in_order(self) -> list[Record]:
+        return [self.records[key] for key in self.requests if key in self.records]
 
     def outcomes_of(self, row: ManifestRow) -> Iterator[Outcome]:
         for seed in row.seeds:
@@ -140,22 +166,20 @@ class _Cohort:
             yield self._left_out(row, missing, error)
             return
         for seed in missing:
+            key = (row.name, seed)
             try:
-                case = scan.synthesize(seed)
+                case = scan.synthesize(seed, partial(self.on_forewarnings, stem(key)))
             except Exception as error:
                 yield self._left_out(row, (seed,), error)
                 continue
-            key = (row.name, seed)
             remark = [f"Made again, because {self.again[key]}."] if key in self.again else []
             record = self._write(key, case, scan.read.region_hash)
-            yield Outcome(row.name, (seed,), record, warnings=(*remark, *case.warnings))
+            yield Outcome(row.name, (seed,), record, warnings=(*remark, *case.warnings), shortcomings=case.shortcomings)
 
     def _left_out(self, row: ManifestRow, seeds: tuple[int, ...], error: Exception) -> Outcome:
         reason = reason_of(error, row)
-        self.failures += [
-            {"name": row.name, "seed": str(seed), "source": row.image.name, "reason": reason} for seed in seeds
-        ]
-        write_table(self.output / FAILURES_FILE, FAILURES_COLUMNS, self.failures)
+        same = {"name": row.name, "source": row.image.name, "reason": reason}
+        self.failures.add(*({**same, "seed": str(seed)} for seed in seeds))
         return Outcome(row.name, seeds, reason=reason)
 
     def _write(self, key: Key, case: CohortCase, region_hash: str | None) -> Record:
@@ -168,30 +192,37 @@ class _Cohort:
             "quality": case.quality.as_dict(),
             "warnings": list(case.warnings),
         }
-        with all_or_none():  # moved in this order, so that even a kill leaves no image without its mask
-            write_segmentation(case.mask, files.mask)
-            write_provenance(provenance, self.output / f"{stem(key)}.nii.gz")
-            write_volume(case.image, files.image)
         measures = measure_images(case.image, case.mask)
-        self.records[key] = {
-            "name": key[0],
-            "seed": str(key[1]),
-            "source": self.requests[key]["source"],
-            "boxes_ras_mm": "; ".join(_box_text(box) for box in case.boxes),
-            "suv_max": _figure(measures.suv_max),
-            "suv_mean": _figure(measures.suv_mean),
-            "volume_ml": _figure(measures.volume_ml),
-            "quality": _figure(case.quality.total),
-            "redrawn": str(case.redrawn),
-            "warnings": " ".join(case.warnings),
-            "image": files.image.name,
-            "mask": files.mask.name,
-            "provenance": files.provenance.name,
-            **hash_files(files),
-        }
-        in_order = (self.records[key] for key in self.requests if key in self.records)
-        write_table(self.output / CASES_FILE, CASES_COLUMNS, in_order)
-        return self.records[key]
+        with ExitStack() as held:
+            with all_or_none():  # moved in this order, so that even a kill leaves no image without its mask
+                write_segmentation(case.mask, files.mask)
+                write_provenance(provenance, self.output / f"{stem(key)}.nii.gz")
+                write_volume(case.image, files.image)
+                held.enter_context(held_stops())  # until the table has the result
+            record = {
+                "name": key[0],
+                "seed": str(key[1]),
+                "source": self.requests[key]["source"],
+                "boxes_ras_mm": "; ".join(_box_text(box) for box in case.boxes),
+                "suv_max": _figure(measures.suv_max),
+                "suv_mean": _figure(measures.suv_mean),
+                "volume_ml": _figure(measures.volume_ml),
+                "quality": _figure(case.quality.total),
+                "redrawn": str(case.redrawn),
+                "warnings": " ".join(case.warnings),
+                "image": files.image.name,
+                "mask": files.mask.name,
+                "provenance": files.provenance.name,
+                **hash_files(files),
+            }
+            try:
+                self.cases.add(record)
+            except OSError:
+                for path in reversed(files.paths):
+                    path.unlink(missing_ok=True)
+                raise
+            self.records[key] = record
+        return record
 
 
 def _box_text(box: Box) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +13,15 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore.cohort.manifest import ManifestRow
-from TumorGenCore.errors import VolumeWarning, with_remedy
 from TumorGenCore.insertion.provenance import Provenance
 from TumorGenCore.insertion.redraw import other_seeds
+from TumorGenCore.insertion.tumor import Shortcoming
 from TumorGenCore.insertion.variants import VariantRun
 from TumorGenCore.lesions.placement import find_body, place_boxes
 from TumorGenCore.lesions.quality import QualityScore
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.read import read_mask, read_volume
+from TumorGenCore.volumes.remarks import noted_warnings
 from TumorGenCore.volumes.volume import PetVolume
 
 if TYPE_CHECKING:
@@ -36,14 +38,12 @@ class ReadRow:
     """The files of a row.
 
     Args:
-        volume: the scan.
+        volume: the scan, with the remarks of reading both files.
         region: voxels (k, j, i) to place tumors in; None if the row names no region.
-        warnings: warnings of the reader.
     """
 
     volume: PetVolume
     region: NDArray[np.bool_] | None
-    warnings: tuple[str, ...]
 
     @property
     def region_hash(self) -> str | None:
@@ -57,14 +57,16 @@ def read_row(row: ManifestRow) -> ReadRow:
     Raises:
         UnsupportedVolumeError: a file cannot be used.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    region, remarks = None, list[str]()
+    with warnings.catch_warnings():
+        # The volume has the remarks. Other warnings are dropped: those of a DICOM reader may quote a person's tags.
+        warnings.simplefilter("ignore")
         volume = read_volume(row.image, row.suv_factor)
-        region = None if row.region is None else read_mask(row.region, Grid.from_image(volume.image))
-    # Others are dropped, because the warnings of a DICOM reader may quote a person's tags.
-    own = (w.message for w in caught if isinstance(w.message, VolumeWarning))
-    lines = dict.fromkeys(with_remedy(message, FACTOR_REMEDY) for message in own)
-    return ReadRow(volume, region, tuple(lines))
+        if row.region is not None:
+            with noted_warnings(row.region, "The region") as remarks:
+                region = read_mask(row.region, Grid.from_image(volume.image))
+    units = volume.units.with_remedy(FACTOR_REMEDY)
+    return ReadRow(replace(volume, units=units, remarks=(*volume.remarks, *remarks)), region)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class CohortCase:
     """One result: image in SUV, union of the tumor masks, boxes and provenance of the tumors.
 
     ``quality`` is the quality of the poorest tumor, and ``redrawn`` is the number of tumors that were drawn again.
+    ``warnings`` begin with those of reading, and contain the text of the ``shortcomings``.
     """
 
     image: sitk.Image
@@ -81,6 +84,7 @@ class CohortCase:
     quality: QualityScore
     redrawn: int
     warnings: tuple[str, ...]
+    shortcomings: tuple[Shortcoming, ...]
 
 
 class Scan:
@@ -105,8 +109,12 @@ class Scan:
             suv = sitk.GetArrayViewFromImage(self.volume.image) * np.float32(self.volume.units.suv_factor)
             self.body = find_body(suv, self.grid.spacing_mm)
 
-    def synthesize(self, seed: int) -> CohortCase:
+    def synthesize(self, seed: int, on_forewarnings: Callable[[tuple[str, ...]], None]) -> CohortCase:
         """Makes one result; the second tumor is inserted into the image that has the first.
+
+        Args:
+            seed: seed of the result.
+            on_forewarnings: called before the first tumor grows, with the warnings of ``VariantRun.forewarnings``.
 
         Raises:
             TumorGenError: no tumor can be made with this seed.
@@ -121,8 +129,8 @@ class Scan:
             more_boxes=boxes[1:],
             redraw_seeds=other_seeds(seed),
         )
+        on_forewarnings(run.forewarnings)
         (variant,) = run
-        remarks = (*self.read.warnings, *variant.warnings, *([run.remark] if run.remark else []))
         return CohortCase(
             image=_in_suv(variant.image, self.volume.units.suv_factor),
             mask=variant.mask,
@@ -130,7 +138,8 @@ class Scan:
             provenance=variant.provenance,
             quality=variant.quality,
             redrawn=len(run.redrawn),
-            warnings=tuple(dict.fromkeys(remarks)),
+            warnings=(*variant.warnings, *([run.remark] if run.remark else [])),
+            shortcomings=variant.shortcomings,
         )
 
     def _boxes(self, seed: int) -> tuple[Box, ...]:

@@ -1,17 +1,23 @@
-"""The two tables of a cohort: the results, and the rows that were left out."""
+"""The two tables of a cohort: the results, and the rows that were left out.
+
+A table grows by a line for each result. Writing it again each time would take ever longer: the tables may have a
+million lines. A kill can leave half of the last line; then its result counts as not made.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from TumorGenCore.cohort.results import Record
 from TumorGenCore.errors import ManifestError
+from TumorGenCore.interrupts import held_stops
 from TumorGenCore.volumes.safe_write import replacing
 
-__all__ = ["CASES_COLUMNS", "CASES_FILE", "FAILURES_COLUMNS", "FAILURES_FILE", "read_cases", "write_table"]
+__all__ = ["CASES_COLUMNS", "CASES_FILE", "FAILURES_COLUMNS", "FAILURES_FILE", "Table", "read_cases"]
 
 CASES_FILE = "cases.csv"
 CASES_COLUMNS = (
@@ -35,30 +41,80 @@ FAILURES_FILE = "failures.csv"
 FAILURES_COLUMNS = ("name", "seed", "source", "reason")
 
 
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    """Writes a CSV table completely or not at all.
+class Table:
+    """A CSV table on disk that grows at its end.
+
+    Args:
+        path: the file; a file that is there is replaced. There is no file as long as the table has no row.
+        columns: the columns.
+        rows: rows to begin with.
 
     Raises:
         OSError: the file cannot be written.
     """
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    with replacing(path) as temporary:
-        temporary.write_text(table.getvalue(), encoding="utf-8", newline="")
+
+    def __init__(self, path: Path, columns: Sequence[str], rows: Iterable[Record] = ()) -> None:
+        self.path, self.columns = path, columns
+        self.rows: list[Record] = []
+        self.replace(rows)
+
+    def replace(self, rows: Iterable[Record]) -> None:
+        """Gives the table these rows, completely or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.rows = list(rows)
+        if not self.rows:
+            self.path.unlink(missing_ok=True)
+            return
+        with replacing(self.path) as temporary:
+            header = dict(zip(self.columns, self.columns, strict=True))
+            temporary.write_bytes(_lines(self.columns, [header, *self.rows]))
+
+    def add(self, *rows: Record) -> None:
+        """Adds rows at the end, completely or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if not self.path.exists():
+            self.replace([*self.rows, *rows])
+            return
+        with held_stops(), self.path.open("ab", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            left = memoryview(_lines(self.columns, rows))
+            try:
+                while left:  # A disk that gets full takes a part.
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except OSError as error:
+                file.truncate(size)
+                raise OSError(
+                    f"{self.path} cannot be written ({error.strerror}). Free some space, and continue with --resume."
+                ) from error
+        self.rows += rows
+
+
+def _lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
+    """Returns rows as CSV in UTF-8. Each is one line, so that half a line is found by its missing end."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    for row in rows:
+        writer.writerow({column: value.replace("\r", " ").replace("\n", " ") for column, value in row.items()})
+    return text.getvalue().encode()
 
 
 def read_cases(path: Path) -> list[Record]:
-    """Reads the lines of ``cases.csv``.
+    """Reads the rows of ``cases.csv``, except half a line at its end, which a kill can leave.
 
     Raises:
         ManifestError: the file is damaged or from another version.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, strict=True)
-            records, columns = list(reader), tuple(reader.fieldnames or ())
+        whole_lines = path.read_bytes().rpartition(b"\n")[0].decode()
+        reader = csv.DictReader(io.StringIO(whole_lines, newline=""), strict=True)
+        records, columns = list(reader), tuple(reader.fieldnames or ())
     except (csv.Error, UnicodeDecodeError) as error:
         raise ManifestError(f"{path} is damaged ({error}). {_REMEDY}") from error
     whole = all(len(record) == len(CASES_COLUMNS) and None not in record.values() for record in records)

@@ -65,11 +65,19 @@ def join_box(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the report options of every command, and sets how it refuses a wrong value."""
+def add_report_options(parser: argparse.ArgumentParser, json_file: bool = False) -> None:
+    """Adds the report options of every command, and sets how it refuses a wrong value.
+
+    Args:
+        parser: parser that gets the options.
+        json_file: whether ``--json`` takes a file for the object, because other programs print on stdout too.
+    """
     parser.set_defaults(refuse=parser.error)
     parser.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
+    if json_file:
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write one JSON object to a file, for machines")
+    else:
+        parser.add_argument("--json", action="store_true", help="print one JSON object, for machines")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 

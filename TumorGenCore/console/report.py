@@ -6,9 +6,11 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any, TextIO
 
 from TumorGenCore.interrupts import StopRequest
+from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["Report"]
 
@@ -18,17 +20,23 @@ _WIDTH = 78
 class Report:
     """Prints lines on stdout and warnings and errors on stderr, or one JSON object on stdout for machines.
 
-    The object holds ``values`` and the warnings.
+    The object holds ``values``, the warnings and, if the command failed, the error.
 
     Args:
         program: program name at the start of an error line.
         quiet: print only warnings and errors.
         as_json: print the object and no lines.
         interrupted: request of the user to stop.
+        plain_progress: without a terminal, show the progress as lines on stdout: one at each tenth of the steps.
     """
 
-    def __init__(self, program: str, quiet: bool, as_json: bool, interrupted: StopRequest) -> None:
+    def __init__(
+        self, program: str, quiet: bool, as_json: bool, interrupted: StopRequest, plain_progress: bool = False
+    ) -> None:
         self.program, self.quiet, self.as_json, self.interrupted = program, quiet, as_json, interrupted
+        self.plain_progress = plain_progress
+        #: File that gets the object at the end, beside the printed lines; None writes none.
+        self.json_file: Path | None = None
         self.values: dict[str, Any] = {}
         #: Exit status of a command that ends without an error.
         self.status = 0
@@ -36,6 +44,7 @@ class Report:
         self.output_error: OSError | None = None
         self._warnings: list[str] = []
         self._shows_line = False
+        self._tenths_shown = -1
 
     @property
     def shows_progress(self) -> bool:
@@ -54,12 +63,17 @@ class Report:
         self.say(line)
 
     def progress(self, done: int, steps: int, doing: str) -> None:
-        """Shows the progress on one line of a terminal; like at ``tell``, the work can stop here."""
+        """Shows the progress, on one line of a terminal if there is one; like at ``tell``, the work can stop here."""
         self.interrupted.stop()
-        if self.shows_progress and sys.stderr.isatty():
-            text = f"{doing}, {done} of {steps} steps"[:_WIDTH]
+        if not self.shows_progress:
+            return
+        text, tenths = f"{doing}, {done} of {steps} steps"[:_WIDTH], 10 * done // max(steps, 1)
+        if sys.stderr.isatty():
             self._print(f"\r{text:<{_WIDTH}}", sys.stderr, end="")
             self._shows_line = True
+        elif self.plain_progress and tenths != self._tenths_shown:
+            self._print(text, sys.stdout)
+            self._tenths_shown = tenths
 
     def warn(self, line: str) -> None:
         """Prints a warning, but the same line only once."""
@@ -79,19 +93,26 @@ class Report:
         """Prints one line that says why the command failed."""
         line = " ".join(text.split())
         self._clear_line()
-        if self.as_json:
-            self._print_object(error=line)
-        else:
+        if not self.as_json:
             self._print(f"{self.program}: {line}", sys.stderr)
+        self._give_object(error=line)
 
     def finish(self) -> None:
         """Ends the report of a command that succeeded."""
         self._clear_line()
-        if self.as_json:
-            self._print_object()
+        self._give_object()
 
-    def _print_object(self, **more: str) -> None:
-        self._print(json.dumps({**self.values, **more, "warnings": self._warnings}), sys.stdout)
+    def _give_object(self, **more: str) -> None:
+        """Prints the object or writes its file, if the user asked for one of them."""
+        text = json.dumps({**self.values, **more, "warnings": self._warnings})
+        if self.as_json:
+            self._print(text, sys.stdout)
+        elif self.json_file is not None:
+            try:
+                with replacing(self.json_file) as temporary:
+                    temporary.write_text(text + "\n", encoding="utf-8")
+            except OSError as error:
+                self.output_error = error
 
     def _clear_line(self) -> None:
         if self._shows_line:

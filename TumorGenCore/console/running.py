@@ -12,7 +12,7 @@ from pathlib import Path
 from TumorGenCore.console.report import Report
 from TumorGenCore.errors import CancelledError, TumorGenError, with_remedy
 from TumorGenCore.interrupts import deferred_stops, remembered_interrupts
-from TumorGenCore.volumes.safe_write import check_name
+from TumorGenCore.volumes.safe_write import check_folder, check_name
 
 __all__ = ["DONE", "FACTOR_REMEDY", "FAILED", "INTERRUPTED", "PARTLY_DONE", "TERMINATED", "WRONG_USAGE", "run_command"]
 
@@ -28,13 +28,19 @@ _EXTRAS = {"accelerate": "train", "highdicom": "dicom", "mirp": "evaluate"}
 _OWN_PACKAGES = ("TumorGenCore", "TumorGenSlicerLib")
 
 
-def run_command(program: str, options: argparse.Namespace, work: Callable[[argparse.Namespace, Report], None]) -> int:
+def run_command(
+    program: str,
+    options: argparse.Namespace,
+    work: Callable[[argparse.Namespace, Report], None],
+    plain_progress: bool = False,
+) -> int:
     """Does the work and reports how it ended.
 
     Args:
         program: program name at the start of an error line.
         options: parsed options, with those of ``add_report_options``.
         work: function that does what the options ask for; the report includes its Python warnings.
+        plain_progress: without a terminal, show the progress as lines, see ``Report``.
 
     Returns:
         Exit status: the status of the report if the work ended without an error, ``FAILED``, or for a command that
@@ -42,10 +48,13 @@ def run_command(program: str, options: argparse.Namespace, work: Callable[[argpa
     """
     _open_streams()
     with remembered_interrupts() as interrupted, warnings.catch_warnings():
-        report = Report(program, options.quiet, options.json, interrupted)
+        report = Report(program, options.quiet, options.json is True, interrupted, plain_progress)
         warnings.showwarning = lambda message, *_, **__: report.warn(with_remedy(message, FACTOR_REMEDY))
         try:
             _check_paths(options)
+            if isinstance(options.json, Path):
+                check_folder(options.json)
+                report.json_file = options.json
             work(options, report)
             report.finish()
         except (Exception, KeyboardInterrupt) as failure:

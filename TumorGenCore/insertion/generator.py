@@ -25,13 +25,14 @@ from numpy.typing import NDArray
 
 from TumorGenCore.bundle.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from TumorGenCore.errors import InvalidRequestError
-from TumorGenCore.insertion.box_warnings import box_warnings
 from TumorGenCore.insertion.change import TissueChange, tissue_change
 from TumorGenCore.insertion.engine import Engine, Grown, Sampled, timed
+from TumorGenCore.insertion.forewarnings import box_warnings
 from TumorGenCore.insertion.growth import Growth, Maker
 from TumorGenCore.insertion.mask_fitting import fitted
 from TumorGenCore.insertion.paste import FitMask, paste
-from TumorGenCore.insertion.prepared import PlacedBox, PreparedBox, place_box, tissue_suv
+from TumorGenCore.insertion.placed import PlacedBox, place_box, tissue_suv
+from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import hash_volume
 from TumorGenCore.insertion.redraw import FillRule, FillSearch, SpeckRule
@@ -140,7 +141,7 @@ class TumorGenerator:
         with timed(seconds, "check"):
             placed = place_box(image, box, self.bundle.patch, suv_factor)
         with timed(seconds, "sample"):
-            suv = placed.patch.sample(placed.image) * np.float32(placed.units.suv_factor)
+            suv = placed.sampled_suv()
             inside, on_latent = placed.patch.box_coverage(), placed.patch.box_coverage(self.bundle.vae.factor)
             warnings = box_warnings(box, placed.grid, suv[inside > 0.5])
         encoded, notices = self.engine.encode(suv, inside, on_latent, seconds)

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore.insertion.change import TissueChange
-from TumorGenCore.insertion.prepared import PlacedBox
+from TumorGenCore.insertion.placed import PlacedBox
 from TumorGenCore.insertion.request import UptakeTarget
 from TumorGenCore.insertion.targets import fit_gain
 from TumorGenCore.volumes.patch import paste_window
@@ -21,6 +21,8 @@ __all__ = ["TAPER_MM", "BoxRegion", "FitMask", "Pasted", "on_whole_grid", "paste
 
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
+#: Weight of the change below which a voxel is no tumor.
+_LEAST_WINDOW = 0.5
 
 #: Function from M' as a probability, the SUV of the scan's voxels, and the SUV that the tumor adds, to the fitted M';
 #: all (k, j, i) of the working patch.
@@ -91,7 +93,7 @@ class BoxRegion:
         """Returns the soft mask of a patch on these voxels, and the mask of the tumor."""
         soft = self._from_patch(probability) * (self.window > 0)
         # There is no tumor to mark where the window has faded the change.
-        return soft, (soft > 0.5) & (self.window >= 0.5)
+        return soft, (soft > 0.5) & (self.window >= _LEAST_WINDOW)
 
     def on_patch(self, suv: NDArray) -> NDArray[np.float32]:
         """Resamples SUV on these voxels to the patch, with interpolation."""
@@ -118,6 +120,16 @@ class BoxRegion:
     def share_of_box(self, tumor: NDArray[np.bool_]) -> float:
         """Share of the box's volume that a mask on these voxels fills."""
         return float(tumor.sum() * np.prod(self.placed.grid.spacing_mm) / np.prod(self.placed.box.size_mm))
+
+    @property
+    def voxel_share(self) -> float:
+        """Share of the box's volume that one voxel fills."""
+        return self.share_of_box(np.ones(1, dtype=bool))
+
+    @property
+    def most_fill(self) -> float:
+        """Largest share of the box's volume that a tumor can fill: all voxels that ``marked`` does not exclude."""
+        return self.share_of_box(self.window >= _LEAST_WINDOW)
 
     def _from_patch(self, values: NDArray) -> NDArray[np.float32]:
         return self.placed.patch.to_native(values, self.placed.grid)[0]

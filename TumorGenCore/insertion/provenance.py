@@ -174,6 +174,8 @@ def _libraries() -> dict[str, str]:
 
 def _check(record: Provenance) -> None:
     """Raises an error if a value that decides the tumor cannot be used."""
+    if not record["tumors"]:
+        raise ValueError("it has no tumor")
     for tumor in record["tumors"]:
         recorded_box(tumor)
     factor = record.get("suv_factor", 1.0)

@@ -6,6 +6,8 @@ shape, its relative texture and its blurred edge.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
@@ -14,7 +16,7 @@ from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.insertion.change import TissueChange
 from TumorGenCore.insertion.request import UptakeTarget
 
-__all__ = ["MOST_GAIN", "TARGET_TOLERANCE", "check_reachable", "fit_gain", "misses", "target_warnings"]
+__all__ = ["MOST_GAIN", "TARGET_TOLERANCE", "check_reachable", "fit_gain", "highest_suv", "misses"]
 
 #: Largest accepted relative error of the wanted SUV or fill.
 TARGET_TOLERANCE = 0.05
@@ -46,6 +48,11 @@ def fit_gain(native_suv: NDArray, change: TissueChange, mask: NDArray[np.bool_],
     return gain
 
 
+def highest_suv(voxel_type: np.dtype, suv_factor: float) -> float:
+    """Highest SUV that voxels of a type can hold; infinite for floats."""
+    return float(np.iinfo(voxel_type).max * suv_factor) if voxel_type.kind in "iu" else math.inf
+
+
 def check_reachable(target: UptakeTarget | None, highest_suv: float, voxel_type: np.dtype) -> None:
     """Rejects a target that the voxels of a scan cannot hold.
 
@@ -62,21 +69,6 @@ def check_reachable(target: UptakeTarget | None, highest_suv: float, voxel_type:
             f"The target SUV{target.measure} is {target.suv:g}, but the voxel type {voxel_type} of this scan ends at "
             f"SUV {highest_suv:.3g}. Convert the scan to float32 or a wider integer type, or ask for less."
         )
-
-
-def target_warnings(target: UptakeTarget | None, tissue_suv: float) -> tuple[str, ...]:
-    """Returns warnings about a target before a tumor is inserted; it can be inserted all the same.
-
-    Args:
-        target: the uptake to reach, if there is one.
-        tissue_suv: median SUV of the tissue around the box.
-    """
-    if target is None or target.suv > tissue_suv:
-        return ()
-    return (
-        f"The target SUV{target.measure} {target.suv:g} is not above the tissue around the box (median SUV "
-        f"{tissue_suv:.1f}), so the tumor cannot stand out. Ask for more, or place the box in other tissue.",
-    )
 
 
 def misses(reached: float, asked: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,10 +17,23 @@ from TumorGenCore.insertion.paste import Pasted, on_whole_grid, with_region
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.provenance import Provenance, box_record, make_provenance
 from TumorGenCore.insertion.request import TumorRequest
-from TumorGenCore.insertion.targets import misses, target_warnings
+from TumorGenCore.insertion.targets import misses
 from TumorGenCore.lesions.quality import LEAST_QUALITY, Expected, QualityScore, score_region
 
-__all__ = ["Tumor", "provenance_of"]
+__all__ = ["Shortcoming", "Tumor", "provenance_of"]
+
+
+class Shortcoming(NamedTuple):
+    """What is wrong with a tumor.
+
+    Args:
+        kind: ``poor`` if its quality is poor or no tumor grew; ``missed`` if it misses a wanted fill or uptake; ``cut``
+            if the voxel type of the scan cuts off its uptake.
+        text: warning for the user.
+    """
+
+    kind: Literal["poor", "missed", "cut"]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -111,37 +124,42 @@ class Tumor:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Warnings for the user, in plain words."""
-        before = (*self.prepared.warnings, *target_warnings(self.request.target, self.prepared.tissue_suv))
-        return tuple(dict.fromkeys((*before, *self.notices, *self._shortcomings())))
+        before = self.prepared.forewarnings(self.request)
+        return tuple(dict.fromkeys((*before, *self.notices, *(one.text for one in self.shortcomings))))
 
-    def _shortcomings(self) -> list[str]:
-        """Warnings about wanted properties that the tumor does not have, and about a poor quality."""
+    @cached_property
+    def shortcomings(self) -> tuple[Shortcoming, ...]:
+        """A poor quality, and wanted properties that the tumor does not have."""
         found = []
         pasted, fill, target = self.pasted, self.request.fill, self.request.target
         if not pasted.tumor.any():
-            found.append("No tumor grew in this box with this seed; try another seed or a larger box.")
+            text = "No tumor grew in this box with this seed; try another seed or a larger box."
+            found.append(Shortcoming("poor", text))
         if pasted.cut_off:
-            found.append(
+            text = (
                 f"The voxel type {self.prepared.voxel_type} of this scan ends at SUV {self.prepared.highest_suv:.3g}, "
                 f"where it cuts off {pasted.cut_off} voxels of the tumor. Convert the scan to float32 or a wider "
                 "integer type and insert the tumor again."
             )
+            found.append(Shortcoming("cut", text))
         if pasted.tumor.any() and not self.quality.passes:
             judged = f"The quality of this tumor is {self.quality.total:.2f}, below {LEAST_QUALITY:g}: it is not good."
-            found.append(" ".join([judged, *self.quality.reasons]))
+            found.append(Shortcoming("poor", " ".join([judged, *self.quality.reasons])))
         if fill is not None and misses(pasted.fill, fill):
-            found.append(
+            text = (
                 f"The tumor fills {100 * pasted.fill:.0f} % of the box instead of the requested {100 * fill:.0f} %; "
                 "try another seed or another box."
             )
+            found.append(Shortcoming("missed", text))
         if target is not None and pasted.reached is not None and misses(pasted.reached, target.suv):
             # Another seed would be cut off in the same way.
             remedy = "." if pasted.cut_off else "; try another seed or a box in other tissue."
-            found.append(
+            text = (
                 f"The tumor reaches SUV{target.measure} {pasted.reached:.1f} instead of the requested "
                 f"{target.suv:.1f}{remedy}"
             )
-        return found
+            found.append(Shortcoming("missed", text))
+        return tuple(found)
 
 
 def provenance_of(tumors: Sequence[Tumor]) -> Provenance:

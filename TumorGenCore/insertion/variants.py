@@ -30,9 +30,8 @@ from TumorGenCore.insertion.redraw import QualityRule, other_seeds
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.insertion.summary import VariantSummary
-from TumorGenCore.insertion.targets import target_warnings
 from TumorGenCore.insertion.told import box_seed
-from TumorGenCore.insertion.tumor import Tumor, provenance_of
+from TumorGenCore.insertion.tumor import Shortcoming, Tumor, provenance_of
 from TumorGenCore.lesions.measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
 from TumorGenCore.lesions.quality import QualityScore, worst
 from TumorGenCore.volumes.geometry import Box
@@ -136,6 +135,12 @@ class Variant:
         lines = [line for tumor in self.tumors for line in tumor.warnings]
         return tuple(dict.fromkeys([*lines, *([self.poor] if self.poor else [])]))
 
+    @property
+    def shortcomings(self) -> tuple[Shortcoming, ...]:
+        """What is wrong with its tumors."""
+        found = [one for tumor in self.tumors for one in tumor.shortcomings]
+        return (*found, Shortcoming("poor", self.poor)) if self.poor else tuple(found)
+
     @cached_property
     def summary(self) -> VariantSummary:
         """Summary of the variant, without voxels."""
@@ -196,8 +201,8 @@ class VariantRun:
 
     @property
     def forewarnings(self) -> tuple[str, ...]:
-        """Warnings for the user before the work: those about the box, and about the target there."""
-        return (*self.prepared.warnings, *target_warnings(self.request.target, self.prepared.tissue_suv))
+        """Warnings for the user before the work; see ``PreparedBox.forewarnings``."""
+        return self.prepared.forewarnings(self.request)
 
     @property
     def remark(self) -> str:

@@ -8,10 +8,12 @@ from typing import TypeVar
 
 import torch
 from torch import nn
+from torch.torch_version import TorchVersion
 
 from TumorGenCore.errors import InvalidRequestError
 
 __all__ = [
+    "IS_OLD_TORCH",
     "autocast",
     "channels_last",
     "computes_bfloat16",
@@ -26,6 +28,9 @@ __all__ = [
 
 Network = TypeVar("Network", bound=nn.Module)
 
+#: PyTorch ends with 2.2 on macOS with Intel processors, and so in Slicer on macOS. That version lacks packed weights of
+#: 3D convolutions and 3D convolutions on Apple graphics, and its autocast takes no name of a device.
+IS_OLD_TORCH = TorchVersion(torch.__version__) < "2.4"
 #: Error texts of devices whose errors have no type of their own: MPS, and PyTorch's allocator on the CPU.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -39,7 +44,8 @@ def pick_device(name: str = "auto") -> torch.device:
     Raises:
         InvalidRequestError: this machine does not have the device.
     """
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    has_mps = torch.backends.mps.is_available() and not IS_OLD_TORCH
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": has_mps}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
     if not (available.get(name.split(":")[0], False) and _is_here(name)):

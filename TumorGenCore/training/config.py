@@ -19,6 +19,7 @@ from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.data.examples import ExampleSettings
 from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
+from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = [
     "AnyRun",
@@ -210,7 +211,8 @@ def default_config(name: str) -> Path:
 def write_config(run: Any, path: Path) -> None:
     """Writes the settings of a run, a dataclass, as JSON; creates the folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(dataclasses.asdict(run), indent=2) + "\n")
+    with replacing(path) as temporary:  # A resumed run reads this file.
+        temporary.write_text(json.dumps(dataclasses.asdict(run), indent=2) + "\n")
 
 
 def read_config(kind: type[T], path: Path) -> T:

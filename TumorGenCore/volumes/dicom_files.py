@@ -14,7 +14,7 @@ from TumorGenCore.errors import UnsupportedVolumeError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["find_pet_files"]
+__all__ = ["class_remarks", "find_pet_files"]
 
 _PET_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.128"
 _MULTI_FRAME_PET = {
@@ -133,6 +133,18 @@ def _sop_class(header: Dataset) -> str | None:
     standard = sop_class.startswith("1.2.840.10008.")
     known = sop_class in UID_dictionary if standard else re.fullmatch(r"[\d.]+", sop_class)
     return sop_class if known else None
+
+
+def class_remarks(headers: Sequence[Dataset]) -> list[str]:
+    """Sentences for the user about slices whose dataset and file meta information name different classes."""
+    told = [(_text(header, "SOPClassUID"), _text(header.file_meta, "MediaStorageSOPClassUID")) for header in headers]
+    count = sum(bool(own and meta and own != meta) for own, meta in told)
+    if not count:
+        return []
+    return [
+        f"In {count} slices of the PET series, SOPClassUID and the file meta information name different kinds of objects. "
+        "They are taken as PET slices."
+    ]
 
 
 def _text(header: Dataset, keyword: str) -> str:

@@ -81,23 +81,47 @@ def _stored_values(dataset: Dataset) -> NDArray[Any]:
 
     samples = header_number(dataset, "SamplesPerPixel")
     color = str(header_value(dataset, "PhotometricInterpretation") or "MONOCHROME2")
-    if samples not in (None, 1.0) or not color.startswith("MONOCHROME"):
+    if samples not in (None, 1.0) or color not in ("MONOCHROME1", "MONOCHROME2"):
         raise UnsupportedVolumeError(
-            f"its pixels are {color} with {samples:g} samples, but PET has one gray value per pixel. Export the "
+            f"its pixels are {color} with {samples or 1:g} samples, but PET has one gray value per pixel. Export the "
             "original series."
         )
     if (header_number(dataset, "NumberOfFrames") or 1) != 1:
         raise UnsupportedVolumeError("it has several frames. Export the series with one slice per file.")
+    _require_low_bits(dataset)
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     syntax = dataset.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         syntax = ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian
         dataset.file_meta.TransferSyntaxUID = syntax
+    if not syntax.is_encapsulated:
+        _require_no_more_rows(dataset)
     decoder = get_decoder(syntax)
     if decoder.is_available:
         stored, _ = decoder.as_array(dataset, index=0)
         return stored
     return _decoded_by_itk(dataset)
+
+
+def _require_no_more_rows(dataset: Dataset) -> None:
+    """Refuses uncompressed pixels that fill at least one row more than there are: then Rows or Columns is wrong."""
+    rows, columns, bits = (header_number(dataset, key) or 0 for key in ("Rows", "Columns", "BitsAllocated"))
+    found, row = len(header_value(dataset, "PixelData") or b""), columns * bits / 8
+    if bits % 8 == 0 and found >= (rows + 1) * row > 0:
+        raise UnsupportedVolumeError(
+            f"it has {found} bytes of pixels, but its {rows:g} Rows and {columns:g} Columns need {rows * row:g}. Correct "
+            "the header, or export the series again."
+        )
+
+
+def _require_low_bits(dataset: Dataset) -> None:
+    """Refuses values that do not end at the lowest bit: the standard forbids them, and decoders differ about them."""
+    high, stored = header_number(dataset, "HighBit"), header_number(dataset, "BitsStored")
+    if high is not None and stored is not None and high != stored - 1:
+        raise UnsupportedVolumeError(
+            f"its HighBit is {high:g} and its BitsStored {stored:g}, but HighBit must be one less than BitsStored. "
+            "Export the series again."
+        )
 
 
 def _decoded_by_itk(dataset: Dataset) -> NDArray[Any]:

@@ -31,7 +31,7 @@ from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.version import software_version
 from TumorGenCore.volumes.dicom_series import pet_series
 from TumorGenCore.volumes.provenance_file import write_provenance
-from TumorGenCore.volumes.safe_write import check_folder, replacing
+from TumorGenCore.volumes.safe_write import all_or_none, check_folder, replacing
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -59,7 +59,12 @@ def check_dicom_seg(path: str | os.PathLike[str], source: str | os.PathLike[str]
         UnsupportedVolumeError: highdicom is not installed, or the source is not a folder with a DICOM PET series.
         OSError: the folder of ``path`` does not exist or cannot be written to, or ``path`` is a folder.
     """
-    path, source = Path(path), Path(source)
+    _slices_for(Path(path), Path(source))
+    check_folder(Path(path))
+
+
+def _slices_for(path: Path, source: Path) -> list[Dataset]:
+    """Returns the slices for the object, and checks all but the folder of ``path``, which ``replacing`` tries."""
     if importlib.util.find_spec("highdicom") is None:
         raise UnsupportedVolumeError(
             f"To write {path.name} as DICOM SEG, install highdicom: pip install 'tumorgen[dicom]'."
@@ -71,8 +76,7 @@ def check_dicom_seg(path: str | os.PathLike[str], source: str | os.PathLike[str]
         )
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
-    check_folder(path)
-    _source_slices(source)
+    return _source_slices(source)
 
 
 def write_dicom_seg(
@@ -99,13 +103,12 @@ def write_dicom_seg(
         OSError: the file cannot be written.
     """
     path = Path(path)
-    check_dicom_seg(path, source_series_folder)
-    slices = _source_slices(Path(source_series_folder))
+    slices = _slices_for(path, Path(source_series_folder))
     _check_mask(mask, slices)
     dataset = _segmentation(mask, slices, provenance)
-    with replacing(path) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
+    with all_or_none(), replacing(path) as temporary:
         write_provenance(provenance, path)
+        dataset.save_as(temporary, enforce_file_format=True)
 
 
 def _source_slices(folder: Path) -> list[Dataset]:

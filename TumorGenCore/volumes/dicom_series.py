@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.errors import UnknownUnitsWarning, UnsupportedVolumeError, VolumeWarning
-from TumorGenCore.volumes.dicom_files import find_pet_files
+from TumorGenCore.volumes.dicom_files import class_remarks, find_pet_files
 from TumorGenCore.volumes.dicom_grid import GRID_TAGS, grid_remarks, plan_slices
 from TumorGenCore.volumes.dicom_pixels import PIXEL_TAGS, rescaled_pixels
-from TumorGenCore.volumes.suv import SUV_TAGS, units_from_dicom, warn_if_implausible
+from TumorGenCore.volumes.suv import SUV_TAGS, checked_units, units_from_dicom
 from TumorGenCore.volumes.volume import PetVolume
 
 if TYPE_CHECKING:
@@ -42,16 +42,15 @@ def read_dicom_series(folder: Path, suv_factor: float | None) -> PetVolume:
         members = find_pet_files(folder, [*GRID_TAGS, *SUV_TAGS, *PIXEL_TAGS])
         headers = [header for _, header in members]
         plan = plan_slices(headers)
-        remarks = grid_remarks(headers)
+        remarks = [*class_remarks(headers), *grid_remarks(headers)]
         units = units_from_dicom(headers, suv_factor)
         values = _voxels([members[n] for n in plan.order])
     image = plan.grid.image_from_array(values)
-    volume = PetVolume(image, units)
-    for remark in remarks:
+    volume = PetVolume(image, checked_units(units, image), tuple(remarks))
+    for remark in volume.remarks:
         warnings.warn(remark, VolumeWarning, stacklevel=3)
-    for remark in units.remarks:
+    for remark in volume.units.remarks:
         warnings.warn(remark, UnknownUnitsWarning, stacklevel=3)
-    warn_if_implausible(image, units)
     return volume
 
 

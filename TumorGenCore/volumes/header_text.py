@@ -1,14 +1,29 @@
-"""Numbers in the text headers of NRRD and MetaImage, and how messages quote such text."""
+"""Numbers in text that somebody else wrote, and how messages quote such text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from TumorGenCore.errors import UnsupportedVolumeError
 
-__all__ = ["header_line", "header_numbers", "header_whole_numbers", "quoted"]
+__all__ = ["decimal", "header_line", "header_numbers", "header_whole_numbers", "quoted"]
 
 _MAX_QUOTED = 120
+#: Python also takes 1_0 and digits of other scripts, which no program of the field reads as numbers.
+_DECIMAL = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)\s*", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+
+
+def decimal(text: str) -> float:
+    """Returns the number that a text is, with a decimal point; it may be NaN or Inf.
+
+    Raises:
+        ValueError: the text is no number.
+    """
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{quoted(text)} is no number")
+    return float(text)
 
 
 def quoted(text: str) -> str:
@@ -46,7 +61,7 @@ def header_numbers(name: str, key: str, texts: Sequence[str]) -> list[float]:
         UnsupportedVolumeError: a text is no number.
     """
     try:
-        return [float(text) for text in texts]
+        return [decimal(text) for text in texts]
     except ValueError as error:
         raise UnsupportedVolumeError(
             f"The header of {name} has {key} {quoted(' '.join(texts))}, but numbers are needed. Correct the header."
@@ -60,8 +75,8 @@ def header_whole_numbers(name: str, key: str, texts: Sequence[str]) -> list[int]
         UnsupportedVolumeError: a text is no whole number, or has more than 18 digits.
     """
     try:
-        if max(map(len, texts), default=0) > 18:
-            raise ValueError("a whole number is too long")
+        if not all(map(_WHOLE.fullmatch, texts)):
+            raise ValueError("a text is no whole number, or is too long")
         return [int(text) for text in texts]
     except ValueError as error:
         raise UnsupportedVolumeError(

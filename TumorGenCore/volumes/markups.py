@@ -13,6 +13,7 @@ import numpy as np
 
 from TumorGenCore.errors import InvalidBoxError
 from TumorGenCore.volumes.geometry import Box, Matrix, Vector
+from TumorGenCore.volumes.header_text import decimal
 from TumorGenCore.volumes.json_file import read_json
 from TumorGenCore.volumes.safe_write import replacing
 
@@ -38,7 +39,7 @@ def parse_box(text: str, frame: Literal["ras", "lps"] = "ras") -> Box:
         InvalidBoxError: the text is not six numbers, the frame is unknown, or an edge is not positive.
     """
     try:
-        numbers = [float(part) for part in text.split(",")]
+        numbers = [decimal(part) for part in text.split(",")]
     except ValueError:
         numbers = []
     if len(numbers) != 6:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from TumorGenCore.errors import UnsupportedVolumeError, VolumeWarning
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.header_grid import header_grid
-from TumorGenCore.volumes.header_text import header_line, header_numbers, header_whole_numbers, quoted
-from TumorGenCore.volumes.voxel_data import check_size, data_files, decoded, fill_voxels, scaled, skip_bytes
+from TumorGenCore.volumes.header_text import decimal, header_line, header_numbers, header_whole_numbers, quoted
+from TumorGenCore.volumes.voxel_data import check_size, data_files, decoded, fill_voxels, scaled, share_of_file, skip_bytes, skip_to_last
 
 __all__ = ["read_metaimage"]
 
@@ -69,18 +69,19 @@ def read_metaimage(path: Path) -> sitk.Image:
 
 def _pieces(path: Path, file: BinaryIO, header: _Header, wanted: int, dtype: np.dtype) -> Iterator[bytes]:
     """Returns the bytes of the voxels, of all data files in turn."""
-    paths = data_files(path.name, path.parent, header.data_names())
+    paths = data_files(path.name, path.parent, header.data_names(), header.size()[2])
     part = wanted // max(1, len(paths))
     (skip,) = header.whole_numbers("HeaderSize", "0")
     encoding = header.encoding()
     with ExitStack() as opened:
         for stream in (opened.enter_context(each.open("rb")) for each in paths) if paths else (file,):
             if skip == -1:
-                stream.seek(-part, 2)
+                skip_to_last(stream, part)
             elif skip:
                 stream.seek(0)
                 skip_bytes(path.name, stream, skip)
-            yield from decoded(stream, encoding, part, dtype)
+            pieces = decoded(stream, encoding, part, dtype)
+            yield from share_of_file(path.name, pieces, part) if len(paths) > 1 else pieces
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,14 @@ class _Header:
         return cls(name, tags, listed)
 
     def text(self, key: str, default: str, *synonyms: str) -> str:
-        """Returns the value of the first of some tags that the file has."""
-        return next((self.tags[each] for each in (key, *synonyms) if each in self.tags), default)
+        """Returns the value of a tag, or of a synonym of it."""
+        values = [self.tags[each] for each in (key, *synonyms) if each in self.tags]
+        if len(set(map(_meaning, values))) > 1:
+            raise UnsupportedVolumeError(
+                f"{self.name} contradicts itself: its header says {' and '.join(map(quoted, values))} for {key}. "
+                "Correct the header."
+            )
+        return values[0] if values else default
 
     def whole_numbers(self, key: str, default: str) -> list[int]:
         """Returns the whole numbers of a tag."""
@@ -139,7 +146,7 @@ class _Header:
                 f"{self.name} has voxels of {quoted(channels)} components of the type {quoted(element)}, "
                 "but TumorGen needs one real number per voxel. Extract one component first."
             )
-        big = self._true("BinaryDataByteOrderMSB") or self._true("ElementByteOrderMSB")
+        big = self._true("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
         return np.dtype((">" if big else "<") + kind)
 
     def slope(self) -> tuple[float, float]:
@@ -196,7 +203,7 @@ class _Header:
     def grid(self, size: tuple[int, int, int]) -> Grid:
         """Returns the grid of the volume."""
         (axes,) = self.whole_numbers("NDims", "0")
-        spacing = self._numbers(axes, "ElementSpacing", "ElementSize")
+        spacing = self._numbers(axes, "ElementSpacing" if "ElementSpacing" in self.tags else "ElementSize")
         if spacing is None:
             raise UnsupportedVolumeError(
                 f"{self.name} does not say its voxel size (no ElementSpacing). Add 'ElementSpacing = x y z' in mm to "
@@ -234,12 +241,20 @@ class _Header:
             )
         return numbers
 
-    def _true(self, key: str, default: bool = False) -> bool:
+    def _true(self, key: str, *synonyms: str, default: bool = False) -> bool:
         """Returns whether a tag says True."""
-        value = self.text(key, str(default))
+        value = self.text(key, str(default), *synonyms)
         truth = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}.get(value.lower())
         if truth is None:
             raise UnsupportedVolumeError(
                 f"{self.name} has {key} = {quoted(value)}, but True or False is needed. Correct the header."
             )
         return truth
+
+
+def _meaning(text: str) -> object:
+    """Returns what makes two values of a tag the same: their numbers, or their letters."""
+    try:
+        return tuple(map(decimal, text.split()))
+    except ValueError:
+        return text.lower()

@@ -91,7 +91,7 @@ class _Header:
             raise UnsupportedVolumeError(f"{name} is not a NIfTI file. Give NIfTI, NRRD, MHA or a DICOM folder.")
         if len(header) < _SINGLE_FILE_OFFSET:
             raise UnsupportedVolumeError(f"{name} is truncated within its header. Export it again.")
-        if header[344:347] != b"n+1":
+        if header[344:348] != b"n+1\0":
             raise UnsupportedVolumeError(
                 f"{name} lacks the mark of a NIfTI file with header and voxels (it has {header[344:348]!r}; Analyze, "
                 "or half of a pair?). Convert it to a single .nii file."
@@ -140,7 +140,7 @@ class _Header:
             return self._sform_grid()
         if self.qform_code > 0:
             if self.sform_code > 0:
-                self._warn(f"The sform {self.srow.tolist()} of {self.name} is sheared or has no volume", "qform")
+                self._warn(f"{self.name} has a sform that is sheared or has no volume: {self.srow.tolist()}", "qform")
             return self._qform_grid()
         self._warn(
             f"{self.name} does not say where it lies (qform_code and sform_code are 0)",

@@ -23,7 +23,7 @@ from TumorGenCore.errors import UnsupportedVolumeError, VolumeWarning
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.header_grid import header_grid, header_grid_of_steps
 from TumorGenCore.volumes.header_text import header_line, header_numbers, header_whole_numbers, quoted
-from TumorGenCore.volumes.voxel_data import check_size, data_files, decoded, fill_voxels, skip_bytes
+from TumorGenCore.volumes.voxel_data import check_size, data_files, decoded, fill_voxels, share_of_file, skip_bytes, skip_to_last
 
 __all__ = ["read_nrrd"]
 
@@ -53,11 +53,17 @@ _ENCODINGS = {
     "text": "text",
     "ascii": "text",
 }
-_LPS_SIGNS = {
+#: Signs that turn the axes of a space to LPS; None if the space says nothing about the patient.
+_SPACES: dict[str, tuple[int, int, int] | None] = {
+    "left-posterior-superior": (1, 1, 1),
+    "lps": (1, 1, 1),
     "right-anterior-superior": (-1, -1, 1),
     "ras": (-1, -1, 1),
     "left-anterior-superior": (1, -1, 1),
     "las": (1, -1, 1),
+    "scanner-xyz": None,
+    "3d-right-handed": None,
+    "3d-left-handed": None,
 }
 _MM_PER_UNIT = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "m": 1000.0, "um": 1e-3, "nm": 1e-6}
 _MM_PER_UNIT |= {"µm": 1e-3, "μm": 1e-3, "": 1.0, "???": 1.0}
@@ -68,6 +74,8 @@ _FRAME_KINDS = {"list", "time"}
 def read_nrrd(path: Path) -> sitk.Image:
     """Reads an NRRD file, or the detached header of one, with one 3D volume of one real number per voxel.
 
+    If the segments of a Slicer segmentation overlap, it has several layers; then the highest label of a voxel is taken.
+
     Warns:
         VolumeWarning: the file does not say where it lies; the message says what was taken.
 
@@ -77,30 +85,36 @@ def read_nrrd(path: Path) -> sitk.Image:
     """
     with path.open("rb") as file:
         header = _Header.parse(path.name, file)
-        size, grid = header.grid()
+        layers, grid = header.grid()
+        size = (layers * grid.size_ijk[0], *grid.size_ijk[1:])  # the layers of a voxel follow each other
         wanted = check_size(path.name, size, header.dtype)
-        voxels = fill_voxels(path.name, _pieces(path, file, header, wanted), size, header.dtype)
+        voxels = fill_voxels(path.name, _pieces(path, file, header, size[2], wanted), size, header.dtype)
+    if layers > 1:
+        voxels = voxels.reshape(*grid.size_ijk[::-1], layers).max(axis=-1)
     return grid.image_from_array(voxels)
 
 
-def _pieces(path: Path, file: BinaryIO, header: _Header, wanted: int) -> Iterator[bytes]:
+def _pieces(path: Path, file: BinaryIO, header: _Header, slices: int, wanted: int) -> Iterator[bytes]:
     """Returns the bytes of the voxels, of all data files in turn."""
     name, lines, skip = path.name, header.whole("lineskip"), header.whole("byteskip")
-    paths = data_files(name, path.parent, header.data_names())
+    paths = data_files(name, path.parent, header.data_names(), slices)
+    part = wanted // max(1, len(paths))
     with ExitStack() as opened:
         for stream in (opened.enter_context(each.open("rb")) for each in paths) if paths else (file,):
+            if lines < 0:
+                raise UnsupportedVolumeError(f"{name} has the line skip {lines}. Correct the header.")
             for _ in range(lines):
                 if not stream.readline(_MAX_HEADER_BYTES):
                     raise EOFError(f"line skip {lines} goes beyond the end")
             if header.encoding == "raw":
                 if skip == -1:
-                    stream.seek(-wanted // max(1, len(paths)), 2)
+                    skip_to_last(stream, part)
                 else:
                     skip_bytes(name, stream, skip)
-                yield from decoded(stream, "raw", wanted, header.dtype)
+                pieces = decoded(stream, "raw", part, header.dtype)
             else:
-                part = wanted // max(1, len(paths))
-                yield from _without_start(decoded(stream, header.encoding, part, header.dtype), skip, name)
+                pieces = _without_start(decoded(stream, header.encoding, part, header.dtype), skip, name)
+            yield from share_of_file(name, pieces, part) if len(paths) > 1 else pieces
 
 
 def _without_start(pieces: Iterator[bytes], skip: int, name: str) -> Iterator[bytes]:
@@ -113,18 +127,22 @@ def _without_start(pieces: Iterator[bytes], skip: int, name: str) -> Iterator[by
 
 @dataclass(frozen=True)
 class _Header:
-    """Fields of an NRRD header; their names are in lower case and without spaces."""
+    """Fields of an NRRD header; their names are in lower case and without spaces.
+
+    ``segmentation``: whether Slicer wrote the file as a segmentation.
+    """
 
     name: str
     fields: dict[str, str] = field(repr=False)
     listed: list[str] = field(repr=False)
+    segmentation: bool
     dtype: np.dtype
     encoding: str
 
     @classmethod
     def parse(cls, name: str, file: BinaryIO) -> _Header:
         """Reads the header, and leaves the file at the first byte after it."""
-        fields, listed = _read_lines(name, file)
+        fields, listed, segmentation = _read_lines(name, file)
         kind = _TYPE_OF_NAME.get(" ".join(fields.get("type", "").lower().split()))
         if kind is None:
             raise UnsupportedVolumeError(
@@ -143,7 +161,7 @@ class _Header:
                 f"{name} does not say its byte order (endian: {quoted(fields.get('endian', ''))}). Add 'endian: "
                 "little' or 'endian: big' to the header."
             )
-        return cls(name, fields, listed, np.dtype((order or "=") + kind), encoding)
+        return cls(name, fields, listed, segmentation, np.dtype((order or "=") + kind), encoding)
 
     def whole(self, key: str) -> int:
         """Returns the whole number of a field, 0 if it is absent."""
@@ -164,8 +182,8 @@ class _Header:
             )
         return [pattern.group(1) % n for n in range(first, last + (1 if step > 0 else -1), step)]
 
-    def grid(self) -> tuple[tuple[int, ...], Grid]:
-        """Returns the size of the volume along i, j, k, and its grid."""
+    def grid(self) -> tuple[int, Grid]:
+        """Returns the number of layers, which is 1 except in segmentations, and the grid of the volume."""
         dimension = self.whole("dimension")
         sizes = header_whole_numbers(self.name, "sizes", self.fields.get("sizes", "").split())
         if not 1 <= dimension <= 16 or len(sizes) != dimension or min(sizes) < 1:
@@ -173,14 +191,49 @@ class _Header:
                 f"{self.name} has the impossible dimension {dimension} and sizes {sizes}. Correct the header."
             )
         steps = self._steps(dimension)
-        axes = self._volume_axes(sizes, steps)
+        layers, axes = self._volume_axes(sizes, steps)
         size = tuple(sizes[axis] for axis in axes)
         if "spacedirections" not in self.fields:
             self._warn("how it lies (it has no space directions)", "axes to L, P, S and the first voxel at 0, 0, 0")
-            return size, header_grid(self.name, size, [steps[axis][0] for axis in axes], np.zeros(3), np.eye(3))
-        signs = np.array(_LPS_SIGNS.get(self.fields.get("space", "").lower(), (1, 1, 1)), np.float64)
+            return layers, header_grid(self.name, size, [steps[axis][0] for axis in axes], np.zeros(3), np.eye(3))
+        signs = self._signs()
         matrix = np.array([steps[axis] for axis in axes]).T * signs[:, None]
-        return size, header_grid_of_steps(self.name, size, matrix, self._origin() * signs)
+        grid = header_grid_of_steps(self.name, size, matrix, self._origin() * signs)
+        self._check_spacings(dimension, axes, grid)
+        return layers, grid
+
+    def _signs(self) -> NDArray[np.float64]:
+        """Returns the signs that turn the axes of the space to LPS."""
+        text = self.fields.get("space", "lps")
+        space = self._space()
+        if space not in _SPACES:
+            raise UnsupportedVolumeError(
+                f"{self.name} has the space {quoted(text)}, but TumorGen reads {', '.join(_SPACES)}. Correct the header."
+            )
+        signs = _SPACES[space]
+        if signs is None:
+            self._warn(f"where left and right are (its space is {text})", "the axes of the space as L, P, S")
+        return np.array(signs or (1, 1, 1), np.float64)
+
+    def _space(self) -> str:
+        """Returns the name of the space without a time as fourth dimension."""
+        text = self.fields.get("space", "lps").lower()
+        return text[:3] if text in ("rast", "last", "lpst") else text.removesuffix("-time")
+
+    def _check_spacings(self, dimension: int, axes: list[int], grid: Grid) -> None:
+        """Warns of a voxel size that stands there beside the directions, and is another one."""
+        if "spacings" not in self.fields:
+            return
+        texts = self.fields["spacings"].replace("none", "nan").split()
+        spacings = header_numbers(self.name, "spacings", texts)
+        if len(spacings) != dimension or not np.allclose([spacings[axis] for axis in axes], grid.spacing_mm, rtol=0.01):
+            warnings.warn(
+                f"{self.name} contradicts itself: its spacings are {quoted(self.fields['spacings'])}, but its space "
+                f"directions say {' x '.join(f'{step:.4g}' for step in grid.spacing_mm)} mm. The space directions were "
+                "taken. Check the place of the volume.",
+                VolumeWarning,
+                stacklevel=4,
+            )
 
     def _steps(self, dimension: int) -> list[NDArray[np.float64]]:
         """Returns the step of each axis, mm: a vector, or a single number if the header has no directions."""
@@ -206,16 +259,27 @@ class _Header:
             )
         return [step * scale for step, scale in zip(steps, scales, strict=True)]
 
-    def _volume_axes(self, sizes: list[int], steps: list[NDArray[np.float64]]) -> list[int]:
-        """Returns the three axes of the volume; every other axis has one element."""
+    def _volume_axes(self, sizes: list[int], steps: list[NDArray[np.float64]]) -> tuple[int, list[int]]:
+        """Returns the number of layers and the three axes of the volume; every other axis has one element."""
         kinds = self.fields.get("kinds", "").lower().split()
-        kinds += ["???"] * (len(sizes) - len(kinds))
+        if len(kinds) not in (0, len(sizes)):
+            raise UnsupportedVolumeError(
+                f"{self.name} has {len(sizes)} axes, but its kinds {quoted(self.fields['kinds'])} are {len(kinds)}. "
+                "Correct the header."
+            )
+        kinds = kinds or ["???"] * len(sizes)
         axes = [n for n in range(len(sizes)) if np.isfinite(steps[n]).all() and steps[n].any()]
         if len(axes) > 3:
             axes = [n for n in axes if kinds[n] in _PLACE_KINDS]
         while len(axes) > 3 and sizes[axes[-1]] == 1:
             axes.pop()
+        if strange := [kinds[n] for n in axes if kinds[n] not in _PLACE_KINDS]:
+            raise UnsupportedVolumeError(
+                f"{self.name} contradicts itself: an axis of the kind {quoted(strange[0])} has a direction in space. "
+                "Correct the header."
+            )
         others = [n for n in range(len(sizes)) if n not in axes]
+        layers = sizes[0] if self.segmentation and others == [0] and kinds[0] == "list" else 1
         if len(axes) < 3 or (len(sizes) == 3 and others):
             given = quoted(self.fields.get("spacedirections", self.fields.get("spacings", "")))
             raise UnsupportedVolumeError(
@@ -227,11 +291,11 @@ class _Header:
                     f"{self.name} has {sizes[axis]} components ({quoted(kinds[axis])}), but TumorGen needs one "
                     "real number per voxel. Extract one component first."
                 )
-        if len(axes) > 3 or any(sizes[axis] > 1 for axis in others):
+        if len(axes) > 3 or (layers == 1 and any(sizes[axis] > 1 for axis in others)):
             raise UnsupportedVolumeError(
                 f"{self.name} has {len(sizes)} dimensions {sizes}, but TumorGen needs 3. Extract one frame first."
             )
-        return axes
+        return layers, axes
 
     def _origin(self) -> NDArray[np.float64]:
         text = self.fields.get("spaceorigin")
@@ -242,14 +306,21 @@ class _Header:
 
     def _vector(self, text: str) -> NDArray[np.float64]:
         """Returns the first three numbers of a vector such as '(1,0,0)', NaN for 'none'; a fourth one is a time."""
+        with_time = self._space() != self.fields.get("space", "lps").lower()
+        wanted = self.whole("spacedimension") or (4 if with_time else 3)
         if text == "none":
             return np.full(3, np.nan)
         inside = re.fullmatch(r"\s*\(([^()]*)\)\s*", text)
         numbers = header_numbers(self.name, "the vector", inside.group(1).split(",")) if inside else []
-        if len(numbers) < 3:
+        count = {3: "three", 4: "four"}.get(wanted)
+        if count is None or len(numbers) != wanted:
             raise UnsupportedVolumeError(
-                f"The vector {quoted(text)} in the header of {self.name} needs three numbers in parentheses. Correct "
-                "the header."
+                f"The vector {quoted(text)} in the header of {self.name} needs {count or 'three'} numbers in parentheses, "
+                f"but it has {len(numbers)} in a space of {wanted} dimensions. Correct the header."
+            )
+        if not np.isfinite(numbers[3:]).all():
+            raise UnsupportedVolumeError(
+                f"The vector {quoted(text)} in the header of {self.name} has a time that is no number. Correct the header."
             )
         return np.array(numbers[:3])
 
@@ -276,12 +347,13 @@ class _Header:
         )
 
 
-def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str]]:
-    """Returns the fields of a header, and the lines after 'data file: LIST'."""
+def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str], bool]:
+    """Returns the fields of a header, the lines after 'data file: LIST', and whether it is of a segmentation."""
     if not re.match(rb"NRRD000[1-9]\s*$", file.readline(64)):
         raise UnsupportedVolumeError(f"{name} is not an NRRD file. Give NIfTI, NRRD, MHA or a DICOM folder.")
     fields: dict[str, str] = {}
     listed: list[str] = []
+    segmentation = False
     # A detached header may end without the blank line.
     while content := file.readline(_MAX_HEADER_BYTES):
         if file.tell() > _MAX_HEADER_BYTES:
@@ -295,6 +367,7 @@ def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str]]:
             listed.append(line.strip())
             continue
         if line.startswith("#") or re.match(r"[^:]*:=", line):
+            segmentation |= line.startswith("Segmentation_")
             continue
         key, colon, value = line.partition(":")
         if not colon or value[:1].strip():
@@ -308,4 +381,4 @@ def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str]]:
                 f"{quoted(value.strip())}. Delete the wrong one."
             )
         fields[key] = value.strip()
-    return fields, listed
+    return fields, listed, segmentation

@@ -66,7 +66,7 @@ class WorkingPatch:
             )
         if long > settings.max_box_mm:
             raise InvalidBoxError(
-                f"The box is {long:.0f} mm long, but more than {settings.max_box_mm:.0f} mm does not fit in memory. "
+                f"The box is {long:.6g} mm long, but more than {settings.max_box_mm:.0f} mm does not fit in memory. "
                 "Draw the box smaller."
             )
         need_mm = np.asarray(box.size_mm) + 2 * settings.context_mm

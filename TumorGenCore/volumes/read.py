@@ -16,6 +16,7 @@ from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.volumes.dicom_series import read_dicom_series
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.integrity import read_checked
+from TumorGenCore.volumes.remarks import noted_warnings
 from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES, known_suffix
 from TumorGenCore.volumes.suv import units_of_image
 from TumorGenCore.volumes.volume import PetVolume
@@ -35,6 +36,7 @@ def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -
     Warns:
         UnknownUnitsWarning: the file does not state its units, or the values do not look like SUV.
         VolumeWarning: the file is odd or contradicts itself; the message says what was taken (docs/reading.md).
+            ``warnings`` of the volume has the same sentences, without the name of the file.
 
     Raises:
         UnsupportedVolumeError: the volume is missing, damaged or cannot be used; the message says what to do.
@@ -42,15 +44,16 @@ def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -
     path = Path(path)
     if path.is_dir():
         return read_dicom_series(path, suv_factor)
-    image = _read_file(path)
-    return PetVolume(image, units_of_image(image, suv_factor))
+    with noted_warnings(path) as remarks:
+        image = _read_file(path)
+    return PetVolume(image, units_of_image(image, suv_factor), tuple(remarks))
 
 
 def read_mask(path: str | os.PathLike[str], grid: Grid) -> NDArray[np.bool_]:
     """Reads a mask file on a given grid.
 
     Args:
-        path: a file as in ``read_volume``, or a Slicer segmentation (.seg.nrrd) with one layer.
+        path: a file as in ``read_volume``, or a Slicer segmentation (.seg.nrrd); all its segments count.
         grid: grid of the image that the mask belongs to.
 
     Returns:

@@ -10,9 +10,11 @@ Both files are there after the block, or neither.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,6 +29,7 @@ __all__ = [
     "check_folder",
     "check_name",
     "check_space",
+    "folded",
     "overwritten_input",
     "replacing",
     "temporary_files",
@@ -37,6 +40,9 @@ _group: ContextVar[dict[Path, Path] | None] = ContextVar("group", default=None)
 
 #: Names of the temporary files of ``replacing``; earlier versions had the name of the output in the place of "new".
 _TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{32}-.+")
+
+#: Errors of a full disk, a quota and a limit on the size of files.
+_NO_SPACE = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
 
 
 def check_folder(path: Path) -> None:
@@ -76,6 +82,9 @@ def check_name(path: Path) -> None:
 def check_space(needed: Mapping[Path, int]) -> None:
     """Checks that the disks have room for new files.
 
+    A quota counts where the file system reports it as its free space (XFS projects, CephFS, ZFS). Others are found at
+    the writing: a trial that allocates the size would fill a shared disk for a moment, and on NFS write all of it.
+
     Args:
         needed: path of each file to its size, bytes; files that they replace are removed only at the end.
 
@@ -92,6 +101,14 @@ def check_space(needed: Mapping[Path, int]) -> None:
                 f"The outputs need about {size / 1e6:.1f} MB, but {paths[0].parent} has only {free / 1e6:.1f} MB left. "
                 "Free some space, or choose another folder."
             )
+
+
+def folded(name: str) -> str:
+    """Returns the same text for all names that a disk may take for one.
+
+    Disks of Windows and macOS ignore case; those of macOS also ignore how accents are coded.
+    """
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def overwritten_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> tuple[Path, Path] | None:
@@ -123,12 +140,13 @@ def replacing(path: Path) -> Iterator[Path]:
     Its file becomes ``path`` if the block succeeds; within ``all_or_none``, at the end of the group.
 
     Raises:
-        OSError: the folder does not exist or cannot be written to.
+        OSError: the folder does not exist or cannot be written to, or its disk is full.
     """
     check_folder(path)
     temporary, group = _temporary(path), _group.get()
     try:
-        yield temporary
+        with _named_space(path):
+            yield temporary
         if group is None:
             temporary.replace(path)
         else:
@@ -139,6 +157,19 @@ def replacing(path: Path) -> Iterator[Path]:
         with held_stops():
             _remove(temporary)
         raise
+
+
+@contextmanager
+def _named_space(path: Path) -> Iterator[None]:
+    """Says for which file there was no space: the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise OSError(
+            f"{path} cannot be written ({error.strerror}). Free some space, or choose another folder."
+        ) from error
 
 
 @contextmanager

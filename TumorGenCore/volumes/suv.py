@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -27,11 +27,25 @@ from TumorGenCore.volumes.voxels import read_slabs
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["SUV_TAGS", "PetUnits", "UnknownUnitsWarning", "units_from_dicom", "units_of_image", "warn_if_implausible"]
+__all__ = [
+    "SUV_TAGS",
+    "TAKEN_AS_SUV",
+    "PetUnits",
+    "UnknownUnitsWarning",
+    "checked_units",
+    "units_from_dicom",
+    "units_of_image",
+]
 
 UnitName = Literal["SUV", "BQML", "CNTS", "unknown"]
 
 _DICOM_UNITS: dict[str, UnitName] = {"GML": "SUV", "BQML": "BQML", "CNTS": "CNTS"}
+
+#: Remark of units that nothing states.
+TAKEN_AS_SUV = (
+    "The volume does not say its units; its values are taken as SUV (body weight). If this is wrong, give the factor "
+    "from voxel values to SUV; if it is right, give 1."
+)
 
 _HINT = "Give the factor from voxel values to SUV yourself."
 
@@ -86,7 +100,7 @@ class PetUnits:
         name: unit of the native values, if known ("CNTS": counts with an SUV factor of the vendor).
         suv_factor: SUV (body weight, g/mL) per native unit.
         source: origin of the factor; "voxel units" means that the volume itself states its units.
-        remarks: sentences for the user: what contradicts itself in the tags, and what was taken.
+        remarks: sentences for the user about the factor: what contradicts itself or is not known, and what was taken.
 
     Raises:
         UnsupportedVolumeError: the factor is not a positive finite number.
@@ -103,6 +117,10 @@ class PetUnits:
                 f"The SUV factor {self.suv_factor} must be a positive number. It is the SUV per unit of voxel value."
             )
 
+    def with_remedy(self, remedy: str) -> PetUnits:
+        """Returns the units with a sentence after each remark: how the user gives the factor in a front end."""
+        return replace(self, remarks=tuple(f"{remark} {remedy}" for remark in self.remarks))
+
 
 def units_of_image(image: sitk.Image, suv_factor: float | None = None) -> PetUnits:
     """Returns the units of an image that does not state them: NIfTI, NRRD, MHA, or an image in memory.
@@ -118,28 +136,23 @@ def units_of_image(image: sitk.Image, suv_factor: float | None = None) -> PetUni
         UnsupportedVolumeError: ``suv_factor`` is not a positive finite number.
     """
     if suv_factor is None:
-        units = PetUnits("SUV", 1.0, "taken as SUV")
-        warnings.warn(
-            "The volume does not say its units; its values are taken as SUV (body weight). "
-            "If this is wrong, give the factor from voxel values to SUV; if it is right, give 1.",
-            UnknownUnitsWarning,
-            stacklevel=2,
-        )
+        units = PetUnits("SUV", 1.0, "taken as SUV", (TAKEN_AS_SUV,))
     else:
         units = PetUnits("unknown", float(suv_factor), "given")
-    warn_if_implausible(image, units)
+    units = checked_units(units, image)
+    for remark in units.remarks:
+        warnings.warn(remark, UnknownUnitsWarning, stacklevel=2)
     return units
 
 
-def warn_if_implausible(image: sitk.Image, units: PetUnits) -> None:
-    """Warns if the values times the factor cannot be a PET volume in SUV.
+def checked_units(units: PetUnits, image: sitk.Image) -> PetUnits:
+    """Returns the units, with a remark if the values times the factor cannot be a PET volume in SUV.
+
+    That is so if the maximum lies below SUV 0.1, or the 99.9th percentile above SUV 200.
 
     Args:
-        image: 3D scalar image.
         units: units of the image, with the factor to SUV.
-
-    Warns:
-        UnknownUnitsWarning: the maximum lies below SUV 0.1, or the 99.9th percentile above SUV 200.
+        image: 3D scalar image.
     """
     highest = max(float(slab.max()) for _, slab in read_slabs(image)) * units.suv_factor
     high = highest
@@ -153,13 +166,12 @@ def warn_if_implausible(image: sitk.Image, units: PetUnits) -> None:
     elif highest < _IMPLAUSIBLE_LOW_SUV:
         odd = f"the maximum would be SUV {highest:.4g}, below {_IMPLAUSIBLE_LOW_SUV:g}."
     else:
-        return
-    warnings.warn(
+        return units
+    remark = (
         f"The values do not look like SUV (factor {units.suv_factor:.6g}, {units.source}): {odd} "
-        "Check the factor from voxel values to SUV.",
-        UnknownUnitsWarning,
-        stacklevel=3,
+        "Check the factor from voxel values to SUV."
     )
+    return replace(units, remarks=tuple(dict.fromkeys((*units.remarks, remark))))
 
 
 def units_from_dicom(slices: Sequence[Dataset], suv_factor: float | None = None) -> PetUnits:

@@ -39,6 +39,7 @@ class PetVolume:
     Args:
         image: 3D image in its native pixel type.
         units: units of the voxel values, and the factor to SUV.
+        remarks: sentences for the user about what is odd in the file, and what was taken; without its name.
 
     Raises:
         UnsupportedVolumeError: see ``check_volume``.
@@ -46,9 +47,15 @@ class PetVolume:
 
     image: sitk.Image
     units: PetUnits
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_volume(self.image)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of reading: about the file, then about its units."""
+        return (*self.remarks, *self.units.remarks)
 
 
 def check_volume(image: sitk.Image) -> Grid:

@@ -21,14 +21,26 @@ from numpy.typing import DTypeLike, NDArray
 from TumorGenCore.errors import UnsupportedVolumeError, VolumeWarning
 from TumorGenCore.volumes.header_text import quoted
 
-__all__ = ["MAX_OTHER_BYTES", "check_size", "data_files", "decoded", "fill_voxels", "scaled", "skip_bytes"]
+__all__ = [
+    "MAX_OTHER_BYTES",
+    "check_size",
+    "data_files",
+    "decoded",
+    "fill_voxels",
+    "scaled",
+    "share_of_file",
+    "skip_bytes",
+    "skip_to_last",
+]
 
 MAX_OTHER_BYTES = 64 << 20
 _MAX_VOXEL_BYTES = 16 << 30
 _CHUNK = 1 << 20
 _GZIP_MARK = b"\x1f\x8b"
-#: Deflate, the method of gzip and zlib, never makes data smaller than this.
-_MAX_DEFLATE_RATIO = 1032
+#: Most bytes of voxels in a byte of a file. A number of text needs a digit and a space.
+_MOST_OF_A_BYTE = {"raw": 1.0, "deflate": 1032.0, "bzip2": 2e6, "hex": 0.5}
+#: Most bytes of a number of text, and of a byte in hex, with the white space between.
+_MOST_TEXT, _MOST_HEX = 64, 4
 
 
 def check_size(name: str, size_ijk: Sequence[int], dtype: DTypeLike) -> int:
@@ -53,12 +65,23 @@ def check_size(name: str, size_ijk: Sequence[int], dtype: DTypeLike) -> int:
     return wanted
 
 
-def data_files(name: str, folder: Path, names: Iterable[str]) -> list[Path]:
+def data_files(name: str, folder: Path, names: Sequence[str], slices: int) -> list[Path]:
     """Returns the paths of the data files that a detached header names.
 
+    Args:
+        name: name of the header's file, for messages.
+        folder: folder of the header.
+        names: names of the data files.
+        slices: slices of the volume, which the files share.
+
     Raises:
-        UnsupportedVolumeError: one of them does not exist.
+        UnsupportedVolumeError: one of them does not exist, or they cannot share the slices.
     """
+    if names and slices % len(names) and len(names) % slices:
+        raise UnsupportedVolumeError(
+            f"The header of {name} claims {slices} slices, but {len(names)} data files cannot share them. Correct the "
+            "header."
+        )
     paths = [folder / each for each in names]
     for path in paths:
         if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for impossible names
@@ -82,6 +105,36 @@ def skip_bytes(name: str, stream: BinaryIO | gzip.GzipFile, count: int) -> None:
     stream.read(count)
 
 
+def skip_to_last(stream: BinaryIO, wanted: int) -> None:
+    """Goes to the last ``wanted`` bytes of a file.
+
+    Raises:
+        EOFError: they begin before the present place, which is the end of the header.
+    """
+    here = stream.tell()
+    start = stream.seek(0, os.SEEK_END) - wanted
+    if start < here:
+        raise EOFError(f"{wanted + start - here} bytes of data cannot hold {wanted} bytes of voxels")
+    stream.seek(start)
+
+
+def share_of_file(name: str, pieces: Iterable[bytes], share: int) -> Iterator[bytes]:
+    """Yields the voxels of one of several data files.
+
+    Raises:
+        UnsupportedVolumeError: the file does not hold exactly ``share`` bytes of voxels; another number would move all
+            voxels of the next files.
+    """
+    count = 0
+    for piece in pieces:
+        count += len(piece)
+        yield piece
+    if count != share:
+        raise UnsupportedVolumeError(
+            f"A data file of {name} holds {count} bytes of voxels, but its share is {share}. Export it again."
+        )
+
+
 def decoded(stream: BinaryIO | gzip.GzipFile, encoding: str, wanted: int, dtype: np.dtype) -> Iterator[bytes]:
     """Returns the bytes of the voxels in pieces.
 
@@ -94,20 +147,20 @@ def decoded(stream: BinaryIO | gzip.GzipFile, encoding: str, wanted: int, dtype:
     Raises:
         EOFError, OSError, ValueError, zlib.error: the data are damaged.
     """
+    if not isinstance(stream, gzip.GzipFile):  # whose end is far to find
+        _check_room(stream, _MOST_OF_A_BYTE.get(encoding, dtype.itemsize / 2), wanted)
     if encoding == "text":
-        tokens = stream.read(_MAX_VOXEL_BYTES).replace(b",", b" ").split()
+        tokens = _whole(stream, wanted // dtype.itemsize * _MOST_TEXT).replace(b",", b" ").split()
+        if any(b"_" in token for token in tokens):  # which NumPy takes for numbers
+            raise ValueError("the voxels are no numbers")
         yield np.array(tokens, dtype="S").astype(dtype).tobytes() if tokens else b""
     elif encoding == "hex":
-        yield bytes.fromhex(stream.read(_MAX_VOXEL_BYTES).decode("ascii"))
+        yield bytes.fromhex(_whole(stream, wanted * _MOST_HEX).decode("ascii"))
     elif encoding == "bzip2":
         with bz2.BZ2File(stream) as inflated:
             yield from _pieces(inflated)
     elif encoding == "deflate":
         here = stream.tell()
-        size = stream.seek(0, os.SEEK_END) - here
-        stream.seek(here)
-        if wanted > size * _MAX_DEFLATE_RATIO + _CHUNK:
-            raise EOFError(f"{size} bytes of compressed data cannot hold {wanted} bytes of voxels")
         mark = stream.read(2)
         stream.seek(here)
         if mark == _GZIP_MARK:
@@ -117,6 +170,25 @@ def decoded(stream: BinaryIO | gzip.GzipFile, encoding: str, wanted: int, dtype:
             yield from _zlib_pieces(stream)
     else:
         yield from _pieces(stream)
+
+
+def _check_room(stream: BinaryIO, most_of_a_byte: float, wanted: int) -> None:
+    """Refuses a header that claims more than the rest of its file can hold, before any memory is taken."""
+    here = stream.tell()
+    size = stream.seek(0, os.SEEK_END) - here
+    stream.seek(here)
+    if wanted > size * most_of_a_byte + _CHUNK:
+        raise EOFError(f"{size} bytes of data cannot hold {wanted} bytes of voxels")
+
+
+def _whole(stream: BinaryIO | gzip.GzipFile, most: int) -> bytes:
+    """Returns the rest of a stream, piece by piece, because one large read takes memory for all that was asked for."""
+    content = bytearray()
+    for piece in _pieces(stream):
+        content += piece
+        if len(content) > most + MAX_OTHER_BYTES:
+            raise ValueError(f"it goes on for more than {MAX_OTHER_BYTES >> 20} MiB after the voxels")
+    return bytes(content)
 
 
 def _pieces(stream: BinaryIO | gzip.GzipFile | bz2.BZ2File) -> Iterator[bytes]:
@@ -154,9 +226,11 @@ def fill_voxels(name: str, pieces: Iterable[bytes], size_ijk: Sequence[int], dty
     """
     stored = np.dtype(dtype)
     wanted = check_size(name, size_ijk, stored)
-    voxels = np.empty(wanted, np.uint8)
+    voxels = np.empty(0, np.uint8)
     count = 0
     for piece in pieces:
+        if not len(voxels):  # only now: before the first piece, the claim of the header is checked against the file
+            voxels = np.empty(wanted, np.uint8)
         if count < wanted:
             part = piece[: wanted - count]
             voxels[count : count + len(part)] = np.frombuffer(part, np.uint8)

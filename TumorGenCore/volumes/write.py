@@ -17,7 +17,7 @@ from TumorGenCore.volumes.c_locale import c_numbers
 from TumorGenCore.volumes.integrity import read_checked
 from TumorGenCore.volumes.itk_errors import itk_reason
 from TumorGenCore.volumes.provenance_file import provenance_keys, write_provenance
-from TumorGenCore.volumes.safe_write import all_or_none, check_folder, replacing
+from TumorGenCore.volumes.safe_write import all_or_none, check_folder, check_name, replacing
 from TumorGenCore.volumes.suffixes import SEGMENTATION_SUFFIX, WRITABLE_SUFFIXES, known_suffix
 from TumorGenCore.volumes.volume import without_metadata
 
@@ -42,10 +42,15 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         UnsupportedVolumeError: the suffix is not one of ``WRITABLE_SUFFIXES``.
         OSError: the folder does not exist or cannot be written to, or the path is a folder.
     """
-    path = Path(path)
+    _check_file(Path(path))
+    check_folder(Path(path))
+
+
+def _check_file(path: Path) -> None:
+    """Checks the path but not its folder, which ``replacing`` tries."""
     if known_suffix(path, WRITABLE_SUFFIXES) is None:
         raise UnsupportedVolumeError(f"{path.name} must end in one of {', '.join(WRITABLE_SUFFIXES)}.")
-    check_folder(path)
+    check_name(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
 
@@ -80,7 +85,7 @@ def write_volume(image: sitk.Image, path: str | os.PathLike[str], provenance: Ma
         OSError: the file cannot be written.
     """
     path = Path(path)
-    check_writable(path)
+    _check_file(path)
     _write(image, path, provenance_keys(provenance) if path.suffix.lower() == ".nrrd" else {}, provenance)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from full_disk import file_size_limit
 from safetensors.torch import load_file, save_file
 
 from TumorGenCore.bundle.folders import bundle_sampling, installed_bundles, models_root
@@ -324,6 +325,12 @@ def test_a_failing_save_leaves_the_old_bundle_and_nothing_else(bundle: ModelBund
         del bundle.notes["not for JSON"]
     assert contents(folder) == before
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_bundle_that_finds_no_space_is_named_and_leaves_nothing(bundle: ModelBundle, tmp_path: Path) -> None:
+    with file_size_limit(2000), pytest.raises(OSError, match=r"vae\.safetensors cannot be written.*disk is full"):
+        save_bundle(bundle, tmp_path / "new", card="# new\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_save_that_cannot_be_moved_into_place_leaves_the_old_bundle(

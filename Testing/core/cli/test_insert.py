@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
 import signal
+import struct
 import threading
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from command_cases import BOX_RAS, assert_one_line, provenance, voxels
 from dicom_slices import write_slice
 from full_disk import file_size_limit
 
+from TumorGenCore.cli import main
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.markups import write_box
 
@@ -127,6 +130,25 @@ def test_warnings_go_to_stderr_and_into_the_json(insert, capsys):
     assert any("past the volume" in line for line in json.loads(capsys.readouterr().out)["warnings"])
 
 
+def test_a_warning_of_reading_is_said_once_and_is_in_the_provenance_without_the_name(
+    insert, pet, out, tiny_bundle_folder, tmp_path, capsys
+):
+    odd = tmp_path / "DOE_JANE.nii"
+    content = bytearray(gzip.decompress(pet.read_bytes()))
+    struct.pack_into("<f", content, 108, 0.0)  # vox_offset
+    odd.write_bytes(content)
+    words = "says that its voxels start at byte 0 (vox_offset)"
+    assert insert(scan=odd) == 0
+    said = capsys.readouterr().err
+    assert said.count(words) == 1 and f"Warning: DOE_JANE.nii {words}" in said
+    warnings = provenance(out / "case.nrrd")["warnings"]
+    assert warnings[0].startswith(f"The file {words}") and "DOE" not in json.dumps(warnings)
+    record = str(out / "case.provenance.json")
+    outputs = ["--output-image", str(tmp_path / "b.nrrd"), "--output-mask", str(tmp_path / "b.seg.nrrd")]
+    assert main(["again", record, str(odd), *outputs, "--model", str(tiny_bundle_folder), "--device", "cpu"]) == 0
+    assert capsys.readouterr().err.count(words) == 1
+
+
 def test_folder_with_a_dicom_series_is_read(insert, out, tmp_path, capsys):
     series = tmp_path / "series"
     series.mkdir()
@@ -154,6 +176,7 @@ def test_folder_with_a_dicom_series_is_read(insert, out, tmp_path, capsys):
         ("--output-mask", "missing/case.seg.nrrd", "missing"),
         ("--preview", "missing/case.png", "missing"),
         ("--output-probability", "case.seg.nrrd", "two outputs"),
+        ("--output-probability", "CASE.nrrd", "two outputs"),  # one file on Windows and macOS
     ],
 )
 def test_outputs_that_cannot_be_written_are_refused_before_the_scan_is_read(insert, out, capsys, option, name, word):

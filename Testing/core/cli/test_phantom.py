@@ -9,11 +9,13 @@ from command_cases import assert_one_line
 from full_disk import file_size_limit
 
 from TumorGenCore.cli import main
+from TumorGenCore.cli.phantom import _FILE_BYTES
 
 
 def test_phantom_and_its_box_can_be_inserted_in(insert, tmp_path, capsys):
     scan, roi = tmp_path / "phantom.nii.gz", tmp_path / "roi.mrk.json"
     assert main(["phantom", str(scan), "--roi", str(roi), "--site", "left thigh", "--json"]) == 0
+    assert scan.stat().st_size == pytest.approx(_FILE_BYTES, rel=0.12)
     assert json.loads(capsys.readouterr().out) == {"phantom": str(scan), "roi": str(roi), "warnings": []}
     assert insert(box=("--roi", str(roi)), scan=scan) == 0
 

@@ -12,6 +12,7 @@ from command_cases import BOX_RAS, assert_one_line
 from TumorGenCore.cli import main
 
 COMMANDS = ("insert", "synthesize", "evaluate", "compare", "ablate", "usefulness", "models", "phantom")
+STUDY = ("make", "score")
 STAGES = ("autoencoder", "generator", "lesions", "resolution", "segmenter", "rival")
 
 
@@ -55,7 +56,7 @@ def test_help_is_status_0_and_names_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     said = capsys.readouterr().out
-    assert all(name in said for name in (*COMMANDS, "train"))
+    assert all(name in said for name in (*COMMANDS, "train", "reader-study"))
 
 
 def test_process_returns_the_status(tmp_path):
@@ -102,7 +103,9 @@ def test_a_user_s_error_has_a_traceback_with_debug_only(tmp_path, capsys):
     assert "Traceback" in said and "UnsupportedVolumeError" in said
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *(f"train {stage}" for stage in STAGES)])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *(f"train {stage}" for stage in STAGES), *(f"reader-study {action}" for action in STUDY)]
+)
 def test_every_command_has_debug_and_json_and_a_quick_help(command):
     """Help imports neither numpy nor torch."""
     code = (

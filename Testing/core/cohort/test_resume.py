@@ -151,8 +151,8 @@ def test_a_short_table_is_refused_and_says_what_to_do(manifest, run, tmp_path, c
     before = result(tmp_path / "out")
     table = tmp_path / "out" / "cases.csv"
     content = table.read_bytes()
-    for cut in (0, 40, -140):
-        table.write_bytes(content[:cut])
+    for damaged in (b"", content[:40], content[:-140] + b"\n", b"\xff" + content):
+        table.write_bytes(damaged)
         capsys.readouterr()
         assert run(path, "--resume") == 1
         assert "delete this table to make all results again" in capsys.readouterr().err

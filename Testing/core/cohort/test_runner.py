@@ -10,16 +10,19 @@ import signal
 import struct
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_slices import write_slice
+from full_disk import file_size_limit
 
 from TumorGenCore.cli import main
 from TumorGenCore.cohort.manifest import read_manifest
 from TumorGenCore.cohort.runner import synthesize
+from TumorGenCore.cohort.tables import Table
 from TumorGenCore.errors import ManifestError, VolumeWarning
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.measures import measure_images
@@ -269,12 +272,86 @@ def test_warnings_of_reading_reach_the_table_the_provenance_and_the_user(manifes
     (path.parent / "odd.nii.gz").write_bytes(gzip.compress(bytes(content)))
     with pytest.warns(VolumeWarning) as caught:
         read_volume(path.parent / "odd.nii.gz", 1.0)
-    text = str(caught[0].message)
+    text = str(caught[0].message).replace("odd.nii.gz", "The file")  # a name may be that of a person
+    assert text.startswith("The file holds")
     assert run(path) == 0
-    assert text in capsys.readouterr().err
+    assert f"Warning: A_0: {text}" in capsys.readouterr().err
     (record,) = table(tmp_path / "out")
-    assert text in record["warnings"]
-    assert text in json.loads((tmp_path / "out" / record["provenance"]).read_text())["warnings"]
+    assert record["warnings"].count(text) == 1
+    said = json.loads((tmp_path / "out" / record["provenance"]).read_text())["warnings"]
+    assert said.count(text) == 1 and "odd.nii" not in json.dumps(said)
+
+
+def test_warnings_of_reading_a_region_reach_the_provenance_without_its_name(manifest, run, tmp_path):
+    path = manifest("P4_image.nii.gz,A,,,place.nii,,,,1,,")
+    region = sitk.Cast(sitk.ReadImage(str(path.parent / "P4_image.nii.gz")) > 0.5, sitk.sitkUInt8)
+    sitk.WriteImage(region, str(path.parent / "place.nii"))
+    content = bytearray((path.parent / "place.nii").read_bytes())
+    struct.pack_into("<f", content, 108, 0.0)  # vox_offset
+    (path.parent / "place.nii").write_bytes(content)
+    assert run(path) == 0
+    said = json.loads((tmp_path / "out" / "A_0.provenance.json").read_text())["warnings"]
+    assert any(line.startswith("The region says that its voxels start at byte 0") for line in said)
+    assert "place.nii" not in json.dumps(said)
+
+
+def test_what_a_place_cannot_take_is_said_before_its_tumor_grows_and_is_in_the_table(manifest, generator, tmp_path):
+    rows = read_manifest(manifest(f"P2_image.nii.gz,A,{BOX},,,2,,,1,0.5,"))
+    events: list[tuple[str, str, tuple[str, ...]]] = []
+    growing = generator.engine.sample
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(generator.engine, "sample", lambda *a: events.append(("grows", "", ())) or growing(*a))
+        outcomes = synthesize(
+            generator, rows, tmp_path / "out", on_forewarnings=lambda name, lines: events.append(("told", name, lines))
+        )
+    (_, first, lines), *_ = events
+    assert [kind for kind, *_ in events] == ["told", "grows", "told", "grows"]
+    assert first == "A_0" and events[2][1] == "A_1"
+    words = (
+        "The target SUVmax 0.5 is not above the tissue around the box (median SUV 1.0), so the tumor cannot stand out"
+    )
+    assert [words in line for line in lines] == [True]
+    for outcome, record in zip(outcomes, table(tmp_path / "out"), strict=True):
+        assert words in record["warnings"] and any(words in line for line in outcome.warnings)
+
+
+def test_a_target_above_the_voxel_type_leaves_the_row_out_before_any_work(manifest, run, tmp_path, capsys):
+    path = manifest(f"small.nii.gz,A,{BOX},,,,,,0.05,20,")
+    image = sitk.ReadImage(str(path.parent / "P2_image.nii.gz")) * 20
+    sitk.WriteImage(sitk.Cast(image, sitk.sitkUInt8), str(path.parent / "small.nii.gz"))
+    assert run(path) == 3
+    words = "The target SUVmax is 20, but the voxel type uint8 of this scan ends at SUV 12.8. Convert the scan"
+    assert words in capsys.readouterr().err
+    (failure,) = table(tmp_path / "out", "failures.csv")
+    assert words in failure["reason"]
+
+
+def test_a_poor_tumor_gives_one_line_and_the_end_counts_them(manifest, run, tmp_path, capsys):
+    # The tiny bundle is untrained, so no tumor is good. No tumor has less uptake than the tissue, which is SUV 1.
+    path = manifest(f"P2_image.nii.gz,A,{BOX},,,3,,,1,0.5,")
+    assert run(path, "--quiet") == 0
+    lines = capsys.readouterr().err.splitlines()
+    records = table(tmp_path / "out")
+    assert lines[0].startswith("Warning: A_0: The target SUVmax 0.5 is not above the tissue")
+    short = "The wanted uptake or fill is missed."
+    assert lines[1:-1] == [
+        f"Warning: A_{n}: Poor quality, {record['quality']}. {short}" for n, record in enumerate(records)
+    ]
+    counts = "Of 3 results, 3 have a poor quality, and 3 miss a wanted uptake or fill."
+    assert lines[-1].startswith(f"Warning: {counts} The column warnings of {tmp_path / 'out' / 'cases.csv'}")
+    for record in records:
+        assert "below 0.6: it is not good" in record["warnings"]
+        assert "instead of the requested 0.5" in record["warnings"]
+
+
+def test_without_a_wanted_uptake_or_fill_none_is_missed(manifest, run, capsys):
+    path = manifest(f"P2_image.nii.gz,A,{BOX},,,,,,1,,")
+    assert run(path, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["made"], report["poor"], report["missed"]) == (1, 1, 0)  # untrained networks are always poor
+    assert run(path, "--json", "--resume") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["kept"], report["poor"], report["missed"]) == (1, 0, 0) and report["warnings"] == []
 
 
 def test_json_and_quiet(manifest, run, capsys):
@@ -411,6 +488,52 @@ def test_interrupt_that_python_loses_stops_the_run_after_the_case(
     assert run(manifest(f"P2_image.nii.gz,A,{BOX},,,3,,,1,,")) == 130
     assert but_quality(capsys.readouterr().err.splitlines()) == ["tumorgen: Interrupted."]
     assert [record["name"] for record in table(tmp_path / "out")] == ["A"]
+
+
+def test_a_result_whose_line_finds_no_space_is_not_there(manifest, run, tmp_path, capsys, monkeypatch):
+    path, out = manifest(f"P2_image.nii.gz,A,{BOX},,,3,,,1,,"), tmp_path / "out"
+    add = Table.add
+
+    def second_fails(self: Table, *rows: dict[str, str]) -> None:
+        limit = self.path.stat().st_size + 10 if self.path.exists() else None
+        with file_size_limit(limit) if limit else nullcontext():
+            add(self, *rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Table, "add", second_fails)
+        assert run(path) == 1
+    error = capsys.readouterr().err
+    assert "cases.csv cannot be written" in error and "--resume" in error
+    assert [record["seed"] for record in table(out)] == ["0"]
+    assert [p.name for p in sorted(out.iterdir())] == [
+        "A_0.provenance.json",
+        "A_0_image.nii.gz",
+        "A_0_mask.nii.gz",
+        "cases.csv",
+    ]
+    assert run(path, "--resume") == 0
+    assert run(path, out="whole") == 0
+    assert content(out) == content(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("interrupts_raise")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moves_before", range(3))
+def test_an_interrupt_while_a_result_is_moved_leaves_it_in_folder_and_table_or_in_neither(
+    manifest, run, tmp_path, at_rename, number, moves_before
+):
+    """A result has three moves, in the order of mask, provenance and image; the table comes after them."""
+    out = tmp_path / "out"
+    at_rename += [lambda: None] * moves_before + [lambda: signal.raise_signal(number)]
+    assert run(manifest(f"P2_image.nii.gz,A,{BOX},,,3,,,1,,")) == 128 + number
+    records = table(out) if (out / "cases.csv").exists() else []
+    assert len(records) == len(list(out.glob("*_image.nii.gz"))) == (1 if moves_before == 2 else 0)
+    assert {p.name for p in out.iterdir()} <= {
+        "A_0.provenance.json",
+        "A_0_image.nii.gz",
+        "A_0_mask.nii.gz",
+        "cases.csv",
+    }
 
 
 def test_resume_refuses_results_that_were_made_otherwise(manifest, run, tmp_path, capsys):

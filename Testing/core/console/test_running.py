@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -177,3 +178,26 @@ def test_path_that_is_not_utf8_is_refused_before_the_work(capsys):
     options = argparse.Namespace(quiet=False, json=False, debug=False, pet=Path(os.fsdecode(b"caf\xe9.nii.gz")))
     assert run_command("program", options, lambda *_: pytest.fail("worked")) == FAILED
     assert capsys.readouterr().err == "program: The name 'caf\\udce9.nii.gz' is not UTF-8. Rename the file or folder.\n"
+
+
+def test_json_file_holds_why_the_command_failed(tmp_path):
+    def work(options, report):
+        report.values = {"made": 1}
+        raise OSError("no space left")
+
+    options = argparse.Namespace(quiet=False, json=tmp_path / "report.json", debug=False)
+    assert run_command("program", options, work) == FAILED
+    assert json.loads(options.json.read_text()) == {"made": 1, "error": "no space left", "warnings": []}
+
+
+def test_json_file_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys):
+    options = argparse.Namespace(quiet=False, json=tmp_path / "missing" / "report.json", debug=False)
+    assert run_command("program", options, lambda *_: pytest.fail("worked")) == FAILED
+    assert "There is no folder" in capsys.readouterr().err
+
+
+def test_json_file_whose_folder_vanishes_is_a_failure_after_the_work(tmp_path, capsys):
+    options = argparse.Namespace(quiet=False, json=tmp_path / "folder" / "report.json", debug=False)
+    options.json.parent.mkdir()
+    assert run_command("program", options, lambda *_: options.json.parent.rmdir()) == FAILED
+    assert "program: The output cannot be written: There is no folder" in capsys.readouterr().err

@@ -93,13 +93,3 @@ def test_a_good_tumor_is_not_called_poor(generator):
     assert any(good for good, _ in judged)
     for good, warnings in judged:
         assert good != any("below 0.6: it is not good" in line for line in warnings)
-
-
-@pytest.mark.parametrize(("target", "said"), [(4.0, True), (4.9, True), (9.0, False)])
-def test_a_target_that_the_tissue_already_has_is_said_before_the_work(generator, target, said):
-    prepared = generator.prepare(scan(5.0), BOX, suv_factor=1)
-    run = VariantRun(generator, prepared, TumorRequest(steps=2, suv_max=target), [0])
-    words = f"The target SUVmax {target:g} is not above the tissue around the box (median SUV 5.0)"
-    assert any(words in line for line in run.forewarnings) == said
-    (variant,) = run
-    assert variant.warnings[: len(run.forewarnings)] == run.forewarnings

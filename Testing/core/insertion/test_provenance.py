@@ -11,7 +11,8 @@ import pytest
 import SimpleITK as sitk
 
 from TumorGenCore import Box, TumorGenerator, TumorRequest
-from TumorGenCore.insertion.provenance import STATEMENT, hash_volume
+from TumorGenCore.errors import ProvenanceError
+from TumorGenCore.insertion.provenance import STATEMENT, hash_volume, read_provenance
 
 
 def image(dtype=np.float32) -> sitk.Image:
@@ -63,3 +64,13 @@ def test_hash_sees_pixel_type_and_shape():
     flat = sitk.GetImageFromArray(np.arange(24, dtype=np.float32).reshape(3, 2, 4))
     flat.SetSpacing((1.0, 2.0, 3.0))
     assert len({hash_volume(image()), hash_volume(image(np.int32)), hash_volume(flat)}) == 3
+
+
+def test_a_record_without_a_tumor_is_refused(generator, tmp_path):
+    volume = sitk.GetImageFromArray(np.ones((16, 16, 16), np.float32))
+    volume.SetSpacing((4.0, 4.0, 4.0))
+    tumor = generator.insert(volume, Box((30, 30, 30), (30, 30, 30)), TumorRequest(steps=1), suv_factor=1)
+    path = tmp_path / "a.provenance.json"
+    path.write_text(json.dumps({**tumor.provenance, "tumors": []}))
+    with pytest.raises(ProvenanceError, match="no tumor"):
+        read_provenance(path)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from TumorGenCore.errors import InvalidRequestError
+from TumorGenCore.method import devices
 from TumorGenCore.method.devices import pick_device
 
 
@@ -25,3 +26,13 @@ def test_a_graphics_card_is_counted(monkeypatch):
     assert pick_device("cuda:0") == torch.device("cuda:0")
     with pytest.raises(InvalidRequestError, match="'cuda:1' is not available here"):
         pick_device("cuda:1")
+
+
+def test_apple_graphics_need_a_pytorch_that_convolves_volumes_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device() == torch.device("mps")
+    monkeypatch.setattr(devices, "IS_OLD_TORCH", True)
+    assert pick_device() == torch.device("cpu")
+    with pytest.raises(InvalidRequestError, match="'mps' is not available here"):
+        pick_device("mps")

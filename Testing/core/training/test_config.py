@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from full_disk import file_size_limit
 from training_runs import config
 
 from TumorGenCore.errors import TrainingDataError
@@ -35,6 +36,13 @@ from TumorGenCore.training.loop.settings import LoopSettings
 def test_settings_survive_the_way_to_the_file_and_back(tmp_path, run):
     write_config(run, tmp_path / "run.json")
     assert read_config(type(run), tmp_path / "run.json") == run
+
+
+def test_settings_that_find_no_space_leave_those_that_were_there(tmp_path):
+    write_config(GeneratorRun(), tmp_path / "run.json")
+    with file_size_limit(100), pytest.raises(OSError, match=r"run\.json cannot be written"):
+        write_config(AutoencoderRun(), tmp_path / "run.json")
+    assert read_config(GeneratorRun, tmp_path / "run.json") == GeneratorRun()
 
 
 def test_settings_that_a_file_leaves_out_keep_their_defaults(tmp_path):

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from dicom_slices import write_slice
 from volume_files import rejects
 
-from TumorGenCore.errors import UnsupportedVolumeError
+from TumorGenCore.errors import UnsupportedVolumeError, VolumeWarning
 from TumorGenCore.volumes.read import read_volume
 
 
@@ -117,3 +117,15 @@ def test_mutated_slices_are_read_rightly_or_refused_with_a_named_error(tmp_path)
         except UnsupportedVolumeError:
             refused += 1
     assert refused > 100
+
+
+@pytest.mark.parametrize("slices", [1, 5])
+def test_slices_that_are_of_another_class_by_their_dataset_are_read_with_a_warning(tmp_path, slices):
+    for path in write_series(tmp_path)[:slices]:
+        dataset = pydicom.dcmread(path)
+        dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"  # CT
+        dataset.save_as(path)
+    with pytest.warns(VolumeWarning, match=f"In {slices} slices .* different kinds of objects") as warned:
+        image = read_volume(tmp_path).image
+    assert len(warned) == 1
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image)[:, 0, 0], [1, 2, 3, 4, 5])

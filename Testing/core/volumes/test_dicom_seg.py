@@ -151,6 +151,20 @@ def test_the_object_says_what_it_is_and_what_it_refers_to(series, tmp_path):
     assert json.loads((tmp_path / "mask.provenance.json").read_text())["synthetic"] is True
 
 
+def test_an_object_that_cannot_be_moved_leaves_no_provenance(series, tmp_path, at_rename):
+    mask = some_mask(series)
+
+    def fail() -> None:
+        raise OSError("no move")
+
+    at_rename += [lambda: None, fail]
+    with pytest.raises(OSError, match="no move"):
+        write_dicom_seg(mask, series, tmp_path / "mask.dcm", PROVENANCE)
+    assert [path.name for path in tmp_path.iterdir()] == ["series"]
+    write_dicom_seg(mask, series, tmp_path / "mask.dcm", PROVENANCE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.dcm", "mask.provenance.json", "series"]
+
+
 def test_it_belongs_to_a_synthetic_patient_and_nothing_that_names_the_real_one_gets_through(series, tmp_path):
     for name in ("a.dcm", "b.dcm"):
         write_dicom_seg(some_mask(series), series, tmp_path / name, PROVENANCE)

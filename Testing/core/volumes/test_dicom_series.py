@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_slices import RIGHT_HANDED, rotation, write_slice
+from dicom_slices import RIGHT_HANDED, disagreeing_clocks, rotation, write_slice
 from volume_files import rejects
 
 from TumorGenCore.errors import UnknownUnitsWarning, UnsupportedVolumeError, VolumeWarning
@@ -84,22 +83,9 @@ def test_two_frames_of_reference_are_read_with_a_warning(series):
 
 
 def test_remarks_about_the_factor_are_warnings(series):
-    injection = pydicom.Dataset()
-    injection.RadionuclideTotalDose, injection.RadionuclideHalfLife = "350000000", "6588"
-    injection.RadiopharmaceuticalStartTime, injection.RadiopharmaceuticalStartDateTime = "120000", "20200102040000"
-    tags = {
-        "Units": "BQML",
-        "DecayCorrection": "START",
-        "PatientWeight": "70",
-        "SeriesDate": "20200102",
-        "AcquisitionDate": "20200102",
-        "SeriesTime": "130000",
-        "AcquisitionTime": "130000",
-        "RadiopharmaceuticalInformationSequence": [injection],
-        "RescaleSlope": "1000",
-    }
     with pytest.warns(UnknownUnitsWarning, match="disagree"):
-        assert read_volume(series(**tags)).units.suv_factor == pytest.approx(200e-6 * 2 ** (3600 / 6588))
+        units = read_volume(series(**disagreeing_clocks())).units
+    assert units.suv_factor == pytest.approx(200e-6 * 2 ** (3600 / 6588))
 
 
 def test_frames_in_one_place_are_refused(tmp_path):

@@ -362,9 +362,3 @@ def test_metaimage_with_a_fourth_axis(tmp_path):
         "CenterOfRotation": None,
     }
     check(save_meta(tmp_path / "a.mha", raw(), **tags), values(), affine())
-
-
-def test_shared_scans_are_read_as_nibabel_reads_them(shared_data):
-    paths = sorted(shared_data.glob("sts/*_image.nii.gz"))[:1] + sorted(shared_data.glob("whole_body/CCTH*.nii.gz"))
-    for path in paths:
-        check_nifti(path)

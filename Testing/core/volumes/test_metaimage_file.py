@@ -70,6 +70,10 @@ def test_short_text_is_refused(tmp_path):
         ({"ElementSpacing": "4 nan 3"}, ("nan", "positive")),
         ({"ElementSpacing": None}, ("does not say its voxel size", "ElementSpacing")),
         ({"ElementSpacing": "4 4"}, ("2 numbers", "needs 3")),
+        ({"Offset": "1_0 2 3"}, ("1_0", "numbers are needed")),
+        ({"Position": "1 2 4"}, ("contradicts itself", "'1 2 3' and '1 2 4'", "Offset")),
+        ({"Rotation": "-1 0 0 0 1 0 0 0 1"}, ("contradicts itself", "TransformMatrix")),
+        ({"ElementByteOrderMSB": "True"}, ("contradicts itself", "'False' and 'True'")),
         ({"Offset": "nan 2 3"}, ("origin", "nan")),
         ({"Offset": "1 2 inf"}, ("origin", "inf")),
         ({"TransformMatrix": "1 0 0 1 0 0 0 0 1"}, ("three different unit vectors",)),
@@ -99,3 +103,23 @@ def test_one_tag_with_two_values_is_refused(tmp_path):
     path = metaimage(tmp_path / "a.mha")
     path.write_bytes(path.read_bytes().replace(b"ElementSpacing", b"ElementSpacing = 1 1 1\nElementSpacing"))
     rejects(path, "contradicts itself", "'1 1 1' and '4 4 3'")
+
+
+def test_two_tags_that_say_the_same_are_read(tmp_path):
+    path = metaimage(tmp_path / "a.mha", Position="1.0 2.0 3.0", ElementByteOrderMSB="false", ElementSize="9 9 9")
+    voxels, lps, warned = read(path)
+    np.testing.assert_array_equal(voxels, VOXELS)
+    np.testing.assert_array_equal(lps, [[4, 0, 0, 1], [0, 4, 0, 2], [0, 0, 3, 3], [0, 0, 0, 1]])
+    assert not warned
+
+
+def test_voxels_at_the_end_of_a_file_are_not_taken_from_its_header(tmp_path):
+    np.testing.assert_array_equal(read(metaimage(tmp_path / "a.mha", HeaderSize="-1"))[0], VOXELS)
+    rejects(metaimage(tmp_path / "b.mha", RAW[:-8], HeaderSize="-1"), "232 bytes of data cannot hold 240")
+
+
+def test_data_files_that_do_not_hold_their_share_are_refused(tmp_path):
+    for number, more in ((1, 8), (2, 0), (3, 0)):
+        (tmp_path / f"part{number}.raw").write_bytes(RAW[80 * number - 80 : 80 * number] + bytes(more))
+    rejects(metaimage(tmp_path / "a.mhd", b"", ElementDataFile="part%d.raw 1 3"), "88 bytes", "share is 80")
+    rejects(metaimage(tmp_path / "b.mhd", b"", ElementDataFile="part%d.raw 1 2"), "3 slices", "2 data files")

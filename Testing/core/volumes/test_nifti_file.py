@@ -119,3 +119,11 @@ def test_data_that_go_on_are_warned_about_or_refused(tmp_path):
     assert "240 bytes" in warning and "160" in warning
     (tmp_path / "bomb.nii.gz").write_bytes(gzip.compress(path.read_bytes() + bytes(70 << 20), 1))
     rejects(tmp_path / "bomb.nii.gz", "64 MiB")
+
+
+@pytest.mark.parametrize("end", [b"\t", b"n"])
+def test_a_mark_that_is_damaged_at_its_end_is_refused(tmp_path, end):
+    path = nifti(tmp_path / "a.nii")
+    content = path.read_bytes()
+    path.write_bytes(content[:347] + end + content[348:])
+    rejects(path, "lacks the mark")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -49,6 +50,13 @@ def test_space_that_is_not_said_is_warned_about(tmp_path):
         ({"space_origin": "(1\x00,2,3)"}, ("control characters",)),
         ({"space_origin": "(nan,2,3)"}, ("origin", "nan")),
         ({"space_origin": "(1,2)"}, ("(1,2)", "three numbers")),
+        ({"space_origin": "(1_0,2,3)"}, ("1_0", "numbers are needed")),  # Python takes these two for numbers
+        ({"space_origin": "(\u0661,2,3)"}, ("\u0661", "numbers are needed")),
+        ({"space_origin": "(1,5,2,3)"}, ("(1,5,2,3)", "three numbers", "it has 4")),
+        ({"space": "left-posterior-sup"}, ("left-posterior-sup", "left-posterior-superior")),
+        ({"space": None, "space_dimension": "4"}, ("four numbers", "it has 3")),
+        ({"kinds": "list domain domain domain"}, ("3 axes", "kinds", "are 4")),
+        ({"kinds": "domain domain vector"}, ("'vector'", "direction in space")),
         ({"space_units": '"inch" "inch" "inch"'}, ("inch", "mm, cm")),
         ({"endian": None}, ("byte order", "endian")),
         ({"endian": "middle"}, ("byte order", "middle")),
@@ -64,6 +72,7 @@ def test_space_that_is_not_said_is_warned_about(tmp_path):
         ({"byte_skip": "-7"}, ("-7",)),
         ({"byte_skip": "99999999999"}, ("67108864",)),
         ({"line_skip": "99999"}, ("line skip",)),
+        ({"line_skip": "-1"}, ("line skip -1",)),
         ({"data_file": "lost.raw"}, ("lost.raw", "Put it there")),
         ({"data_file": "x" * 5000}, ("no such file",)),
         ({"data_file": "x%d.raw 1 99999999 1"}, ("impossible data files",)),
@@ -126,3 +135,71 @@ def test_voxels_that_are_no_numbers_are_refused(tmp_path, value):
 def test_text_that_does_not_fit_its_type_is_refused(tmp_path):
     for text, kind in ((b"300 " * 60, "unsigned char"), (b"abc " * 60, "float"), (b"1.5 " * 60, "short")):
         rejects(nrrd(tmp_path / "a.nrrd", text, encoding="text", type=kind), "damaged")
+
+
+@pytest.mark.parametrize(
+    ("space", "sign"),
+    [("right-anterior-superior-time", -1), ("RAST", -1), ("LPST", 1), ("left-posterior-superior-time", 1)],
+)
+def test_a_space_with_time_has_the_axes_of_its_name(tmp_path, space, sign):
+    fields = {
+        "dimension": "4",
+        "sizes": "5 4 3 1",
+        "space": space,
+        "space_directions": "(4,0,0,0) (0,4,0,0) (0,0,3,0) (0,0,0,1)",
+    }
+    voxels, lps, warned = read(nrrd(tmp_path / "a.nrrd", space_origin="(1,2,3,0)", **fields))
+    np.testing.assert_array_equal(voxels, VOXELS)
+    np.testing.assert_array_equal(lps, np.diag([sign, sign, 1, 1]) @ [[4, 0, 0, 1], [0, 4, 0, 2], [0, 0, 3, 3], [0, 0, 0, 1]])
+    assert not warned
+    rejects(nrrd(tmp_path / "b.nrrd", space_origin="(1,2,3,nan)", **fields), "(1,2,3,nan)", "time")
+
+
+@pytest.mark.parametrize("space", ["scanner-xyz", "3D-right-handed"])
+def test_a_space_that_does_not_tell_left_from_right_is_warned_about(tmp_path, space):
+    _, lps, (warning,) = read(nrrd(tmp_path / "a.nrrd", space=space))
+    np.testing.assert_array_equal(lps[:3, 3], [1, 2, 3])
+    assert space in warning and "L, P, S" in warning
+
+
+def test_spacings_beside_other_directions_are_warned_about(tmp_path):
+    _, lps, (warning,) = read(nrrd(tmp_path / "a.nrrd", spacings="4 4 4"))
+    np.testing.assert_array_equal(np.diag(lps), [4, 4, 3, 1])
+    assert "'4 4 4'" in warning and "4 x 4 x 3 mm" in warning and "directions were taken" in warning
+    assert not read(nrrd(tmp_path / "b.nrrd", spacings="4 4 3"))[2]
+
+
+def in_files(folder, parts, **fields):
+    """Writes a header and its data files, whose names count up from 1."""
+    for number, part in enumerate(parts, start=1):
+        (folder / f"part{number}.raw").write_bytes(part)
+    return nrrd(folder / "a.nhdr", b"", data_file=f"part%d.raw 1 {len(parts)} 1", **fields)
+
+
+def test_data_files_that_do_not_hold_their_share_are_refused(tmp_path):
+    slices = [RAW[80 * n : 80 * n + 80] for n in range(3)]
+    np.testing.assert_array_equal(read(in_files(tmp_path, slices))[0], VOXELS)
+    rejects(in_files(tmp_path, [slices[0] + bytes(8), *slices[1:]]), "88 bytes", "share is 80")  # would move all others
+    rejects(in_files(tmp_path, [*slices[:2], slices[2][:-4]]), "76 bytes", "share is 80")
+    rejects(in_files(tmp_path, slices, sizes="3 4 5"), "5 slices", "3 data files")
+
+
+def test_voxels_at_the_end_of_a_file_are_not_taken_from_its_header(tmp_path):
+    np.testing.assert_array_equal(read(nrrd(tmp_path / "a.nrrd", byte_skip="-1"))[0], VOXELS)
+    rejects(nrrd(tmp_path / "b.nrrd", RAW[:-8], byte_skip="-1"), "232 bytes of data cannot hold 240")
+
+
+@pytest.mark.parametrize("encoding", ["raw", "hex", "text", "bzip2"])
+def test_a_small_file_takes_little_memory(tmp_path, encoding):
+    tracemalloc.start()
+    try:
+        read(nrrd(tmp_path / "a.nrrd", ENCODED[encoding], encoding=encoding))
+        if encoding != "bzip2":  # 5 KB of bzip2 can hold so much
+            rejects(nrrd(tmp_path / "b.nrrd", ENCODED[encoding], encoding=encoding, sizes="1000 1000 1000"), "cannot hold")
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_text_that_only_python_takes_for_numbers_is_refused(tmp_path):
+    rejects(nrrd(tmp_path / "a.nrrd", TEXT.replace(b" ", b" 1_0 ", 1), encoding="text", sizes="61 1 1"), "no numbers")

@@ -24,22 +24,6 @@ def patch_points(patch: WorkingPatch) -> np.ndarray:
     return voxel_centers(patch.grid.empty_image())
 
 
-@pytest.mark.parametrize("case", range(8))
-def test_a_linear_ramp_is_sampled_exactly(case: int) -> None:
-    rng = np.random.default_rng(case)
-    image = random_image(rng, (40, 40, 40))
-    image.SetSpacing(rng.uniform(2.5, 5.0, 3).tolist())
-    slope = rng.uniform(-0.1, 0.1, 3)
-    center = center_of(image)
-    ramp = ((voxel_centers(image) - center) @ slope).astype(np.float32)
-    ramp_image = sitk.GetImageFromArray(ramp)
-    ramp_image.CopyInformation(image)
-    box = random_box(rng, center, least_mm=12, most_mm=35)
-    patch = WorkingPatch.around(box, SMALL)
-    expected = (patch_points(patch) - center) @ slope
-    np.testing.assert_allclose(patch.sample(ramp_image), expected, atol=1e-5)
-
-
 def test_beyond_its_edges_the_volume_is_mirrored() -> None:
     image = sitk.GetImageFromArray(np.arange(4, dtype=np.float32).reshape(1, 1, 4).repeat(4, 0).repeat(4, 1))
     image.SetSpacing((10, 10, 10))
@@ -136,23 +120,6 @@ def test_coverage_is_the_share_of_points_inside(case: int) -> None:
     np.testing.assert_array_equal(coverage == 1, share == 1)
     depth = depth_inside(patch_points(patch), box)
     assert np.all(coverage[depth < -3 * np.sqrt(3) / 2] == 0)
-
-
-@pytest.mark.parametrize("case", range(10))
-def test_the_window_is_zero_outside_and_one_deep_inside(case: int) -> None:
-    rng = np.random.default_rng(case)
-    image = random_image(rng, (20, 20, 20))
-    box = random_box(rng, center_of(image), least_mm=30, most_mm=60)
-    everywhere = tuple(slice(0, n) for n in image.GetSize()[::-1])
-    window = paste_window(box, Grid.from_image(image), everywhere, taper_mm=6.0)
-    depth = depth_inside(voxel_centers(image), box)
-    assert window.dtype == np.float32
-    assert np.all(window[depth <= 0] == 0)
-    assert np.all(window[depth > 1e-3] > 0)
-    assert np.all(window[depth >= 6.0] == 1)
-    assert np.all(window[(depth > 1e-3) & (depth < 5.9)] < 1)
-    region = tuple(slice(3, 17) for _ in range(3))
-    np.testing.assert_array_equal(paste_window(box, Grid.from_image(image), region, 6.0), window[region])
 
 
 def test_the_window_is_zero_on_the_faces_and_rises_smoothly() -> None:

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
+from full_disk import file_size_limit
 
-from TumorGenCore.volumes.safe_write import all_or_none, check_folder, check_space, replacing
+from TumorGenCore.volumes.safe_write import all_or_none, check_folder, check_space, folded, replacing
+from TumorGenCore.volumes.write import check_writable, write_volume
 
 
 def write(path: Path, text: str) -> None:
@@ -134,6 +137,34 @@ def test_names_that_cannot_be_used_are_refused(tmp_path):
         check_folder(tmp_path / os.fsdecode(b"caf\xe9"))
     check_folder(tmp_path / ("é" * 127))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_of_a_file_is_tried_once(tmp_path):
+    if not hasattr(os, "O_TMPFILE"):
+        pytest.skip("needs Linux, where a temporary file is opened by its folder")
+    tries = []
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and arguments[:2] == (str(tmp_path), None):
+            tries.append(arguments)
+
+    sys.addaudithook(hook)
+    write_volume(sitk.Image(4, 4, 4, sitk.sitkUInt8), tmp_path / "a.nrrd", {"seed": 1})
+    assert len(tries) == 2  # image and provenance
+    check_writable(tmp_path / "a.nrrd")
+    assert len(tries) == 3
+
+
+def test_a_file_that_finds_no_space_is_named_and_leaves_the_old_one(tmp_path):
+    (tmp_path / "case").write_text("old")
+    with file_size_limit(100), pytest.raises(OSError, match=r"case cannot be written \(File too large\)\. Free some"):
+        write(tmp_path / "case", "new" * 1000)
+    assert contents(tmp_path) == {"case": "old"}
+
+
+def test_names_that_a_disk_takes_for_one_are_folded_to_one(tmp_path):
+    assert folded("A.nrrd") == folded("a.NRRD") and folded("caf\u00e9") == folded("CAFE\u0301")
+    assert folded("a") != folded("b") and folded("cafe") != folded("caf\u00e9")
 
 
 def test_space_is_counted_for_each_disk(tmp_path):

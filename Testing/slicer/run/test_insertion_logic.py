@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import pickle
 import shutil
 import threading
@@ -34,6 +35,7 @@ from scene_cases import (
 from TumorGenCore.errors import (
     CancelledError,
     InvalidBoxError,
+    InvalidRequestError,
     ModelBundleError,
     UnsupportedVolumeError,
 )
@@ -41,13 +43,14 @@ from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.told import box_seed
 from TumorGenCore.lesions.measures import measure_lesion
-from TumorGenCore.volumes.suv import PetUnits
+from TumorGenCore.volumes.suv import TAKEN_AS_SUV, PetUnits
 from TumorGenSlicerLib.run import insertion as insertionModule
 from TumorGenSlicerLib.run.insertion import RunInput
 from TumorGenSlicerLib.run.logic import BusyError, InsertionLogic
-from TumorGenSlicerLib.run.worker import Job
+from TumorGenSlicerLib.run.worker import Job, sharedWorker
 from TumorGenSlicerLib.scene import result_nodes
 from TumorGenSlicerLib.scene.geometry import roiBox, volumeImage
+from TumorGenSlicerLib.scene.units import setRemarks
 
 
 def finish(run):
@@ -623,6 +626,44 @@ def test_the_runs_warnings_reach_the_variant(scene, logic, tiny):
     assert any("do not look like SUV" in line for line in variant.warnings)
 
 
+def test_what_the_user_should_know_is_in_the_provenance_too(scene, logic, tiny):
+    volume, roi = aVolume(scene), aRoi(scene)
+    setRemarks(volume, ["The file has no place."])
+    expected = logic.warnings(volume, [roi])
+    (variant,) = logic.insertTumors(volume, [roi], **{**tiny, "suvFactor": None})
+    assert expected == ["The file has no place.", f"{TAKEN_AS_SUV} {logic.factorRemedy}"]
+    assert variant.provenance["warnings"][:2] == expected
+    for node in variant.nodes:
+        assert json.loads(node.GetAttribute("TumorGen.warnings"))[:2] == expected
+    (variant,) = logic.insertTumors(volume, [roi], **{**tiny, "suvFactor": 1000.0})
+    file, units, *_ = variant.provenance["warnings"]
+    assert file == "The file has no place." and units.startswith("The values do not look like SUV (factor 1000, given)")
+
+
+def test_targets_that_a_place_cannot_take_are_said_before_the_run_and_by_it(scene, logic, tiny):
+    volume, roi = aVolume(scene), aRoi(scene)
+    request = TumorRequest(steps=1, suv_max=2.0)
+    assert logic.warnings(volume, [roi], request, suvFactor=0.1, model=tiny["model"]) == []
+    (line,) = logic.warnings(volume, [roi], request, suvFactor=1.0, model=tiny["model"])
+    assert line.startswith("The target SUVmax 2 is not above the tissue around the box (median SUV 2.")
+    (variant,) = logic.insertTumors(volume, [roi], **{**tiny, "request": request})
+    assert line in variant.warnings and line in variant.provenance["warnings"]
+    (line,) = logic.warnings(volume, [roi], TumorRequest(fill=0.9), suvFactor=1.0)
+    assert line.startswith("A tumor cannot fill 90 % of this box")
+
+
+def test_a_target_above_the_voxel_type_is_a_problem_and_no_run_starts(scene, logic, tiny):
+    volume, roi = aVolume(scene, np.int16), aRoi(scene)
+    request = TumorRequest(steps=1, suv_max=40.0)
+    words = "The target SUVmax is 40, but the voxel type int16 of this scan ends at SUV 32.8. Convert the scan"
+    assert words in logic.problem(volume, [roi], request, suvFactor=0.001)
+    assert logic.problem(volume, [roi], request, suvFactor=0.002) == ""
+    assert logic.problem(volume, [roi], suvFactor=0.001) == ""
+    with pytest.raises(InvalidRequestError, match=words):
+        logic.startInsertion(volume, [roi], **{**tiny, "request": request, "suvFactor": 0.001})
+    assert not sharedWorker().isBusy
+
+
 def test_problem_and_warnings_are_cheap_on_a_whole_body(scene, logic):
     body = addVolume(scene, np.ones((545, 168, 168), np.float32), matrix(np.diag([4.0, 4, 3])))
     for size in ((40, 40, 40), (300, 300, 300)):
@@ -632,6 +673,8 @@ def test_problem_and_warnings_are_cheap_on_a_whole_body(scene, logic):
             start = time.thread_time()  # the processor may be busy elsewhere
             logic.problem(body, [roi])
             logic.warnings(body, [roi])
+            if size[0] == 40:
+                logic.warnings(body, [roi], TumorRequest(suv_max=8, fill=0.2))
             seconds.append(time.thread_time() - start)
         assert min(seconds) < 0.05
 

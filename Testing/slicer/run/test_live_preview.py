@@ -293,7 +293,11 @@ def views(scene):
 
 
 def shown(views):
-    return [(view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()) for view in views]
+    """Background, foreground and the volume on top of them, of each view."""
+    return [
+        (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID(), view.GetNthLayerVolumeID(view.Layer_Last))
+        for view in views
+    ]
 
 
 @pytest.fixture
@@ -350,7 +354,7 @@ def test_views_and_scene_are_as_before_when_a_preview_goes(scene, case, views):
     for _ in range(2):
         nodes.show(volume, result, 1.0)
         preview = scene.GetFirstNodeByName("Tumor preview").GetID()
-        assert shown(views) == [(preview, None), (other.GetID(), preview), (other.GetID(), None)]
+        assert shown(views) == [(*before[0][:2], preview), (*before[1][:2], preview), before[2]]
         nodes.show(volume, result, 1.0)
         nodes.remove()
         nodes.remove()  # twice does no harm
@@ -359,30 +363,76 @@ def test_views_and_scene_are_as_before_when_a_preview_goes(scene, case, views):
         assert not nodes.isShown
 
 
-def test_what_the_user_puts_in_a_view_meanwhile_stays(scene, case, views):
+def test_what_the_user_puts_in_a_view_meanwhile_is_not_covered(scene, case, views):
     volume, _, make = case
     other = aVolume(scene, name="CT")
     nodes = PreviewNodes(scene)
-    nodes.show(volume, make(), 1.0)  # no view shows the volume: the preview is in every background
-    assert all(view.GetBackgroundVolumeID() for view in views)
+    nodes.show(volume, make(), 1.0)  # no view shows the volume: the preview is in all of them
+    preview = scene.GetFirstNodeByName("Tumor preview").GetID()
+    assert shown(views) == [(None, None, preview)] * 3
     views[0].SetBackgroundVolumeID(other.GetID())
+    assert shown(views) == [(other.GetID(), None, None), *[(None, None, preview)] * 2]
     nodes.remove()
-    assert shown(views) == [(other.GetID(), None), (None, None), (None, None)]
+    assert shown(views) == [(other.GetID(), None, None), *[(None, None, None)] * 2]
 
 
-def test_masks_of_results_are_hidden_while_their_volume_is_covered(scene, logic, tiny, case, views):
+def test_a_layer_of_somebody_else_stays(scene, case, views):
+    volume, _, make = case
+    other = aVolume(scene, name="CT")
+    views[0].SetNthLayerVolumeID(3, other.GetID())
+    nodes = PreviewNodes(scene)
+    nodes.show(volume, make(), 1.0)
+    assert views[0].GetNthLayerVolume(4) is scene.GetFirstNodeByName("Tumor preview")
+    nodes.remove()
+    assert (views[0].GetNthLayerVolumeID(3), views[0].GetNumberOfAdditionalLayers()) == (other.GetID(), 1)
+
+
+def test_a_preview_is_as_visible_as_the_volume_that_it_covers(scene, case, views):
+    volume, _, make = case
+    ct = aVolume(scene, name="CT")
+    below, above, alone = views
+    below.SetBackgroundVolumeID(volume.GetID())
+    below.SetForegroundVolumeID(ct.GetID())
+    above.SetBackgroundVolumeID(ct.GetID())
+    above.SetForegroundVolumeID(volume.GetID())
+    alone.SetBackgroundVolumeID(volume.GetID())
+    for view in views:
+        view.SetForegroundOpacity(0.25)
+    nodes = PreviewNodes(scene)
+    nodes.show(volume, make(), 1.0)
+    assert [view.GetNthLayerOpacity(view.Layer_Last) for view in views] == [0.75, 0.25, 1.0]
+    above.SetForegroundOpacity(0.5)  # the user's slider
+    assert above.GetNthLayerOpacity(above.Layer_Last) == 0.5
+    nodes.remove()
+    assert [view.GetForegroundOpacity() for view in views] == [0.25, 0.5, 0.25]
+
+
+def test_results_are_covered_and_their_masks_stay(scene, logic, tiny, case, views):
     volume, roi, make = case
     one, two = logic.insertTumors(volume, [roi], seeds=[1, 2], **tiny)
     views[0].SetBackgroundVolumeID(one.volumeNode.GetID())
     two.segmentationNode.SetDisplayVisibility(False)
     nodes = PreviewNodes(scene)
-    nodes.show(volume, make(), 1.0, logic.results)
-    assert views[0].GetBackgroundVolumeID() != one.volumeNode.GetID()
-    assert not one.segmentationNode.GetDisplayVisibility()
+    for way in (lambda: nodes.show(volume, make(), 1.0, logic.results), nodes.remove):
+        way()
+        assert (views[0].GetNumberOfAdditionalLayers() == 1) == nodes.isShown
+        assert views[0].GetBackgroundVolumeID() == one.volumeNode.GetID()
+        visible = [bool(variant.segmentationNode.GetDisplayVisibility()) for variant in (one, two)]
+        assert visible == [True, False]
+
+
+def test_the_preview_follows_window_and_colors_of_the_volume(scene, case):
+    volume, _, make = case
+    nodes = PreviewNodes(scene)
+    nodes.show(volume, make(), 1.0)
+    volume.GetDisplayNode().AutoWindowLevelOff()
+    volume.GetDisplayNode().SetWindowLevel(7.0, 3.0)
+    volume.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+    display = scene.GetFirstNodeByName("Tumor preview").GetDisplayNode()
+    assert (display.GetWindow(), display.GetLevel()) == (7.0, 3.0)
+    assert display.GetColorNodeID() == "vtkMRMLColorTableNodeInvertedGrey"
     nodes.remove()
-    assert views[0].GetBackgroundVolumeID() == one.volumeNode.GetID()
-    visible = [bool(variant.segmentationNode.GetDisplayVisibility()) for variant in (one, two)]
-    assert visible == [True, False]
+    volume.GetDisplayNode().SetWindowLevel(8.0, 4.0)  # nothing listens any more
 
 
 def test_changes_of_the_volume_reach_the_preview(scene, case):
@@ -411,7 +461,8 @@ def test_a_preview_whose_nodes_were_deleted_is_made_anew(scene, case, views):
         scene.RemoveNode(scene.GetFirstNodeByName(name))
         nodes.show(volume, result, 1.0)
         assert scene.GetFirstNodeByName("Tumor preview mask") is not None
-        assert views[0].GetBackgroundVolumeID() == scene.GetFirstNodeByName("Tumor preview").GetID()
+        assert views[0].GetNthLayerVolume(3) is scene.GetFirstNodeByName("Tumor preview")
+        assert views[0].GetNumberOfAdditionalLayers() == 1
     scene.Clear(0)
     nodes.remove()
     assert not nodes.isShown

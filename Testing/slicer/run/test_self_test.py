@@ -16,7 +16,7 @@ pytest.importorskip("slicer", reason="needs slicer-core")
 import slicer
 from scene_cases import aRoi, aVolume, sceneState, voxels
 
-from TumorGenSlicerLib.run import dependencies, self_test, self_test_report
+from TumorGenSlicerLib.run import dependencies, packages, self_test, self_test_report
 from TumorGenSlicerLib.run.logic import BusyError, InsertionLogic
 from TumorGenSlicerLib.run.self_test import SelfTest, runSelfTest
 from TumorGenSlicerLib.run.self_test_report import SelfTestReport, StepResult, scrubbed
@@ -181,7 +181,7 @@ def test_a_step_that_needs_a_failed_one_is_skipped(scene, selfTest):
 
 def test_nothing_is_installed(selfTest, monkeypatch):
     monkeypatch.setattr(self_test, "missingPackages", lambda: ["monai"])
-    monkeypatch.setattr(dependencies, "_installRest", lambda *_: pytest.fail("installs"))
+    monkeypatch.setattr(dependencies, "_installRest", lambda: pytest.fail("installs"))
     monkeypatch.delattr(slicer, "modules")  # as plain Python
     report = runSelfTest(selfTest())
     assert statuses(report, "failed") == ["packages"]
@@ -190,7 +190,7 @@ def test_nothing_is_installed(selfTest, monkeypatch):
 
 
 def test_a_numpy_that_was_replaced_on_disk_is_found(selfTest, monkeypatch):
-    monkeypatch.setattr(self_test, "_versionOnDisk", lambda _name: "1.26.4")
+    monkeypatch.setattr(packages.np, "__version__", "1.26.4")
     assert "Restart Slicer" in notes(runSelfTest(selfTest()))["packages"]
 
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="needs slicer-core")
 
@@ -16,8 +15,8 @@ from scene_cases import aVolume
 
 from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.volumes.read import read_volume
-from TumorGenCore.volumes.suv import PetUnits
-from TumorGenSlicerLib.scene.units import assumedUnits, implausibleUnits, setUnits, unitsOfVolume
+from TumorGenCore.volumes.suv import TAKEN_AS_SUV, PetUnits
+from TumorGenSlicerLib.scene.units import remarksOfVolume, setRemarks, setUnits, unitsOfVolume
 
 
 def withUnits(volume, code, quantity=None):
@@ -32,7 +31,16 @@ def withUnits(volume, code, quantity=None):
 
 
 def test_without_any_hint_values_are_taken_as_suv(scene):
-    assert unitsOfVolume(aVolume(scene)) == PetUnits("SUV", 1.0, "taken as SUV")
+    units = unitsOfVolume(aVolume(scene))
+    assert units == PetUnits("SUV", 1.0, "taken as SUV")
+    assert units.remarks == (TAKEN_AS_SUV,)
+
+
+def test_a_synthetic_volume_made_of_values_taken_as_suv_is_remarked_again(scene):
+    volume = aVolume(scene)
+    for key, value in (("suv_factor", "1.0"), ("input_units", "SUV"), ("suv_factor_source", "taken as SUV")):
+        volume.SetAttribute(f"TumorGen.{key}", value)  # from the provenance of the result
+    assert unitsOfVolume(volume).remarks == (TAKEN_AS_SUV,)
 
 
 def test_the_caller_is_believed_first(scene):
@@ -49,13 +57,21 @@ def test_units_noted_before_come_second(scene):
     units = PetUnits("BQML", 1.2345678901234567e-4, "dicom tags")
     setUnits(volume, units)
     assert unitsOfVolume(volume) == units
-    assert assumedUnits(unitsOfVolume(volume)) == []
+    assert unitsOfVolume(volume).remarks == ()
 
 
 def test_remarks_about_contradicting_tags_are_warnings_and_are_noted(scene):
     volume = aVolume(scene)
     setUnits(volume, PetUnits("BQML", 1e-4, "dicom tags", ("Two times disagree.", "The date is missing.")))
-    assert assumedUnits(unitsOfVolume(volume)) == ["Two times disagree.", "The date is missing."]
+    assert unitsOfVolume(volume).remarks == ("Two times disagree.", "The date is missing.")
+    assert unitsOfVolume(volume, 0.5).remarks == ()
+
+
+def test_remarks_about_the_file_are_noted(scene):
+    volume = aVolume(scene)
+    assert remarksOfVolume(volume) == ()
+    setRemarks(volume, ["The file has no place.", "It is longer than it says."])
+    assert remarksOfVolume(volume) == ("The file has no place.", "It is longer than it says.")
 
 
 @pytest.mark.parametrize("code", ["{SUVbw}g/ml", "g/ml{SUVbw}", "g/ml"])
@@ -93,6 +109,15 @@ def test_dicom_tags_are_read_through_the_database(series):
     assert quick.suv_factor == pytest.approx(expected.suv_factor, rel=0.3)
 
 
+def test_the_factor_of_the_tags_is_not_applied_to_voxels_that_slicer_has_mapped_to_suv(series):
+    expected = unitsOfVolume(series.volume)
+    series.volume.SetAttribute("DICOM.RWV.instanceUID", "1.2.3")  # set by Slicer's plug-in for real world values
+    assert unitsOfVolume(series.volume) == PetUnits("SUV", 1.0, "taken as SUV")
+    assert unitsOfVolume(series.volume).remarks == (TAKEN_AS_SUV,)
+    assert unitsOfVolume(withUnits(series.volume, "{SUVbw}g/ml")) == PetUnits("SUV", 1.0, "voxel units")
+    assert unitsOfVolume(withUnits(series.volume, "Bq/ml")) == expected  # mapped, but not to SUV
+
+
 def test_a_series_that_left_the_database_is_as_good_as_none(series):
     series.files.popitem()
     assert unitsOfVolume(series.volume).source == "taken as SUV"
@@ -104,10 +129,3 @@ def test_damaged_dicom_files_are_refused(series, tmp_path):
     series.files["1.2.0"] = str(broken)
     with pytest.raises(UnsupportedVolumeError, match="cannot be read"):
         unitsOfVolume(series.volume)
-
-
-def test_values_that_cannot_be_suv_are_remarked():
-    image = sitk.GetImageFromArray(np.full((10, 10, 10), 5000, np.float32))
-    (line,) = implausibleUnits(image, PetUnits("SUV", 1.0, "taken as SUV"))
-    assert "do not look like SUV" in line
-    assert implausibleUnits(image, PetUnits("BQML", 1e-3, "given")) == []

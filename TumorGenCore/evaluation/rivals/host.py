@@ -15,7 +15,7 @@ from scipy import ndimage
 from TumorGenCore.evaluation.sites import Site
 from TumorGenCore.insertion.change import tissue_change
 from TumorGenCore.insertion.paste import TAPER_MM, on_whole_grid, paste, with_region
-from TumorGenCore.insertion.prepared import PlacedBox, place_box
+from TumorGenCore.insertion.placed import PlacedBox, place_box
 from TumorGenCore.method.pseudo_mask import fill_box
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 

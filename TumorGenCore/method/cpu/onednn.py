@@ -13,14 +13,17 @@ import torch
 from torch import nn
 
 from TumorGenCore.method.cpu.kept import Kept
+from TumorGenCore.method.devices import IS_OLD_TORCH
 
 __all__ = ["OneDnnConv3d", "kept_of", "onednn_precision", "use_onednn"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
 #: PyTorch's own operators for compiled graphs: packed weights and fused sums.
-_HAS_PACKED = torch.backends.mkldnn.is_available() and all(
-    hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight")
+_HAS_PACKED = (
+    not IS_OLD_TORCH
+    and torch.backends.mkldnn.is_available()
+    and all(hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight"))
 )
 
 
@@ -45,7 +48,7 @@ class OneDnnConv3d(nn.Conv3d):
             return self.packed(x, precision)
         if x.device.type != "cpu":
             return super().forward(x)
-        if torch.is_autocast_enabled("cpu"):
+        if _autocast_precision() is not None:
             return self._in_lower_precision(x)
         if x.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
             return super().forward(x)
@@ -109,8 +112,13 @@ def onednn_precision(x: torch.Tensor) -> torch.dtype | None:
     """Precision in which oneDNN computes a layer with input ``x``; None with gradients or without packed weights."""
     if x.device.type != "cpu" or torch.is_grad_enabled() or not _HAS_PACKED:
         return None
-    precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    precision = _autocast_precision() or x.dtype
     return precision if precision in (torch.float32, torch.bfloat16) else None
+
+
+def _autocast_precision() -> torch.dtype | None:
+    """Precision to which PyTorch casts on the CPU; None if it does not. TumorGen never asks an old PyTorch to."""
+    return None if IS_OLD_TORCH or not torch.is_autocast_enabled("cpu") else torch.get_autocast_dtype("cpu")
 
 
 def kept_of(layer: nn.Module) -> Kept:

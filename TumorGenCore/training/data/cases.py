@@ -1,4 +1,4 @@
-"""Training cases on disk: ``*_image.nii.gz`` with ``*_mask.nii.gz``, split by patient."""
+"""Training cases on disk: ``CASE_image`` with ``CASE_mask``, in any format that TumorGen reads, split by patient."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from TumorGenCore.lesions.extent import pieces
 from TumorGenCore.lesions.placement import find_body
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.integrity import read_checked
+from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES, SEGMENTATION_SUFFIX, known_suffix
 
 __all__ = ["Case", "Lesion", "case_files", "lesion_mask", "load_cases", "split_patients", "voxels_at"]
 
 #: Distance from the tumor of the tissue that its contrast is measured against, least and most, mm.
 _SHELL_MM = (4, 14)
-_IMAGE = re.compile(r"^(?P<case>.+)_image\.nii(\.gz)?$")
+_MASK_SUFFIXES = (SEGMENTATION_SUFFIX, *READABLE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,14 @@ def load_cases(
         least_ml: smaller tumors are not used for training.
 
     Raises:
-        TrainingDataError: no case, a missing case, two cases with one name, an unreadable file, or a mask that does not
-            fit its image.
+        TrainingDataError: no case, a missing case, two cases with one name, two masks for one image, an unreadable
+            file, or a mask that does not fit its image.
     """
     files = case_files(folder, names)
     if not files:
-        raise TrainingDataError(f"No *_image.nii.gz was found below {folder}; name the files CASE_image.nii.gz.")
+        raise TrainingDataError(
+            f"No image of a case was found below {folder}; name the files CASE_image.nii.gz (or another format)."
+        )
     excluded = exclude_lps_mm or {}
     missing = sorted(set(excluded if names is None else names) - set(files))
     if missing:
@@ -110,14 +113,17 @@ def case_files(folder: Path, names: Sequence[str] | None = None) -> dict[str, Pa
         TrainingDataError: two cases have one name.
     """
     files: dict[str, Path] = {}
-    for path in sorted(Path(folder).rglob("*_image.nii*")):
-        match = _IMAGE.match(path.name)
+    for path in sorted(Path(folder).rglob("*_image.*")):
+        case = _case_name(path, "_image", READABLE_SUFFIXES)
         hidden = any(part.startswith(".") for part in path.relative_to(Path(folder)).parts)
-        if match is None or hidden or (names is not None and match["case"] not in names):
+        if case is None or hidden or (names is not None and case not in names):
             continue
-        if match["case"] in files:
-            raise TrainingDataError(f"Two files are named {path.name}; give each case a name of its own.")
-        files[match["case"]] = path
+        if case in files:
+            raise TrainingDataError(
+                f"Two images of a case {case} were found, {files[case].name} and {path.name}; give each case a name of "
+                "its own."
+            )
+        files[case] = path
     return files
 
 
@@ -155,7 +161,7 @@ def _load_case(
     suv = sitk.GetArrayFromImage(image)
     if not np.isfinite(suv).all():
         raise TrainingDataError(f"{path.name} contains NaN or Inf; repair the file or remove it.")
-    tumor = _read_mask(path, image)
+    tumor = _read_mask(name, path, image)
     match = re.match(patient_pattern, name)
     if match is None:
         raise TrainingDataError(f"patient_pattern {patient_pattern!r} does not match the case {name!r}.")
@@ -187,10 +193,27 @@ def _read(path: Path) -> sitk.Image:
         raise TrainingDataError(f"{path.name} cannot be read; export it again or remove it. ({error})") from error
 
 
-def _read_mask(path: Path, image: sitk.Image) -> NDArray[np.bool_]:
+def _case_name(path: Path, kind: str, suffixes: Sequence[str]) -> str | None:
+    """Returns the part of a file name before ``kind`` and one of the suffixes; None if the name has another form."""
+    suffix = known_suffix(path, suffixes)
+    stem = path.name[: -len(suffix)] if suffix else ""
+    return stem.removesuffix(kind) if stem.endswith(kind) and stem != kind else None
+
+
+def _mask_path(name: str, image: Path) -> Path | None:
+    """Returns the mask beside the image of a case; None if it has none."""
+    masks = sorted(path for path in image.parent.iterdir() if _case_name(path, "_mask", _MASK_SUFFIXES) == name)
+    if len(masks) > 1:
+        raise TrainingDataError(
+            f"{image.name} has {len(masks)} masks, {' and '.join(path.name for path in masks)}; keep one of them."
+        )
+    return masks[0] if masks else None
+
+
+def _read_mask(name: str, path: Path, image: sitk.Image) -> NDArray[np.bool_]:
     """Reads the tumor voxels (any label above 0); none if the case has no mask file."""
-    mask_path = path.with_name(path.name.replace("_image.nii", "_mask.nii"))
-    if not mask_path.exists():
+    mask_path = _mask_path(name, path)
+    if mask_path is None:
         return np.zeros(image.GetSize()[::-1], dtype=bool)
     mask = _read(mask_path)
     fits = (

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
+from TumorGenCore.bundle.disk_errors import named_disk_errors
 from TumorGenCore.training.data.examples import ExampleMaker
 from TumorGenCore.training.data.examples_ahead import examples_ahead
 from TumorGenCore.training.data.latent_encoder import LatentEncoder
@@ -69,7 +70,7 @@ class LatentCache:
         parts = [encoder.encode(example) for example in examples]
         tensors = {name: torch.cat([part[name] for part in parts]).contiguous() for name in parts[0]}
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
+        with replacing(path) as temporary, named_disk_errors(path):
             save_file(tensors, temporary, {"fingerprint": fingerprint})
         return cls(**tensors)
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import torch
 
+from TumorGenCore.bundle.disk_errors import named_disk_errors
 from TumorGenCore.errors import TrainingDataError
 
 __all__ = ["latest_checkpoint", "load_checkpoint", "refuse_to_mix", "save_checkpoint"]
 
 _STATE = "state.pt"
+#: Start of the name of a checkpoint that is being written.
+_PART = ".part-"
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
@@ -27,16 +30,25 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 
 
     Returns:
         The checkpoint's folder, ``folder/step-NNNNNNN``.
+
+    Raises:
+        OSError: the checkpoint cannot be written; those before it stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{step:07d}"
-    part = folder / f".part-{step:07d}"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    torch.save(state, part / _STATE)
-    (part / "step.json").write_text(json.dumps({"step": step}))
-    shutil.rmtree(target, ignore_errors=True)
-    part.replace(target)
+    part = folder / f"{_PART}{step:07d}"
+    for left in folder.glob(f"{_PART}*"):  # by a killed process
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        part.mkdir()
+        with named_disk_errors(target):
+            torch.save(state, part / _STATE)
+        (part / "step.json").write_text(json.dumps({"step": step}))
+        shutil.rmtree(target, ignore_errors=True)
+        part.replace(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     for old in sorted(folder.glob("step-*"))[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return target

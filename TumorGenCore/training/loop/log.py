@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from TumorGenCore.volumes.safe_write import replacing
+
 __all__ = ["RunLog"]
 
 #: Largest number of lines kept in memory.
@@ -30,7 +32,8 @@ class RunLog:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = path.read_text().splitlines() if path.exists() and step > 0 else []
-        path.write_text("".join(f"{line}\n" for line in kept if _step_of(line) <= step))
+        with replacing(path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in kept if _step_of(line) <= step))
 
     def add(self, step: int, values: dict[str, Any]) -> None:
         """Adds a line. A line with a ``loss`` updates ``mean_loss`` and may stay in memory for a while.

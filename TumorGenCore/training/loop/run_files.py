@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 from torch import nn
 
+from TumorGenCore.bundle.disk_errors import named_disk_errors
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.volumes.safe_write import replacing
 
@@ -48,7 +49,7 @@ class RunFiles:
             about: metadata of the file.
         """
         path = folder / self.weights
-        with replacing(path) as temporary:
+        with replacing(path) as temporary, named_disk_errors(path):
             # ``save_file`` refuses MONAI's ``DynUNet``, which has its layers under two names.
             save_model(network.to(memory_format=torch.contiguous_format), str(temporary), about)  # type: ignore[call-overload]
         return path

@@ -22,6 +22,7 @@ from TumorGenCore.training.loop.pictures import save_curves
 from TumorGenCore.training.loop.progress import Progress
 from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.training.loop.stage import Batch, Stage
+from TumorGenCore.volumes.safe_write import temporary_files
 
 __all__ = ["train"]
 
@@ -47,6 +48,8 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
     progress = Progress(stage.network, settings, accelerator)
     if resume:
         progress.resume(output / "checkpoints")
+        if accelerator.is_main_process:
+            _clear_leftovers(output)
     log = RunLog(output / "log.jsonl", progress.step, accelerator.is_main_process)
     started = saved = time.monotonic()
     before = progress.seconds
@@ -73,6 +76,13 @@ def train(stage: Stage, settings: LoopSettings, output: Path, resume: bool, quie
             if stop.is_made:
                 raise KeyboardInterrupt(f"stopped at step {progress.step}; continue with --resume")
     return progress.average.eval()
+
+
+def _clear_leftovers(output: Path) -> None:
+    """Removes temporary files that a killed run left in its folders."""
+    for folder in (output, output / "pictures"):
+        for path in temporary_files(folder) if folder.is_dir() else ():
+            path.unlink(missing_ok=True)
 
 
 def _step(stage: Stage, progress: Progress, batch: Batch) -> dict[str, float]:

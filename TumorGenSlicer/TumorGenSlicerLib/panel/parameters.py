@@ -2,7 +2,7 @@
 
 import enum
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
@@ -16,13 +16,21 @@ from TumorGenSlicerLib.run.logic import RunOptions
 __all__ = ["Device", "Parameters", "Solver", "Uptake", "previewRequest", "runOptions", "tumorRequest"]
 
 
-class Device(enum.Enum):
+class _KnownNames(enum.EnumMeta):
+    """An enumeration with a member ``DEFAULT``, which every unknown name means: a scene may be of another version."""
+
+    def __getitem__(cls, name: str) -> Any:
+        return cls.__members__.get(name, cls.__members__["DEFAULT"])
+
+
+class Device(enum.Enum, metaclass=_KnownNames):
     """Device that the networks run on; the value is the core's name for it."""
 
     AUTOMATIC = "auto"
     CPU = "cpu"
     CUDA = "cuda"
     MPS = "mps"
+    DEFAULT = "auto"
 
     def label(self) -> str:
         """The text in the panel's list."""
@@ -31,12 +39,13 @@ class Device(enum.Enum):
         ]
 
 
-class Solver(enum.Enum):
+class Solver(enum.Enum, metaclass=_KnownNames):
     """Method that integrates from noise to tumor; the value is the core's name for it."""
 
     EULER = "euler"
     HEUN = "heun"
     ADAMS = "adams"
+    DEFAULT = "adams"
 
     def label(self) -> str:
         """The text in the panel's list."""
@@ -47,12 +56,13 @@ class Solver(enum.Enum):
         }[self.value]
 
 
-class Uptake(enum.Enum):
+class Uptake(enum.Enum, metaclass=_KnownNames):
     """Measure of uptake that the tumor is to reach; the value is the core's name for it."""
 
     MODEL = ""
     MAX = "max"
     MEAN = "mean"
+    DEFAULT = ""
 
     def label(self) -> str:
         """The text in the panel's list."""
@@ -86,13 +96,13 @@ class Parameters:
     box: slicer.vtkMRMLMarkupsROINode
     seed: Annotated[int, WithinRange(0, 2**31 - 1)] = 0
     variants: Annotated[int, WithinRange(1, 20)] = 1
-    uptake: Uptake = Uptake.MODEL
+    uptake: Uptake = Uptake.DEFAULT
     uptakeSuv: Annotated[float, WithinRange(0.1, 200.0)] = 8.0
     fillPercent: Annotated[float, WithinRange(0.0, 60.0)] = 0.0
     livePreview: bool = False
     steps: Annotated[int, WithinRange(1, 100)] = 10
-    solver: Solver = Solver.ADAMS
-    device: Device = Device.AUTOMATIC
+    solver: Solver = Solver.DEFAULT
+    device: Device = Device.DEFAULT
     model: str = ""
     suvFactor: Annotated[float, WithinRange(0.0, 1e6)] = 0.0
     leastQuality: Annotated[int, WithinRange(0, 100)] = round(100 * GOOD_QUALITY)

@@ -149,7 +149,7 @@ class LivePreview:
             return None
         options = runOptions(parameters)
         volumeNode, boxNode = parameters.inputVolume, parameters.box
-        if self._logic.problem(volumeNode, [boxNode], options["model"]):
+        if self._logic.problem(volumeNode, [boxNode], model=options["model"]):
             return None
         return PreviewSource(
             volumeNode.GetID(),

@@ -17,6 +17,7 @@ from TumorGenCore.errors import CancelledError
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.suv import PetUnits
+from TumorGenSlicerLib.run.packages import importPackages
 from TumorGenSlicerLib.run.worker import Job
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class RunInput:
         request: request for each tumor.
         model: bundle name or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        remarks: sentences for the user about what was odd in the file of the volume.
     """
 
     image: sitk.Image
@@ -46,6 +48,7 @@ class RunInput:
     request: TumorRequest
     model: str
     device: str
+    remarks: tuple[str, ...] = ()
 
     @property
     def plannedSteps(self) -> int:
@@ -83,7 +86,7 @@ def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:
     job.report(0, "reading the box")
     run = VariantRun(
         generator,
-        generator.prepare(PetVolume(source.image, source.units), source.boxes[0]),
+        generator.prepare(PetVolume(source.image, source.units, source.remarks), source.boxes[0]),
         source.request,
         source.seeds,
         more_boxes=source.boxes[1:],
@@ -115,6 +118,7 @@ def loadedGenerator(model: str, device: str) -> TumorGenerator:
     """Returns the generator of a bundle (name or folder); from memory if it was the last one used."""
     from TumorGenCore.bundle.folders import METADATA, bundle_folder
 
+    importPackages()
     folder = bundle_folder(model).resolve()
     return modelCache(str(folder), (folder / METADATA).stat().st_mtime_ns, device)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
+import SimpleITK as sitk
 import slicer
 from numpy.typing import NDArray
 
@@ -19,12 +20,15 @@ from TumorGenCore.errors import (
     UnsupportedVolumeError,
     with_remedy,
 )
-from TumorGenCore.insertion.box_warnings import box_warnings
+from TumorGenCore.insertion.forewarnings import box_warnings, request_warnings
+from TumorGenCore.insertion.placed import place_box, tissue_suv
 from TumorGenCore.insertion.request import TumorRequest, check_seeds
+from TumorGenCore.insertion.targets import check_reachable, highest_suv
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
-from TumorGenCore.volumes.suv import PetUnits
-from TumorGenSlicerLib.run.dependencies import DependencyError, ensureDependencies, missingPackages
+from TumorGenCore.volumes.suv import PetUnits, checked_units
+from TumorGenCore.volumes.volume import PetVolume
+from TumorGenSlicerLib.run.dependencies import ensureDependencies
 from TumorGenSlicerLib.run.insertion import RunInput, forgetModel, runInsertion
 from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS
 from TumorGenSlicerLib.run.preview_run import forgetPreparedBox, runPreview, surroundings
@@ -33,7 +37,7 @@ from TumorGenSlicerLib.run.worker import BusyError, Progress, Worker, sharedWork
 from TumorGenSlicerLib.scene.geometry import addBoxNode, roiBox, volumeAxesRas, volumeGrid, volumeImage, voxelArray
 from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, uniqueName
 from TumorGenSlicerLib.scene.results import Results
-from TumorGenSlicerLib.scene.units import assumedUnits, implausibleUnits, unitsOfVolume
+from TumorGenSlicerLib.scene.units import remarksOfVolume, unitsOfVolume
 
 __all__ = ["BusyError", "Insertion", "InsertionLogic", "Preview", "Progress", "RunOptions", "Variant"]
 
@@ -152,9 +156,9 @@ class InsertionLogic:
 
         Raises:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
-            InvalidRequestError: there is no seed, or a seed is not valid.
+            InvalidRequestError: there is no seed, a seed is not valid, or the voxels cannot hold the target.
             BusyError: a run is under way.
-            DependencyError: a package is missing and was not installed.
+            DependencyError: a package is missing and was not installed, or it is broken.
         """
         settings = _settings(options)
         self._check(volumeNode, roiNodes, settings["model"])
@@ -163,11 +167,12 @@ class InsertionLogic:
         ensureDependencies()
         image = volumeImage(volumeNode)
         units = self._units(volumeNode, settings["suvFactor"])
-        warnings = (*assumedUnits(units), *implausibleUnits(image, units, self.factorRemedy))
+        _checkTarget(voxelArray(volumeNode), units, request)
+        units = checked_units(units, image).with_remedy(self.factorRemedy)
         boxes = tuple(roiBox(node) for node in roiNodes)
-        source = self._input(image, units, boxes, seeds, request, settings)
+        source = self._input(image, units, boxes, seeds, request, settings, remarksOfVolume(volumeNode))
         job = self._worker.start(functools.partial(runInsertion, source, settings["softMask"]), source.plannedSteps)
-        snapshot = InputSnapshot.of(volumeNode, roiNodes, warnings)
+        snapshot = InputSnapshot.of(volumeNode, roiNodes)
         self._current = Insertion(self._results, job, snapshot, settings["softMask"])
         self._observeScene()
         return self._current
@@ -189,17 +194,12 @@ class InsertionLogic:
         Raises:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
             BusyError: a run is under way.
-            DependencyError: a package is missing; this method installs none and does not ask the user.
         """
         settings = _settings(options)
         self._check(volumeNode, [roiNode], settings["model"])
         self._requireIdle()
-        if missing := missingPackages():
-            raise DependencyError(f"TumorGen needs {', '.join(missing)}; press Apply once to install what is missing.")
-        grid, box = volumeGrid(volumeNode), roiBox(roiNode)
-        startIjk, region = surroundings(box, grid, _patchSettings(settings["model"]))
-        voxels = voxelArray(volumeNode)[region]
-        image = grid.region(startIjk, voxels.shape[::-1]).image_from_array(voxels)
+        box = roiBox(roiNode)
+        startIjk, image = _surroundings(volumeNode, box, _patchSettings(settings["model"]))
         units = self._units(volumeNode, settings["suvFactor"])
         source = self._input(image, units, (box,), (seed,), request, settings)
         job = self._worker.start(functools.partial(runPreview, source, startIjk), source.plannedSteps, givesWay=True)
@@ -224,34 +224,56 @@ class InsertionLogic:
             self.scene.RemoveObserver(self._observation)
             self._observation = None
 
-    def problem(self, volumeNode: Any, roiNodes: Sequence[Any], model: str = DEFAULT_BUNDLE) -> str:
-        """Says in one plain sentence why a run is not possible; empty if it is.
+    def problem(
+        self,
+        volumeNode: Any,
+        roiNodes: Sequence[Any],
+        request: TumorRequest = _WHATEVER_GROWS,
+        **options: Unpack[RunOptions],
+    ) -> str:
+        """Says in one plain sentence why a run is not possible; empty if it is. For the arguments see ``insertTumors``.
 
         Cheap, because it reads neither voxels nor weights. Only the run itself finds NaN among the voxels, for example.
         """
+        settings = _settings(options)
         try:
-            self._check(volumeNode, roiNodes, model)
+            self._check(volumeNode, roiNodes, settings["model"])
+            if request.target is not None:
+                units = unitsOfVolume(volumeNode, settings["suvFactor"], quick=True)
+                _checkTarget(voxelArray(volumeNode), units, request)
+        except UnknownUnitsError:
+            return ""  # ``warnings`` says so
         except TumorGenError as error:
             return str(error)
         return ""
 
-    def warnings(self, volumeNode: Any, roiNodes: Sequence[Any]) -> list[str]:
+    def warnings(
+        self,
+        volumeNode: Any,
+        roiNodes: Sequence[Any],
+        request: TumorRequest = _WHATEVER_GROWS,
+        **options: Unpack[RunOptions],
+    ) -> list[str]:
         """What the user should know before a run; cheap enough to call while the user drags a box.
 
-        Looks at the region of the box only. Empty if the geometry of a node is not usable; ``problem`` then says why.
+        The same as the variants say after the run. Looks at the region of the box only. Empty if the geometry of a node
+        is not usable; ``problem`` then says why. For the arguments see ``insertTumors``.
         """
+        settings = _settings(options)
         try:
             grid, voxels = volumeGrid(volumeNode), voxelArray(volumeNode)
             boxes = [roiBox(node) for node in roiNodes]
         except TumorGenError:
             return []
         try:
-            units = unitsOfVolume(volumeNode, quick=True)
+            units = unitsOfVolume(volumeNode, settings["suvFactor"], quick=True).with_remedy(self.factorRemedy)
         except UnsupportedVolumeError as error:
             return [with_remedy(error, self.factorRemedy)]
-        lines = assumedUnits(units)
+        lines = [*remarksOfVolume(volumeNode), *units.remarks]
         for box in boxes:
             lines += box_warnings(box, grid, _probe(voxels, grid, box) * units.suv_factor)
+            if request.target is not None or request.fill is not None:
+                lines += _requestWarnings(volumeNode, box, units, request, _patchSettings(settings["model"]))
         return list(dict.fromkeys(lines))
 
     def modelNames(self) -> list[str]:
@@ -324,10 +346,10 @@ class InsertionLogic:
         seeds: Sequence[int],
         request: TumorRequest,
         settings: RunOptions,
+        remarks: tuple[str, ...] = (),
     ) -> RunInput:
-        return RunInput(
-            image, units, boxes, tuple(int(seed) for seed in seeds), request, settings["model"], settings["device"]
-        )
+        whole = tuple(int(seed) for seed in seeds)
+        return RunInput(image, units, boxes, whole, request, settings["model"], settings["device"], remarks)
 
     def _observeScene(self) -> None:
         """Observes removed nodes to stop their run and free memory. The observer must not keep the logic alive."""
@@ -379,6 +401,31 @@ def _settings(options: RunOptions) -> RunOptions:
 def _patchSettings(model: str) -> PatchSettings:
     """Reads the working patch of a bundle without torch; it limits the size of boxes."""
     return PatchSettings(**read_metadata(bundle_folder(model))[0]["tumorgen"]["patch"])
+
+
+def _checkTarget(voxels: NDArray, units: PetUnits, request: TumorRequest) -> None:
+    check_reachable(request.target, highest_suv(voxels.dtype, units.suv_factor), voxels.dtype)
+
+
+def _surroundings(volumeNode: Any, box: Box, settings: PatchSettings) -> tuple[tuple[int, int, int], sitk.Image]:
+    """Copies the part of a volume that the working patch of a box reads; returns its first voxel (ijk) too."""
+    grid = volumeGrid(volumeNode)
+    startIjk, region = surroundings(box, grid, settings)
+    voxels = voxelArray(volumeNode)[region]
+    return startIjk, grid.region(startIjk, voxels.shape[::-1]).image_from_array(voxels)
+
+
+def _requestWarnings(
+    volumeNode: Any, box: Box, units: PetUnits, request: TumorRequest, settings: PatchSettings
+) -> list[str]:
+    """Warnings about targets that the place of the box cannot take; none if box or voxels cannot be used."""
+    try:
+        _, image = _surroundings(volumeNode, box, settings)
+        placed = place_box(PetVolume(image, units), box, settings)
+    except TumorGenError:
+        return []
+    tissue = tissue_suv(placed.sampled_suv(), placed.patch.box_coverage())
+    return list(request_warnings(request, placed, tissue))
 
 
 def _probe(voxels: NDArray, grid: Grid, box: Box) -> NDArray[np.float64]:

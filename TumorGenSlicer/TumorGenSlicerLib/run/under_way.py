@@ -154,6 +154,7 @@ class Preview:
 
         Raises:
             CancelledError: it was canceled, even if too late to stop it.
+            DependencyError: a package is missing; a preview installs none and does not ask the user.
             TumorGenError, ValueError: the error that stopped it.
         """
         result: PreviewVoxels = self._job.result()

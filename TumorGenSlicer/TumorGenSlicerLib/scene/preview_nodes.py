@@ -1,4 +1,9 @@
-"""The preview in the scene: a hidden volume and a hidden mask that the views show instead of the user's volume."""
+"""The preview in the scene: a hidden volume and a hidden mask, which the slice views show on top of the user's volume.
+
+Slicer says nothing when it saves a scene, so the preview must never change what is saved: neither the volumes of the
+views, nor their opacity, nor the display of a mask. The preview lies in an additional layer of the slice views. A saved
+view still names the volume of that layer, but the file does not have it, and Slicer drops the layer on reading.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import slicer
+import vtk
 from numpy.typing import NDArray
+from slicer.util import VTKObservationMixin
 
 from TumorGenCore.insertion.segment import Segment
 from TumorGenSlicerLib.scene.geometry import ijkToRas, voxelArray
 from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, copyDisplay, newSegment, removeNodes, setVoxels
 
 __all__ = ["PreviewNodes", "PreviewVoxels"]
-
-_LAYERS = ("Background", "Foreground")
 
 
 @dataclass(frozen=True)
@@ -33,26 +38,31 @@ class PreviewVoxels:
     seconds: float
 
 
-class PreviewNodes:
+class PreviewNodes(VTKObservationMixin):
     """Shows one preview at a time, and restores scene and views when it removes it. Main thread only.
 
     The volume is a copy of the user's volume, made once. A preview first restores the voxels of the one before, then
     writes only the voxels that its box can change. Slicer neither lists the nodes in other modules, nor saves them, nor
-    counts them as an undo step.
+    counts them as an undo step. Each view shows the preview as strongly as the volume that it covers. A view that the
+    user gives another volume shows no preview any more.
 
     Args:
         scene: scene of the nodes.
     """
 
     def __init__(self, scene: Any) -> None:
+        VTKObservationMixin.__init__(self)
         self._scene = scene
         self._volumeNode: Any = None
         self._segmentationNode: Any = None
         self._source: Any = None
         self._sourceState: tuple[Any, ...] = ()
         self._region: tuple[slice, ...] | None = None
-        self._layers: list[tuple[Any, str, str]] = []
-        self._hiddenMasks: list[Any] = []
+        self._suvFactor = 1.0
+        #: Views that show the preview, with the volumes that they show below it.
+        self._views: dict[Any, tuple[str | None, str | None]] = {}
+        #: IDs of the volumes that the preview covers.
+        self._covered: set[str] = set()
 
     @property
     def isShown(self) -> bool:
@@ -71,7 +81,7 @@ class PreviewNodes:
             volumeNode: volume that the preview was made from.
             result: the preview.
             suvFactor: factor of the volume to SUV.
-            variants: results in the scene; the preview covers their volumes and hides their masks.
+            variants: results in the scene; the preview covers their volumes, too.
         """
         if not self._isUsable(volumeNode):
             self.remove()
@@ -80,21 +90,14 @@ class PreviewNodes:
             self._copySource()
         self._write(result)
         self._mark(result)
-        if not self._layers:
+        if not self._views:
             self._cover(variants)
 
     def remove(self) -> None:
-        """Removes the nodes, and restores views and masks as far as what they showed still exists."""
-        for view, layer, before in self._layers:
-            shown = getattr(view, f"Get{layer}VolumeID")()
-            # Keep what the user or another module has put there since.
-            if self._scene.IsNodePresent(view) and shown == self._volumeNode.GetID():
-                present = before and self._scene.GetNodeByID(before) is not None
-                getattr(view, f"Set{layer}VolumeID")(before if present else None)
-        for mask in self._hiddenMasks:
-            if self._scene.IsNodePresent(mask):
-                mask.SetDisplayVisibility(True)
-        self._layers, self._hiddenMasks = [], []
+        """Removes the preview from the views, and its nodes from the scene."""
+        for view in list(self._views):
+            self._uncover(view)
+        self.removeObservers()
         removeNodes(self._scene, [node for node in (self._volumeNode, self._segmentationNode) if node is not None])
         self._volumeNode = self._segmentationNode = self._source = self._region = None
 
@@ -103,13 +106,14 @@ class PreviewNodes:
         return self._source is volumeNode and all(self._scene.IsNodePresent(node) for node in nodes)
 
     def _add(self, volumeNode: Any, suvFactor: float) -> None:
-        self._source = volumeNode
+        self._source, self._suvFactor = volumeNode, suvFactor
         self._volumeNode = self._addHidden("vtkMRMLScalarVolumeNode", "Tumor preview")
         display = self._volumeNode.GetDisplayNode()
         display.AutoWindowLevelOff()  # Before the voxels come: its histogram of a whole body takes a second.
         display.SetAutoThreshold(False)
         self._copySource()
         copyDisplay(self._scene, volumeNode, self._volumeNode, suvFactor)
+        self.addObserver(volumeNode, slicer.vtkMRMLDisplayableNode.DisplayModifiedEvent, self._onDisplayChanged)
         self._segmentationNode = self._addHidden("vtkMRMLSegmentationNode", "Tumor preview mask")
         self._segmentationNode.GetDisplayNode().SetVisibility2DFill(False)  # It would hide the uptake.
 
@@ -148,18 +152,54 @@ class PreviewNodes:
             node.GetSegmentation().AddSegment(newSegment(ijkToRas(self._source), result.segment, "Preview"), "preview")
 
     def _cover(self, variants: Sequence[Variant]) -> None:
-        """Replaces the volume and its variants in the views; if no view shows them, replaces all backgrounds."""
+        """Shows the preview in the views of the volume and its variants; if there are none, in all views."""
         views = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", self._scene)
-        layers = [(view, layer, getattr(view, f"Get{layer}VolumeID")()) for view in views for layer in _LAYERS]
-        covered = {self._source.GetID(), *(variant.volumeNode.GetID() for variant in variants)}
-        found = [place for place in layers if place[2] in covered]
-        self._layers = found or [place for place in layers if place[1] == "Background"]
-        for view, layer, _before in self._layers:
-            getattr(view, f"Set{layer}VolumeID")(self._volumeNode.GetID())
-        masks = [variant.segmentationNode for variant in variants]
-        self._hiddenMasks = [mask for mask in masks if mask.GetDisplayVisibility()]
-        for mask in self._hiddenMasks:
-            mask.SetDisplayVisibility(False)
+        self._covered = {self._source.GetID(), *(variant.volumeNode.GetID() for variant in variants)}
+        found = [view for view in views if self._covered & set(_layersOf(view))]
+        for view in found or views:
+            self._views[view] = _layersOf(view)
+            view.SetNthLayerVolumeID(view.LayerLabel + 1 + view.GetNumberOfAdditionalLayers(), self._volumeNode.GetID())
+            self._setOpacity(view)
+            self.addObserver(view, vtk.vtkCommand.ModifiedEvent, self._onViewChanged)
+
+    def _uncover(self, view: Any) -> None:
+        del self._views[view]
+        self.removeObserver(view, vtk.vtkCommand.ModifiedEvent, self._onViewChanged)
+        layer = self._layerIn(view)
+        if layer is not None:
+            view.SetNthLayerOpacity(layer, 1.0)
+            view.SetNthLayerVolumeID(layer, None)
+
+    def _onViewChanged(self, view: Any, _event: str) -> None:
+        if _layersOf(view) == self._views[view]:
+            self._setOpacity(view)
+        else:
+            self._uncover(view)
+
+    def _onDisplayChanged(self, _caller: Any, _event: str) -> None:
+        """Follows the user's window, level and colors."""
+        copyDisplay(self._scene, self._source, self._volumeNode, self._suvFactor)
+
+    def _setOpacity(self, view: Any) -> None:
+        """Makes the preview as visible as the volumes that it covers."""
+        background, foreground = self._views[view]
+        above = view.GetForegroundOpacity() if foreground else 0.0
+        isAbove = foreground in self._covered
+        visible = (above if isAbove else 0.0) + (1.0 - above if background in self._covered or not isAbove else 0.0)
+        layer = self._layerIn(view)
+        if layer is not None and view.GetNthLayerOpacity(layer) != visible:
+            view.SetNthLayerOpacity(layer, visible)
+
+    def _layerIn(self, view: Any) -> int | None:
+        """Number of the layer that shows the preview; None if there is none."""
+        first = view.LayerLabel + 1
+        layers = range(first, first + view.GetNumberOfAdditionalLayers())
+        return next((n for n in layers if view.GetNthLayerVolumeID(n) == self._volumeNode.GetID()), None)
+
+
+def _layersOf(view: Any) -> tuple[str | None, str | None]:
+    """IDs of the volumes that the user sees in a view, background and foreground."""
+    return view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()
 
 
 def _hide(node: Any) -> None:

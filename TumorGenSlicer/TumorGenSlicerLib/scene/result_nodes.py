@@ -96,20 +96,18 @@ class InputSnapshot:
     ijkToRas: NDArray[np.float64]
     scalarType: int
     roiNodes: tuple[Any, ...] = ()
-    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, volumeNode: Any, roiNodes: Sequence[Any] = (), warnings: Sequence[str] = ()) -> InputSnapshot:
+    def of(cls, volumeNode: Any, roiNodes: Sequence[Any] = ()) -> InputSnapshot:
         """Takes a snapshot of the input.
 
         Args:
             volumeNode: volume of the run.
             roiNodes: boxes of the run.
-            warnings: warnings about the input, for every result.
         """
         scalarType = volumeNode.GetImageData().GetPointData().GetScalars().GetDataType()
         name = volumeNode.GetName() or "PET"
-        return cls(volumeNode, name, ijkToRas(volumeNode), scalarType, tuple(roiNodes), tuple(warnings))
+        return cls(volumeNode, name, ijkToRas(volumeNode), scalarType, tuple(roiNodes))
 
     @property
     def segmentNames(self) -> list[str]:
@@ -133,8 +131,7 @@ def addVariant(scene: Any, source: InputSnapshot, made: variants.Variant, softMa
         softMaskNode = None
         if softMask:
             softMaskNode = _addSoftMask(scene, source, volumeNode, sitk.GetArrayViewFromImage(made.mask_probability))
-        warnings = tuple(dict.fromkeys((*source.warnings, *made.warnings)))
-        variant = Variant(volumeNode, segmentationNode, softMaskNode, made.summary, warnings)
+        variant = Variant(volumeNode, segmentationNode, softMaskNode, made.summary, made.warnings)
         for node in variant.nodes:
             _setProvenance(node, made.provenance)
             _placeBeside(scene, source.volumeNode, node)

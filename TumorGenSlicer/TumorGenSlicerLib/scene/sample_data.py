@@ -1,32 +1,51 @@
 """The digital FDG phantom as sample data: computed on this computer, not downloaded."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import SimpleITK as sitk
 import slicer
+
+from TumorGenCore.version import software_version
+from TumorGenCore.volumes.write import write_volume
 
 __all__ = ["addPhantom", "registerSampleData"]
 
 #: Highest SUV of the display: the liver is gray, brain and bladder are black.
 _SUV_SHOWN = 8.0
+#: Its file in Slicer's cache.
+_FILE = f"TumorGen-{software_version()}-FDG-phantom.nrrd"
 
 
 def registerSampleData(thumbnailPath: str) -> None:
-    """Puts the phantom on Slicer's Sample Data page.
-
-    Its button calls ``customDownloader``. There is no file to download: the address is only a label.
-    """
+    """Puts the phantom on Slicer's Sample Data page, and among the samples of ``SampleData.downloadSample``."""
     import SampleData
 
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="TumorGen",
-        sampleName="FDG phantom",
-        thumbnailFileName=thumbnailPath,
-        uris="local:FDG-phantom",
-        fileNames="FDG-phantom.nrrd",
-        nodeNames="FDG phantom",
-        customDownloader=_load,
-    )
+    class Phantom(SampleData.SampleDataSource):  # type: ignore[misc]
+        """The button calls ``customDownloader``. ``downloadSample`` reads the address, which makes the file."""
+
+        def __str__(self) -> str:
+            return str(self.sampleName)  # Slicer compares samples by their texts, for which nothing must be computed.
+
+        @property
+        def uris(self) -> list[str]:
+            return [_phantomFile().as_uri()]
+
+        @uris.setter
+        def uris(self, _addresses: Sequence[str]) -> None: ...
+
+    if not hasattr(slicer.modules, "sampleDataSources"):
+        slicer.modules.sampleDataSources = {}
+    slicer.modules.sampleDataSources["TumorGen"] = [
+        Phantom(
+            sampleName="FDG phantom",
+            thumbnailFileName=thumbnailPath,
+            uris="file:FDG-phantom",
+            fileNames=_FILE,
+            nodeNames="FDG phantom",
+            customDownloader=_load,
+        )
+    ]
 
 
 def addPhantom(spacing_mm: Sequence[float] = (4.07, 4.07, 3.0)) -> slicer.vtkMRMLScalarVolumeNode:
@@ -49,6 +68,17 @@ def addPhantom(spacing_mm: Sequence[float] = (4.07, 4.07, 3.0)) -> slicer.vtkMRM
     displayNode.SetAutoWindowLevel(False)
     displayNode.SetWindowLevelMinMax(0.0, _SUV_SHOWN)
     return node
+
+
+def _phantomFile() -> Path:
+    """Returns the phantom as a file in Slicer's cache; makes it if it is not there."""
+    from TumorGenCore.phantom.phantom import make_phantom
+
+    path = Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory()) / _FILE
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_volume(make_phantom(), path)
+    return path
 
 
 def _load(_source: object) -> None:

@@ -7,19 +7,18 @@ the voxel units that the node states; the DICOM series of the node. If none of t
 from __future__ import annotations
 
 import functools
-import warnings
+from collections.abc import Sequence
 from typing import Any
 
-import SimpleITK as sitk
 import slicer
 
-from TumorGenCore.errors import UnknownUnitsError, UnknownUnitsWarning, with_remedy
-from TumorGenCore.volumes.suv import SUV_TAGS, PetUnits, units_from_dicom, warn_if_implausible
+from TumorGenCore.errors import UnknownUnitsError
+from TumorGenCore.volumes.suv import SUV_TAGS, TAKEN_AS_SUV, PetUnits, units_from_dicom
 
-__all__ = ["assumedUnits", "implausibleUnits", "setUnits", "unitsOfVolume"]
+__all__ = ["remarksOfVolume", "setRemarks", "setUnits", "unitsOfVolume"]
 
 _FACTOR, _NAME, _SOURCE = "TumorGen.suv_factor", "TumorGen.input_units", "TumorGen.suv_factor_source"
-_REMARKS = "TumorGen.suv_factor_remarks"
+_UNIT_REMARKS, _REMARKS = "TumorGen.suv_factor_remarks", "TumorGen.remarks"
 #: DICOM code of the quantity "Standardized Uptake Value".
 _SUV_QUANTITY = "126400"
 _SUV_CODES = ("{suvbw}g/ml", "g/ml{suvbw}", "g/ml")
@@ -49,7 +48,10 @@ def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool =
         raise UnknownUnitsError(
             f"The voxels are in {code}, but TumorGen knows only SUV by body weight. Give the factor to it yourself."
         )
-    files = _dicomFiles(volumeNode, quick)
+    # Slicer has applied a real world value mapping whose units it could not read. The voxels are SUV already, so the
+    # factor from the tags must not be applied again.
+    isMapped = volumeNode.GetAttribute("DICOM.RWV.instanceUID") is not None and not code
+    files = [] if isMapped else _dicomFiles(volumeNode, quick)
     if files:
         return _unitsOfFiles(tuple(files))
     if "bq" in code:
@@ -57,7 +59,7 @@ def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool =
             f"The voxels are in {code}, and the DICOM series with dose and weight is not in the database. "
             "Give the factor to SUV yourself."
         )
-    return PetUnits("SUV", 1.0, "taken as SUV")
+    return PetUnits("SUV", 1.0, "taken as SUV", (TAKEN_AS_SUV,))
 
 
 def setUnits(volumeNode: Any, units: PetUnits) -> None:
@@ -65,29 +67,17 @@ def setUnits(volumeNode: Any, units: PetUnits) -> None:
     volumeNode.SetAttribute(_FACTOR, repr(units.suv_factor))
     volumeNode.SetAttribute(_NAME, units.name)
     volumeNode.SetAttribute(_SOURCE, units.source)
-    volumeNode.SetAttribute(_REMARKS, "\n".join(units.remarks) or None)
+    volumeNode.SetAttribute(_UNIT_REMARKS, "\n".join(units.remarks) or None)
 
 
-def assumedUnits(units: PetUnits) -> list[str]:
-    """Warnings if the volume does not state its units, or if its DICOM tags contradict each other; else empty."""
-    if units.source != "taken as SUV":
-        return list(units.remarks)
-    return ["The volume does not say its units; its values are taken as SUV (body weight)."]
+def setRemarks(volumeNode: Any, remarks: Sequence[str]) -> None:
+    """Stores what was odd in the file of a volume node (``PetVolume.remarks``), for ``remarksOfVolume``."""
+    volumeNode.SetAttribute(_REMARKS, "\n".join(remarks) or None)
 
 
-def implausibleUnits(image: sitk.Image, units: PetUnits, remedy: str = "") -> list[str]:
-    """A warning if the voxels cannot be SUV with this factor; else empty. Main thread only.
-
-    Args:
-        image: image in these units.
-        units: units of the voxels.
-        remedy: sentence that says how to give the factor.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warn_if_implausible(image, units)
-    messages = [warning.message for warning in caught if issubclass(warning.category, UnknownUnitsWarning)]
-    return [with_remedy(message, remedy) for message in messages if isinstance(message, Warning)]
+def remarksOfVolume(volumeNode: Any) -> tuple[str, ...]:
+    """Sentences for the user about what was odd in the file of the volume; none if Slicer has read it."""
+    return tuple((volumeNode.GetAttribute(_REMARKS) or "").splitlines())
 
 
 def _ownUnits(volumeNode: Any) -> PetUnits | None:
@@ -95,7 +85,9 @@ def _ownUnits(volumeNode: Any) -> PetUnits | None:
     if factor is None:
         return None
     name, source = volumeNode.GetAttribute(_NAME), volumeNode.GetAttribute(_SOURCE)
-    remarks = tuple((volumeNode.GetAttribute(_REMARKS) or "").splitlines())
+    remarks = tuple((volumeNode.GetAttribute(_UNIT_REMARKS) or "").splitlines())
+    if not remarks and source == "taken as SUV":  # a synthetic volume has no remarks but those in its provenance
+        remarks = (TAKEN_AS_SUV,)
     return PetUnits(name, float(factor), source, remarks)  # type: ignore[arg-type]
 
 

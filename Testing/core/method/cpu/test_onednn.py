@@ -8,6 +8,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from TumorGenCore import TumorGenerator
+from TumorGenCore.method.cpu import onednn
 from TumorGenCore.method.cpu.onednn import OneDnnConv3d, use_onednn
 
 
@@ -72,6 +73,16 @@ def test_other_precisions_take_pytorchs_own_way():
     assert network.double()(torch.ones(1, 2, 4, 4, 4, dtype=torch.float64)).dtype == torch.float64
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert network.float()(torch.ones(1, 2, 4, 4, 4)).dtype == torch.bfloat16
+
+
+def test_an_old_pytorch_computes_the_same_without_what_it_lacks(monkeypatch):
+    layer, x = nn.Conv3d(3, 5, 3, padding=1), torch.randn(2, 3, 6, 5, 4)
+    monkeypatch.setattr(onednn, "IS_OLD_TORCH", True)
+    monkeypatch.setattr(onednn, "_HAS_PACKED", False)
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda: None)  # as in PyTorch 2.2, it takes no device
+    for context in (torch.inference_mode(), torch.enable_grad()):
+        with context:
+            torch.testing.assert_close(OneDnnConv3d.sharing(layer)(x), layer(x), atol=1e-5, rtol=1e-5)
 
 
 def test_an_insertion_never_takes_the_slow_way(tiny_bundle_folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.lesions.agreement import ranking
 from TumorGenCore.training.data.cases import Case, lesion_mask, load_cases, split_patients
 from TumorGenCore.volumes.geometry import Grid
+from TumorGenCore.volumes.write import write_segmentation, write_volume
 
 PATIENT = r"^(P\d)"
 
@@ -20,6 +22,14 @@ PATIENT = r"^(P\d)"
 @pytest.fixture(scope="module")
 def cases(tiny_cases) -> list[Case]:
     return load_cases(tiny_cases, patient_pattern=PATIENT)
+
+
+def change_format(path: Path, suffix: str) -> None:
+    """Writes a .nii.gz file in another format, and removes it."""
+    image = sitk.ReadImage(str(path))
+    path.unlink()
+    write = write_segmentation if suffix == ".seg.nrrd" else write_volume
+    write(image, path.with_name(path.name.replace(".nii.gz", suffix)))
 
 
 def nearest_mm(points: np.ndarray, to: np.ndarray) -> float:
@@ -43,6 +53,45 @@ def test_hidden_files_and_files_in_hidden_folders_are_no_cases(tmp_path):
     assert [case.name for case in load_cases(tmp_path)] == ["A"]
     # The folder itself may lie in a hidden one.
     assert [case.name for case in load_cases(tmp_path / ".Trash")] == ["C"]
+
+
+@pytest.mark.parametrize("image", [".nii.gz", ".nii", ".nrrd", ".mha", ".NII.GZ"])
+@pytest.mark.parametrize("mask", [".nii.gz", ".nii", ".nrrd", ".mha", ".seg.nrrd"])
+def test_image_and_mask_pair_by_their_names_whatever_their_formats(tmp_path, image, mask):
+    write_case(tmp_path, "A", (20.0, -10.0, 4.0))
+    marked = int(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "A_mask.nii.gz"))).sum())
+    for kind, suffix in (("image", image), ("mask", mask)):
+        change_format(tmp_path / f"A_{kind}.nii.gz", suffix)
+    (case,) = load_cases(tmp_path)
+    assert (case.name, len(case.lesions)) == ("A", 1)
+    assert int(sitk.GetArrayFromImage(case.mask).sum()) == marked > 0
+    assert np.allclose(case.lesions[0].points_lps.mean(axis=0), (20, -10, 4), atol=1.5)
+
+
+def test_a_hidden_mask_and_the_mask_of_another_case_are_not_taken(tmp_path):
+    write_case(tmp_path, "A", None)
+    write_case(tmp_path, "B", (0.0, 0.0, 0.0))
+    (tmp_path / "B_mask.nii.gz").rename(tmp_path / "._A_mask.nii.gz")
+    shutil.copy(tmp_path / "._A_mask.nii.gz", tmp_path / "AA_mask.nii.gz")
+    assert [len(case.lesions) for case in load_cases(tmp_path)] == [0, 0]
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".seg.nrrd"])
+def test_two_masks_of_one_image_are_refused(tmp_path, suffix):
+    write_case(tmp_path, "A", (0.0, 0.0, 0.0))
+    shutil.copy(tmp_path / "A_mask.nii.gz", tmp_path / "kept.nii.gz")
+    change_format(tmp_path / "A_mask.nii.gz", suffix)
+    shutil.copy(tmp_path / "kept.nii.gz", tmp_path / "A_mask.nii.gz")
+    with pytest.raises(TrainingDataError, match=r"A_image.nii.gz has 2 masks, A_mask\..* and A_mask\..*; keep one"):
+        load_cases(tmp_path)
+
+
+def test_two_images_of_one_case_are_refused_even_in_two_formats(tmp_path):
+    write_case(tmp_path, "A", None)
+    change_format(tmp_path / "A_image.nii.gz", ".mha")
+    write_case(tmp_path, "A", None)
+    with pytest.raises(TrainingDataError, match=r"Two images of a case A were found, A_image.mha and A_image.nii.gz"):
+        load_cases(tmp_path)
 
 
 def test_only_the_named_cases_are_read(tiny_cases):
@@ -169,9 +218,9 @@ def test_mask_off_the_grid_of_its_image_is_refused(tmp_path, change):
 
 
 def test_folder_without_cases_is_refused(tmp_path):
-    with pytest.raises(TrainingDataError, match=r"No \*_image.nii.gz"):
+    with pytest.raises(TrainingDataError, match="No image of a case was found"):
         load_cases(tmp_path)
-    with pytest.raises(TrainingDataError, match=r"No \*_image.nii.gz"):
+    with pytest.raises(TrainingDataError, match="No image of a case was found"):
         load_cases(tmp_path / "missing")
 
 
@@ -179,7 +228,9 @@ def test_two_cases_of_one_name_are_refused(tmp_path):
     (tmp_path / "again").mkdir()
     write_case(tmp_path, "P1", None)
     write_case(tmp_path / "again", "P1", None)
-    with pytest.raises(TrainingDataError, match=r"Two files are named P1_image\.nii\.gz"):
+    with pytest.raises(
+        TrainingDataError, match=r"Two images of a case P1 were found, P1_image\.nii\.gz and P1_image\.nii\.gz"
+    ):
         load_cases(tmp_path)
 
 

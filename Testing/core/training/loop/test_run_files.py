@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import file_size_limit
 from torch import nn
 
 from TumorGenCore.errors import TrainingDataError
@@ -47,3 +48,9 @@ def test_damage_and_other_networks_are_named(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(TrainingDataError, match=message), FILES.named_damage(tmp_path):
         FILES.read_weights(tmp_path, network())
+
+
+def test_weights_that_find_no_space_are_named_and_leave_nothing(tmp_path: Path) -> None:
+    with file_size_limit(100), pytest.raises(OSError, match=r"segmenter\.safetensors cannot be written.*disk is full"):
+        FILES.write_weights(tmp_path, network())
+    assert not list(tmp_path.iterdir())

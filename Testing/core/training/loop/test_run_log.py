@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from full_disk import file_size_limit
 
 from TumorGenCore.training.loop.log import RunLog
 
@@ -45,3 +46,11 @@ def test_all_processes_but_the_main_one_write_nothing(tmp_path: Path) -> None:
     log.add(1, {"validation_dice": 0.5})
     log.flush()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_log_that_finds_no_space_when_it_is_resumed_keeps_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(f'{{"step": {step}}}\n' for step in range(1, 100)))
+    with file_size_limit(50), pytest.raises(OSError, match=r"log\.jsonl cannot be written"):
+        RunLog(path, 98, active=True)
+    assert steps_of(path) == list(range(1, 100))

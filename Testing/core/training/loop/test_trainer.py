@@ -70,7 +70,12 @@ def test_killed_run_resumes_to_the_weights_of_one_that_was_not(tiny_cases, autoe
     assert stopped_at < STEPS
     with (tmp_path / "log.jsonl").open("a") as file:  # A kill can leave half a line.
         file.write('{"step": 1, "lo')
+    (tmp_path / "pictures").mkdir(exist_ok=True)
+    left = [tmp_path / f".{32 * '0'}-new.png", tmp_path / "pictures" / f".{32 * '0'}-new.png"]  # and half a file
+    for path in left:
+        path.write_bytes(b"half")
     assert main(command(tiny_cases, tmp_path, "--resume")) == 0
+    assert not any(path.exists() for path in left)
     assert largest_difference(weights(tmp_path), weights(autoencoder_run)) <= 1e-6
     assert_each_step_once(tmp_path)
     assert losses(tmp_path) == pytest.approx(losses(autoencoder_run), abs=1e-6)

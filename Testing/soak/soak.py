@@ -1,0 +1,111 @@
+"""Kills, full disks and many cases: does the command line lose, double or halve anything?
+
+    python Testing/soak/soak.py [--parts kills disks many] [--kills N] [--cases N]
+
+Writes ``results/soak.json`` and ends with status 1 if there is any fault. docs/soak.md says what was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from commands import Inputs
+from disks import try_disks
+from kills import PLAN, Job, Tally, kill_some
+from many import make_many
+from processes import Process, load_libraries
+
+from TumorGenCore.version import software_version
+
+RESULTS = Path(__file__).parent / "results" / "soak.json"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=("kills", "disks", "many"), default=["kills", "disks", "many"])
+    parser.add_argument("--kills", type=int, help="kills of each job, instead of 200 in all")
+    parser.add_argument("--cases", type=int, default=1000, help="results of the long run")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1, help="of the moments of the kills")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A process in the background would ignore it.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    found = json.loads(options.output.read_text()) if options.output.exists() else {}
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        inputs = Inputs(Path(name) / "inputs")
+        for part in options.parts:
+            begun = time.monotonic()
+            if part == "kills":
+                jobs = [Job(job.kind, options.kills or job.kills, job.cold) for job in PLAN]
+                found[part] = all_kills(jobs, inputs, Path(name), options.workers, options.seed)
+            elif part == "disks":
+                found[part] = try_disks(inputs, Path(name) / "disks")
+            else:
+                found[part] = make_many(inputs, Path(name) / "many", options.cases)
+            found[part] |= {
+                "minutes": round((time.monotonic() - begun) / 60, 1),
+                "version": software_version(),
+                "date": datetime.now(UTC).date().isoformat(),
+            }
+            options.output.parent.mkdir(exist_ok=True)
+            options.output.write_text(json.dumps(found, indent=2) + "\n")
+            print(part, json.dumps(found[part], indent=2), flush=True)
+    return int(any(found[part]["faults"] for part in options.parts))
+
+
+def whole_outputs(kinds: tuple[str, ...], inputs: Inputs, folder: Path) -> None:
+    """Makes the outputs of undisturbed runs: ``KIND``, and ``KIND-before`` of ``insert`` with another seed."""
+    folder.mkdir()
+    for kind in kinds:
+        for name, more in ((kind, []), (f"{kind}-before", ["--seed", "5"])):
+            output = folder / name
+            if kind.startswith("insert"):
+                output.mkdir(parents=True)
+            elif name != kind:
+                continue
+            process = Process([*getattr(inputs, kind)(output), *more], folder / "errors.txt", cold=False)
+            if process.end() not in (0, 3):
+                raise RuntimeError(f"{kind} does not work: {process.said()}")
+            if kind == "train":
+                shutil.copytree(output, inputs.autoencoder)
+
+
+def all_kills(jobs: list[Job], inputs: Inputs, folder: Path, workers: int, seed: int) -> dict[str, Any]:
+    """Kills the commands of the jobs, in some processes, and returns counts and faults."""
+    kinds = tuple(dict.fromkeys(job.kind for job in jobs))  # ``train_generator`` needs ``train`` before it
+    context = multiprocessing.get_context("spawn")  # Each worker forks the commands, and so has one thread.
+    with context.Pool(1, load_libraries) as pool:
+        pool.apply(whole_outputs, (kinds, inputs, folder / "whole"))
+    arguments = [(job, inputs, folder / "whole", folder / f"job{n}", seed) for n, job in enumerate(jobs)]
+    with context.Pool(workers, load_libraries) as pool:
+        tallies = pool.starmap(kill_some, arguments, chunksize=1)
+    return summary(jobs, tallies)
+
+
+def summary(jobs: list[Job], tallies: list[Tally]) -> dict[str, Any]:
+    """Adds the tallies up, in all and for each command."""
+    commands: dict[str, Any] = {}
+    for job, tally in zip(jobs, tallies, strict=True):
+        counts = commands.setdefault(job.kind, Counter())
+        counts.update({**tally.kills, "cold": job.cold * tally.kills.total(), "writing": tally.writing})
+        counts.update({"early": tally.early, "resumed": tally.resumed})
+    total = sum(tally.kills.total() for tally in tallies)
+    faults = [fault for tally in tallies for fault in tally.faults]
+    return {"kills": total, "commands": commands, "faults": faults}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Warnings about a box and a request before a tumor is grown there. This module imports no torch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from TumorGenCore.insertion.paste import BoxRegion
+from TumorGenCore.insertion.placed import PlacedBox
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.targets import misses
+from TumorGenCore.volumes.geometry import Box, Grid
+
+__all__ = ["box_warnings", "request_warnings"]
+
+#: Threshold between air and tissue.
+_AIR_SUV = 0.1
+_THIN_MM = 15
+
+
+def box_warnings(box: Box, grid: Grid, suv_inside: NDArray) -> tuple[str, ...]:
+    """Returns warnings in plain words. The tumor can be inserted all the same.
+
+    Args:
+        box: the user's box.
+        grid: grid of the volume.
+        suv_inside: SUV at points spread evenly over the box, any shape.
+    """
+    warnings = []
+    if suv_inside.size and np.mean(suv_inside > _AIR_SUV) < 0.5:
+        warnings.append("Most of the box lies outside the body (SUV below 0.1); the tumor may look out of place.")
+    corners = grid.lps_to_index(box.corners_lps)
+    if np.any(corners < -0.5) or np.any(corners > np.asarray(grid.size_ijk) - 0.5):
+        warnings.append("The box reaches past the volume; TumorGen cuts off the part outside.")
+    if min(box.size_mm) < _THIN_MM:
+        warnings.append(f"The box is {min(box.size_mm):.0f} mm thin, close to the resolution of a PET scanner.")
+    return tuple(warnings)
+
+
+def request_warnings(request: TumorRequest, placed: PlacedBox, tissue_suv: float) -> tuple[str, ...]:
+    """Returns warnings about targets that this place cannot take. The tumor can be inserted all the same.
+
+    Args:
+        request: wanted properties of the tumor.
+        placed: the box in the scan, or in a part of the scan with its surroundings.
+        tissue_suv: median SUV of the tissue around the box.
+    """
+    warnings = []
+    target = request.target
+    if target is not None and target.suv <= tissue_suv:
+        warnings.append(
+            f"The target SUV{target.measure} {target.suv:g} is not above the tissue around the box (median SUV "
+            f"{tissue_suv:.1f}), so the tumor cannot stand out. Ask for more, or place the box in other tissue."
+        )
+    if request.fill is not None:
+        warnings += _fill_warnings(request.fill, BoxRegion.of(placed))
+    return tuple(warnings)
+
+
+def _fill_warnings(fill: float, region: BoxRegion) -> list[str]:
+    asked, most, voxel = f"{100 * fill:.3g} %", region.most_fill, region.voxel_share
+    if fill > most and misses(most, fill):
+        return [
+            f"A tumor cannot fill {asked} of this box: it fades toward the faces, so at most {100 * most:.0f} % can "
+            "become tumor. Ask for less, or draw a larger box."
+        ]
+    whole = max(1, round(fill / voxel))
+    if misses(whole * voxel, fill):
+        return [
+            f"A fill of {asked} is {fill / voxel:.1f} voxels of this scan, and a tumor has whole voxels: it can fill "
+            f"{100 * whole * voxel:.3g} %. Ask for more, or draw a larger box."
+        ]
+    return []

@@ -1,0 +1,78 @@
+"""Form of a mask: how compact, how long and how lumpy it is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+
+from TumorGenCore.lesions.extent import around
+
+__all__ = ["elongation", "lumps", "solidity"]
+
+#: Depth of the erosion before lumps are counted, as a share of the radius of a ball with the mask's volume.
+ERODED = 0.25
+#: Smallest lump, as a share of what the erosion leaves.
+LEAST_LUMP = 0.05
+
+
+def solidity(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
+    """Volume of a mask over that of its convex hull, 0 to 1; 1 for a convex mask, NaN if it is flat or empty.
+
+    The hull holds the corners of the voxels.
+
+    Args:
+        mask: (k, j, i).
+        spacing_mm: voxel edges along i, j, k.
+    """
+    rim = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    if len(rim) == 0:
+        return math.nan
+    corners = (rim[:, None] + np.array(np.meshgrid(*[(-0.5, 0.5)] * 3)).reshape(3, -1).T).reshape(-1, 3)
+    try:
+        hull = ConvexHull(np.unique(corners, axis=0) * np.asarray(spacing_mm[::-1]))
+    except QhullError:
+        return math.nan
+    return float(mask.sum() * np.prod(spacing_mm) / hull.volume)
+
+
+def elongation(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> tuple[float, float]:
+    """Middle over longest, and shortest over longest axis of the ellipsoid with the mask's moments, 0 to 1 each.
+
+    Args:
+        mask: (k, j, i).
+        spacing_mm: voxel edges along i, j, k.
+
+    Returns:
+        Both NaN if the mask is empty.
+    """
+    points = np.argwhere(mask) * np.asarray(spacing_mm[::-1])
+    if len(points) == 0:
+        return math.nan, math.nan
+    # A voxel's own moment, so that one slice is not infinitely thin.
+    own = np.diag(np.asarray(spacing_mm[::-1]) ** 2 / 12)
+    short, middle, long = np.sqrt(np.linalg.eigvalsh(np.cov(points.T, bias=True) + own))
+    return float(middle / long), float(short / long)
+
+
+def lumps(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> int:
+    """Number of pieces after an erosion by a quarter of the mask's radius; 1 for a compact mask, 0 for an empty one.
+
+    Args:
+        mask: (k, j, i).
+        spacing_mm: voxel edges along i, j, k.
+    """
+    if not mask.any():
+        return 0
+    inside = np.pad(mask[around(mask)], 1)
+    radius = (3 * float(mask.sum() * np.prod(spacing_mm)) / (4 * math.pi)) ** (1 / 3)
+    depth = ndimage.distance_transform_edt(inside, sampling=spacing_mm[::-1])
+    left = depth > max(ERODED * radius, float(np.min(spacing_mm)))
+    labels, count = ndimage.label(left)
+    if count == 0:
+        return 1
+    sizes = np.bincount(labels.ravel())[1:]
+    return int((sizes >= LEAST_LUMP * left.sum()).sum())

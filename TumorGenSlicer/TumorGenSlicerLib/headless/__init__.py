@@ -1,0 +1,1 @@
+"""The headless script: its options, its work and its exit status."""

@@ -1,0 +1,69 @@
+"""Where the headless script writes: checks before the work, and new folders that go again if the work fails."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from TumorGenCore.errors import InvalidRequestError
+from TumorGenCore.volumes.safe_write import check_name, overwritten_input
+
+__all__ = ["checkFolder", "checkJson", "existing", "newFolder"]
+
+
+def checkFolder(folder: Path, source: Path) -> None:
+    """Refuses a folder that cannot take the results, before any work. No result has the name of the input.
+
+    Args:
+        folder: absolute path; need not exist.
+        source: input, absolute.
+
+    Raises:
+        InvalidRequestError: the folder is the input.
+        OSError: a file is in the way, or a name cannot be used.
+    """
+    if folder == source:
+        raise InvalidRequestError(f"{folder} is the input. Give another folder for the results.")
+    above = existing(folder)
+    if not above.is_dir():
+        raise NotADirectoryError(f"{above} is a file. Give a folder for the results.")
+    for name in folder.relative_to(above).parts:
+        check_name(above / name)
+
+
+def checkJson(options: argparse.Namespace, others: Iterable[Path]) -> None:
+    """Ends with a usage error if the file of ``--json`` is a folder or another file of the command.
+
+    Args:
+        options: parsed options of the script.
+        others: files and folders that the command reads or writes; the file must not lie in such a folder either.
+    """
+    path = options.json
+    if path is None:
+        return
+    if path.is_dir():
+        options.refuse(f"--json: {path} is a folder; give a file.")
+    files = [file for other in others for file in ([other, *other.iterdir()] if other.is_dir() else [other])]
+    if overwritten_input([path], files) or path.resolve() in [file.resolve() for file in files]:
+        options.refuse(f"--json: {path} is needed for something else. Give another file.")
+
+
+def existing(folder: Path) -> Path:
+    """Returns the folder, or the next one above it that exists."""
+    return next(above for above in (folder, *folder.parents) if above.exists())
+
+
+@contextlib.contextmanager
+def newFolder(path: Path) -> Iterator[None]:
+    """Makes the folder and those above it, and removes what it made if the block fails."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for made in missing:
+            with contextlib.suppress(OSError):  # Another program may have put a file there.
+                made.rmdir()
+        raise
