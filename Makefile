@@ -7,7 +7,7 @@ OUT ?= demo-output
 SEED ?= 1
 WORKERS ?= 2
 
-.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits soak soak-insertions release clean
+.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits fuzz soak soak-insertions release clean
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -81,6 +81,12 @@ bench: $(VENV)/.ready
 # Do tumors keep their bits? make same-bits OUTPUT=before.json; after the change: make same-bits OUTPUT=after.json BEFORE=before.json
 same-bits: $(VENV)/.ready
 	$(BIN)/python Testing/benchmarks/same_bits.py --output $(OUTPUT) $(if $(BEFORE),--before $(BEFORE))
+
+# Damaged files through every reader, about ten minutes: docs/soak.md. make fuzz ONLY=nrrd/17 tries one of them.
+INPUTS ?= 12000
+fuzz: $(VENV)/.ready-test
+	OMP_NUM_THREADS=1 PYTHONPATH=Testing/core:Testing/soak $(BIN)/python Testing/soak/fuzz.py $(if $(ONLY),--only $(ONLY),\
+	  --inputs $(INPUTS) --workers $(WORKERS) $(if $(filter 12000,$(INPUTS)),--output Testing/soak/results/fuzz.json))
 
 # Kills, full disks and 1,000 cases of the real command line; half an hour on two free cores: docs/soak.md.
 soak: $(VENV)/.ready-test

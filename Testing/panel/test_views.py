@@ -71,7 +71,12 @@ def test_box_tumor_and_mask_are_drawn(app: Any, ready: Any, axial: Any) -> None:
     assert np.any(axial.grab() != after)
 
 
-def test_a_live_preview_is_drawn_and_leaves_the_view_as_it_was(app: Any, scene: Any, ready: Any, axial: Any) -> None:
+def test_a_live_preview_is_drawn_and_leaves_the_view_as_it_was(
+    app: Any, scene: Any, ready: Any, axial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from TumorGenSlicerLib.run import live_preview
+
+    monkeypatch.setattr(live_preview, "LIMIT_SECONDS", 1e6)  # The test machine may be busy.
     ready.parameters.box.GetDisplayNode().SetVisibility(False)
     before = axial.grab().astype(int)
     ready.ui.livePreviewCheckBox.click()

@@ -14,8 +14,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 __all__ = ["OPTIONS", "STILL_RUNNING"]
@@ -125,6 +126,9 @@ def run(arguments: Sequence[str]) -> int:
     from slicer_boot import boot
 
     boot()
+    packaging = ModuleType("slicer.packaging")  # Slicer has it since 5.12, slicer-core has not.
+    packaging.__spec__ = ModuleSpec(packaging.__name__, None)
+    sys.modules[packaging.__name__] = packaging
     slicer.app = Application("testing" in own and "--" not in arguments)  # It looks no further if there is a "--".
     if hasattr(ctypes.CDLL(None), "signal"):
         ctypes.CDLL(None).signal(signal.SIGINT, 0)  # the default again, behind Python's back

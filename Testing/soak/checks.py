@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ def visible(folder: Path) -> dict[str, Path]:
     return {str(name): p for name, p in files.items() if not any(part.startswith(".") for part in name.parts)}
 
 
-def cohort_faults(folder: Path, whole: Path, *, killed: bool = False, ended: bool = False) -> list[str]:
+def cohort_faults(
+    folder: Path, whole: Path, *, killed: bool = False, ended: bool = False, before: Collection[str] = ()
+) -> list[str]:
     """Checks the results of ``synthesize``.
 
     Args:
@@ -55,6 +58,7 @@ def cohort_faults(folder: Path, whole: Path, *, killed: bool = False, ended: boo
         whole: results of an undisturbed run.
         killed: by SIGKILL, which may leave temporary files, and one result that is not in the table yet.
         ended: the run is done: everything must be as in ``whole``.
+        before: temporary files that an earlier kill had left.
     """
     files, expected = visible(folder), visible(whole)
     tables = ("cases.csv", "failures.csv")
@@ -65,7 +69,7 @@ def cohort_faults(folder: Path, whole: Path, *, killed: bool = False, ended: boo
         faults += [f"{stem} has an image but no {kind}" for kind in ("_mask.nii.gz", ".provenance.json")
                    if stem + kind not in files]  # fmt: skip
     if not killed:
-        faults += [f"{name} was left" for name in temporary(folder)]
+        faults += [f"{name} was left" for name in temporary(folder) if name not in before]
         owned = {f"{stem}{end}" for stem in images for end in ("_image.nii.gz", "_mask.nii.gz", ".provenance.json")}
         faults += [f"{name} belongs to no image" for name in files if name not in {*tables, *owned}]
     for name in tables:

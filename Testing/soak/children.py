@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 __all__ = ["Answer", "Child"]
@@ -93,8 +94,7 @@ class Child:
 
     def _cpu(self) -> float:
         try:
-            with open(f"/proc/{self._process.pid}/stat") as file:
-                fields = file.read().rpartition(")")[2].split()
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:  # it has just died
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -103,7 +103,7 @@ class Child:
 def _serve(pipe: Connection, function: Callable[..., Any], prepare: Callable[[], None] | None) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_ADDRESSES, _MOST_ADDRESSES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - ITK and pydicom print there
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - ITK and pydicom print there
     os.dup2(sys.stderr.fileno(), 2)
     if prepare is not None:
         prepare()

@@ -53,6 +53,7 @@ class _Trials:
         self.faults: list[str] = []
         self.rng = random.Random(1)
         self.errors = folder / "errors.txt"
+        self.wholes.mkdir()
         self.disk.mkdir()
         self.empty = folder / "empty"
         self.empty.mkdir()

@@ -1,4 +1,4 @@
-"""Inputs that TumorGen reads although an independent reader refuses them or reads something else, and why that is right."""
+"""Why TumorGen is right to read some inputs that an independent reader refuses or reads in another way."""
 
 from __future__ import annotations
 
@@ -103,6 +103,11 @@ def excluded(kind: str, path: Path, opinion: Opinion) -> str:
     """Name of the exclusion that holds for an input; empty if there is none."""
     content = path.read_bytes() if path.is_file() else b""
     for each in EXCLUSIONS:
-        if kind in each.kinds and each.verdict == opinion.verdict and re.search(each.message, opinion.why) and re.search(each.content, content):
+        if (
+            kind in each.kinds
+            and each.verdict == opinion.verdict
+            and re.search(each.message, opinion.why)
+            and re.search(each.content, content)
+        ):
             return each.name
     return ""

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from children import Child
+from damaged_inputs import Input, make_input
 from exclusions import excluded
-from field_mutations import Input, make_input
 from good_inputs import SHARES
 from judge import Opinion, second_opinion
 from readers import Reading, prepare, read_input
@@ -124,7 +124,10 @@ def fuzz(wanted: Sequence[str], workers: int = 2, make_lane: Callable[[], Lane] 
     lanes = [make_lane() for _ in range(workers)]
     try:
         with ThreadPoolExecutor(workers) as pool:
-            parts = [pool.submit(lambda n: [lanes[n].try_input(make_input(name)) for name in wanted[n::workers]], n) for n in range(workers)]
+            parts = [
+                pool.submit(lambda n: [lanes[n].try_input(make_input(name)) for name in wanted[n::workers]], n)
+                for n in range(workers)
+            ]
             done = [part.result() for part in parts]
     finally:
         for lane in lanes:
@@ -176,9 +179,15 @@ def main() -> int:
     print(table(found))
     print(f"{len(verdicts)} inputs in {time.monotonic() - begun:.0f} s; faults: {len(found['faults'])}")
     if options.output:
-        machine = {"software": software_version(), "date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version()}
+        machine = {
+            "software": software_version(),
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "python": platform.python_version(),
+        }
         readers = {name: metadata.version(name) for name in ("nibabel", "pynrrd", "pydicom", "SimpleITK")}
-        options.output.write_text(json.dumps({**machine, "readers": readers, **found}, indent=1) + "\n", encoding="utf-8")
+        options.output.write_text(
+            json.dumps({**machine, "readers": readers, **found}, indent=1) + "\n", encoding="utf-8"
+        )
     return 1 if found["faults"] else 0
 
 

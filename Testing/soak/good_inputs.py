@@ -1,4 +1,4 @@
-"""Small valid files of every kind that TumorGen reads. `mutations` damages them."""
+"""Small valid files of every kind that TumorGen reads. `damaged_inputs` damages them."""
 
 from __future__ import annotations
 
@@ -102,10 +102,23 @@ def _nifti_gz(folder: Path) -> list[Files]:
 def _nrrd(folder: Path) -> list[Files]:
     path = folder / "case.nrrd"
     values = np.random.default_rng(2).integers(1, 60, (5, 4, 3)).astype(np.int16)
-    header = {"space": "right-anterior-superior", "space directions": np.diag([4.0, 4.0, 3.0]), "space origin": [1, 2, 3]}
+    header = {
+        "space": "right-anterior-superior",
+        "space directions": np.diag([4.0, 4.0, 3.0]),
+        "space origin": [1, 2, 3],
+    }
     made = [_single(nrrd(path)), _single(nrrd(path, space_units='"cm" "cm" "cm"', kinds="domain domain domain"))]
     hexed = values.astype("<i2").tobytes(order="F").hex()
-    made.append(_single(nrrd(path, "\n".join(hexed[n : n + 64] for n in range(0, len(hexed), 64)).encode(), type="short", encoding="hex")))
+    made.append(
+        _single(
+            nrrd(
+                path,
+                "\n".join(hexed[n : n + 64] for n in range(0, len(hexed), 64)).encode(),
+                type="short",
+                encoding="hex",
+            )
+        )
+    )
     for encoding in ("raw", "gzip", "bzip2", "ascii"):
         pynrrd.write(str(path), values, {**header, "encoding": encoding})
         made.append({path.name: re.sub(rb"(?m)^#.*\n", b"", path.read_bytes())})  # a comment holds the time
@@ -156,8 +169,14 @@ def _metaimage(folder: Path) -> list[Files]:
     data = values.astype("<i2").tobytes(order="F")
     made = [
         _single(metaimage(path)),
-        _single(metaimage(path, values.astype(">i2").tobytes(order="F"), ElementType="MET_SHORT", BinaryDataByteOrderMSB="True")),
-        _single(metaimage(path, " ".join(map(str, values.ravel("F"))).encode(), ElementType="MET_SHORT", BinaryData="False")),
+        _single(
+            metaimage(
+                path, values.astype(">i2").tobytes(order="F"), ElementType="MET_SHORT", BinaryDataByteOrderMSB="True"
+            )
+        ),
+        _single(
+            metaimage(path, " ".join(map(str, values.ravel("F"))).encode(), ElementType="MET_SHORT", BinaryData="False")
+        ),
     ]
     for kind in (np.float32, np.uint16):
         for compressed in (True, False):
@@ -224,7 +243,10 @@ def _dicom(folder: Path) -> list[Files]:
 
     made = [saved(), saved(), saved(ImageOrientationPatient=[0.8, 0.6, 0, -0.6, 0.8, 0])]
     made.append(saved(Units="GML", RescaleSlope="0.001"))
-    made += [saved(syntax) for syntax in (ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless)]
+    made += [
+        saved(syntax)
+        for syntax in (ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless)
+    ]
     return made
 
 

@@ -108,12 +108,21 @@ def _read_nrrd(path: Path) -> tuple[NDArray, NDArray]:
 def _read_with_pynrrd(path: Path) -> tuple[NDArray, NDArray]:
     voxels, header = pynrrd.read(str(path))
     directions = np.array(header["space directions"], np.float64)
-    axes = [n for n, step in enumerate(directions) if np.isfinite(step).all() and (voxels.shape[n] > 1 or len(directions) == 3)]
+    axes = [
+        n
+        for n, step in enumerate(directions)
+        if np.isfinite(step).all() and (voxels.shape[n] > 1 or len(directions) == 3)
+    ]
     if len(axes) < 3:  # an axis of one element is one of the volume all the same
         axes = [n for n, step in enumerate(directions) if np.isfinite(step).all()][:3]
     units = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "um": 1e-3, "nm": 1e-6}
     scale = np.array([units[name.strip()] for name in header.get("space units", ["mm"] * 3)])
-    signs = {"right-anterior-superior": (-1, -1, 1), "ras": (-1, -1, 1), "left-anterior-superior": (1, -1, 1), "las": (1, -1, 1)}
+    signs = {
+        "right-anterior-superior": (-1, -1, 1),
+        "ras": (-1, -1, 1),
+        "left-anterior-superior": (1, -1, 1),
+        "las": (1, -1, 1),
+    }
     scale = scale * signs.get(str(header.get("space", "")).lower(), (1, 1, 1))
     matrix = np.eye(4)
     matrix[:3, :3] = directions[axes].T[:3] * scale[:, None]
@@ -129,7 +138,7 @@ def _read_metaimage(path: Path) -> tuple[NDArray, NDArray]:
     content = path.read_bytes()
     if re.search(rb"BinaryData *= *[Ff0]", content):
         matrix, size = _geometry_with_itk(path)  # ITK reads no voxels of text
-        text = content[re.search(rb"ElementDataFile[^\n]*\n", content).end() :]  # type: ignore[union-attr]
+        text = content[re.search(rb"ElementDataFile[^\n]*\n", content).end() :]
         count = int(np.prod(size))
         voxels = np.array([float(token) for token in text.split()[:count]]).reshape(size, order="F")
     else:
@@ -266,7 +275,11 @@ def _bundle(path: Path, value: dict[str, Any]) -> str:
     settings["intensity_scale"] = settings.pop("scale")
     for name, read in settings.items():
         told = own.get(name, {})
-        pairs = [(key, told[key], read[key]) for key in told if key in read] if isinstance(told, dict) else [(name, told, read)]
+        pairs = (
+            [(key, told[key], read[key]) for key in told if key in read]
+            if isinstance(told, dict)
+            else [(name, told, read)]
+        )
         for key, one, other in pairs:
             if json.loads(json.dumps(other)) != one and not np.array_equal(np.array(one), np.array(other)):
                 return f"{name}.{key}"

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checks import cohort_faults, finished_training_faults, insertion_faults, training_faults
+from checks import cohort_faults, finished_training_faults, insertion_faults, temporary, training_faults
 from commands import Inputs
 from processes import Process
 from training_runs import GENERATOR_STEPS, STEPS
@@ -153,7 +153,7 @@ class _Chain:
         """Starts the command and kills it; returns whether it was killed before its end."""
         number = self.rng.choice(_SIGNALS)
         in_writing, moment = self.rng.random() < 0.5, self.rng.random()
-        left = _written(self.output)
+        left, before = _written(self.output), temporary(self.output)
         share = max(0.2, 1 - self.writes / _WRITES[self.job.kind])  # of the work that is left
         process = self.start()
         if in_writing:
@@ -176,7 +176,7 @@ class _Chain:
         self.tally.writing += writing
         self.tally.early += status < 0 and number != signal.SIGKILL
         what = f"{name} {'in writing' if in_writing else f'at {moment:.0%}'}"
-        self.note(what, process, status, _STATUS[number], self.kill_faults(number == signal.SIGKILL))
+        self.note(what, process, status, _STATUS[number], self.kill_faults(number == signal.SIGKILL, before))
         return True
 
     def note(self, what: str, process: Process, status: int, expected: tuple[int, ...], faults: list[str]) -> None:
@@ -189,7 +189,7 @@ class _Chain:
             faults.append(said[-600:])
         self.tally.faults += [f"{self.job.kind}, {what}: {fault}" for fault in faults]
 
-    def kill_faults(self, killed: bool) -> list[str]:
+    def kill_faults(self, killed: bool, before: list[str]) -> list[str]:
         raise NotImplementedError
 
     def end_faults(self) -> list[str]:
@@ -199,8 +199,8 @@ class _Chain:
 class _Synthesis(_Chain):
     done = 3  # The manifest has a damaged scan.
 
-    def kill_faults(self, killed: bool) -> list[str]:
-        return cohort_faults(self.output, self.whole, killed=killed) if self.output.exists() else []
+    def kill_faults(self, killed: bool, before: list[str]) -> list[str]:
+        return cohort_faults(self.output, self.whole, killed=killed, before=before) if self.output.exists() else []
 
     def end_faults(self) -> list[str]:
         return cohort_faults(self.output, self.whole, ended=True)
@@ -222,7 +222,7 @@ class _Insertion(_Chain):
     def resumed(self) -> list[str]:
         return self.command
 
-    def kill_faults(self, killed: bool) -> list[str]:
+    def kill_faults(self, killed: bool, before: list[str]) -> list[str]:
         self.killed |= killed  # What a kill left stays until a run ends.
         return insertion_faults(self.output, [self.before, self.whole], killed=self.killed)
 
@@ -237,7 +237,7 @@ class _Training(_Chain):
     def weights(self) -> str:
         return "autoencoder.safetensors" if self.job.kind == "train" else "made/models/vector_field.safetensors"
 
-    def kill_faults(self, killed: bool) -> list[str]:
+    def kill_faults(self, killed: bool, before: list[str]) -> list[str]:
         return training_faults(self.output, self.weights, self.whole) if self.output.exists() else []
 
     def end_faults(self) -> list[str]:

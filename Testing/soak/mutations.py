@@ -1,10 +1,11 @@
-"""Damages bytes and text: what any file can suffer on its way. `field_mutations` knows the fields of each format."""
+"""Damages bytes and text: what any file can suffer on its way. Other modules know the fields of each format."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,50 @@ __all__ = [
     "change_encoding",
     "change_lines",
     "change_number",
+    "in_file",
+    "needs_every_byte",
     "pick",
 ]
 
 #: Texts that are no finite number in any format.
-NO_NUMBERS = ("nan", "inf", "-inf", "1e400", "9" * 400, "", "--1", "1.0.0", "1_0", "0x10", "1,5", "\u0663", "\uff12", "1e", "abc")
+NO_NUMBERS = (
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "9" * 400,
+    "",
+    "--1",
+    "1.0.0",
+    "1_0",
+    "0x10",
+    "1,5",
+    "\u0663",
+    "\uff12",
+    "1e",
+    "abc",
+)
 #: Numbers that are rarely right.
-ODD_NUMBERS = ("0", "-1", "1", "2", "1e308", "1e-308", "999999999999", "65536", "-0.0", "1000000", "0.5", "4294967295", "3", "4.5", "-3", "0.25", "10", "-0.5")
+ODD_NUMBERS = (
+    "0",
+    "-1",
+    "1",
+    "2",
+    "1e308",
+    "1e-308",
+    "999999999999",
+    "65536",
+    "-0.0",
+    "1000000",
+    "0.5",
+    "4294967295",
+    "3",
+    "4.5",
+    "-3",
+    "0.25",
+    "10",
+    "-0.5",
+)
 
 
 @dataclass(frozen=True)
@@ -42,15 +80,28 @@ class Change:
     shortened: int = 0
 
 
-def pick(rng: np.random.Generator, things: tuple | list) -> object:
+def pick(rng: np.random.Generator, things: tuple | list) -> Any:
     """Returns one of the things; unlike ``rng.choice`` it keeps their types."""
     return things[int(rng.integers(len(things)))]
 
 
 def change_bytes(rng: np.random.Generator, content: bytes) -> Change:
     """Flips, cuts, inserts or moves bytes anywhere."""
-    ways: list[Callable[[np.random.Generator, bytes], Change]] = [_flip, _flip, _flip, _zeros, _cut, _cut, _hole, _extend, _insert, _swap, _double, _empty]
-    return pick(rng, ways)(rng, content)  # type: ignore[operator]
+    ways: list[Callable[[np.random.Generator, bytes], Change]] = [
+        _flip,
+        _flip,
+        _flip,
+        _zeros,
+        _cut,
+        _cut,
+        _hole,
+        _extend,
+        _insert,
+        _swap,
+        _double,
+        _empty,
+    ]
+    return pick(rng, ways)(rng, content)
 
 
 def _flip(rng: np.random.Generator, content: bytes) -> Change:
@@ -80,7 +131,7 @@ def _hole(rng: np.random.Generator, content: bytes) -> Change:
 
 
 def _extend(rng: np.random.Generator, content: bytes) -> Change:
-    more = rng.bytes(int(pick(rng, (1, 7, 64, 1000, 100_000))))  # type: ignore[call-overload]
+    more = rng.bytes(int(pick(rng, (1, 7, 64, 1000, 100_000))))
     return Change(content + more, f"{len(more)} bytes added at the end")
 
 
@@ -133,7 +184,7 @@ def change_lines(rng: np.random.Generator, content: bytes) -> Change:
         m = int(rng.integers(len(lines)))
         lines[n], lines[m] = lines[m], lines[n]
     elif way == "long":
-        lines[n] += b" " + b"7" * int(pick(rng, (300, 5_000, 200_000)))  # type: ignore[call-overload]
+        lines[n] += b" " + b"7" * int(pick(rng, (300, 5_000, 200_000)))
     elif way == "key":
         lines[n] = re.sub(rb"[A-Za-z]", lambda found: found[0].swapcase(), lines[n], count=1)
     else:
@@ -162,3 +213,13 @@ def change_number(rng: np.random.Generator, content: bytes, decisive: str) -> Ch
         f"{number[0].decode()!r} of {line[:40]!r} is now {odd[:20]!r}",
         f"{line[:40]!r} has {odd[:20]!r}, which is no finite number" if broken else "",
     )
+
+
+def in_file(files: dict[str, bytes], name: str, change: Change) -> tuple[dict[str, bytes], Change]:
+    """Returns the files of an input with a change in one of them."""
+    return {**files, name: change.content}, replace(change, how=f"{name}: {change.how}")
+
+
+def needs_every_byte(change: Change, why: str = "the end is missing") -> Change:
+    """Calls a change corrupt if it cut the end off."""
+    return replace(change, corrupt=why) if change.shortened else change

@@ -25,7 +25,7 @@ def _with(fault: Callable[[Path], dict[str, Any]], kind: str, path: Path) -> Rea
 
 
 def crash(kind: str, path: Path) -> Reading:
-    return _with(lambda _: os.kill(os.getpid(), signal.SIGSEGV), kind, path)  # type: ignore[arg-type, return-value]
+    return _with(lambda _: os.kill(os.getpid(), signal.SIGSEGV), kind, path)
 
 
 def hang(kind: str, path: Path) -> Reading:

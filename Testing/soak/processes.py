@@ -5,6 +5,7 @@ Most of the time of a cold start goes into imports. A forked process spends it o
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import signal
@@ -18,17 +19,31 @@ from commands import ENVIRONMENT, TOOL
 
 __all__ = ["Process", "load_libraries"]
 
+#: What the commands import when they run.
+_LIBRARIES = (
+    "accelerate",
+    "highdicom",
+    "matplotlib.backends.backend_agg",
+    "TumorGenCore.cli",
+    "TumorGenCore.cohort.runner",
+    "TumorGenCore.insertion.generator",
+    "TumorGenCore.insertion.pictures",
+    "TumorGenCore.insertion.variants",
+    "TumorGenCore.phantom.phantom",
+    "TumorGenCore.training.stages.autoencoder",
+    "TumorGenCore.training.stages.generator",
+    "TumorGenCore.volumes.dicom_seg",
+)
+
 
 def load_libraries() -> None:
     """Loads what the commands import, so that forked processes have it."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    import accelerate
-    import highdicom
+    for name in _LIBRARIES:
+        importlib.import_module(name)
     import torch
-    from matplotlib.backends import backend_agg
 
     torch.set_num_threads(1)
-    del accelerate, highdicom, backend_agg
 
 
 class Process:

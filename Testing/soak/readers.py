@@ -22,8 +22,8 @@ from TumorGenCore.volumes.read import read_mask, read_volume
 
 __all__ = ["READERS", "Reading", "prepare", "read_input"]
 
-#: The work on a provenance is canceled after this time, as a user may; the steps that it asks for may be many.
-_PATIENCE_S = 2.0
+#: The work on a provenance is canceled after this time of the processor, as a user may; it may ask for many steps.
+_PATIENCE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def read_input(kind: str, path: Path) -> Reading:
             message = f"{type(problem).__name__}: {problem}"
     # Files other than DICOM never say their units, so that warning tells nothing about the file.
     ignored = () if kind == "dicom" else (UnknownUnitsWarning,)
-    said = tuple(str(w.message) for w in caught if issubclass(w.category, VolumeWarning) and not issubclass(w.category, ignored))
+    said = tuple(
+        str(w.message) for w in caught if issubclass(w.category, VolumeWarning) and not issubclass(w.category, ignored)
+    )
     told = (*said, *value.pop("told", ()))
     if error is None:
         status = "warned" if told else "read"
@@ -123,7 +125,7 @@ def _bundle(path: Path) -> dict[str, Any]:
 
 def prepare() -> None:
     """Loads what reading loads on first use, so that it counts neither as time nor as memory of an input."""
-    import pydicom.pixels
+    import pydicom.pixels  # noqa: F401
 
     import TumorGenCore.cohort.manifest  # noqa: F401
 
@@ -145,11 +147,11 @@ def _provenance(path: Path) -> dict[str, Any]:
     from TumorGenCore.volumes.volume import PetVolume
 
     generator = _generator()
-    end = time.monotonic() + _PATIENCE_S
+    end = time.process_time() + _PATIENCE_S
     record = read_provenance(path)
     volume = PetVolume(grid_image(), PetUnits("unknown", float(record.get("suv_factor", 1.0)), "given"))
     try:
-        made = make_again(record, volume, generator, should_cancel=lambda: time.monotonic() > end)
+        made = make_again(record, volume, generator, should_cancel=lambda: time.process_time() > end)
     except CancelledError:
         return {"told": ("canceled",)}
     return {"told": tuple(differences(record, made)), "sha256": [tumor.sha256 for tumor in made.tumors]}

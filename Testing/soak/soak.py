@@ -1,8 +1,8 @@
 """Kills, full disks and many cases: does the command line lose, double or halve anything?
 
-    python Testing/soak/soak.py [--parts kills disks many] [--kills N] [--cases N]
+    python Testing/soak/soak.py [--parts kills disks many] [--jobs 0 1] [--cases N]
 
-Writes ``results/soak.json`` and ends with status 1 if there is any fault. docs/soak.md says what was found.
+Writes ``results/soak.json``, where parts and jobs that are not run stay as they are, and ends with status 1 if there is any fault. docs/soak.md says what was found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ RESULTS = Path(__file__).parent / "results" / "soak.json"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=("kills", "disks", "many"), default=["kills", "disks", "many"])
-    parser.add_argument("--kills", type=int, help="kills of each job, instead of 200 in all")
+    parser.add_argument("--jobs", nargs="+", type=int, default=range(len(PLAN)), help="which of the kills, from 0")
     parser.add_argument("--cases", type=int, default=1000, help="results of the long run")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1, help="of the moments of the kills")
@@ -49,8 +48,9 @@ def main() -> int:
         for part in options.parts:
             begun = time.monotonic()
             if part == "kills":
-                jobs = [Job(job.kind, options.kills or job.kills, job.cold) for job in PLAN]
-                found[part] = all_kills(jobs, inputs, Path(name), options.workers, options.seed)
+                jobs = [PLAN[n] for n in options.jobs]
+                made = all_kills(jobs, inputs, Path(name), options.workers, options.seed)
+                found[part] = kills_found(found.get(part, {}).get("jobs", {}) | made)
             elif part == "disks":
                 found[part] = try_disks(inputs, Path(name) / "disks")
             else:
@@ -64,6 +64,12 @@ def main() -> int:
             options.output.write_text(json.dumps(found, indent=2) + "\n")
             print(part, json.dumps(found[part], indent=2), flush=True)
     return int(any(found[part]["faults"] for part in options.parts))
+
+
+def kills_found(jobs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Adds up what came of all jobs."""
+    total = sum(job.get(name, 0) for job in jobs.values() for name in ("SIGKILL", "SIGTERM", "SIGINT"))
+    return {"kills": total, "jobs": jobs, "faults": [fault for job in jobs.values() for fault in job["faults"]]}
 
 
 def whole_outputs(kinds: tuple[str, ...], inputs: Inputs, folder: Path) -> None:
@@ -84,7 +90,7 @@ def whole_outputs(kinds: tuple[str, ...], inputs: Inputs, folder: Path) -> None:
 
 
 def all_kills(jobs: list[Job], inputs: Inputs, folder: Path, workers: int, seed: int) -> dict[str, Any]:
-    """Kills the commands of the jobs, in some processes, and returns counts and faults."""
+    """Kills the commands of the jobs, in some processes, and returns what came of each job."""
     kinds = tuple(dict.fromkeys(job.kind for job in jobs))  # ``train_generator`` needs ``train`` before it
     context = multiprocessing.get_context("spawn")  # Each worker forks the commands, and so has one thread.
     with context.Pool(1, load_libraries) as pool:
@@ -92,19 +98,12 @@ def all_kills(jobs: list[Job], inputs: Inputs, folder: Path, workers: int, seed:
     arguments = [(job, inputs, folder / "whole", folder / f"job{n}", seed) for n, job in enumerate(jobs)]
     with context.Pool(workers, load_libraries) as pool:
         tallies = pool.starmap(kill_some, arguments, chunksize=1)
-    return summary(jobs, tallies)
+    return {f"{job.kind}{', cold start' * job.cold}": _record(tally) for job, tally in zip(jobs, tallies, strict=True)}
 
 
-def summary(jobs: list[Job], tallies: list[Tally]) -> dict[str, Any]:
-    """Adds the tallies up, in all and for each command."""
-    commands: dict[str, Any] = {}
-    for job, tally in zip(jobs, tallies, strict=True):
-        counts = commands.setdefault(job.kind, Counter())
-        counts.update({**tally.kills, "cold": job.cold * tally.kills.total(), "writing": tally.writing})
-        counts.update({"early": tally.early, "resumed": tally.resumed})
-    total = sum(tally.kills.total() for tally in tallies)
-    faults = [fault for tally in tallies for fault in tally.faults]
-    return {"kills": total, "commands": commands, "faults": faults}
+def _record(tally: Tally) -> dict[str, Any]:
+    counts = {"writing": tally.writing, "early": tally.early, "resumed": tally.resumed}
+    return {**tally.kills, **counts, "faults": tally.faults}
 
 
 if __name__ == "__main__":

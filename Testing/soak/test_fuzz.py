@@ -8,8 +8,8 @@ from pathlib import Path
 
 import planted
 import pytest
+from damaged_inputs import Input, make_input
 from exclusions import EXCLUSIONS
-from field_mutations import Input, make_input
 from fuzz import FAULTS, Lane, fuzz, names, summary, table
 from good_inputs import SHARES, good_inputs
 

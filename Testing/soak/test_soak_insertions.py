@@ -45,6 +45,17 @@ def test_a_planted_fault_is_found(generator: TumorGenerator, monkeypatch, part, 
     assert found in what_failed(generator, case)[0]
 
 
+def test_a_tumor_that_depends_on_the_order_of_the_axes_is_found(generator: TumorGenerator, monkeypatch) -> None:
+    case = next(n for n in range(0, 99, 4) if random_place(n)[0].GetPixelID() == sitk.sitkFloat32)
+    made = Tumor.image
+    monkeypatch.setattr(Tumor, "image", property(lambda tumor: _with_direction(made.__get__(tumor))))
+    assert "image differs if the axes have another order" in what_failed(generator, case)[0]
+
+
+def _with_direction(image: sitk.Image) -> sitk.Image:
+    return image + image.GetDirection()[0]
+
+
 def test_an_exception_is_a_fault(generator: TumorGenerator, monkeypatch) -> None:
     monkeypatch.setattr(generator, "insert", lambda *_, **__: 1 / 0)
     assert what_failed(generator, 1)[0] == ["ZeroDivisionError: division by zero"]

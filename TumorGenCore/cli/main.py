@@ -20,6 +20,7 @@ from TumorGenCore.cli import (
     phantom,
     reader_study,
     synthesize,
+    tell_apart,
     train,
     usefulness,
 )
@@ -29,7 +30,20 @@ from TumorGenCore.console.running import run_command
 __all__ = ["main"]
 
 _PROGRAM = "tumorgen"
-_COMMANDS = (insert, again, synthesize, train, evaluate, compare, ablate, usefulness, reader_study, models, phantom)
+_COMMANDS = (
+    insert,
+    again,
+    synthesize,
+    train,
+    evaluate,
+    tell_apart,
+    compare,
+    ablate,
+    usefulness,
+    reader_study,
+    models,
+    phantom,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Border of a lesion: how its uptake falls from inside to outside, and whether the border follows the axes of the voxels."""
+"""Border of a lesion: how its uptake falls from inside to outside, and whether it follows the axes of the voxels."""
 
 from __future__ import annotations
 
@@ -61,16 +61,15 @@ def steepest_fall(suv: NDArray, depth: NDArray, spacing_mm: tuple[float, float, 
     rim = np.abs(depth) <= float(np.max(spacing_mm))
     if height <= 0 or not rim.any():
         return math.nan
-    slopes = np.gradient(suv.astype(np.float64), *spacing_mm[::-1])
-    steep = np.sqrt(sum(slope[rim] ** 2 for slope in slopes))
+    steep = np.linalg.norm(_slopes(suv, rim, spacing_mm), axis=0)
     return float(np.median(steep)) / height
 
 
 def border_anisotropy(values: NDArray, depth: NDArray, spacing_mm: tuple[float, float, float]) -> float:
     """Whether the slope at the border lies along the axes of the voxels: 0 for a ball, 0.4 for a cube.
 
-    It is the mean of x^4 + y^4 + z^4 over the directions of the slope, weighted by its steepness, minus 0.6, which random
-    directions have.
+    It is the mean of x^4 + y^4 + z^4 over the directions of the slope, weighted by its steepness, minus 0.6, which
+    random directions have.
 
     Args:
         values: SUV, or a mask smoothed as the uptake is, (k, j, i).
@@ -81,9 +80,15 @@ def border_anisotropy(values: NDArray, depth: NDArray, spacing_mm: tuple[float, 
         -0.27 to 0.4; NaN without a slope.
     """
     rim = np.abs(depth) <= float(np.max(spacing_mm))
-    slopes = np.stack([slope[rim] for slope in np.gradient(values.astype(np.float64), *spacing_mm[::-1])])
-    steep = np.sqrt((slopes**2).sum(axis=0))
+    slopes = _slopes(values, rim, spacing_mm)
+    steep = np.linalg.norm(slopes, axis=0)
     if not (steep > 0).any():
         return math.nan
     units = slopes[:, steep > 0] / steep[steep > 0]
     return float(np.average((units**4).sum(axis=0), weights=steep[steep > 0])) - _ISOTROPIC
+
+
+def _slopes(values: NDArray, where: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Slope along k, j, i at some voxels, per mm, (3, n)."""
+    along = [np.gradient(values.astype(np.float64), step, axis=axis) for axis, step in enumerate(spacing_mm[::-1])]
+    return np.stack([slope[where] for slope in along])

@@ -48,8 +48,8 @@ def autocorrelation(suv: NDArray, mask: NDArray[np.bool_], axis: int, lag: int =
 def noise_share(suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
     """Deviation of the fine detail inside the mask, as a share of the mean uptake there.
 
-    Fine detail is the uptake minus its mean over the neighboring voxels of the mask, weighted by a Gaussian of 4 mm. Only
-    voxels of the mask enter the mean, so the fall at the border does not count.
+    Fine detail is the uptake minus its mean over the neighboring voxels of the mask, weighted by a Gaussian of 4 mm.
+    Only voxels of the mask enter the mean, so the fall at the border does not count.
 
     Args:
         suv: SUV, (k, j, i).

@@ -142,8 +142,8 @@ def class_remarks(headers: Sequence[Dataset]) -> list[str]:
     if not count:
         return []
     return [
-        f"In {count} slices of the PET series, SOPClassUID and the file meta information name different kinds of objects. "
-        "They are taken as PET slices."
+        f"In {count} slices of the PET series, SOPClassUID and the file meta information name different kinds of "
+        "objects. They are taken as PET slices."
     ]
 
 

@@ -109,8 +109,8 @@ def _require_no_more_rows(dataset: Dataset) -> None:
     found, row = len(header_value(dataset, "PixelData") or b""), columns * bits / 8
     if bits % 8 == 0 and found >= (rows + 1) * row > 0:
         raise UnsupportedVolumeError(
-            f"it has {found} bytes of pixels, but its {rows:g} Rows and {columns:g} Columns need {rows * row:g}. Correct "
-            "the header, or export the series again."
+            f"it has {found} bytes of pixels, but its {rows:g} Rows and {columns:g} Columns need {rows * row:g}. "
+            "Correct the header, or export the series again."
         )
 
 

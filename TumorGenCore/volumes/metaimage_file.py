@@ -22,7 +22,16 @@ from TumorGenCore.errors import UnsupportedVolumeError, VolumeWarning
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.header_grid import header_grid
 from TumorGenCore.volumes.header_text import decimal, header_line, header_numbers, header_whole_numbers, quoted
-from TumorGenCore.volumes.voxel_data import check_size, data_files, decoded, fill_voxels, scaled, share_of_file, skip_bytes, skip_to_last
+from TumorGenCore.volumes.voxel_data import (
+    check_size,
+    data_files,
+    decoded,
+    fill_voxels,
+    scaled,
+    share_of_file,
+    skip_bytes,
+    skip_to_last,
+)
 
 __all__ = ["read_metaimage"]
 

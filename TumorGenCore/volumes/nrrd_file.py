@@ -23,7 +23,15 @@ from TumorGenCore.errors import UnsupportedVolumeError, VolumeWarning
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.header_grid import header_grid, header_grid_of_steps
 from TumorGenCore.volumes.header_text import header_line, header_numbers, header_whole_numbers, quoted
-from TumorGenCore.volumes.voxel_data import check_size, data_files, decoded, fill_voxels, share_of_file, skip_bytes, skip_to_last
+from TumorGenCore.volumes.voxel_data import (
+    check_size,
+    data_files,
+    decoded,
+    fill_voxels,
+    share_of_file,
+    skip_bytes,
+    skip_to_last,
+)
 
 __all__ = ["read_nrrd"]
 
@@ -208,7 +216,8 @@ class _Header:
         space = self._space()
         if space not in _SPACES:
             raise UnsupportedVolumeError(
-                f"{self.name} has the space {quoted(text)}, but TumorGen reads {', '.join(_SPACES)}. Correct the header."
+                f"{self.name} has the space {quoted(text)}, but TumorGen reads {', '.join(_SPACES)}. Correct "
+                "the header."
             )
         signs = _SPACES[space]
         if signs is None:
@@ -315,12 +324,13 @@ class _Header:
         count = {3: "three", 4: "four"}.get(wanted)
         if count is None or len(numbers) != wanted:
             raise UnsupportedVolumeError(
-                f"The vector {quoted(text)} in the header of {self.name} needs {count or 'three'} numbers in parentheses, "
-                f"but it has {len(numbers)} in a space of {wanted} dimensions. Correct the header."
+                f"The vector {quoted(text)} in the header of {self.name} needs {count or 'three'} numbers in "
+                f"parentheses, but it has {len(numbers)} in a space of {wanted} dimensions. Correct the header."
             )
         if not np.isfinite(numbers[3:]).all():
             raise UnsupportedVolumeError(
-                f"The vector {quoted(text)} in the header of {self.name} has a time that is no number. Correct the header."
+                f"The vector {quoted(text)} in the header of {self.name} has a time that is no number. Correct the "
+                "header."
             )
         return np.array(numbers[:3])
 

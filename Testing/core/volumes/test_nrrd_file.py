@@ -150,7 +150,9 @@ def test_a_space_with_time_has_the_axes_of_its_name(tmp_path, space, sign):
     }
     voxels, lps, warned = read(nrrd(tmp_path / "a.nrrd", space_origin="(1,2,3,0)", **fields))
     np.testing.assert_array_equal(voxels, VOXELS)
-    np.testing.assert_array_equal(lps, np.diag([sign, sign, 1, 1]) @ [[4, 0, 0, 1], [0, 4, 0, 2], [0, 0, 3, 3], [0, 0, 0, 1]])
+    np.testing.assert_array_equal(
+        lps, np.diag([sign, sign, 1, 1]) @ [[4, 0, 0, 1], [0, 4, 0, 2], [0, 0, 3, 3], [0, 0, 0, 1]]
+    )
     assert not warned
     rejects(nrrd(tmp_path / "b.nrrd", space_origin="(1,2,3,nan)", **fields), "(1,2,3,nan)", "time")
 
@@ -195,7 +197,9 @@ def test_a_small_file_takes_little_memory(tmp_path, encoding):
     try:
         read(nrrd(tmp_path / "a.nrrd", ENCODED[encoding], encoding=encoding))
         if encoding != "bzip2":  # 5 KB of bzip2 can hold so much
-            rejects(nrrd(tmp_path / "b.nrrd", ENCODED[encoding], encoding=encoding, sizes="1000 1000 1000"), "cannot hold")
+            rejects(
+                nrrd(tmp_path / "b.nrrd", ENCODED[encoding], encoding=encoding, sizes="1000 1000 1000"), "cannot hold"
+            )
         assert tracemalloc.get_traced_memory()[1] < 20e6
     finally:
         tracemalloc.stop()

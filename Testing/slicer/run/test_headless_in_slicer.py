@@ -24,6 +24,16 @@ from TumorGenCore.volumes.write import write_volume
 APPLICATION = Path(__file__).resolve().parents[1] / "slicer_application.py"
 SCRIPT = Path(__file__).resolve().parents[3] / "TumorGenSlicer" / "Scripts" / "insert_tumor.py"
 BOX = "--box=78,-20,465,45,45,45"
+#: Hides PyTorch from a process that starts.
+NO_TORCH = """
+import importlib.metadata, sys
+def distribution(name, found=importlib.metadata.distribution):
+    if name == "torch":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return found(name)
+importlib.metadata.distribution = distribution
+sys.modules["torch"] = None
+"""
 
 
 def command(*arguments: object, script: Path = SCRIPT) -> list[str]:
@@ -86,7 +96,8 @@ def test_what_the_user_gets_wrong_ends_slicer_with_a_line(quick, tmp_path, argum
 @pytest.mark.parametrize(
     ("before", "words"),
     [
-        ("import sys; sys.modules['torch'] = None", "torch"),
+        (NO_TORCH, "TumorGen needs PyTorch: install the PyTorch extension"),
+        ("import sys; sys.modules['torch'] = None", "torch: installed only in part."),
         ("import sys; sys.modules['TumorGenCore'] = None", "TumorGen could not start (ModuleNotFoundError: "),
         (
             "import TumorGenCore.volumes.read as r; r.read_volume = lambda *_: 1 / 0",
@@ -152,7 +163,7 @@ def test_in_testing_mode_the_status_is_that_of_the_script(quick, tmp_path):
 
 
 def test_the_self_test_in_testing_mode_skips_what_needs_packages_that_are_missing(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['torch'] = None")
+    (tmp_path / "sitecustomize.py").write_text(NO_TORCH)
     done = slicer(tmp_path, "--testing", "--self-test", "report.md", "--json", "report.json")
     assert done.returncode == 0, done.stderr
     steps = {step["name"]: step for step in json.loads((tmp_path / "report.json").read_text())["steps"]}

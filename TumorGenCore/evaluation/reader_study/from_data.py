@@ -19,10 +19,10 @@ from TumorGenCore.training.data.examples import ExampleMaker, ExampleSettings
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.patch import PatchSettings
 
-__all__ = ["OWN_SIZE", "SHRUNK", "real_pool", "synthetic_pool"]
+__all__ = ["OWN_SIZE", "RESIZED", "real_pool", "synthetic_pool"]
 
 OWN_SIZE = "a real lesion as it is"
-SHRUNK = "a real lesion, made small and placed into healthy tissue of the same patient"
+RESIZED = "a real lesion, resized to a small one and placed into healthy tissue of the same patient"
 _OVER = "synthetic, in a rough box over a real lesion"
 _HEALTHY = "synthetic, in a box of 40 mm in healthy tissue"
 
@@ -106,7 +106,7 @@ def _made_small(
         return
     # Without a gain on the whole patch, the example differs from the scan only by the lesion.
     settings = ExampleSettings(transplant_share=1.0, smallest_mm=SMALLEST_MM, gain_spread=0.0)
-    contexts = [replace(patch, context_mm=share * _PATCH_VOXELS * patch.spacing_mm) for share in CONTEXT_SHARES]
+    contexts = [replace(patch, context_mm=share * _PATCH_VOXELS * patch.spacing_mm) for share in CONTEXT_SHARES[:2]]
     makers = [ExampleMaker([case], context, BoxOffsets(), settings, seed) for context in contexts]
     grid = Grid.from_image(case.image)
     native = grid.empty_image(sitk.sitkFloat32)
@@ -122,8 +122,8 @@ def _made_small(
             for values in (change, example.mask)
         )
         image = grid.image_from_array(np.maximum(scan + on_scan, np.float32(0)))
-        lesion = study_lesion("real", SHRUNK, case, image, inside > 0.5, rng)
-        if lesion is not None:
+        lesion = study_lesion("real", RESIZED, case, image, inside > 0.5, rng)
+        if lesion is not None and lesion.size == "small":
             yield lesion
             made += 1
             if made == count:

@@ -27,8 +27,8 @@ def with_settings(bundle: ModelBundle, text: str) -> ModelBundle:
         known = getattr(bundle, part, None) if part in _PARTS else None
         if known is None or name not in {field.name for field in dataclasses.fields(known)}:
             raise InvalidRequestError(
-                f"{setting!r} is no setting of a bundle. Write PART.NAME=VALUE, with a part of {', '.join(_PARTS)} and a name "
-                "from the bundle's metadata."
+                f"{setting!r} is no setting of a bundle. Write PART.NAME=VALUE. Parts are {', '.join(_PARTS)}; their "
+                "names are in the bundle's metadata."
             )
         try:
             read = json.loads(value)

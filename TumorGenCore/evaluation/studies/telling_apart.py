@@ -1,7 +1,7 @@
 """`tumorgen tell-apart`: the two-sample test on training patients, by which settings are chosen.
 
-What a setting is chosen by does not score it. So other settings are tried on training patients only; the held-out patients
-score a release, once.
+What a setting is chosen by does not score it. So other settings are tried on training patients only; the held-out
+patients score a release, once.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def tell_apart(
     tell = on_progress or (lambda line: None)
     if settings and patients != "training":
         raise InvalidRequestError(
-            "Settings are chosen on training patients, so that held-out patients stay a fair test. Leave out --patients."
+            "Settings are chosen on training patients, so that held-out patients stay a fair test. Leave out "
+            "--patients."
         )
     methods: dict[str, Rival] = {"as in the bundle": Own(generator)}
     for text in settings:
@@ -150,7 +151,8 @@ def _text(report: dict) -> str:
     lines = [
         f"# {report['bundle']}: told apart",
         "",
-        f"{len(report['cases'])} {report['patients']} cases, seeds {report['seeds']}; one box over the largest tumor of each.",
+        f"{len(report['cases'])} {report['patients']} cases, seeds {report['seeds']}; one box over the largest tumor "
+        "of each.",
         "",
         *two_sample_lines(report["two_sample"]),
         "## Masks",

@@ -71,8 +71,8 @@ def boxed(site: Site, image: sitk.Image, mask: sitk.Image, seed: int = 0) -> Box
 def delineated(lesion: BoxedLesion) -> BoxedLesion:
     """Returns the lesion with one delineation for all, so that only the image can tell it from others.
 
-    The delineation is what is connected in the box with the hottest voxel of the mask above ``DELINEATED_SHARE``, with its
-    holes. The mask gives the place and the 95th percentile only.
+    The delineation is what is connected in the box with the hottest voxel of the mask above ``DELINEATED_SHARE``, with
+    its holes. The mask gives the place and the 95th percentile only.
     """
     if not lesion.mask.any():
         return lesion

@@ -53,17 +53,24 @@ def slices_pipelines(seed: int) -> dict[str, Pipeline]:
     """
     fill, parts = SimpleImputer(strategy="median", keep_empty_features=True), PCA(20, random_state=seed)
     return {
-        "logistic": make_pipeline(fill, StandardScaler(), parts, StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+        "logistic": make_pipeline(
+            fill, StandardScaler(), parts, StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)
+        )
     }
 
 
 def out_of_fold(
-    values: NDArray, synthetic: NDArray[np.bool_], patients: NDArray, pipelines: Pipelines, seed: int = 0, deals: int = 4
+    values: NDArray,
+    synthetic: NDArray[np.bool_],
+    patients: NDArray,
+    pipelines: Pipelines,
+    seed: int = 0,
+    deals: int = 4,
 ) -> NDArray[np.float64]:
     """Scores each lesion by classifiers that saw no lesion of its patient; higher means more synthetic.
 
-    The patients are dealt into five folds, ``deals`` times. The score is the mean over classifiers and deals of the rank of
-    the probability within the fold, so that folds with other levels can be pooled.
+    The patients are dealt into five folds, ``deals`` times. The score is the mean over classifiers and deals of the
+    rank of the probability within the fold, so that folds with other levels can be pooled.
 
     Args:
         values: features, (n, d), NaN if unknown.
@@ -125,7 +132,12 @@ def auc_interval(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # A test that tells all apart has no spread.
         interval = stats.bootstrap(
-            (np.arange(len(people)),), area, vectorized=False, n_resamples=DRAWS, method="BCa", rng=np.random.default_rng(seed)
+            (np.arange(len(people)),),
+            area,
+            vectorized=False,
+            n_resamples=DRAWS,
+            method="BCa",
+            rng=np.random.default_rng(seed),
         ).confidence_interval
     ends = [float(interval.low), float(interval.high)]
     return whole, ends if np.isfinite(ends).all() else [whole, whole]

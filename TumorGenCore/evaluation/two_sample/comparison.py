@@ -51,8 +51,8 @@ def two_sample_test(
     Returns:
         For each view (``VIEWS``) a dictionary with ``real against real``, the AUC of halves of the patients for
         ``all features`` and each group, and ``methods``; each method has ``all features`` and each group: ``auc``,
-        ``interval`` (95 %, over patients), ``excess`` over real against real and ``by_seed``. ``slices`` stands beside the
-        views, in the same form.
+        ``interval`` (95 %, over patients), ``excess`` over real against real and ``by_seed``. ``slices`` stands beside
+        the views, in the same form.
 
     Raises:
         LeftOutError: there are fewer than five patients.

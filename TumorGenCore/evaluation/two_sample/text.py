@@ -10,7 +10,8 @@ from TumorGenCore.evaluation.two_sample.comparison import OWN, SAME
 __all__ = ["two_sample_lines"]
 
 _MEANINGS = {
-    OWN: "With own masks: synthetic tumors have the mask that they come with, real ones the metabolic part of their contour.",
+    OWN: "With own masks: synthetic tumors have the mask that they come with, real ones the metabolic part of their "
+    "contour.",
     SAME: "With one delineation for all (40 % of the way from the tissue to the 95th percentile): only the image can "
     "differ.",
     "slices": "Three slices through the middle of each tumor, seen by EfficientNet-lite0.",
@@ -18,15 +19,15 @@ _MEANINGS = {
 
 
 def two_sample_lines(found: Mapping) -> list[str]:
-    """Returns the section on the two-sample test; ``found`` is the result of ``two_sample_test`` or has ``left_out``."""
+    """Returns the section on the test; ``found`` is the result of ``two_sample_test`` or has ``left_out``."""
     lines = ["## Can they be told from real tumors?", ""]
     if "left_out" in found:
         return [*lines, f"Left out: {found['left_out']}", ""]
     lines += [
         "Classifiers try to tell synthetic tumors from the real ones in the same boxes; no classifier is tested on a "
         "patient that it learned from. The figure is the area under the ROC curve (AUC): at 0.5 nobody can tell, at 1 "
-        "everybody can. *Real against real*: one half of the patients against the other. In brackets: 95 % intervals over "
-        "patients (BCa).",
+        "everybody can. *Real against real*: one half of the patients against the other. In brackets: 95 % intervals "
+        "over patients (BCa).",
         "",
     ]
     for view, meaning in _MEANINGS.items():

@@ -191,8 +191,8 @@ def test_leaving_with_unsaved_answers_asks_and_saving_ends_that(page: Any, key: 
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss())[1])
     page.keyboard.press("1")
     page.wait_for_function("document.getElementById('progress').textContent.includes('1 answered')")
-    page.close(run_before_unload=True)
-    page.wait_for_timeout(300)
+    with page.expect_event("dialog"):
+        page.close(run_before_unload=True)
     assert asked == ["beforeunload"]
     saved(page, "Save answers", tmp_path)
     with page.expect_event("close"):

@@ -24,7 +24,10 @@ def values(shift: float = 0.0, spread: float = 1.0, seed: int = 0) -> np.ndarray
 
 
 def test_equal_samples_cannot_be_told_apart():
-    areas = [auc_of(out_of_fold(values(seed=n), SYNTHETIC, PATIENTS, features_pipelines, deals=1), SYNTHETIC) for n in range(8)]
+    areas = [
+        auc_of(out_of_fold(values(seed=n), SYNTHETIC, PATIENTS, features_pipelines, deals=1), SYNTHETIC)
+        for n in range(8)
+    ]
     assert np.mean(areas) == pytest.approx(0.5, abs=0.06)
 
 

@@ -68,7 +68,9 @@ def test_slices_are_tested_by_the_features_that_they_get():
     real = [lesion(n, n) for n in range(10)]
     made = [lesion(100 + n, n) for n in range(10)]
     ids = {id(one) for one in made}
-    found = two_sample_test(real, {"m": made}, slices=lambda one: np.full(30, float(id(one) in ids)) + one.suv.ravel()[:30])
+    found = two_sample_test(
+        real, {"m": made}, slices=lambda one: np.full(30, float(id(one) in ids)) + one.suv.ravel()[:30]
+    )
     assert found["slices"]["methods"]["m"]["slices"]["auc"] == 1
 
 
