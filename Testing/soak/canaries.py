@@ -18,7 +18,7 @@ import pydicom
 from dicom_slices import write_slice
 from pydicom.uid import generate_uid
 
-__all__ = ["PERSON", "REFERENCES", "WATCHED", "found_in", "insert_quietly", "private_series", "watched_run"]
+__all__ = ["MASKS", "PERSON", "REFERENCES", "WATCHED", "found_in", "insert_quietly", "private_series", "watched_run"]
 
 #: What identifies the person or leads to the record; it may be in no output at all.
 PERSON = {
@@ -59,6 +59,8 @@ REFERENCES = {
     "SeriesInstanceUID": "1.2.826.0.1.3680043.8.498.66666",
     "FrameOfReferenceUID": "1.2.826.0.1.3680043.8.498.55555",
 }
+#: Names of the masks of all runs.
+MASKS = ("m.seg.nrrd", "m.dcm", "m.nii.gz", "refused.nrrd")
 #: Events of Python that a run must not cause.
 WATCHED = (
     "socket.connect",
@@ -127,48 +129,45 @@ def found_in(path: Path, wanted: Iterable[str]) -> list[str]:
     return [text for text in wanted if any(text.encode(code) in part for code in codes for part in parts)]
 
 
-def insert_quietly(bundle: Path | str, parent: Path) -> dict:
-    """Runs the command on good and bad series; returns what was written, what leaked and what was opened."""
+def insert_quietly(bundle: Path | str, parent: Path, masks: Iterable[str] = MASKS) -> dict:
+    """Runs the command once for each mask's name; returns what was written, what leaked and what was opened.
+
+    The series of the mask ``refused.nrrd`` has no weight, so it is refused.
+    """
     series, bad = private_series(parent / "in"), private_series(parent / "bad", weight="")
     identifiers = [text for value in PERSON.values() for text in value.split("^") if len(text) > 3]
     identifiers += [*TIMES.values(), _INJECTED, _PRIVATE, "2031-09-1", "1937-08-21", "CANARY"]
     leaks: list[str] = []
     events: list[str] = []
     counts = {"runs": 0, "files": 0, "identifiers": len(identifiers)}
-    code = "import sys; from TumorGenCore.cli import main; sys.exit(main(sys.argv[1:]))"
-    for source, mask, status in (
-        (series, "m.seg.nrrd", 0),
-        (series, "m.dcm", 0),
-        (series, "m.nii.gz", 0),
-        (bad, "m.nii", 1),
-    ):
-        out = parent / f"out-{counts['runs']}"
+    for mask in masks:
+        out = parent / mask.replace(".", "-")
         out.mkdir()
-        volume = ".nii.gz" if mask == "m.nii.gz" else ".nrrd"
-        outputs = [
-            "--output-image",
-            f"i{volume}",
-            "--output-mask",
-            mask,
-            "--output-probability",
-            f"p{volume}",
-            "--preview",
-            "p.png",
-        ]
-        options = ["--box=-28,-60,40,30,28,34", "--model", str(bundle), "--device", "cpu", "--seed", "5", "--json"]
-        done, seen = watched_run(code, out, "insert", str(source), *options, *outputs)
-        counts["runs"] += 1
+        source, status, count = (bad, 1, 0) if mask == "refused.nrrd" else (series, 0, 7)
+        done, seen = _insert(bundle, source, mask, out)
         events += seen
         if done.returncode != status:
             leaks.append(f"exit status {done.returncode} with {mask}: {done.stderr[-300:]}")
-        files = sorted(out.iterdir())
-        if len(files) != (0 if status else 7):
-            leaks.append(f"{len(files)} files with {mask}: {[path.name for path in files]}")
-        (out / "log.txt").write_text(done.stdout + done.stderr)
+        files = sorted(path.name for path in out.iterdir())
+        if len(files) != count:
+            leaks.append(f"{len(files)} files with {mask}: {files}")
+        # Messages may name the file or folder that the user gave.
+        log = (done.stdout + done.stderr).replace(str(source), "").replace(source.name, "")
+        (out / "log.txt").write_text(log)
+        counts["runs"] += 1
         counts["files"] += len(files) + 1
         for path in sorted(out.iterdir()):
             forbidden = [*identifiers, *(REFERENCES.values() if path.suffix != ".dcm" else ())]
-            if path.name == "log.txt":  # messages may name the file or folder that the user gave
-                path.write_text(path.read_text().replace(str(source), "").replace(source.name, ""))
             leaks += [f"{text} in {path.name} ({mask})" for text in found_in(path, forbidden)]
     return {**counts, "leaks": leaks, "connections and pickles": events}
+
+
+def _insert(
+    bundle: Path | str, source: Path, mask: str, out: Path
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    volume = ".nii.gz" if mask.endswith(".nii.gz") else ".nrrd"
+    outputs = {"image": f"i{volume}", "mask": mask, "probability": f"p{volume}"}
+    named = [text for what, name in outputs.items() for text in (f"--output-{what}", name)]
+    options = ["--box=-28,-60,40,30,28,34", "--model", str(bundle), "--device", "cpu", "--seed", "5", "--json"]
+    code = "import sys; from TumorGenCore.cli import main; sys.exit(main(sys.argv[1:]))"
+    return watched_run(code, out, "insert", str(source), *options, *named, "--preview", "p.png")

@@ -22,7 +22,7 @@ from typing import Any
 from children import Child
 from damaged_inputs import Input, make_input
 from exclusions import excluded
-from good_inputs import SHARES
+from good_inputs import SHARES, good_inputs
 from judge import Opinion, second_opinion
 from readers import Reading, prepare, read_input
 
@@ -121,6 +121,8 @@ def names(count: int) -> list[str]:
 
 def fuzz(wanted: Sequence[str], workers: int = 2, make_lane: Callable[[], Lane] = Lane) -> Iterator[Verdict]:
     """Tries inputs, and yields their verdicts in the order of the names."""
+    for kind in dict.fromkeys(name.split("/")[0] for name in wanted):
+        good_inputs(kind)  # here, because two threads would take random numbers from each other
     lanes = [make_lane() for _ in range(workers)]
     try:
         with ThreadPoolExecutor(workers) as pool:

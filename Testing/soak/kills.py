@@ -168,7 +168,7 @@ class _Chain:
             self.note("an undisturbed run", process, process.end(), (self.done,), self.end_faults())
             return False
         status = process.end()
-        if status == self.done and number != signal.SIGKILL:  # The signal came at its very end.
+        if status == self.done:  # The signal came at its very end.
             self.note("a run at its end", process, status, (self.done,), self.end_faults())
             return False
         name = signal.Signals(number).name

@@ -2,7 +2,8 @@
 
     python Testing/soak/soak.py [--parts kills disks many] [--jobs 0 1] [--cases N]
 
-Writes ``results/soak.json``, where parts and jobs that are not run stay as they are, and ends with status 1 if there is any fault. docs/soak.md says what was found.
+Writes ``results/soak.json``, where parts and jobs that are not run stay as they are, and ends with status 1 if there is
+any fault. docs/soak.md says what was found.
 """
 
 from __future__ import annotations

@@ -7,50 +7,76 @@ in a rough box.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
 from TumorGenCore.bundle.metadata_numbers import MetadataNumbers
 
-__all__ = ["FillLaw", "UptakeLaw"]
+__all__ = ["FillLaw", "NoiseLaw", "UptakeLaw"]
 
+#: Tissue and volume for which a law states its median: those of the sarcomas from which the shipped one was taken.
+TISSUE_SUV, VOLUME_ML = 0.6, 200.0
 #: Largest share of a box that is drawn: an ellipsoid that touches all faces fills 0.52.
 MOST_FILL = 0.4
 
 
 @dataclass(frozen=True)
 class UptakeLaw(MetadataNumbers):
-    """Log-normal law of the 95th percentile SUV that the model is told (``TumorControls.suv``).
+    """Law of SUVmax as patients have it. A drawn SUVmax is reached, as one that a user asks for.
+
+    ``SUVmax = median (tissue / 0.6)^tissue_power (volume / 200 ml)^volume_power exp(spread z)``, with z normal: lesions
+    in hot tissue are hotter, and so are large ones. Faint lesions are drawn as often as patients have them.
 
     Args:
-        median_suv: median of the law; 0 draws no value and leaves the uptake to the model.
-        spread: standard deviation of the natural logarithm.
-        least_contrast: smallest ratio to the median SUV of the tissue around the box; a fainter tumor would be
-            invisible.
-        most_raised_suv: highest SUV to which ``least_contrast`` raises a tumor. Without it, tumors in the liver would
-            be hotter than any real tumor.
+        median_suv_max: median SUVmax in tissue of SUV 0.6 at a volume of 200 ml; 0 draws no value and leaves the uptake
+            to the model.
+        spread: standard deviation of the natural logarithm at one place and size.
+        tissue_power: power of the SUV of the tissue around the box.
+        volume_power: power of the volume that the model is told.
+        least_contrast: smallest ratio of SUVmax to the tissue; below it no reader would see a tumor.
+        most_suv_max: largest SUVmax; very few lesions have more.
 
     Raises:
         ValueError: a number is negative or infinite.
     """
 
-    median_suv: float = 0.0
-    spread: float = 0.5
-    least_contrast: float = 4.0
-    most_raised_suv: float = 10.0
+    median_suv_max: float = 0.0
+    spread: float = 0.6
+    tissue_power: float = 0.5
+    volume_power: float = 0.12
+    least_contrast: float = 2.0
+    most_suv_max: float = 70.0
 
-    def draw(self, seed: int, tissue_suv: float) -> float | None:
-        """Draws the SUV that the model is told; None leaves it to the model.
+    def draw(self, seed: int, tissue_suv: float, volume_ml: float) -> float | None:
+        """Draws SUVmax; None leaves the uptake to the model.
 
         Args:
             seed: seed of the tumor's noise.
-            tissue_suv: median SUV of the tissue around the box.
+            tissue_suv: median SUV of the tissue around the box; 0 counts as 0.1.
+            volume_ml: volume that the model is told; 0 counts as 0.1.
         """
-        if self.median_suv == 0:
+        if self.median_suv_max == 0:
             return None
-        least = min(self.least_contrast * tissue_suv, self.most_raised_suv)
-        return max(_log_normal(self.median_suv, self.spread, seed, 1), least)
+        tissue = (max(tissue_suv, 0.1) / TISSUE_SUV) ** self.tissue_power
+        volume = (max(volume_ml, 0.1) / VOLUME_ML) ** self.volume_power
+        drawn = _log_normal(self.median_suv_max * tissue * volume, self.spread, seed, 1)
+        return max(min(drawn, self.most_suv_max), self.least_contrast * tissue_suv)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Reads the law from a bundle's metadata; see ``MetadataNumbers.parse``.
+
+        Until software 0.6.0 the law was of the 95th percentile that the model is told, and the same for all tissues and
+        volumes. A bundle from then keeps it, as a law of SUVmax.
+        """
+        if "median_suv" not in values:
+            return super().parse(values)
+        names = {"median_suv": "median_suv_max", "spread": "spread", "least_contrast": "least_contrast"}
+        former = super().parse({names[name]: value for name, value in values.items() if name in names})
+        return replace(former, tissue_power=0.0, volume_power=0.0)
 
 
 @dataclass(frozen=True)
@@ -79,6 +105,21 @@ class FillLaw(MetadataNumbers):
         if self.median == 0:
             return None
         return min(_log_normal(self.median, self.spread, seed, 2), MOST_FILL)
+
+
+@dataclass(frozen=True)
+class NoiseLaw(MetadataNumbers):
+    """Noise of the uptake that a tumor adds.
+
+    Args:
+        share: share of the scan's own relative noise (``insertion.scan_noise``); 0 adds none. Lesions have less than
+            the tissue around them, because noise grows more slowly than uptake.
+
+    Raises:
+        ValueError: the number is negative or infinite.
+    """
+
+    share: float = 0.0
 
 
 def _log_normal(median: float, spread: float, seed: int, stream: int) -> float:

@@ -177,8 +177,18 @@ _METADATA = _Entries(
         ),
         "resolution": _Entries({"amount": _Number(0, 100), "sigma": _Number(0.01, 50)}),
         "uptake": _Entries(
-            {"median_suv": _SUV, "spread": _SPREAD, "least_contrast": _Number(0, 1e5), "most_raised_suv": _SUV}
+            {
+                "median_suv_max": _SUV,
+                "spread": _SPREAD,
+                "tissue_power": _Number(0, 10),
+                "volume_power": _Number(0, 10),
+                "least_contrast": _Number(0, 1e5),
+                "most_suv_max": _SUV,
+                "median_suv": _SUV,  # This and the next one until software 0.6.0, see ``UptakeLaw.parse``.
+                "most_raised_suv": _SUV,
+            }
         ),
+        "noise": _Entries({"share": _Number(0, 10)}),
         "fill": _Entries({"median": _Number(0, 1), "spread": _SPREAD}),
         "tuning": _Entries(
             {

@@ -23,7 +23,7 @@ from TumorGenCore.bundle.folders import (
     installed_bundles,
     read_metadata,
 )
-from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
+from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, UptakeLaw
 from TumorGenCore.bundle.resolution import ResolutionRecovery
 from TumorGenCore.bundle.tuning import Tuning
 from TumorGenCore.errors import ModelBundleError
@@ -71,6 +71,7 @@ class ModelBundle:
         training_lesions: thumbnails of the training lesions, if the bundle has them.
         resolution: sharpening that restores the resolution which patch and VAE blur.
         uptake, fill: laws of the uptake and the fill if the user gives none.
+        noise: noise of the uptake that a tumor adds.
         tuning: other numbers that are tuned to the bundle.
         bundle_hash: sha256 of the metadata, which contains the hashes of all files; it changes whenever the bundle
             makes other tumors.
@@ -94,6 +95,7 @@ class ModelBundle:
     resolution: ResolutionRecovery = field(default_factory=ResolutionRecovery)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
+    noise: NoiseLaw = field(default_factory=NoiseLaw)
     tuning: Tuning = field(default_factory=Tuning)
     bundle_hash: str = ""
     variant: str = ""
@@ -212,6 +214,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
             resolution=ResolutionRecovery.parse(own.get("resolution", {})),
             uptake=UptakeLaw.parse(own.get("uptake", {})),
             fill=FillLaw.parse(own.get("fill", {})),
+            noise=NoiseLaw.parse(own.get("noise", {})),
             tuning=Tuning.parse(own.get("tuning", {})),
             bundle_hash=_hash_of(own),
             variant=variant,
@@ -391,6 +394,7 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "resolution": bundle.resolution.as_dict(),
             "uptake": bundle.uptake.as_dict(),
             "fill": bundle.fill.as_dict(),
+            "noise": bundle.noise.as_dict(),
             "tuning": bundle.tuning.as_dict(),
             "weights": weights,
             "notes": bundle.notes,

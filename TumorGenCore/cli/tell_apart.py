@@ -38,6 +38,14 @@ def add_command(commands: Commands) -> None:
 
 
 def _tell_apart(options: argparse.Namespace, report: Report) -> None:
+    from TumorGenCore.errors import TrainingDataError
+    from TumorGenCore.evaluation.features.left_out import LeftOutError
+    from TumorGenCore.evaluation.themes.told_apart import check_classifiers
+
+    try:
+        check_classifiers()
+    except LeftOutError as error:
+        raise TrainingDataError(str(error)) from error
     from TumorGenCore.evaluation.studies.telling_apart import tell_apart
     from TumorGenCore.insertion.generator import TumorGenerator
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from TumorGenCore.evaluation.features.field_statistics import read_field_statistics
+from TumorGenCore.evaluation.features.left_out import or_reason
 from TumorGenCore.evaluation.features.slice_features import load_inception_features
 from TumorGenCore.evaluation.markdown import number, table_lines
 from TumorGenCore.evaluation.patients import (
@@ -27,6 +28,8 @@ from TumorGenCore.evaluation.themes.realism import measure_realism
 from TumorGenCore.evaluation.themes.realism_pictures import save_memorization, save_statistics
 from TumorGenCore.evaluation.themes.realism_text import realism_lines
 from TumorGenCore.evaluation.themes.reconstruction import evaluate_reconstruction
+from TumorGenCore.evaluation.themes.told_apart import told_apart
+from TumorGenCore.evaluation.two_sample.text import two_sample_lines
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
 from TumorGenCore.insertion.tumor import Tumor
@@ -103,6 +106,7 @@ def evaluate(
     realism, samples = measure_realism(cases, training, shown, generator.bundle.patch, tell, segmenter, features)
     gate = quality_gate(cases, training, shown, generator.bundle.training_lesions)
     tell("quality gate: done")
+    two_sample = or_reason(lambda: told_apart(shown, training, generator.bundle.patch, tell))
     control = measure_control(generator, [site for site, _ in shown if site.group != "tumor"])
     tell("control: done")
     report = {
@@ -112,6 +116,7 @@ def evaluate(
         "patients": sorted({case.patient for case in cases}),
         "seeds": list(range(plan.seeds)),
         **generator.bundle.sampling.asked(plan.steps).as_dict(),
+        "two_sample": two_sample,
         "reconstruction": reconstruction,
         "sites": sites,
         "means": _means(reconstruction, sites),
@@ -171,6 +176,9 @@ def _markdown(report: dict) -> str:
         "",
         f"Held-out cases: {', '.join(report['cases'])}, of {len(report['patients'])} patients. "
         f"Seeds {report['seeds']}, {report['steps']} steps.",
+        "",
+        *two_sample_lines(report["two_sample"]),
+        "## Tumors at the sites",
         "",
         f"Reconstruction by the VAE: {number(means['psnr_db'], 1)} dB (network scale, peak to peak 2); "
         f"mean error inside tumors {number(100 * (means['tumor_error'] or 0), 1)} %.",

@@ -40,6 +40,14 @@ class TissueChange:
         """The change multiplied by a window, 0 (no change) to 1, same shape."""
         return TissueChange(self.rise * window, 1 + (self.kept - 1) * window)
 
+    def with_noise(self, noise: NDArray) -> TissueChange:
+        """The change with noise in proportion to its rise, which stays 0 or more.
+
+        Args:
+            noise: relative noise, mean 0, same shape.
+        """
+        return TissueChange(self.rise * np.maximum(1 + noise, 0), self.kept)
+
     def __getitem__(self, where: NDArray[np.bool_]) -> TissueChange:
         return TissueChange(self.rise[where], self.kept[where])
 

@@ -30,7 +30,7 @@ from TumorGenCore.insertion.engine import Engine, Grown, Sampled, timed
 from TumorGenCore.insertion.forewarnings import box_warnings
 from TumorGenCore.insertion.growth import Growth, Maker
 from TumorGenCore.insertion.mask_fitting import fitted
-from TumorGenCore.insertion.paste import FitMask, paste
+from TumorGenCore.insertion.paste import FitMask, Grain, paste
 from TumorGenCore.insertion.placed import PlacedBox, place_box, tissue_suv
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
@@ -38,7 +38,7 @@ from TumorGenCore.insertion.provenance import hash_volume
 from TumorGenCore.insertion.redraw import FillRule, FillSearch, SpeckRule
 from TumorGenCore.insertion.request import TumorRequest, check_seeds
 from TumorGenCore.insertion.targets import check_reachable
-from TumorGenCore.insertion.told import noise_seed, told
+from TumorGenCore.insertion.told import noise_seed, reached_for, told
 from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.method.devices import pick_device
@@ -252,6 +252,15 @@ class TumorGenerator:
         """Change of the tissue by a grown tumor, on the working patch."""
         return tissue_change(grown.synthetic_suv, prepared.original_suv)
 
+    def grain(self, prepared: PreparedBox, seed: int) -> Grain:
+        """Returns the function that draws noise like that of the scan, for the uptake that the tumor adds.
+
+        Args:
+            prepared: box and scan.
+            seed: seed of the tumor's noise.
+        """
+        return lambda shape: self.bundle.noise.share * prepared.noise.draw(shape, seed)
+
     def fit_mask(self, prepared: PreparedBox) -> FitMask | None:
         """Returns the function that fits M' to the uptake that it marks."""
 
@@ -295,7 +304,7 @@ class TumorGenerator:
 
     def _growing(self, prepared: PreparedBox, request: TumorRequest, seed: int) -> _Growing:
         noise = noise_seed(seed, prepared.box)
-        first = told(self.bundle, request, noise, prepared.tissue_suv)
+        first = told(self.bundle, request, noise, prepared.tissue_suv, prepared.box)
         if request.fill is None:
             rule: FillRule = SpeckRule(self.bundle.fill.draw(noise), self.bundle.tuning)
         else:
@@ -318,7 +327,9 @@ class TumorGenerator:
         grown, more_notices = self.engine.decode(sampled, prepared.encoded, seconds)
         with timed(seconds, "paste"):
             change = self.change(grown, prepared)
-            pasted = paste(prepared, change, grown.probability, self.fit_mask(prepared), request.target)
+            target = reached_for(self.bundle, request, growing.told, prepared.highest_suv)
+            grain = self.grain(prepared, growing.noise)
+            pasted = paste(prepared, change, grown.probability, self.fit_mask(prepared), target, grain)
         growth = Growth(growing.seed, growing.told, len(growing.tries) + 1, sampled.batch)
         maker = Maker(self.bundle, self.device, sampling)
         return Tumor(prepared, request, growth, pasted, maker, (*notices, *more_notices), seconds)

@@ -20,6 +20,8 @@ __all__ = ["Growth", "Maker"]
 
 #: Largest number of tumors that are sampled together.
 MOST_BATCH = 10_000
+#: Largest number of tries for a tumor, far above what fill, specks and quality together ask for.
+MOST_TRIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -72,5 +74,8 @@ class Growth:
             )
         if not all(math.isfinite(value) for value in told.values()):
             raise ValueError(f"told is {told}; its numbers must be finite")
+        tries = record["tries"]
+        if isinstance(tries, bool) or not isinstance(tries, int) or not 1 <= tries <= MOST_TRIES:
+            raise ValueError(f"tries must be a whole number from 1 to {MOST_TRIES}")
         controls = TumorControls(told.get("fill"), told.get("p95_suv"))
-        return cls(int(record["seed"]), controls, int(record["tries"]), (place, size))
+        return cls(int(record["seed"]), controls, tries, (place, size))

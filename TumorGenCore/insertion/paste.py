@@ -17,7 +17,7 @@ from TumorGenCore.insertion.targets import fit_gain
 from TumorGenCore.volumes.patch import paste_window
 from TumorGenCore.volumes.voxels import read_region
 
-__all__ = ["TAPER_MM", "BoxRegion", "FitMask", "Pasted", "on_whole_grid", "paste", "with_region"]
+__all__ = ["TAPER_MM", "BoxRegion", "FitMask", "Grain", "Pasted", "on_whole_grid", "paste", "with_region"]
 
 #: Depth inside the box's faces at which the change reaches full strength, mm.
 TAPER_MM = 6.0
@@ -27,6 +27,8 @@ _LEAST_WINDOW = 0.5
 #: Function from M' as a probability, the SUV of the scan's voxels, and the SUV that the tumor adds, to the fitted M';
 #: all (k, j, i) of the working patch.
 FitMask = Callable[[NDArray, NDArray, NDArray], NDArray]
+#: Function from a shape (k, j, i) to relative noise for the uptake that a tumor adds, mean 0, on the scan's voxels.
+Grain = Callable[[tuple[int, ...]], NDArray]
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ def paste(
     probability: NDArray,
     fit_mask: FitMask | None = None,
     target: UptakeTarget | None = None,
+    grain: Grain | None = None,
 ) -> Pasted:
     """Pastes the change and the mask of a patch on the scan's voxels around the box.
 
@@ -150,9 +153,12 @@ def paste(
         probability: M', same shape; may be a mask of 0 and 1.
         fit_mask: fits M' to the uptake that it marks; None leaves it as it is.
         target: the uptake to reach.
+        grain: noise of the uptake that the tumor adds; None adds none.
     """
     region = BoxRegion.of(placed)
     change = region.change(on_patch)
+    if grain is not None:
+        change = change.with_noise(grain(change.rise.shape))
     if fit_mask is not None:
         gain = fit_gain(region.suv, change, region.marked(probability)[1], target)
         # Fitted on the patch: on coarse voxels too little of a small tumor would be left.

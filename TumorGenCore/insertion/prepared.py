@@ -13,6 +13,7 @@ from TumorGenCore.insertion.engine import EncodedBox
 from TumorGenCore.insertion.forewarnings import request_warnings
 from TumorGenCore.insertion.placed import PlacedBox
 from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.scan_noise import ScanNoise, noise_around
 
 __all__ = ["PreparedBox"]
 
@@ -40,6 +41,11 @@ class PreparedBox(PlacedBox):
         """D(z_1) in SUV, (k, j, i) of the patch."""
         original: NDArray[np.float32] = self.encoded.original_suv[0, 0].cpu().numpy()
         return original
+
+    @cached_property
+    def noise(self) -> ScanNoise:
+        """Noise of the tissue around the box."""
+        return noise_around(self)
 
     def forewarnings(self, request: TumorRequest) -> tuple[str, ...]:
         """Warnings for the user before any tumor is grown here: about reading, the box, and the targets in this place.

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from TumorGenCore.bundle.model_bundle import ModelBundle
-from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.request import TumorRequest, UptakeTarget
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.volumes.geometry import Box
 
-__all__ = ["SITE_MM", "box_seed", "noise_seed", "told"]
+__all__ = ["SITE_MM", "box_seed", "noise_seed", "reached_for", "told"]
 
 #: Boxes whose centers lie in one cell of this edge (mm, LPS) share their noise.
 SITE_MM = 20.0
 
 
-def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: float) -> TumorControls:
+def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: float, box: Box) -> TumorControls:
     """Returns what the model is told first; if a tumor is grown again, ``redraw`` changes the fill.
 
     Args:
@@ -23,14 +23,29 @@ def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: flo
         request: the user's request.
         noise: seed of the tumor's noise; drawn values depend on it.
         tissue_suv: median SUV of the tissue around the box.
+        box: the box.
     """
-    target = request.target
-    return TumorControls(
-        fill=bundle.fill.draw(noise) if request.fill is None else request.fill,
-        suv=bundle.uptake.draw(noise, tissue_suv)
-        if target is None
-        else bundle.tuning.p95_suv(target.measure, target.suv),
-    )
+    fill = bundle.fill.draw(noise) if request.fill is None else request.fill
+    if request.target is not None:
+        return TumorControls(fill, bundle.tuning.p95_suv(request.target.measure, request.target.suv))
+    drawn = bundle.uptake.draw(noise, tissue_suv, (fill or 0) * float(np.prod(box.size_mm)) / 1000)
+    return TumorControls(fill, None if drawn is None else bundle.tuning.p95_suv("max", drawn))
+
+
+def reached_for(
+    bundle: ModelBundle, request: TumorRequest, told: TumorControls, highest_suv: float
+) -> UptakeTarget | None:
+    """Returns the uptake to reach: that of the request, or the drawn one; None leaves it to the model.
+
+    Args:
+        bundle: bundle with the laws.
+        request: the user's request.
+        told: what the model was told.
+        highest_suv: highest SUV that the voxels of the scan can hold; a drawn uptake is not higher.
+    """
+    if request.target is not None or told.suv is None or bundle.uptake.median_suv_max == 0:
+        return request.target
+    return UptakeTarget("max", min(told.suv / bundle.tuning.p95_suv("max", 1.0), highest_suv))
 
 
 def noise_seed(seed: int, box: Box) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from TumorGenCore.bundle.folders import models_root
-from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
+from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, UptakeLaw
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.former_names import with_present_names
 from TumorGenCore.method.intensity import NetworkScale
@@ -118,8 +118,8 @@ class GeneratorRun:
         controlled: the network accepts controls for fill and uptake (``method.controls``).
         uncontrolled_share: share of examples without any control.
         control_dropout: chance that one of the other examples lacks a given control.
-        sampling, uptake, fill: entries of the bundle's metadata: how to sample it, and the uptake and the fill of its
-            tumors when the user does not ask for any.
+        sampling, uptake, fill, noise: entries of the bundle's metadata: how to sample it, uptake and fill of its tumors
+            if the user does not ask for any, and the noise of their uptake.
         lesion_thumbnails: store thumbnails of the training lesions in the bundle, to detect copies of them.
         version: version of the bundle.
         notes: description, authors, license and data_source for the bundle's metadata.
@@ -153,6 +153,7 @@ class GeneratorRun:
     sampling: Sampling = field(default_factory=Sampling)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
+    noise: NoiseLaw = field(default_factory=NoiseLaw)
     lesion_thumbnails: bool = True
     version: str = "1.0.0"
     notes: dict[str, str] = field(default_factory=dict)

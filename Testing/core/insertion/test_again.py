@@ -169,7 +169,15 @@ def test_a_record_with_a_value_that_cannot_be_used_is_refused(made, tmp_path, en
 
 @pytest.mark.parametrize(
     ("entry", "value"),
-    [("batch", [0, 10**12]), ("batch", 3), ("told", [1]), ("told", {"fill": float("nan")}), ("seed", 10**400)],
+    [
+        ("batch", [0, 10**12]),
+        ("batch", 3),
+        ("told", [1]),
+        ("told", {"fill": float("nan")}),
+        ("seed", 10**400),
+        ("tries", 10**400),
+        ("tries", 0),
+    ],
 )
 def test_a_growth_that_cannot_be_grown_again_is_refused(generator, volume, made, tmp_path, entry, value):
     record = record_of(made[0], tmp_path)

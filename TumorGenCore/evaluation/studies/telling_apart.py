@@ -13,22 +13,18 @@ from typing import Literal, get_args
 import numpy as np
 
 from TumorGenCore.errors import InvalidRequestError, TrainingDataError
-from TumorGenCore.evaluation.features.left_out import LeftOutError, or_reason
-from TumorGenCore.evaluation.features.slice_features import load_slice_features
+from TumorGenCore.evaluation.features.left_out import or_reason
 from TumorGenCore.evaluation.markdown import number, table_lines
 from TumorGenCore.evaluation.patients import load_patients, patient_patterns
 from TumorGenCore.evaluation.report_files import write_report
-from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
-from TumorGenCore.evaluation.rivals.donors import Donors
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.own import Own
-from TumorGenCore.evaluation.rivals.rule_based import RuleBased
 from TumorGenCore.evaluation.sites import Site, sites_of
 from TumorGenCore.evaluation.statistics import mean_of_known
 from TumorGenCore.evaluation.studies.settings import with_settings
+from TumorGenCore.evaluation.themes.told_apart import reference_methods, slices_if_installed
 from TumorGenCore.evaluation.two_sample.boxed import BoxedLesion, boxed
 from TumorGenCore.evaluation.two_sample.comparison import two_sample_test
-from TumorGenCore.evaluation.two_sample.slices import boxed_slices
 from TumorGenCore.evaluation.two_sample.text import two_sample_lines
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.lesions.agreement import dice, uptake_dice
@@ -86,23 +82,16 @@ def tell_apart(
     if not sites:
         raise TrainingDataError(f"{data} has no {patients} case of the bundle with a tumor; give their folder.")
     if references:
-        donors = Donors([case for case in cases if case.name in learned])
-        methods["copy-paste"] = CopyPaste(donors, generator.bundle.patch)
-        methods["by rule"] = RuleBased(donors.uptake(), generator.bundle.patch)
+        methods |= reference_methods([case for case in cases if case.name in learned], generator.bundle.patch)
     output.mkdir(parents=True, exist_ok=True)
     real, made = _inserted(methods, sites, range(seeds), tell)
-    try:
-        slices = boxed_slices(load_slice_features())
-    except LeftOutError as error:
-        tell(f"slices are left out: {error}")
-        slices = None
     report = {
         "bundle": generator.bundle.name,
         "bundle_sha256": generator.bundle.bundle_hash,
         "patients": patients,
         "cases": sorted(case.name for case in cases),
         "seeds": list(range(seeds)),
-        "two_sample": or_reason(lambda: two_sample_test(real, made, slices, tell)),
+        "two_sample": or_reason(lambda: two_sample_test(real, made, slices_if_installed(), tell)),
         "masks": {"real": _masks(real), **{name: _masks(some) for name, some in made.items()}},
     }
     write_report(output, report, _text(report), {})

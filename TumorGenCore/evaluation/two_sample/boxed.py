@@ -12,9 +12,12 @@ from scipy import ndimage
 from TumorGenCore.evaluation.crops import block_around
 from TumorGenCore.evaluation.sites import Site
 from TumorGenCore.lesions.avid_part import without_holes
+from TumorGenCore.volumes.geometry import Grid
 
-__all__ = ["DELINEATED_SHARE", "BoxedLesion", "boxed", "delineated"]
+__all__ = ["DELINEATED_SHARE", "OWN", "SAME", "BoxedLesion", "boxed", "delineated"]
 
+#: Names of the views of lesions: with their own masks, and with one delineation for all.
+OWN, SAME = "own masks", "one delineation"
 #: Tissue kept around the box, mm.
 MARGIN_MM = 20.0
 #: Threshold of the common delineation between the tissue (0) and the lesion's 95th percentile (1). With 40 % the
@@ -58,8 +61,6 @@ def boxed(site: Site, image: sitk.Image, mask: sitk.Image, seed: int = 0) -> Box
         mask: the lesion, above 0 inside, on the grid of the image.
         seed: seed of a synthetic lesion.
     """
-    from TumorGenCore.volumes.geometry import Grid
-
     grid = Grid.from_image(image)
     where, part = block_around(site.box, grid, int(np.ceil(MARGIN_MM / min(grid.spacing_mm))))
     suv = sitk.GetArrayViewFromImage(image)[where].astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.features.left_out import LeftOutError
-from TumorGenCore.evaluation.two_sample.boxed import BoxedLesion, delineated
+from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME, BoxedLesion, delineated
 from TumorGenCore.evaluation.two_sample.classifiers import (
     LEAST_PATIENTS,
     Pipelines,
@@ -20,10 +20,9 @@ from TumorGenCore.evaluation.two_sample.classifiers import (
 )
 from TumorGenCore.evaluation.two_sample.features import GROUPS, lesion_features
 
-__all__ = ["OWN", "SAME", "VIEWS", "Slices", "two_sample_test"]
+__all__ = ["VIEWS", "Slices", "two_sample_test"]
 
-#: Views of the lesions: with their own masks, and with one delineation for all.
-OWN, SAME = "own masks", "one delineation"
+#: Views of the lesions.
 VIEWS: dict[str, Callable[[BoxedLesion], BoxedLesion]] = {OWN: lambda lesion: lesion, SAME: delineated}
 #: Divisions of the real patients into halves, for the test of real against real.
 HALVINGS = 20

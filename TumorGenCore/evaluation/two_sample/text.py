@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from TumorGenCore.evaluation.markdown import estimate, number, table_lines
-from TumorGenCore.evaluation.two_sample.comparison import OWN, SAME
+from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME
 
 __all__ = ["two_sample_lines"]
 

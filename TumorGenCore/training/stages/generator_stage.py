@@ -283,7 +283,8 @@ class GeneratorStage:
             vector_field=network.vector_field, mask_refiner=network.mask_refiner,  # type: ignore[arg-type]
             network_arguments=self.arguments, scale=self.scale, patch=self.patch,
             latent_mean=self.mean, latent_deviation=self.deviation, notes={**self.run.notes, "cases": split},
-            sampling=self.run.sampling, uptake=self.run.uptake, fill=self.run.fill, variant=self.variant,
+            sampling=self.run.sampling, uptake=self.run.uptake, fill=self.run.fill, noise=self.run.noise,
+            variant=self.variant,
         )  # fmt: skip
 
 

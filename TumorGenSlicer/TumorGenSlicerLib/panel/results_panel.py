@@ -24,11 +24,13 @@ class _Run:
         inputVolume: volume that the variants were made from.
         saidBefore: warnings that the panel showed before the run.
         variants: variants that still exist.
+        shownBefore: what the views showed before they showed a variant of this run; None if they have not yet.
     """
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
     saidBefore: Sequence[str]
     variants: list[Variant] = field(default_factory=list)
+    shownBefore: ShownBefore | None = None
 
 
 class ResultsPanel(VTKObservationMixin):
@@ -48,9 +50,8 @@ class ResultsPanel(VTKObservationMixin):
         self._ui, self._logic, self._beforeShowing = ui, logic, beforeShowing
         self._runs: list[_Run] = []
         self._shown: Variant | None = None
-        #: The run under way, what the views showed before its first variant, and whether the user chose one since.
+        #: The run under way, and whether the user chose a variant since it began.
         self._current: _Run | None = None
-        self._shownBefore: ShownBefore | None = None
         self._hasChosen = False
         self._comparison = Comparison(self._onComparisonStopped)
         self._table = VariantTable(ui.variantsTable, self._onSelected)
@@ -75,14 +76,15 @@ class ResultsPanel(VTKObservationMixin):
         """
         self._current = _Run(inputVolume, saidBefore)
         self._runs.append(self._current)
-        self._shownBefore, self._hasChosen = None, False
+        self._hasChosen = False
+        self._updateButtons()
 
     def addVariants(self, variants: Sequence[Variant]) -> None:
         """Lists more variants of the run under way, and shows the first variant of the run."""
         if not variants or self._current is None:
             return
         self._current.variants += variants
-        isFirst = self._shownBefore is None and not self._hasChosen
+        isFirst = self._current.shownBefore is None and not self._hasChosen
         selected = variants[0] if isFirst else self._table.selected
         for variant in variants:
             variant.segmentationNode.SetDisplayVisibility(variant is selected)
@@ -97,7 +99,7 @@ class ResultsPanel(VTKObservationMixin):
         Args:
             variants: variants of the run, the best first.
         """
-        self._current = self._shownBefore = None
+        self._current = None
         if variants and not self._hasChosen and self._table.selected is not variants[0]:
             self._table.show(self._logic.results, variants[0])
             self._showSelected()
@@ -105,13 +107,20 @@ class ResultsPanel(VTKObservationMixin):
 
     def dropRun(self) -> None:
         """Restores the views after a canceled or failed run, whose variants are gone."""
-        before, self._current, self._shownBefore = self._shownBefore, None, None
-        if before is not None and self._table.selected not in self._logic.results:
-            self.stopComparing()
-            results = self._logic.results
-            self._table.show(results, before.variant if before.variant in results else None)
-            before.bringBack()
+        run, self._current = self._current, None
+        self._bringBack(run)
         self.refresh()
+
+    def _bringBack(self, run: _Run | None) -> None:
+        """Restores the views after the variants of a run are gone, unless they show another result now."""
+        results = self._logic.results
+        if run is None or run.shownBefore is None or self._table.selected in results:
+            return
+        self.stopComparing()
+        before = run.shownBefore
+        self._shown = before.variant if before.variant in results else None
+        self._table.show(results, self._shown)
+        before.bringBack()
 
     def refresh(self) -> None:
         """Updates the table after results were removed. The views change only if the selected result was removed."""
@@ -120,7 +129,7 @@ class ResultsPanel(VTKObservationMixin):
         for known in self._runs:
             known.variants = [variant for variant in known.variants if variant in results]
         self._runs = [known for known in self._runs if known.variants or known is self._current]
-        if selected in results:
+        if selected is None or selected in results:
             self._table.show(results, selected)
         else:
             self._hasChosen = False
@@ -154,9 +163,10 @@ class ResultsPanel(VTKObservationMixin):
         selected = self._table.selected
         if selected is not None:
             self._beforeShowing()
-            if self._current is not None and self._shownBefore is None and selected in self._current.variants:
-                others = [variant for variant in self._table.variants if variant not in self._current.variants]
-                self._shownBefore = ShownBefore(self._shown, others)
+            run = self._runOf(selected)
+            if run is not None and run.shownBefore is None:
+                others = [variant for variant in self._table.variants if variant not in run.variants]
+                run.shownBefore = ShownBefore(self._shown, others)
             showVariant(selected, self._table.variants)
         self._shown = selected
         self._updateButtons()
@@ -167,7 +177,9 @@ class ResultsPanel(VTKObservationMixin):
         self._ui.compareButton.enabled = run is not None and _isInScene(run.inputVolume)
         self._ui.keepButton.enabled = bool(self._siblings(selected))
         self._ui.removeButton.enabled = selected is not None
-        self._ui.removeLastButton.enabled = bool(self._table.variants)
+        # A run whose variants have not come yet is canceled, not undone.
+        isWaiting = self._current is not None and not self._current.variants
+        self._ui.removeLastButton.enabled = bool(self._table.variants) and not isWaiting
         warnings = self._warningsOf(selected)
         self._ui.resultWarningsLabel.text = "\n".join(f"\u2022 {line}" for line in warnings)
         self._ui.resultWarningsLabel.visible = bool(warnings)
@@ -209,9 +221,13 @@ class ResultsPanel(VTKObservationMixin):
         self._remove([self._table.selected])
 
     def _onRemoveLast(self) -> None:
+        """Undoes the last run: removes its variants and restores what the views showed before."""
         self.stopComparing()
+        results = self._logic.results
+        run = self._runOf(results[-1]) if results else None
         with slicer.util.tryWithErrorDisplay(_("The last result could not be removed.")):
             self._logic.removeLastResult()
+        self._bringBack(run)
         self.refresh()
 
     def _remove(self, variants: Sequence[Variant | None]) -> None:

@@ -12,8 +12,8 @@ from scipy import ndimage
 from TumorGenCore.errors import TumorGenError
 from TumorGenCore.evaluation.features.left_out import LeftOutError
 from TumorGenCore.evaluation.two_sample import comparison
-from TumorGenCore.evaluation.two_sample.boxed import BoxedLesion, delineated
-from TumorGenCore.evaluation.two_sample.comparison import OWN, SAME, two_sample_test
+from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME, BoxedLesion, delineated
+from TumorGenCore.evaluation.two_sample.comparison import two_sample_test
 from TumorGenCore.evaluation.two_sample.features import GROUPS, lesion_features
 from TumorGenCore.evaluation.two_sample.text import two_sample_lines
 
