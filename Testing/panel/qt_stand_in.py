@@ -156,6 +156,42 @@ class CollapsibleButton(PythonQtManners, QtWidgets.QAbstractButton):
         painter.drawText(option.rect.adjusted(24, 0, 0, 0), int(QtCore.Qt.AlignVCenter), self.text)
 
 
+class SliderWidget(PythonQtManners, QtWidgets.QWidget):
+    """ctkSliderWidget: a slider and a spin box with one value."""
+
+    valueChanged = QtCore.Signal(float)
+    _slider_steps = 1000
+
+    def __init__(self, parent: Any = None) -> None:
+        super().__init__(parent)
+        self._spin, self._bar = QtWidgets.QDoubleSpinBox(), QtWidgets.QSlider(QtCore.Qt.Horizontal)
+        self._bar.setRange(0, self._slider_steps)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._bar, 1)
+        layout.addWidget(self._spin)
+        self._spin.valueChanged.connect(self._changed)
+        self._bar.sliderMoved.connect(lambda place: self._spin.setValue(self._at(place)))
+
+    def _at(self, place: int) -> float:
+        low, high = self._spin.minimum(), self._spin.maximum()
+        return low + (high - low) * place / self._slider_steps
+
+    def _changed(self, value: float) -> None:
+        low, high = self._spin.minimum(), self._spin.maximum()
+        self._bar.setValue(round(self._slider_steps * (value - low) / max(high - low, 1e-9)))
+        self.valueChanged.emit(value)
+
+    value = QtCore.Property(float, lambda self: self._spin.value(), lambda self, value: self._spin.setValue(value))
+    minimum = QtCore.Property(float, lambda self: self._spin.minimum(), lambda self, v: self._spin.setMinimum(v))
+    maximum = QtCore.Property(float, lambda self: self._spin.maximum(), lambda self, v: self._spin.setMaximum(v))
+    singleStep = QtCore.Property(
+        float, lambda self: self._spin.singleStep(), lambda self, v: self._spin.setSingleStep(v)
+    )
+    decimals = QtCore.Property(int, lambda self: self._spin.decimals(), lambda self, v: self._spin.setDecimals(v))
+    suffix = QtCore.Property(str, lambda self: self._spin.suffix(), lambda self, v: self._spin.setSuffix(v))
+
+
 class MRMLWidget(PythonQtManners, QtWidgets.QWidget):
     """qMRMLWidget: passes its scene on."""
 
@@ -260,6 +296,7 @@ _QT_WIDGETS = (
 #: Every widget class that a .ui file may use.
 WIDGETS: dict[str, type] = {name: _mannered(name) for name in _QT_WIDGETS} | {
     "ctkCollapsibleButton": CollapsibleButton,
+    "ctkSliderWidget": SliderWidget,
     "qMRMLWidget": MRMLWidget,
     "qMRMLNodeComboBox": NodeComboBox,
 }
@@ -312,12 +349,20 @@ class Timer(PythonQtManners, QtCore.QTimer):
     """qt.QTimer, whose ``singleShot`` is the static call on the class and the property on an instance."""
 
 
+class Shortcut(PythonQtManners, QtGui.QShortcut):
+    """qt.QShortcut."""
+
+
 class FileDialog(QtWidgets.QFileDialog):
     """qt.QFileDialog, whose static calls return the path alone; PySide6 adds the filter."""
 
     @staticmethod
     def getSaveFileName(parent: Any = None, caption: str = "", directory: str = "", filter: str = "") -> str:
         return QtWidgets.QFileDialog.getSaveFileName(parent, caption, directory, filter)[0]
+
+    @staticmethod
+    def getOpenFileName(parent: Any = None, caption: str = "", directory: str = "", filter: str = "") -> str:
+        return QtWidgets.QFileDialog.getOpenFileName(parent, caption, directory, filter)[0]
 
 
 def _qt_module() -> types.ModuleType:
@@ -330,7 +375,7 @@ def _qt_module() -> types.ModuleType:
         if name.startswith("Q"):
             setattr(module, name, widget)
     module.QUiLoader, module.QTimer, module.QFileDialog = UiLoader, Timer, FileDialog
-    module.QSettings = _Settings
+    module.QSettings, module.QShortcut = _Settings, Shortcut
     return module
 
 

@@ -142,6 +142,9 @@ def test_what_the_user_removes_stays_removed(app: Any, scene: Any, running: Any,
 
 
 def test_a_run_of_which_the_user_removes_everything_ends_well(app: Any, scene: Any, ready: Any, let: Any) -> None:
+    import slicer
+
+    slicer.util.setSliceViewerLayers(background=ready.pet)
     ready.parameters.leastQuality = 0
     ready.parameters.variants = 2
     ready.ui.applyButton.click()

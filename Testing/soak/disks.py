@@ -27,6 +27,8 @@ from training_runs import STEPS
 __all__ = ["try_disks"]
 
 _WEIGHTS = "autoencoder.safetensors"
+#: Lines that may come before the one with the error: warnings, and what the C library for NIfTI prints of its own.
+_MORE = ("Warning: ", "** ERROR: N")
 #: Status of each command when nothing is in its way; the manifest of ``synthesize`` has a damaged scan.
 _DONE = {"synthesize": 3, "insert": 0, "train": 0, "phantom": 0}
 
@@ -77,7 +79,7 @@ class _Trials:
     def note(self, what: str, status: int, faults: list[str], expected: int = 1) -> None:
         """Counts a trial; a status of 1 needs one line that names the trouble."""
         self.counts[what] += 1
-        said = [line for line in self.errors.read_text().splitlines() if not line.startswith("Warning: ")]
+        said = [line for line in self.errors.read_text().splitlines() if not line.startswith(_MORE)]
         if status != expected:
             faults = [f"status {status}, expected {expected}", *faults]
         if status == 1 and (len(said) != 1 or not said[0].startswith("tumorgen: ") or "bug in TumorGen" in said[0]):
@@ -193,7 +195,8 @@ class _Trials:
 
 def _wait_for_files(process: Process, folder: Path, count: int) -> None:
     """Waits until a folder holds so many files at any depth, or the process ends."""
-    while process.poll() is None and not (folder.exists() and sum(p.is_file() for p in folder.rglob("*")) >= count):
+    # ``os.walk`` passes over folders that vanish meanwhile.
+    while process.poll() is None and not (folder.exists() and sum(len(w[2]) for w in os.walk(folder)) >= count):
         time.sleep(0.001)
 
 

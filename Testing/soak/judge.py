@@ -217,8 +217,9 @@ def _suv_factor(header: Any) -> float:
     if header.DecayCorrection == "ADMIN":
         waited = 0.0
     else:
-        scan = header.SeriesTime if header.DecayCorrection == "START" else header.AcquisitionTime
-        waited = _seconds(scan) - _seconds(injection.RadiopharmaceuticalStartTime)
+        first = _seconds(header.AcquisitionTime)  # a later SeriesTime is one of post-processing
+        scan = min(first, _seconds(header.SeriesTime)) if header.DecayCorrection == "START" else first
+        waited = scan - _seconds(injection.RadiopharmaceuticalStartTime)
         waited += 86400 * (waited < 0)
     decayed = float(injection.RadionuclideTotalDose) * 0.5 ** (waited / float(injection.RadionuclideHalfLife))
     return 1000 * float(header.PatientWeight) / decayed

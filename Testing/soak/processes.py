@@ -66,6 +66,7 @@ class Process:
         self._status: int | None = None
         self.begun = time.monotonic()
         errors.write_bytes(b"")  # A process that is killed at once writes none.
+        self._pipe = os.pipe() if limit is not None else None  # A limit on files would cut the file of errors, too.
         if cold:
             with errors.open("wb") as stream:
                 self._popen = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=stream)
@@ -73,7 +74,7 @@ class Process:
         else:
             self.pid = os.fork()
             if self.pid == 0:
-                _be(command[len(TOOL) :], errors, limit)
+                _be(command[len(TOOL) :], errors if self._pipe is None else Path(f"/dev/fd/{self._pipe[1]}"), limit)
 
     def send(self, number: int) -> bool:
         """Sends a signal; returns False if the process has ended before."""
@@ -104,6 +105,11 @@ class Process:
                 os.kill(self.pid, signal.SIGKILL)
                 raise TimeoutError(f"{self.pid} hangs")
             time.sleep(0.002)
+        if self._pipe is not None:
+            os.close(self._pipe[1])
+            with os.fdopen(self._pipe[0], "rb") as stream:
+                self._errors.write_bytes(stream.read())
+            self._pipe = None
         return status
 
     def said(self) -> str:

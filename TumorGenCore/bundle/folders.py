@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ __all__ = [
     "bundle_folder",
     "bundle_sampling",
     "installed_bundles",
+    "metadata_hash",
     "models_root",
     "read_metadata",
 ]
@@ -93,6 +96,18 @@ def read_metadata(folder: Path) -> tuple[dict[str, Any], Path]:
             f"The metadata of bundle {folder.name} is incomplete or wrong: {error}. Install it again."
         ) from error
     return metadata, lender
+
+
+def metadata_hash(own: dict[str, Any]) -> str:
+    """Hash of a bundle's own metadata, which contain the hashes of its files.
+
+    It depends neither on the order of entries nor on notes, which do not change tumors.
+
+    Args:
+        own: the entry ``tumorgen`` of the metadata.
+    """
+    decides = {name: value for name, value in own.items() if name not in ("notes", "weights_of")}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def bundle_sampling(name_or_path: str | Path) -> Sampling:

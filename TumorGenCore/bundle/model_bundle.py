@@ -21,6 +21,7 @@ from TumorGenCore.bundle.folders import (
     METADATA,
     bundle_folder,
     installed_bundles,
+    metadata_hash,
     read_metadata,
 )
 from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, UptakeLaw
@@ -216,7 +217,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
             fill=FillLaw.parse(own.get("fill", {})),
             noise=NoiseLaw.parse(own.get("noise", {})),
             tuning=Tuning.parse(own.get("tuning", {})),
-            bundle_hash=_hash_of(own),
+            bundle_hash=metadata_hash(own),
             variant=variant,
             **networks,  # type: ignore[arg-type]
         )
@@ -405,12 +406,6 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _hash_of(own: dict[str, Any]) -> str:
-    """Hash of the metadata, independent of the order of entries and without notes, which do not change tumors."""
-    decides = {name: value for name, value in own.items() if name not in ("notes", "weights_of")}
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def _joint_hash(weights: dict[str, str]) -> str:

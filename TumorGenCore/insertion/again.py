@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from TumorGenCore.errors import InvalidBoxError, ProvenanceError
+from TumorGenCore.insertion.adjustment import Adjustment
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.growth import Growth
 from TumorGenCore.insertion.progress import OnProgress, ShouldCancel
@@ -65,13 +66,18 @@ def make_again(
         request = TumorRequest.parse({**record["request"], "least_quality": None})
         # Version 0.4.1 and before did not record how a tumor was grown.
         recorded = [
-            (recorded_box(tumor), Growth.parse(tumor) if "batch" in tumor else None) for tumor in record["tumors"]
+            (
+                recorded_box(tumor),
+                Growth.parse(tumor) if "batch" in tumor else None,
+                Adjustment.parse(tumor["adjusted"]) if "adjusted" in tumor else None,
+            )
+            for tumor in record["tumors"]
         ]
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, InvalidBoxError) as error:
         raise ProvenanceError(f"The provenance cannot be used: {error!r}.") from error
     tumors: list[Tumor] = []
     with _threads(record.get("threads")):
-        for box, growth in recorded:
+        for box, growth, adjustment in recorded:
             scan = PetVolume(tumors[-1].image, volume.units) if tumors else volume
             prepared = generator.prepare(scan, box, suv_factor=record.get("suv_factor"))
             if growth is None:
@@ -83,7 +89,7 @@ def make_again(
                 made = generator.grow_again(
                     prepared, request, growth, on_progress=on_progress, should_cancel=should_cancel
                 )
-            tumors.append(made)
+            tumors.append(made if adjustment is None else made.adjusted(adjustment))
     return Variant(tuple(tumors), sum(sum(tumor.seconds.values()) for tumor in tumors))
 
 

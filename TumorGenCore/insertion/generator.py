@@ -329,10 +329,14 @@ class TumorGenerator:
             change = self.change(grown, prepared)
             target = reached_for(self.bundle, request, growing.told, prepared.highest_suv)
             grain = self.grain(prepared, growing.noise)
-            pasted = paste(prepared, change, grown.probability, self.fit_mask(prepared), target, grain)
+            fit_mask = self.fit_mask(prepared)
+            paste_again = partial(
+                paste, prepared, change, grown.probability, fit_mask=fit_mask, target=target, grain=grain
+            )
+            pasted = paste_again()
         growth = Growth(growing.seed, growing.told, len(growing.tries) + 1, sampled.batch)
         maker = Maker(self.bundle, self.device, sampling)
-        return Tumor(prepared, request, growth, pasted, maker, (*notices, *more_notices), seconds)
+        return Tumor(prepared, request, growth, pasted, maker, paste_again, (*notices, *more_notices), seconds)
 
 
 @dataclass

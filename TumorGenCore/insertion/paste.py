@@ -91,11 +91,11 @@ class BoxRegion:
         rise, kept = (self._from_patch(values) for values in (on_patch.rise, on_patch.kept))
         return TissueChange(rise, kept).faded(self.window)
 
-    def marked(self, probability: NDArray) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Returns the soft mask of a patch on these voxels, and the mask of the tumor."""
+    def marked(self, probability: NDArray, threshold: float = 0.5) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Returns the soft mask of a patch on these voxels, and where it is above the threshold: the tumor."""
         soft = self._from_patch(probability) * (self.window > 0)
         # There is no tumor to mark where the window has faded the change.
-        return soft, (soft > 0.5) & (self.window >= _LEAST_WINDOW)
+        return soft, (soft > threshold) & (self.window >= _LEAST_WINDOW)
 
     def on_patch(self, suv: NDArray) -> NDArray[np.float32]:
         """Resamples SUV on these voxels to the patch, with interpolation."""
@@ -144,6 +144,7 @@ def paste(
     fit_mask: FitMask | None = None,
     target: UptakeTarget | None = None,
     grain: Grain | None = None,
+    threshold: float = 0.5,
 ) -> Pasted:
     """Pastes the change and the mask of a patch on the scan's voxels around the box.
 
@@ -154,6 +155,7 @@ def paste(
         fit_mask: fits M' to the uptake that it marks; None leaves it as it is.
         target: the uptake to reach.
         grain: noise of the uptake that the tumor adds; None adds none.
+        threshold: probability above which a voxel is tumor; the fit of M' does not depend on it.
     """
     region = BoxRegion.of(placed)
     change = region.change(on_patch)
@@ -163,7 +165,7 @@ def paste(
         gain = fit_gain(region.suv, change, region.marked(probability)[1], target)
         # Fitted on the patch: on coarse voxels too little of a small tumor would be left.
         probability = fit_mask(probability, region.on_patch(change.on(region.suv, gain)), gain * on_patch.rise)
-    soft, tumor = region.marked(probability)
+    soft, tumor = region.marked(probability, threshold)
     gain = fit_gain(region.suv, change, tumor, target)
     voxels = region.with_change(change, gain)
     reached = target.of(voxels[tumor] * placed.units.suv_factor) if target is not None and tumor.any() else None

@@ -34,6 +34,7 @@ __all__ = [
     "STATEMENT",
     "Provenance",
     "box_record",
+    "checked_provenance",
     "hash_volume",
     "make_provenance",
     "read_provenance",
@@ -133,13 +134,26 @@ def read_provenance(path: str | os.PathLike[str]) -> Provenance:
         raise ProvenanceError(
             f"{path.name} is not a JSON file ({error}); give the .provenance.json beside a result."
         ) from error
+    return checked_provenance(record, path.name)
+
+
+def checked_provenance(record: Any, name: str) -> Provenance:
+    """Checks a record, and converts records of version 0.4.1 and before as far as possible.
+
+    Args:
+        record: the values of a JSON file or of a node.
+        name: name of the file or node, for the message.
+
+    Raises:
+        ProvenanceError: this is not a record of TumorGen.
+    """
     try:
         today = _of_today(record)
         _check(today)
         return today
     except _UNUSABLE as error:
         raise ProvenanceError(
-            f"{path.name} is not the provenance of a tumor ({error!r}); give the .provenance.json beside a result."
+            f"{name} is not the provenance of a tumor ({error!r}); give the .provenance.json beside a result."
         ) from error
 
 

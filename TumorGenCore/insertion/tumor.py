@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -12,12 +12,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
+from TumorGenCore.insertion.adjustment import USUAL_THRESHOLD, Adjustment
 from TumorGenCore.insertion.growth import Growth, Maker
 from TumorGenCore.insertion.paste import Pasted, on_whole_grid, with_region
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.provenance import Provenance, box_record, make_provenance
-from TumorGenCore.insertion.request import TumorRequest
-from TumorGenCore.insertion.targets import misses
+from TumorGenCore.insertion.request import TumorRequest, UptakeTarget
+from TumorGenCore.insertion.targets import check_reachable, misses
 from TumorGenCore.lesions.quality import LEAST_QUALITY, Expected, QualityScore, score_region
 
 __all__ = ["Shortcoming", "Tumor", "provenance_of"]
@@ -49,9 +50,11 @@ class Tumor:
         growth: how it was grown.
         pasted: the tumor on the scan's voxels around the box.
         maker: bundle, device and sampling settings.
+        paste_again: pastes the grown tumor once more; takes ``target`` and ``threshold`` of ``paste.paste``.
         notices: notices for the user about the computation.
         seconds: time of each part.
         created: time of creation, with its time zone.
+        adjustment: what was changed since it was grown.
     """
 
     prepared: PreparedBox
@@ -59,14 +62,50 @@ class Tumor:
     growth: Growth
     pasted: Pasted
     maker: Maker
+    paste_again: Callable[..., Pasted]
     notices: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    adjustment: Adjustment = field(default_factory=Adjustment)
 
     @property
     def seed(self) -> int:
         """Seed with which it was grown."""
         return self.growth.seed
+
+    @property
+    def target(self) -> UptakeTarget | None:
+        """The uptake to reach, if the user wants one."""
+        return self.adjustment.target(self.request)
+
+    def with_uptake(self, suv_max: float) -> Tumor:
+        """Returns the same tumor with another SUVmax, without sampling again.
+
+        One factor for the uptake that the tumor adds leads to the SUVmax, and the mask is fitted again, as in a run.
+        If the SUVmax cannot be reached, the warnings say so. No voxel outside the box changes.
+
+        Raises:
+            InvalidRequestError: this is no SUV, or the voxels of the scan cannot hold it.
+        """
+        return self.adjusted(replace(self.adjustment, suv_max=suv_max))
+
+    def with_mask_threshold(self, probability: float) -> Tumor:
+        """Returns the same tumor with the mask where its soft mask is above a probability, without sampling again.
+
+        The voxels of the image stay, unless a wanted uptake is measured over the mask.
+
+        Raises:
+            InvalidRequestError: the probability is not more than 0 and less than 1.
+        """
+        return self.adjusted(replace(self.adjustment, mask_threshold=probability))
+
+    def adjusted(self, adjustment: Adjustment) -> Tumor:
+        """Returns the tumor as it was grown, with these changes; see ``with_uptake`` and ``with_mask_threshold``."""
+        changed: dict[str, Any] = {"threshold": adjustment.mask_threshold}
+        if adjustment.suv_max is not None:
+            changed["target"] = adjustment.target(self.request)
+            check_reachable(changed["target"], self.prepared.highest_suv, self.prepared.voxel_type)
+        return replace(self, pasted=self.paste_again(**changed), adjustment=adjustment)
 
     @cached_property
     def image(self) -> sitk.Image:
@@ -90,11 +129,13 @@ class Tumor:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Its part of a provenance: box (LPS mm), how it was grown, gain of its uptake, and hash of its voxels."""
+        """Its part of a provenance: box (LPS mm), how it was grown and changed, its gain, hash of its voxels."""
+        changed = self.adjustment.as_dict()
         return {
             "seed": int(self.seed),
             **box_record(self.prepared.box),
             **self.growth.as_dict(),
+            **({"adjusted": changed} if changed else {}),
             "uptake_gain": float(self.pasted.gain),
             "sha256": self.sha256,
         }
@@ -102,7 +143,7 @@ class Tumor:
     @cached_property
     def quality(self) -> QualityScore:
         """Quality of the tumor, and what is poor about it. It does not judge properties that the user chose."""
-        bundle = self.maker.bundle
+        bundle, asked = self.maker.bundle, self.request.asked | self.adjustment.asked
         return score_region(
             before=self.prepared.image,
             after=self.pasted.voxels,
@@ -110,7 +151,7 @@ class Tumor:
             start_ijk=self.pasted.start_ijk,
             box=self.prepared.box,
             suv_factor=self.prepared.units.suv_factor,
-            expected=Expected(bundle.training_lesions, bundle.tuning.field_bounds, self.request.asked, inserted=True),
+            expected=Expected(bundle.training_lesions, bundle.tuning.field_bounds, asked, inserted=True),
         )
 
     @cached_property
@@ -131,9 +172,12 @@ class Tumor:
     def shortcomings(self) -> tuple[Shortcoming, ...]:
         """A poor quality, and wanted properties that the tumor does not have."""
         found = []
-        pasted, fill, target = self.pasted, self.request.fill, self.request.target
+        pasted, target = self.pasted, self.target
+        fill = None if "volume_ml" in self.adjustment.asked else self.request.fill
         if not pasted.tumor.any():
             text = "No tumor grew in this box with this seed; try another seed or a larger box."
+            if self.adjustment.mask_threshold > USUAL_THRESHOLD:
+                text = f"No voxel has a probability above {self.adjustment.mask_threshold:g}; lower the mask threshold."
             found.append(Shortcoming("poor", text))
         if pasted.cut_off:
             text = (

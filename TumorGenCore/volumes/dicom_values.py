@@ -7,9 +7,11 @@ they become one named error. Messages quote numbers only, because other values m
 from __future__ import annotations
 
 import math
+from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
 from TumorGenCore.errors import UnsupportedVolumeError
+from TumorGenCore.volumes.header_text import decimal
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -34,6 +36,9 @@ def header_value(dataset: Dataset, keyword: str, error: type[UnsupportedVolumeEr
         value = dataset.get(keyword)
         if hasattr(value, "__len__") and len(value) == 0:
             return None
+        for one in value if isinstance(value, MutableSequence) else (value,):
+            if isinstance(text := getattr(one, "original_string", None), str):
+                decimal(text)  # pydicom also takes 1_0 for a number
     except Exception as problem:
         from pydicom.tag import Tag  # only here, so that this module loads quickly
 

@@ -11,7 +11,7 @@ __all__ = ["decimal", "header_line", "header_numbers", "header_whole_numbers", "
 
 _MAX_QUOTED = 120
 #: Python also takes 1_0 and digits of other scripts, which no program of the field reads as numbers.
-_DECIMAL = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)\s*", re.ASCII | re.IGNORECASE)
+_DECIMAL = re.compile(r"\s*[+-]?((\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|nan|inf(inity)?)\s*", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 

@@ -239,9 +239,9 @@ class _Header:
         return header_grid(self.name, size, spacing[:3] * scale, origin[:3] * scale, direction[:3, :3])
 
     def _numbers(self, count: int, *keys: str) -> NDArray[np.float64] | None:
-        text = self.text(keys[0], "", *keys[1:])
-        if not text:
+        if not any(key in self.tags for key in keys):
             return None
+        text = self.text(keys[0], "", *keys[1:])
         numbers = np.array(header_numbers(self.name, keys[0], text.split()))
         if len(numbers) != count:
             raise UnsupportedVolumeError(

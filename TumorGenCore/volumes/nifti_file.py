@@ -141,6 +141,11 @@ class _Header:
         if self.qform_code > 0:
             if self.sform_code > 0:
                 self._warn(f"{self.name} has a sform that is sheared or has no volume: {self.srow.tolist()}", "qform")
+            if not (self.pixdim[0] >= 0 or self.pixdim[0] == -1):
+                raise UnsupportedVolumeError(
+                    f"{self.name} has the qfac (pixdim[0]) {self.pixdim[0]:g}, but the qform needs -1 or 1, which "
+                    "tells left from right. Correct the header."
+                )
             return self._qform_grid()
         self._warn(
             f"{self.name} does not say where it lies (qform_code and sform_code are 0)",

@@ -180,11 +180,12 @@ class _Header:
         value = self.fields.get("datafile", "")
         if value.split()[:1] == ["LIST"]:
             return self.listed
-        pattern = re.fullmatch(r"(\S*%\d*d\S*) +(-?\d+) +(-?\d+) +(-?\d+)(?: +\d+)?", value)
+        pattern = re.fullmatch(r"(\S*%\d*d\S*) +(-?\d+) +(-?\d+) +(-?\d+)(?: +(\d+))?", value)
         if pattern is None:
             return [value] if value else []
-        first, last, step = header_whole_numbers(self.name, "data file", pattern.groups()[1:])
-        if step == 0 or not 0 <= (last - first) // step < _MAX_FILES:
+        numbers = [*pattern.groups()[1:4], pattern.group(5) or "1"]
+        first, last, step, axes = header_whole_numbers(self.name, "data file", numbers)
+        if step == 0 or not 1 <= axes <= self.whole("dimension") or not 0 <= (last - first) // step < _MAX_FILES:
             raise UnsupportedVolumeError(
                 f"{self.name} has the impossible data files {quoted(value)}. Correct the header."
             )
@@ -220,6 +221,8 @@ class _Header:
                 "the header."
             )
         signs = _SPACES[space]
+        if "space" not in self.fields and "spacedimension" not in self.fields:
+            self._warn("where left and right are (it has no space)", "the axes of the space as L, P, S")
         if signs is None:
             self._warn(f"where left and right are (its space is {text})", "the axes of the space as L, P, S")
         return np.array(signs or (1, 1, 1), np.float64)
@@ -228,6 +231,10 @@ class _Header:
         """Returns the name of the space without a time as fourth dimension."""
         text = self.fields.get("space", "lps").lower()
         return text[:3] if text in ("rast", "last", "lpst") else text.removesuffix("-time")
+
+    def _space_dimensions(self) -> int:
+        with_time = self._space() != self.fields.get("space", "lps").lower()
+        return self.whole("spacedimension") or (4 if with_time else 3)
 
     def _check_spacings(self, dimension: int, axes: list[int], grid: Grid) -> None:
         """Warns of a voxel size that stands there beside the directions, and is another one."""
@@ -259,7 +266,12 @@ class _Header:
         else:
             scales = np.ones(dimension)
             steps = [self._vector(text) for text in re.findall(r"\([^)]*\)|\S+", directions)]
-            steps = [step * self._scales("spaceunits", 3) for step in steps]
+            if any(np.isfinite(step).any() and not np.isfinite(step).all() for step in steps):
+                raise UnsupportedVolumeError(
+                    f"The space directions {quoted(directions)} of {self.name} have numbers that are not finite. "
+                    "Correct the header."
+                )
+            steps = [step * self._scales("spaceunits", self._space_dimensions())[:3] for step in steps]
         if len(steps) != dimension:
             given = quoted(directions or str(spacings))
             raise UnsupportedVolumeError(
@@ -311,12 +323,11 @@ class _Header:
         if text is None:
             self._warn("where it lies (it has no space origin)", "first voxel at 0, 0, 0")
             return np.zeros(3)
-        return self._vector(text) * self._scales("spaceunits", 3)
+        return self._vector(text) * self._scales("spaceunits", self._space_dimensions())[:3]
 
     def _vector(self, text: str) -> NDArray[np.float64]:
         """Returns the first three numbers of a vector such as '(1,0,0)', NaN for 'none'; a fourth one is a time."""
-        with_time = self._space() != self.fields.get("space", "lps").lower()
-        wanted = self.whole("spacedimension") or (4 if with_time else 3)
+        wanted = self._space_dimensions()
         if text == "none":
             return np.full(3, np.nan)
         inside = re.fullmatch(r"\s*\(([^()]*)\)\s*", text)
@@ -340,8 +351,12 @@ class _Header:
         if text is None:
             return np.ones(count)
         names = [name.strip().lower() for name in re.findall(r'"([^"]*)"', text)]
-        scales = [_MM_PER_UNIT.get(name, math.nan) for name in names][:count]
-        scales += [1.0] * (count - len(scales))
+        if len(names) != count or re.sub(r'"[^"]*"', "", text).strip():
+            raise UnsupportedVolumeError(
+                f"{self.name} has the units {quoted(text)}, but {count} units in quotation marks are needed. Correct "
+                "the header."
+            )
+        scales = [_MM_PER_UNIT.get(name, math.nan) for name in names]
         if key == "spaceunits" and not np.isfinite(scales).all():
             raise UnsupportedVolumeError(
                 f"{self.name} has the space units {quoted(text)}, but TumorGen reads mm, cm, m, um and nm. "

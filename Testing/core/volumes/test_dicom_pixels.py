@@ -99,6 +99,7 @@ def rewrite_slope(path: Path, raw: bytes | None) -> None:
         (b"1,5 ", ("1,5", "decimal point")),
         (b"nan ", ("nan",)),
         (b"1e999 ", ("1e999",)),
+        (b"1_0 ", ("1_0",)),
         (b"1\\2 ", ("RescaleSlope",)),
         (b"high", ("high",)),
     ],

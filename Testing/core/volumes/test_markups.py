@@ -151,7 +151,9 @@ def test_box_text_is_ras_unless_said_otherwise():
     assert parse_box("0,0,0,1,2,3").size_mm == (1.0, 2.0, 3.0)
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5,6,7", "a,b,c,d,e,f", "1,2,3,4,5,", "1;2;3;4;5;6", "1_0,2,3,4,5,6"])
+@pytest.mark.parametrize(
+    "text", ["", "1,2,3", "1,2,3,4,5,6,7", "a,b,c,d,e,f", "1,2,3,4,5,", "1;2;3;4;5;6", "1_0,2,3,4,5,6"]
+)
 def test_box_text_must_be_six_numbers(text):
     with pytest.raises(InvalidBoxError, match="CX,CY,CZ,SX,SY,SZ"):
         parse_box(text)

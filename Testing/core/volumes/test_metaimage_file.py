@@ -71,6 +71,7 @@ def test_short_text_is_refused(tmp_path):
         ({"ElementSpacing": None}, ("does not say its voxel size", "ElementSpacing")),
         ({"ElementSpacing": "4 4"}, ("2 numbers", "needs 3")),
         ({"Offset": "1_0 2 3"}, ("1_0", "numbers are needed")),
+        ({"TransformMatrix": ""}, ("0 numbers", "needs 9")),
         ({"Position": "1 2 4"}, ("contradicts itself", "'1 2 3' and '1 2 4'", "Offset")),
         ({"Rotation": "-1 0 0 0 1 0 0 0 1"}, ("contradicts itself", "TransformMatrix")),
         ({"ElementByteOrderMSB": "True"}, ("contradicts itself", "'False' and 'True'")),

@@ -127,3 +127,11 @@ def test_a_mark_that_is_damaged_at_its_end_is_refused(tmp_path, end):
     content = path.read_bytes()
     path.write_bytes(content[:347] + end + content[348:])
     rejects(path, "lacks the mark")
+
+
+@pytest.mark.parametrize("qfac", [-INF, -2.0, NAN])
+def test_a_qfac_that_does_not_tell_left_from_right_is_refused_if_the_qform_counts(tmp_path, qfac):
+    patches = [(PIXDIM, "<f", qfac)]
+    rejects(nifti(tmp_path / "a.nii", sform=(RAS, 0), patches=patches), f"{qfac:g}", "left from right")
+    _, lps, _ = read(nifti(tmp_path / "b.nii", qform=(RAS, 0), patches=patches))
+    np.testing.assert_allclose(lps, TO_LPS @ RAS, atol=1e-4)

@@ -28,6 +28,7 @@ from TumorGenCore.evaluation.two_sample.comparison import two_sample_test
 from TumorGenCore.evaluation.two_sample.text import two_sample_lines
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.lesions.agreement import dice, uptake_dice
+from TumorGenCore.training.data.cases import case_files
 
 __all__ = ["PATIENTS", "Patients", "tell_apart"]
 
@@ -76,8 +77,8 @@ def tell_apart(
     cases_of = generator.bundle.notes.get("cases", {})
     learned, held_out = list(cases_of.get("training", ())), list(cases_of.get("validation", ()))
     names = {"training": learned, "held-out": held_out, "all": learned + held_out}[patients]
-    patterns = patient_patterns(generator.bundle)
-    cases = load_patients(data, [name for name in names if any(data.rglob(f"{name}_image.nii*"))], patterns)
+    here = sorted(case_files(data, names))
+    cases = load_patients(data, here, patient_patterns(generator.bundle)) if here else []
     sites = [site for case in cases for site in sites_of(case, healthy=0)]
     if not sites:
         raise TrainingDataError(f"{data} has no {patients} case of the bundle with a tumor; give their folder.")

@@ -24,8 +24,8 @@ __all__ = ["VIEWS", "Slices", "two_sample_test"]
 
 #: Views of the lesions.
 VIEWS: dict[str, Callable[[BoxedLesion], BoxedLesion]] = {OWN: lambda lesion: lesion, SAME: delineated}
-#: Divisions of the real patients into halves, for the test of real against real.
-HALVINGS = 20
+#: Divisions of the real patients into halves, for the test of real against real, and deals of all patients into folds.
+HALVINGS, DEALS = 20, 4
 
 #: Function from a lesion to the features of its slices.
 Slices = Callable[[BoxedLesion], NDArray[np.float64]]
@@ -111,7 +111,7 @@ def _method(
         values = np.concatenate([real, rows[here]])
         synthetic = np.arange(len(values)) >= len(real)
         both = np.concatenate([people, patients[here]])
-        score = out_of_fold(values, synthetic, both, pipelines, int(seed))
+        score = out_of_fold(values, synthetic, both, pipelines, int(seed), DEALS)
         by_seed.append(auc_of(score, synthetic))
         scores.append(score)
         labels.append(synthetic)

@@ -1,6 +1,7 @@
 """The panel's typed settings, stored in a parameter node of the scene and bound to the widgets of the .ui file."""
 
 import enum
+import math
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -13,7 +14,12 @@ from TumorGenCore.lesions.quality import GOOD_QUALITY
 from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS
 from TumorGenSlicerLib.run.logic import RunOptions
 
-__all__ = ["Device", "Parameters", "Solver", "Uptake", "previewRequest", "runOptions", "tumorRequest"]
+__all__ = ["Device", "Parameters", "Solver", "Uptake", "previewRequest", "runOptions", "takeRequest", "tumorRequest"]
+
+#: Largest values, and smallest SUV, that the panel's widgets take; and the decimals that they show.
+MOST_SEED, MOST_STEPS = 2**31 - 1, 100
+LEAST_SUV, MOST_SUV, SUV_DECIMALS = 0.1, 200.0, 2
+MOST_FILL, FILL_DECIMALS = 60.0, 1
 
 
 class _KnownNames(enum.EnumMeta):
@@ -94,13 +100,13 @@ class Parameters:
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
     box: slicer.vtkMRMLMarkupsROINode
-    seed: Annotated[int, WithinRange(0, 2**31 - 1)] = 0
+    seed: Annotated[int, WithinRange(0, MOST_SEED)] = 0
     variants: Annotated[int, WithinRange(1, 20)] = 1
     uptake: Uptake = Uptake.DEFAULT
-    uptakeSuv: Annotated[float, WithinRange(0.1, 200.0)] = 8.0
-    fillPercent: Annotated[float, WithinRange(0.0, 60.0)] = 0.0
+    uptakeSuv: Annotated[float, WithinRange(LEAST_SUV, MOST_SUV)] = 8.0
+    fillPercent: Annotated[float, WithinRange(0.0, MOST_FILL)] = 0.0
     livePreview: bool = False
-    steps: Annotated[int, WithinRange(1, 100)] = 10
+    steps: Annotated[int, WithinRange(1, MOST_STEPS)] = 10
     solver: Solver = Solver.DEFAULT
     device: Device = Device.DEFAULT
     model: str = ""
@@ -124,6 +130,31 @@ def tumorRequest(parameters: Parameters) -> TumorRequest:
         least_quality=parameters.leastQuality / 100 if parameters.variants > 1 else None,
         **({} if uptake is None else {uptake: parameters.uptakeSuv}),
     )
+
+
+def takeRequest(parameters: Parameters, request: TumorRequest, seed: int) -> list[str]:
+    """Sets the parameters to those of one tumor. Values beyond the panel's ranges become the nearest ones in them.
+
+    Returns:
+        What the panel cannot hold, as sentences.
+    """
+    parameters.variants = 1
+    parameters.seed = min(seed, MOST_SEED)
+    parameters.steps = min(request.steps or parameters.steps, MOST_STEPS)
+    parameters.solver = Solver(request.solver or Solver.DEFAULT.value)
+    target = request.target
+    parameters.uptake = Uptake(target.measure if target else "")
+    if target:
+        parameters.uptakeSuv = round(min(max(target.suv, LEAST_SUV), MOST_SUV), SUV_DECIMALS)
+    parameters.fillPercent = round(min(100 * (request.fill or 0), MOST_FILL), FILL_DECIMALS)
+    asked = {"seed": seed, **request.as_dict()}
+    taken = {"seed": parameters.seed, **tumorRequest(parameters).as_dict()}
+    words = {"seed": "seed", "steps": "steps", "suv_max": "SUVmax", "suv_mean": "SUVmean", "fill": "fill"}
+    return [
+        f"The panel takes {word} {taken[name]:.15g} instead of {asked[name]:.15g}."
+        for name, word in words.items()
+        if name in asked and not math.isclose(taken[name], asked[name], rel_tol=1e-9)
+    ]
 
 
 def previewRequest(parameters: Parameters) -> TumorRequest:

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from TumorGenSlicerLib.panel.adjust_sliders import AdjustSliders
 from TumorGenSlicerLib.panel.variant_table import VariantTable
 from TumorGenSlicerLib.panel.variant_views import Comparison, ShownBefore, showVariant
 from TumorGenSlicerLib.run.logic import InsertionLogic, Variant
@@ -55,6 +56,7 @@ class ResultsPanel(VTKObservationMixin):
         self._hasChosen = False
         self._comparison = Comparison(self._onComparisonStopped)
         self._table = VariantTable(ui.variantsTable, self._onSelected)
+        self._sliders = AdjustSliders(ui, logic, self.refresh)
         self._settleTimer = qt.QTimer()
         self._settleTimer.setInterval(0)
         self._settleTimer.setSingleShot(True)
@@ -139,6 +141,19 @@ class ResultsPanel(VTKObservationMixin):
                 slicer.util.setSliceViewerLayers(background=run.inputVolume)
         self._updateButtons()
 
+    @property
+    def selectedWithInput(self) -> tuple[Variant, slicer.vtkMRMLScalarVolumeNode | None] | None:
+        """The selected result, and the volume that it was made from if that is still in the scene."""
+        selected = self._table.selected
+        if selected is None:
+            return None
+        run = self._runOf(selected)
+        return selected, run.inputVolume if run is not None and _isInScene(run.inputVolume) else None
+
+    def selectFrom(self, rows: int) -> None:
+        """Selects the result so many rows below the selected one."""
+        self._table.selectFrom(rows)
+
     def stopComparing(self) -> None:
         """Ends a comparison, if there is one, and shows the synthetic volume."""
         self._comparison.stop()
@@ -148,6 +163,7 @@ class ResultsPanel(VTKObservationMixin):
         self.stopComparing()
         self.dropRun()
         self._settleTimer.stop()
+        self._sliders.stop()
         self.removeObservers()
 
     def _onNodeRemoved(self, _caller: object, _event: str) -> None:
@@ -180,6 +196,7 @@ class ResultsPanel(VTKObservationMixin):
         # A run whose variants have not come yet is canceled, not undone.
         isWaiting = self._current is not None and not self._current.variants
         self._ui.removeLastButton.enabled = bool(self._table.variants) and not isWaiting
+        self._sliders.show(selected)
         warnings = self._warningsOf(selected)
         self._ui.resultWarningsLabel.text = "\n".join(f"\u2022 {line}" for line in warnings)
         self._ui.resultWarningsLabel.visible = bool(warnings)

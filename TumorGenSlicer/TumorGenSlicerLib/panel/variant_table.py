@@ -49,6 +49,13 @@ class VariantTable:
         """Variants in the order of the rows."""
         return tuple(self._variants)
 
+    def selectFrom(self, rows: int) -> None:
+        """Selects the row so many rows below the selected one, as if the user had clicked it; stops at the ends."""
+        selected = self.selected
+        row = self._variants.index(selected) + rows if selected is not None else 0
+        if 0 <= row < len(self._variants):
+            self._widget.selectRow(row)
+
     def show(self, variants: Sequence[Variant], selected: Variant | None) -> None:
         """Shows one row per variant, the best first, and selects the row of ``selected``."""
         wasBlocked = self._widget.blockSignals(True)

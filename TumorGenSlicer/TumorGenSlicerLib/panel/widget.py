@@ -12,17 +12,21 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_sampling
+from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_folder, bundle_sampling, read_metadata
 from TumorGenCore.errors import CancelledError, ModelBundleError
+from TumorGenCore.version import software_version
 from TumorGenSlicerLib.panel.box_placing import BoxPlacing
 from TumorGenSlicerLib.panel.input_watch import InputWatch
 from TumorGenSlicerLib.panel.module_logic import TumorGenSlicerLogic
-from TumorGenSlicerLib.panel.parameters import Parameters, Solver, Uptake, runOptions, tumorRequest
+from TumorGenSlicerLib.panel.parameters import Parameters, Solver, Uptake, runOptions, takeRequest, tumorRequest
 from TumorGenSlicerLib.panel.preview_panel import LivePreview
+from TumorGenSlicerLib.panel.reproduce_buttons import ReproduceButtons
 from TumorGenSlicerLib.panel.results_panel import ResultsPanel
 from TumorGenSlicerLib.panel.run_monitor import RunMonitor
 from TumorGenSlicerLib.panel.self_test_button import SelfTestButton
+from TumorGenSlicerLib.panel.shortcuts import connectShortcuts
 from TumorGenSlicerLib.run.logic import Insertion, Progress
+from TumorGenSlicerLib.run.reproduction import Reproduction
 from TumorGenSlicerLib.run.self_test import SelfTest
 
 __all__ = ["TumorGenSlicerWidget"]
@@ -82,6 +86,9 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._showSelfTest,
             self._onSelfTestEnded,
         )
+        self._reproduce = ReproduceButtons(
+            self.ui, self.parent, self.logic, lambda: self._results.selectedWithInput, self._takeSettings, self._say
+        )
         self._isStarting = False
         self._stepsOfRun = 0
         self._status = ""
@@ -92,6 +99,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.modelComboBox.connect("currentTextChanged(QString)", self.onModelChosen)
         self.ui.modelFolderButton.connect("clicked()", self.onModelFolderButton)
         self.ui.applyButton.connect("clicked()", self.onApplyButton)
+        connectShortcuts(self.ui, uiWidget, self._results.selectFrom)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.initializeParameterNode()
@@ -177,7 +185,9 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if parameters:
             if parameters.box and parameters.box not in self._inputWatch.nodes:
                 parameters.box.SetDisplayVisibility(True)  # A box from the list may be hidden.
-            _showText(self.ui.modelComboBox, parameters.model or DEFAULT_BUNDLE)
+            model = parameters.model or DEFAULT_BUNDLE
+            _showText(self.ui.modelComboBox, model)
+            self.ui.versionLabel.text = _versions(model)
             self.ui.uptakeSuvSpinBox.enabled = parameters.uptake is not Uptake.MODEL
         nodes = (parameters.inputVolume, parameters.box) if parameters else ()
         self._inputWatch.follow([node for node in nodes if node])
@@ -197,12 +207,17 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onBoxPlaced(self, centerRas: Sequence[float]) -> None:
         """Places a box around the point that the user clicked (world RAS, mm), and moves the slice views there."""
         with slicer.util.tryWithErrorDisplay(_("The box could not be placed.")):
-            before = self.parameterNode.box
-            self.parameterNode.box = self.logic.placeDefaultBox(self.parameterNode.inputVolume, centerRas)
-            if before:
-                before.SetDisplayVisibility(False)
-            jump = slicer.vtkMRMLSliceNode.OffsetJumpSlice
-            slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *centerRas, jump)
+            self._takeBox(self.logic.placeDefaultBox(self.parameterNode.inputVolume, centerRas))
+
+    def _takeBox(self, box: slicer.vtkMRMLMarkupsROINode) -> None:
+        """Shows a box instead of the one before, and moves the slice views there."""
+        before = self.parameterNode.box
+        self.parameterNode.box = box
+        if before and before is not box:
+            before.SetDisplayVisibility(False)
+        center = box.GetCenterWorld()
+        jump = slicer.vtkMRMLSliceNode.OffsetJumpSlice
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *center, jump)
 
     def _onPlacingEnded(self) -> None:
         self.ui.placeBoxButton.checked = False
@@ -228,6 +243,17 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         with contextlib.suppress(ModelBundleError):
             sampling = bundle_sampling(model)
             self.parameterNode.steps, self.parameterNode.solver = sampling.steps, Solver(sampling.solver)
+
+    def _takeSettings(
+        self, settings: Reproduction, box: slicer.vtkMRMLMarkupsROINode, inputVolume: slicer.vtkMRMLScalarVolumeNode
+    ) -> list[str]:
+        """Fills the panel with the settings of a tumor; returns what it cannot hold."""
+        self.parameterNode.inputVolume = inputVolume
+        if settings.model is not None:
+            self.parameterNode.model = settings.model
+        self.parameterNode.suvFactor = settings.suvFactor or 0.0
+        self._takeBox(box)
+        return takeRequest(self.parameterNode, settings.request, settings.seed)
 
     # Runs
 
@@ -352,6 +378,16 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 def _showMessage(label: qt.QLabel, text: str) -> None:
     label.text = text
     label.visible = bool(text)
+
+
+def _versions(model: str) -> str:
+    """Names and versions of TumorGen and of a model, given by its name or folder."""
+    try:
+        folder = bundle_folder(model)
+        what = f"{folder.name} {read_metadata(folder)[0].get('version', '')}"
+    except ModelBundleError:
+        what = _("not found")
+    return _("TumorGen {version}, model {model}").format(version=software_version(), model=what.strip())
 
 
 def _showText(comboBox: qt.QComboBox, text: str) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_folder, installed_bundles, read_metadata
 from TumorGenCore.errors import (
     InvalidBoxError,
+    InvalidRequestError,
     TumorGenError,
     UnknownUnitsError,
     UnsupportedVolumeError,
@@ -34,8 +35,16 @@ from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS
 from TumorGenSlicerLib.run.preview_run import forgetPreparedBox, runPreview, surroundings
 from TumorGenSlicerLib.run.under_way import Insertion, Preview
 from TumorGenSlicerLib.run.worker import BusyError, Progress, Worker, sharedWorker
-from TumorGenSlicerLib.scene.geometry import addBoxNode, roiBox, volumeAxesRas, volumeGrid, volumeImage, voxelArray
-from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, uniqueName
+from TumorGenSlicerLib.scene.geometry import (
+    addBoxNode,
+    boxInRas,
+    roiBox,
+    volumeAxesRas,
+    volumeGrid,
+    volumeImage,
+    voxelArray,
+)
+from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, changeVariant, uniqueName
 from TumorGenSlicerLib.scene.results import Results
 from TumorGenSlicerLib.scene.units import remarksOfVolume, unitsOfVolume
 
@@ -287,10 +296,13 @@ class InsertionLogic:
         Raises:
             UnsupportedVolumeError: the volume has no usable geometry.
         """
-        axes = volumeAxesRas(volumeNode)
+        return self.placeBox(Box.from_ras(centerWorldRas, [DEFAULT_BOX_MM] * 3, volumeAxesRas(volumeNode)))
+
+    def placeBox(self, box: Box) -> Any:
+        """Adds an ROI node with handles for a box in the world (LPS), such as that of a provenance."""
         with allOrNothing(self.scene):
             name = uniqueName(self.scene, "Tumor box")
-            roiNode = addBoxNode(self.scene, name, centerWorldRas, [DEFAULT_BOX_MM] * 3, axes)
+            roiNode = addBoxNode(self.scene, name, *boxInRas(box))
             display = roiNode.GetDisplayNode()
             display.SetHandlesInteractive(True)
             display.SetTranslationHandleVisibility(True)
@@ -307,6 +319,33 @@ class InsertionLogic:
         In each run that has ended, the best variant comes first.
         """
         return self._results.all
+
+    def changeVariant(
+        self, variant: Variant, *, suvMax: float | None = None, maskThreshold: float | None = None
+    ) -> None:
+        """Changes uptake or mask of a variant of the newest run in the scene at once, without sampling again.
+
+        The voxels and the mask around the box are written anew from the tumor as it was grown; the provenance, the
+        measures and the quality follow. See ``Tumor.with_uptake`` and ``Tumor.with_mask_threshold``.
+
+        Args:
+            variant: a variant with one tumor.
+            suvMax: SUVmax to reach; None leaves it.
+            maskThreshold: probability above which a voxel is tumor, 0 to 1; None leaves it.
+
+        Raises:
+            InvalidRequestError: a value cannot be used, or the variant cannot be changed any more.
+        """
+        from TumorGenCore.insertion import variants
+
+        tumor = variant.tumor
+        if tumor is None or variant not in self.results:
+            raise InvalidRequestError("Only single tumors of the last run can be changed; make the tumor again.")
+        if suvMax is not None:
+            tumor = tumor.with_uptake(suvMax)
+        if maskThreshold is not None:
+            tumor = tumor.with_mask_threshold(maskThreshold)
+        changeVariant(variant, variants.Variant((tumor,), variant.summary.seconds))
 
     def removeVariant(self, variant: Variant) -> None:
         """Removes a variant's nodes from the scene, with their displays."""

@@ -22,6 +22,7 @@ from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps
 __all__ = [
     "addBoxNode",
     "addVolumeNode",
+    "boxInRas",
     "ijkToRas",
     "roiBox",
     "volumeAxesRas",
@@ -123,6 +124,11 @@ def roiBox(roiNode: Any) -> Box:
     if np.abs(axes.T @ axes - np.eye(3)).max() > _MAX_SHEAR:
         raise InvalidBoxError("The transform of the box shears it, so it is no longer a box; remove the shear.")
     return Box.from_ras(matrix[:3, 3], np.asarray(roiNode.GetSize()) * scale, _nearestRotation(axes))
+
+
+def boxInRas(box: Box) -> tuple[NDArray[np.float64], Sequence[float], NDArray[np.float64]]:
+    """Center (RAS mm), edges (mm) and axes (columns, RAS) of a box; the inverse of ``Box.from_ras``."""
+    return ras_to_lps(box.center_lps), box.size_mm, ras_to_lps(np.asarray(box.axes).T).T
 
 
 def addBoxNode(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,16 +24,19 @@ from TumorGenSlicerLib.scene.geometry import ijkToRas, voxelArray
 
 if TYPE_CHECKING:
     from TumorGenCore.insertion import variants
+    from TumorGenCore.insertion.tumor import Tumor
 
 __all__ = [
     "InputSnapshot",
     "Variant",
     "addVariant",
     "allOrNothing",
+    "changeVariant",
     "copyDisplay",
     "newSegment",
     "removeNodes",
     "setVoxels",
+    "storedProvenance",
     "tumorMask",
     "uniqueName",
 ]
@@ -41,6 +44,7 @@ __all__ = [
 #: Display if the input has none: the usual colors of nuclear medicine, SUV 0 to 6.
 _PET_COLORS = ("vtkMRMLPETProceduralColorNodePET-DICOM", "vtkMRMLColorTableNodeInvertedGrey")
 _PET_WINDOW_SUV = 6.0
+_ATTRIBUTE = "TumorGen."
 
 
 @dataclass(eq=False)
@@ -53,6 +57,7 @@ class Variant:
         softMaskNode: tumor probability, 0 to 1; None if the user did not ask for it.
         summary: its facts; the nodes also carry its provenance, as attributes ``TumorGen.<key>``.
         warnings: warnings in plain words.
+        tumor: its tumor as it was grown, to change its uptake or mask; None if it has several, or a later run began.
     """
 
     volumeNode: Any
@@ -60,6 +65,7 @@ class Variant:
     softMaskNode: Any | None
     summary: VariantSummary
     warnings: tuple[str, ...]
+    tumor: Tumor | None = None
 
     @property
     def seed(self) -> int:
@@ -131,11 +137,37 @@ def addVariant(scene: Any, source: InputSnapshot, made: variants.Variant, softMa
         softMaskNode = None
         if softMask:
             softMaskNode = _addSoftMask(scene, source, volumeNode, sitk.GetArrayViewFromImage(made.mask_probability))
-        variant = Variant(volumeNode, segmentationNode, softMaskNode, made.summary, made.warnings)
+        # A copy, which does not keep the whole volumes that the tumor has computed.
+        tumor = replace(made.tumors[0]) if len(made.tumors) == 1 else None
+        variant = Variant(volumeNode, segmentationNode, softMaskNode, made.summary, made.warnings, tumor)
         for node in variant.nodes:
             _setProvenance(node, made.provenance)
             _placeBeside(scene, source.volumeNode, node)
     return variant
+
+
+def changeVariant(variant: Variant, made: variants.Variant) -> None:
+    """Shows a variant with its one tumor changed: writes the voxels and the mask around its box, and the provenance.
+
+    Args:
+        variant: a variant in the scene.
+        made: the same variant with its tumor changed.
+    """
+    (segment,) = made.segments
+    pasted, summary = made.tumors[0].pasted, made.summary
+    for node, values in ((variant.volumeNode, pasted.voxels), (variant.softMaskNode, pasted.probability)):
+        if node is not None:
+            voxelArray(node)[segment.region] = values
+            slicer.util.arrayFromVolumeModified(node)
+    shown = variant.segmentationNode.GetSegmentation()
+    labelmap = _labelmap(ijkToRas(variant.volumeNode), segment)
+    with slicer.util.NodeModify(variant.segmentationNode):
+        shown.GetNthSegment(0).AddRepresentation(_binaryLabelmap(), labelmap)
+        variant.segmentationNode.RemoveClosedSurfaceRepresentation()
+        variant.segmentationNode.CreateClosedSurfaceRepresentation()
+    for node in variant.nodes:
+        _setProvenance(node, summary.provenance)
+    variant.summary, variant.warnings, variant.tumor = summary, made.warnings, replace(made.tumors[0])
 
 
 @contextmanager
@@ -167,7 +199,7 @@ def tumorMask(variant: Variant) -> NDArray[np.uint8]:
     """All tumors of a variant on its volume's grid, (k, j, i), 0 or 1."""
     mask = np.zeros(voxelArray(variant.volumeNode).shape, dtype=np.uint8)
     segmentation = variant.segmentationNode.GetSegmentation()
-    name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    name = _binaryLabelmap()
     for n in range(segmentation.GetNumberOfSegments()):
         segment = segmentation.GetNthSegment(n)
         labelmap = segment.GetRepresentation(name)
@@ -271,6 +303,21 @@ def _addSegmentation(scene: Any, source: InputSnapshot, volumeNode: Any, made: v
 
 def newSegment(ijkToRas: NDArray[np.float64], made: Segment, name: str) -> Any:
     """Makes a segment with its own crop of the volume's grid, which avoids a whole-body label map."""
+    segment = slicer.vtkSegment()
+    segment.SetName(name)
+    segment.SetColor(*(float(part) for part in MASS_COLOR.split()))
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), MASS_TERMINOLOGY)
+    segment.AddRepresentation(_binaryLabelmap(), _labelmap(ijkToRas, made))
+    return segment
+
+
+def _binaryLabelmap() -> str:
+    """Slicer's name of the representation as voxels."""
+    name: str = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    return name
+
+
+def _labelmap(ijkToRas: NDArray[np.float64], made: Segment) -> Any:
     k, j, i = made.mask.shape
     x, y, z = made.start_ijk
     labelmap = slicer.vtkOrientedImageData()
@@ -278,19 +325,29 @@ def newSegment(ijkToRas: NDArray[np.float64], made: Segment, name: str) -> Any:
     labelmap.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
     vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(made.mask.shape)[:] = made.mask
     labelmap.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
-    segment = slicer.vtkSegment()
-    segment.SetName(name)
-    segment.SetColor(*(float(part) for part in MASS_COLOR.split()))
-    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), MASS_TERMINOLOGY)
-    segment.AddRepresentation(
-        slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName(), labelmap
-    )
-    return segment
+    return labelmap
 
 
 def _setProvenance(node: Any, provenance: Mapping[str, Any]) -> None:
     for key, value in provenance.items():
-        node.SetAttribute(f"TumorGen.{key}", value if isinstance(value, str) else json.dumps(value))
+        node.SetAttribute(_ATTRIBUTE + key, value if isinstance(value, str) else json.dumps(value))
+
+
+def storedProvenance(node: Any) -> dict[str, Any]:
+    """Reads the record that a node of a result carries; the inverse of how it is stored, also in saved scenes.
+
+    A text that is a JSON value too, such as the version 2, comes back as that value. The record is empty, or has no
+    ``tumors``, if the node is not that of a result.
+    """
+    names = [name for name in node.GetAttributeNames() if name.startswith(_ATTRIBUTE)]
+    return {name.removeprefix(_ATTRIBUTE): _value(node.GetAttribute(name)) for name in names}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _placeBeside(scene: Any, inputNode: Any, node: Any) -> None:

@@ -29,6 +29,8 @@ class Results:
     def add(self, run: list[Variant], variant: Variant) -> None:
         """Adds a variant to a run, which is the newest run."""
         if not any(known is run for known in self._runs):
+            for old in self.all:
+                old.tumor = None  # It keeps a copy of the scan.
             self._runs.append(run)
         run.append(variant)
 

