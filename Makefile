@@ -82,11 +82,11 @@ bench: $(VENV)/.ready
 same-bits: $(VENV)/.ready
 	$(BIN)/python Testing/benchmarks/same_bits.py --output $(OUTPUT) $(if $(BEFORE),--before $(BEFORE))
 
-# Damaged files through every reader, about ten minutes: docs/soak.md. make fuzz ONLY=nrrd/17 tries one of them.
+# Damaged files through every reader, a few minutes: docs/soak.md. make fuzz ONLY=nrrd/17 tries one of them.
 INPUTS ?= 12000
 fuzz: $(VENV)/.ready-test
 	OMP_NUM_THREADS=1 PYTHONPATH=Testing/core:Testing/soak $(BIN)/python Testing/soak/fuzz.py $(if $(ONLY),--only $(ONLY),\
-	  --inputs $(INPUTS) --workers $(WORKERS) $(if $(filter 12000,$(INPUTS)),--output Testing/soak/results/fuzz.json))
+	  --inputs $(INPUTS) --workers $(WORKERS) $(if $(OUTPUT),--output $(OUTPUT)))
 
 # Kills, full disks and 1,000 cases of the real command line; half an hour on two free cores: docs/soak.md.
 soak: $(VENV)/.ready-test

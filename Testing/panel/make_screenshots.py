@@ -22,7 +22,7 @@ sys.path[:0] = [str(_ROOT / part) for part in ("", "TumorGenSlicer", "Testing/sl
 CENTER = (78.0, -20.0, 465.0)
 VIEWS = (("Axial", "Red"), ("Coronal", "Green"), ("Sagittal", "Yellow"))
 #: Width of Slicer's module panel when it opens, and height of the panel that fits on a screen; pixels.
-PANEL_SIZE = (420, 620)
+PANEL_SIZE = (420, 660)
 VIEW_SIZE = (340, 340)
 #: Width of a slice view, mm.
 FIELD_MM = 260.0

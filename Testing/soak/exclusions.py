@@ -42,14 +42,6 @@ EXCLUSIONS = (
         "bytes after the voxels are padding, as in all three formats; a whole slice more is warned about",
     ),
     Exclusion(
-        "ITK: long lines",
-        _NRRD,
-        "refuses",
-        r"^died$",
-        "ITK crashes on header lines of thousands of letters",
-        rb"[^\n]{4000}",
-    ),
-    Exclusion(
         "NRRD: fields without a meaning",
         _NRRD,
         "refuses",

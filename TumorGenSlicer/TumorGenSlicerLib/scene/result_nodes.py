@@ -15,6 +15,7 @@ import vtk
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
+from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.lesions.measures import LesionMeasures
@@ -152,14 +153,21 @@ def changeVariant(variant: Variant, made: variants.Variant) -> None:
     Args:
         variant: a variant in the scene.
         made: the same variant with its tumor changed.
+
+    Raises:
+        InvalidRequestError: the user has added or removed segments, or changed the size of the volume.
     """
+    shown = variant.segmentationNode.GetSegmentation()
+    size = made.tumors[0].prepared.grid.size_ijk
+    if shown.GetNumberOfSegments() != 1 or variant.volumeNode.GetImageData().GetDimensions() != tuple(size):
+        raise InvalidRequestError("The volume or the mask was edited since the run; make the tumor again.")
     (segment,) = made.segments
     pasted, summary = made.tumors[0].pasted, made.summary
+    remarks = [line for line in variant.warnings if line not in variant.summary.warnings]  # about the whole run
     for node, values in ((variant.volumeNode, pasted.voxels), (variant.softMaskNode, pasted.probability)):
         if node is not None:
             voxelArray(node)[segment.region] = values
             slicer.util.arrayFromVolumeModified(node)
-    shown = variant.segmentationNode.GetSegmentation()
     labelmap = _labelmap(ijkToRas(variant.volumeNode), segment)
     with slicer.util.NodeModify(variant.segmentationNode):
         shown.GetNthSegment(0).AddRepresentation(_binaryLabelmap(), labelmap)
@@ -167,7 +175,8 @@ def changeVariant(variant: Variant, made: variants.Variant) -> None:
         variant.segmentationNode.CreateClosedSurfaceRepresentation()
     for node in variant.nodes:
         _setProvenance(node, summary.provenance)
-    variant.summary, variant.warnings, variant.tumor = summary, made.warnings, replace(made.tumors[0])
+    variant.summary, variant.tumor = summary, replace(made.tumors[0])
+    variant.warnings = (*made.warnings, *remarks)
 
 
 @contextmanager

@@ -1,0 +1,95 @@
+"""`tumorgen tell-apart`: tries settings on training patients only, and finds a setting that gives tumors away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_cases import write_case
+
+from TumorGenCore import TumorGenerator
+from TumorGenCore.bundle.laws import UptakeLaw
+from TumorGenCore.errors import InvalidRequestError, TrainingDataError
+from TumorGenCore.evaluation.studies.settings import with_settings
+from TumorGenCore.evaluation.studies.telling_apart import tell_apart
+from TumorGenCore.evaluation.two_sample import classifiers, comparison
+from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME
+
+HELD_OUT, TRAINING = ["H0"], [f"T{n}" for n in range(6)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifiers, "TREES", 4)
+        patch.setattr(comparison, "HALVINGS", 1)
+        patch.setattr(comparison, "DEALS", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("patients")
+    for n, name in enumerate(HELD_OUT + TRAINING):
+        write_case(path, name, (8.0 * n - 16, 10.0 - 4 * n, 6.0 * n - 15), seed=n)
+    return path
+
+
+@pytest.fixture
+def generator(tiny_bundle_folder: Path) -> TumorGenerator:
+    made = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
+    made.bundle.notes["cases"] = {"training": TRAINING, "validation": HELD_OUT}
+    return made
+
+
+@pytest.mark.slow
+def test_settings_are_tried_on_training_patients_beside_the_references(folder, generator, tmp_path) -> None:
+    setting = "sampling.steps=1 uptake.median_suv_max=60"
+    report = tell_apart(generator, folder, tmp_path / "out", settings=[setting], seeds=1)
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["cases"] == TRAINING
+    names = ["as in the bundle", setting, "copy-paste", "by rule"]
+    for view in (OWN, SAME):
+        assert list(report["two_sample"][view]["methods"]) == names
+    assert list(report["masks"]) == ["real", *names]
+    # The law is obeyed: drawn around 60, and nowhere near the uptake that the untrained model makes.
+    assert report["masks"][setting]["suv_max"] > 25 > report["masks"]["real"]["suv_max"]
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert all(text.count(f"| {name} |") >= 3 for name in names)
+
+
+@pytest.mark.parametrize("patients", ["held-out", "all"])
+def test_settings_are_not_tried_on_held_out_patients(folder, generator, tmp_path, patients) -> None:
+    with pytest.raises(InvalidRequestError, match="chosen on training patients"):
+        tell_apart(generator, folder, tmp_path / "out", patients, settings=["fill.median=0.2"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_these_patients_is_refused(generator, tmp_path) -> None:
+    with pytest.raises(TrainingDataError, match="no training case"):
+        tell_apart(generator, tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_patients_leave_the_test_out(folder, generator, tmp_path) -> None:
+    report = tell_apart(generator, folder, tmp_path / "out", "held-out", seeds=1, references=False)
+    assert "1 patients" in report["two_sample"]["left_out"]
+    assert "Left out" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_settings_replace_those_of_the_bundle(generator) -> None:
+    changed = with_settings(generator.bundle, "uptake.median_suv_max=9 uptake.spread=0.3 tuning.speck_tries=[2,4]")
+    assert changed.uptake == replace(generator.bundle.uptake, median_suv_max=9, spread=0.3)
+    assert changed.tuning.speck_tries == (2, 4)
+    assert generator.bundle.uptake == UptakeLaw() and changed.vae is generator.bundle.vae
+
+
+@pytest.mark.parametrize(
+    "text", ["uptake", "uptake.hot=1", "weights.vae=1", "uptake.spread=wide", "uptake.spread=-1", "notes.cases=1", "=3"]
+)
+def test_a_setting_that_cannot_be_used_is_named(generator, text) -> None:
+    with pytest.raises(InvalidRequestError, match=text.split(".")[0]):
+        with_settings(generator.bundle, text)
