@@ -327,7 +327,7 @@ class TumorGenerator:
         grown, more_notices = self.engine.decode(sampled, prepared.encoded, seconds)
         with timed(seconds, "paste"):
             change = self.change(grown, prepared)
-            target = reached_for(self.bundle, request, growing.told, prepared.highest_suv)
+            target = reached_for(self.bundle, request, growing.told)
             grain = self.grain(prepared, growing.noise)
             fit_mask = self.fit_mask(prepared)
             paste_again = partial(

@@ -32,20 +32,17 @@ def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: flo
     return TumorControls(fill, None if drawn is None else bundle.tuning.p95_suv("max", drawn))
 
 
-def reached_for(
-    bundle: ModelBundle, request: TumorRequest, told: TumorControls, highest_suv: float
-) -> UptakeTarget | None:
+def reached_for(bundle: ModelBundle, request: TumorRequest, told: TumorControls) -> UptakeTarget | None:
     """Returns the uptake to reach: that of the request, or the drawn one; None leaves it to the model.
 
     Args:
         bundle: bundle with the laws.
         request: the user's request.
         told: what the model was told.
-        highest_suv: highest SUV that the voxels of the scan can hold; a drawn uptake is not higher.
     """
     if request.target is not None or told.suv is None or bundle.uptake.median_suv_max == 0:
         return request.target
-    return UptakeTarget("max", min(told.suv / bundle.tuning.p95_suv("max", 1.0), highest_suv))
+    return UptakeTarget("max", told.suv / bundle.tuning.p95_suv("max", 1.0))
 
 
 def noise_seed(seed: int, box: Box) -> int:
