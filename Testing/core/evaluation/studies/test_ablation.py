@@ -91,9 +91,9 @@ def test_networks_that_the_product_would_use_wrongly_are_the_studys_alone(output
 
 def test_what_a_bundle_carries_can_be_left_out(output) -> None:
     carried = load_bundle(output / "full" / "bundle")
-    assert carried.uptake.draw(0, 1.0) is not None
+    assert carried.uptake.draw(0, 1.0, 9.0) is not None
     left_out = replace(carried, **VARIANTS["not-drawn"].bundle)
-    assert left_out.uptake.draw(0, 1.0) is None and left_out.fill.draw(0) is None
+    assert left_out.uptake.draw(0, 1.0, 9.0) is None and left_out.fill.draw(0) is None
     assert replace(carried, **VARIANTS["no-recovery"].bundle).resolution.amount == 0
     assert carried.sampling == RUN.sampling
 

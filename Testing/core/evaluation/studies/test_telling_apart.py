@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,19 +14,9 @@ from TumorGenCore.bundle.laws import UptakeLaw
 from TumorGenCore.errors import InvalidRequestError, TrainingDataError
 from TumorGenCore.evaluation.studies.settings import with_settings
 from TumorGenCore.evaluation.studies.telling_apart import tell_apart
-from TumorGenCore.evaluation.two_sample import classifiers, comparison
 from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME
 
 HELD_OUT, TRAINING = ["H0"], [f"T{n}" for n in range(6)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def short() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifiers, "TREES", 4)
-        patch.setattr(comparison, "HALVINGS", 1)
-        patch.setattr(comparison, "DEALS", 1)
-        yield
 
 
 @pytest.fixture(scope="module")
