@@ -72,6 +72,7 @@ def test_a_held_stop_acts_after_the_block(fails):
     assert done == [True]
 
 
+@pytest.mark.usefixtures("interrupts_raise")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_deferred_stop_does_nothing_but_ask(number):
     before = signal.getsignal(number)

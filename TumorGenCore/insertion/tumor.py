@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import SimpleITK as sitk
@@ -24,7 +24,8 @@ from TumorGenCore.lesions.quality import LEAST_QUALITY, Expected, QualityScore, 
 __all__ = ["Shortcoming", "Tumor", "provenance_of"]
 
 
-class Shortcoming(NamedTuple):
+@dataclass(frozen=True)
+class Shortcoming:
     """What is wrong with a tumor.
 
     Args:

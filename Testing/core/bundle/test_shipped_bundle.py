@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from TumorGenCore import Box, TumorGenerator, TumorRequest, read_volume
+from TumorGenCore.bundle.laws import NoiseLaw, UptakeLaw
 from TumorGenCore.bundle.resolution import ResolutionRecovery
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
@@ -89,12 +90,14 @@ def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGener
 
 
 def test_what_the_vae_blurs_is_restored(generator: TumorGenerator) -> None:
-    """The same tumor with the same width and hotter hottest voxels."""
-    blurred = TumorGenerator(replace(generator.bundle, resolution=ResolutionRecovery()), "cpu")
+    """The same tumor with the same width and hotter hottest voxels, if no law says how hot it shall be."""
+    free = replace(generator.bundle, uptake=UptakeLaw(), noise=NoiseLaw())
+    restored = TumorGenerator(free, "cpu")
+    blurred = TumorGenerator(replace(free, resolution=ResolutionRecovery()), "cpu")
     phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
     for site in ("right lung", "left thigh"):
         prepared = generator.prepare(phantom, phantom_box(site), suv_factor=1)
-        sharp, soft = (each.generate(prepared, seed=0) for each in (generator, blurred))
+        sharp, soft = (each.generate(prepared, seed=0) for each in (restored, blurred))
         masks = [sitk.GetArrayViewFromImage(result.mask) > 0 for result in (sharp, soft)]
         images = [sitk.GetArrayViewFromImage(result.image) for result in (sharp, soft)]
         hottest, before = (image[mask].max() for image, mask in zip(images, masks, strict=True))
