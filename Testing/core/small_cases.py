@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,4 +37,11 @@ def write_three_cases(folder: Path) -> Path:
     write_case(folder, "A", (-30.0, 10.0, 40.0), 1)
     write_case(folder, "B", (25.0, -20.0, -40.0), 2)
     write_case(folder, "T", (0.0, 0.0, 70.0), 3)
+    return folder
+
+
+def write_patients(folder: Path, names: Sequence[str], healthy: Sequence[str] = ()) -> Path:
+    """Writes a case for each name, each with its ball elsewhere, or with none if it is healthy; returns ``folder``."""
+    for n, name in enumerate(names):
+        write_case(folder, name, None if name in healthy else (8.0 * n - 16, 10.0 - 4 * n, 6.0 * n - 15), seed=n)
     return folder

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from TumorGenCore.bundle.model_bundle import ModelBundle, save_bundle
+from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.method.mask_refiner import MaskRefiner
 from TumorGenCore.method.vae import PetVAE
 from TumorGenCore.method.vector_field import VectorField
 from TumorGenCore.volumes.patch import PatchSettings
 
-__all__ = ["write_tiny_bundle"]
+__all__ = ["tiny_generator", "write_tiny_bundle"]
 
 
 def write_tiny_bundle(folder: Path) -> Path:
@@ -47,3 +48,10 @@ def write_tiny_bundle(folder: Path) -> Path:
     )
     save_bundle(bundle, folder, card="# tiny\n")
     return folder
+
+
+def tiny_generator(folder: Path, training: list[str], held_out: list[str]) -> TumorGenerator:
+    """Loads a tiny bundle that says which cases it learned from and which were held out."""
+    made = TumorGenerator.from_pretrained(folder, device="cpu")
+    made.bundle.notes["cases"] = {"training": training, "validation": held_out}
+    return made

@@ -252,14 +252,17 @@ class TumorGenerator:
         """Change of the tissue by a grown tumor, on the working patch."""
         return tissue_change(grown.synthetic_suv, prepared.original_suv)
 
-    def grain(self, prepared: PreparedBox, seed: int) -> Grain:
+    def grain(self, prepared: PreparedBox, seed: int) -> Grain | None:
         """Returns the function that draws noise like that of the scan, for the uptake that the tumor adds.
+
+        None if the bundle adds none; then the noise of the scan is not measured either.
 
         Args:
             prepared: box and scan.
             seed: seed of the tumor's noise.
         """
-        return lambda shape: self.bundle.noise.share * prepared.noise.draw(shape, seed)
+        share = self.bundle.noise.share
+        return None if share == 0 else lambda shape: share * prepared.noise.draw(shape, seed)
 
     def fit_mask(self, prepared: PreparedBox) -> FitMask | None:
         """Returns the function that fits M' to the uptake that it marks."""

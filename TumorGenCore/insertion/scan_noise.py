@@ -120,10 +120,14 @@ def _sigma(detail: NDArray, where: NDArray[np.bool_], axis: int) -> float:
     if not both.any() or variance == 0:
         return 0.0
     correlation = float((here * there)[both].mean()) / variance
-    return float(np.interp(correlation, [_correlation(sigma) for sigma in _SIGMAS], _SIGMAS))
+    return float(np.interp(correlation, _CORRELATIONS, _SIGMAS))
 
 
 def _correlation(sigma: float) -> float:
     """Correlation of neighbors of white noise after a Gaussian on voxels; exp(-1 / (4 sigma^2)) for a wide one."""
     weights = np.exp(-0.5 * (np.arange(-12, 13) / sigma) ** 2)
     return float((weights[1:] * weights[:-1]).sum() / (weights**2).sum())
+
+
+#: Correlation of neighbors for each of ``_SIGMAS``, rising.
+_CORRELATIONS = [_correlation(sigma) for sigma in _SIGMAS]

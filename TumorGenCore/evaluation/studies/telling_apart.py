@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -30,10 +30,9 @@ from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.lesions.agreement import dice, uptake_dice
 from TumorGenCore.training.data.cases import case_files
 
-__all__ = ["PATIENTS", "Patients", "tell_apart"]
+__all__ = ["Patients", "tell_apart"]
 
 Patients = Literal["training", "held-out", "all"]
-PATIENTS: tuple[Patients, ...] = get_args(Patients)
 
 
 def tell_apart(

@@ -16,12 +16,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS
 from TumorGenCore.lesions.agreement import ranking
 
-__all__ = ["LEAST_PATIENTS", "auc_interval", "auc_of", "features_pipelines", "out_of_fold", "slices_pipelines"]
+__all__ = ["auc_interval", "auc_of", "features_pipelines", "out_of_fold", "slices_pipelines"]
 
-#: Least number of patients for a test.
-LEAST_PATIENTS = 5
 FOLDS = 5
 #: Trees of a forest; several deals of the patients average several forests.
 TREES = 50
@@ -134,7 +133,7 @@ def auc_interval(
         return auc_of(scores[index], synthetic[index])
 
     whole = area(np.arange(len(people)))
-    if len(people) < LEAST_PATIENTS:
+    if len(people) < LEAST_LESIONS:
         return whole, None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # A test that tells all apart has no spread.

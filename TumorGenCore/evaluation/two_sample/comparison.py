@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.evaluation.features.left_out import LeftOutError
+from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS
 from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME, BoxedLesion, delineated
 from TumorGenCore.evaluation.two_sample.classifiers import (
-    LEAST_PATIENTS,
     Pipelines,
     auc_interval,
     auc_of,
@@ -57,8 +57,8 @@ def two_sample_test(
         LeftOutError: there are fewer than five patients.
     """
     people = {lesion.patient for lesion in real}
-    if len(people) < LEAST_PATIENTS:
-        raise LeftOutError(f"{len(people)} patients with tumors; {LEAST_PATIENTS} are needed.")
+    if len(people) < LEAST_LESIONS:
+        raise LeftOutError(f"{len(people)} patients with tumors; {LEAST_LESIONS} are needed.")
     found: dict = {}
     for view, seen in VIEWS.items():
         measured = {name: [lesion_features(seen(one)) for one in some] for name, some in methods.items()}

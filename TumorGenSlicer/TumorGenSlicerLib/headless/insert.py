@@ -9,26 +9,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from TumorGenCore.console.arguments import asked_box, asked_seeds, tumor_request
 from TumorGenCore.console.report import Report
 from TumorGenCore.console.running import FACTOR_REMEDY
 from TumorGenCore.console.timing import Timing
 from TumorGenCore.console.variants import describe_variant, say_variants
 from TumorGenCore.errors import VolumeWarning
-from TumorGenCore.volumes.geometry import Box, Grid, ras_to_lps
+from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.provenance_file import provenance_path
 from TumorGenCore.volumes.read import read_volume
 from TumorGenCore.volumes.safe_write import all_or_none, check_folder, check_space
-from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES
+from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES, known_suffix
 from TumorGenCore.volumes.volume import PetVolume
 from TumorGenCore.volumes.write import estimated_size, write_segmentation, write_volume
 from TumorGenSlicerLib.headless.outputs import checkFolder, checkJson, existing, newFolder
 from TumorGenSlicerLib.headless.scene import requireScene
 from TumorGenSlicerLib.run.dependencies import ensureDependencies
 from TumorGenSlicerLib.run.logic import InsertionLogic, Variant
-from TumorGenSlicerLib.scene.geometry import addBoxNode, addVolumeNode, voxelArray
+from TumorGenSlicerLib.scene.geometry import addBoxNode, addVolumeNode, boxInRas, voxelArray
 from TumorGenSlicerLib.scene.result_nodes import removeNodes, tumorMask
 from TumorGenSlicerLib.scene.units import setRemarks, setUnits
 
@@ -85,8 +83,7 @@ def _nodes(volume: PetVolume, box: Box, name: str) -> Iterator[tuple[InsertionLo
         nodes.append(addVolumeNode(scene, name, volume.image))
         setUnits(nodes[0], volume.units)
         setRemarks(nodes[0], volume.remarks)
-        axes = ras_to_lps(np.transpose(box.axes)).T
-        nodes.append(addBoxNode(scene, "Box", ras_to_lps(box.center_lps), box.size_mm, axes))
+        nodes.append(addBoxNode(scene, "Box", *boxInRas(box)))
         yield logic, *nodes
     finally:
         for variant in logic.results:
@@ -134,5 +131,4 @@ def _write(variants: Sequence[Variant], volume: PetVolume, output: Path, stem: s
 
 def _stem(path: Path) -> str:
     name = path.resolve().name
-    suffix = next((suffix for suffix in READABLE_SUFFIXES if name.lower().endswith(suffix)), "")
-    return name[: len(name) - len(suffix)]
+    return name[: len(name) - len(known_suffix(Path(name), READABLE_SUFFIXES) or "")]

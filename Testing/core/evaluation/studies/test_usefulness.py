@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
-from small_cases import write_case
+from small_cases import write_patients
+from tiny_bundle import tiny_generator
 
 from TumorGenCore import TumorGenerator
 from TumorGenCore.cli import main
@@ -41,17 +42,12 @@ RUN = UsefulnessRun(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("patients")
-    for n, name in enumerate(HELD_OUT + TRAINING):
-        write_case(path, name, None if name == "W" else (8.0 * n - 16, 10.0 - 4 * n, 6.0 * n - 15), seed=n)
-    return path
+    return write_patients(tmp_path_factory.mktemp("patients"), HELD_OUT + TRAINING, healthy=["W"])
 
 
 @pytest.fixture(scope="module")
 def generator(tiny_bundle_folder: Path) -> TumorGenerator:
-    made = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
-    made.bundle.notes["cases"] = {"training": TRAINING, "validation": HELD_OUT}
-    return made
+    return tiny_generator(tiny_bundle_folder, TRAINING, HELD_OUT)
 
 
 @pytest.fixture(scope="module")
