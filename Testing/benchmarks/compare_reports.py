@@ -56,10 +56,13 @@ def figures(report: dict) -> Iterator[tuple[str, Measured]]:
     for name, found in report["realism"]["frechet"].items():
         if "value" in found:
             yield f"Frechet distance, {name}", (found["value"], found["value_interval"])
-    for group, rows in report["realism"]["alignment"].get("groups", {}).items():
-        for measure, found in rows.items():
-            if isinstance(found, dict) and found.get("mean") is not None:
-                yield f"alignment, {measure}, {group} sites", (found["mean"], found["interval"])
+    themes = {"alignment": report["realism"]["alignment"].get("groups", {})}
+    themes["synthetic minus real"] = report["realism"].get("equality", {})
+    for theme, groups in themes.items():
+        for group, rows in groups.items():
+            for measure, found in rows.items() if isinstance(rows, dict) else ():
+                if isinstance(found, dict) and found.get("mean") is not None:
+                    yield f"{theme}, {measure}, {group} sites", (found["mean"], found["interval"])
 
 
 if __name__ == "__main__":

@@ -286,7 +286,8 @@ def _bundle_files() -> Files:
     with tempfile.TemporaryDirectory() as folder:
         bundle = write_tiny_bundle(Path(folder) / "tiny")
         frames = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 12)).astype(np.uint8)
-        add_training_lesions(bundle, TrainingLesions(frames, np.array([0, 0, 1, 1, 2, 2], np.int32)))
+        traits = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
+        add_training_lesions(bundle, TrainingLesions(frames, np.array([0, 0, 1, 1, 2, 2], np.int32), traits))
         names = ["configs/metadata.json", *sorted(f"models/{p.name}" for p in (bundle / "models").iterdir())]
         return {f"tiny/{name}": (bundle / name).read_bytes() for name in names}
 

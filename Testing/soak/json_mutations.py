@@ -34,7 +34,7 @@ _JSON_ODD = (
 #: Paths of the numbers that decide about the result.
 _JSON_DECISIVE = {
     "roi": r"markups/0/(center|size|orientation)",
-    "metadata": "tumorgen/(networks|intensity_scale/[klt]|patch|latent|resolution|uptake|fill|tuning|sampling/s)",
+    "metadata": "tumorgen/(networks|intensity_scale/[klt]|patch|latent|uptake|fill|tuning|sampling/s)",
     "provenance": r"suv_factor$|tumors/\d+/(seed|box|tries|batch)|request/(steps|suv_max)",
 }
 _MARK = "@odd value@"

@@ -112,13 +112,14 @@ def _bundle(path: Path) -> dict[str, Any]:
     from TumorGenCore.bundle.model_bundle import load_bundle
 
     bundle = load_bundle(path)
-    settings = ("scale", "patch", "sampling", "resolution", "uptake", "fill", "tuning")
+    settings = ("scale", "patch", "sampling", "uptake", "fill", "noise", "tuning")
     weights = {
         f"{name}.safetensors": {key: tensor.numpy() for key, tensor in getattr(bundle, name).state_dict().items()}
         for name in ("vae", "vector_field", "mask_refiner")
     }
     if bundle.training_lesions is not None:
-        weights["training_lesions.safetensors"] = vars(bundle.training_lesions)
+        known = {key: values for key, values in vars(bundle.training_lesions).items() if values is not None}
+        weights["training_lesions.safetensors"] = known
     means = {"latent_mean": bundle.latent_mean, "latent_deviation": bundle.latent_deviation}
     return {"settings": {name: asdict(getattr(bundle, name)) for name in settings} | means, "weights": weights}
 

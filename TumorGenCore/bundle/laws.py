@@ -109,17 +109,20 @@ class FillLaw(MetadataNumbers):
 
 @dataclass(frozen=True)
 class NoiseLaw(MetadataNumbers):
-    """Noise of the uptake that a tumor adds.
+    """Noise and resolution of the uptake that a tumor adds, after those of the scan (``insertion.scan_noise``).
 
     Args:
-        share: share of the scan's own relative noise (``insertion.scan_noise``); 0 adds none. Lesions have less than
-            the tissue around them, because noise grows more slowly than uptake.
+        share: share of the scan's own relative noise; 0 adds none. Lesions have less than the tissue around them,
+            because noise grows more slowly than uptake.
+        grain_mm: grain of the noise in the scans of the training patients, full width at half maximum. Noise of a
+            coarser grain tells of a lower resolution, and the tumor is blurred by the difference; 0 blurs none.
 
     Raises:
-        ValueError: the number is negative or infinite.
+        ValueError: a number is negative or infinite.
     """
 
     share: float = 0.0
+    grain_mm: float = 0.0
 
 
 def _log_normal(median: float, spread: float, seed: int, stream: int) -> float:

@@ -154,6 +154,7 @@ _METADATA = _Entries(
                 "max_size": _Number(1, 512, whole=True),
                 "min_box_mm": _Number(0.1, 5000),
                 "max_box_mm": _Number(0.1, 5000),
+                "most_turn_degrees": _Number(0, 180),
             }
         ),
         "latent_mean": _Many(_Number(-1e6, 1e6), 1, 4096),
@@ -173,8 +174,10 @@ _METADATA = _Entries(
                     }
                 ),
                 "mask_noise": _Number(-10, 10),
+                "latent_noise": _Number(-10, 10),
             }
         ),
+        # Until software 0.6.0 a sharpening; it is no longer used.
         "resolution": _Entries({"amount": _Number(0, 100), "sigma": _Number(0.01, 50)}),
         "uptake": _Entries(
             {
@@ -188,7 +191,7 @@ _METADATA = _Entries(
                 "most_raised_suv": _SUV,
             }
         ),
-        "noise": _Entries({"share": _Number(0, 10)}),
+        "noise": _Entries({"share": _Number(0, 10), "grain_mm": _Number(0, 100)}),
         "fill": _Entries({"median": _Number(0, 1), "spread": _SPREAD}),
         "tuning": _Entries(
             {

@@ -25,7 +25,6 @@ from TumorGenCore.bundle.folders import (
     read_metadata,
 )
 from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, UptakeLaw
-from TumorGenCore.bundle.resolution import ResolutionRecovery
 from TumorGenCore.bundle.tuning import Tuning
 from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.former_names import with_present_names
@@ -46,7 +45,6 @@ __all__ = [
     "installed_bundles",
     "load_bundle",
     "save_bundle",
-    "set_resolution",
 ]
 
 _CARD = Path("docs/README.md")
@@ -66,13 +64,12 @@ class ModelBundle:
         scale: conversion between SUV and network scale.
         patch: settings of the working patch.
         latent_mean, latent_deviation: mean and standard deviation of each channel, to normalize latents.
-        sampling: default steps, solver, times and mask noise.
+        sampling: default steps, solver, times and noise.
         notes: description, training data with license, figures; free JSON for the metadata.
         weights_hash: sha256 of the weight files' hashes.
-        training_lesions: thumbnails of the training lesions, if the bundle has them.
-        resolution: sharpening that restores the resolution which patch and VAE blur.
+        training_lesions: thumbnails and traits of the training lesions, if the bundle has them.
         uptake, fill: laws of the uptake and the fill if the user gives none.
-        noise: noise of the uptake that a tumor adds.
+        noise: noise and resolution of the uptake that a tumor adds.
         tuning: other numbers that are tuned to the bundle.
         bundle_hash: sha256 of the metadata, which contains the hashes of all files; it changes whenever the bundle
             makes other tumors.
@@ -93,7 +90,6 @@ class ModelBundle:
     notes: dict[str, Any] = field(default_factory=dict)
     weights_hash: str = ""
     training_lesions: TrainingLesions | None = None
-    resolution: ResolutionRecovery = field(default_factory=ResolutionRecovery)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
     noise: NoiseLaw = field(default_factory=NoiseLaw)
@@ -159,15 +155,6 @@ def add_training_lesions(folder: Path, lesions: TrainingLesions) -> None:
     _change_metadata(folder, "training_lesions", _write_lesions(lesions, folder))
 
 
-def set_resolution(folder: Path, resolution: ResolutionRecovery) -> None:
-    """Writes the sharpening of its tumors into a bundle; see ``add_training_lesions``.
-
-    Raises:
-        OSError: the folder holds no bundle, or cannot be written to.
-    """
-    _change_metadata(read_metadata(folder)[1], "resolution", resolution.as_dict())
-
-
 def _change_metadata(folder: Path, key: str, value: dict[str, Any]) -> None:
     metadata = json.loads((folder / METADATA).read_text())
     metadata["tumorgen"][key] = value
@@ -212,7 +199,6 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
             notes=with_present_names(own.get("notes", {})),
             weights_hash=_joint_hash(own["weights"]),
             training_lesions=_load_lesions(weights, own),
-            resolution=ResolutionRecovery.parse(own.get("resolution", {})),
             uptake=UptakeLaw.parse(own.get("uptake", {})),
             fill=FillLaw.parse(own.get("fill", {})),
             noise=NoiseLaw.parse(own.get("noise", {})),
@@ -392,7 +378,6 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             # A variant has no condition, so that version 0.4.1 and before, without variants, rejects it too.
             **({"variant": bundle.variant} if bundle.variant else {"condition": "before"}),
             "sampling": bundle.sampling.as_dict(),
-            "resolution": bundle.resolution.as_dict(),
             "uptake": bundle.uptake.as_dict(),
             "fill": bundle.fill.as_dict(),
             "noise": bundle.noise.as_dict(),

@@ -29,7 +29,7 @@ def add_command(commands: Commands) -> None:
         help="JSON file with lesion quantiles of large data sets, to show beside the figures",
     )
     parser.add_argument(
-        "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to judge the masks"
+        "--segmenter", type=Path, metavar="DIR", help="output folder of `train segmenter`, to compare with real tumors"
     )
     parser.add_argument(
         "--inception",
@@ -60,5 +60,5 @@ def _evaluate(options: argparse.Namespace, report: Report) -> None:
         options.inception,
     )
     result = evaluate(generator, plan, segmenter, report.tell)
-    report.values = result["means"]
+    report.values = {**result["means"], "synthetic_minus_real": result["realism"]["equality"]}
     report.say((options.output / "report.md").read_text())

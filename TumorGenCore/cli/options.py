@@ -43,7 +43,7 @@ def add_autoencoder(parser: argparse.ArgumentParser) -> None:
 
 
 def add_segmenter(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--segmenter``, the network that judges the masks."""
+    """Adds ``--segmenter``, the network that should treat synthetic and real tumors alike."""
     parser.add_argument(
         "--segmenter", type=Path, required=True, metavar="DIR", help="output folder of `train segmenter`"
     )

@@ -30,11 +30,27 @@ def add_command(commands: Commands) -> None:
         metavar="SETTINGS",
         help="settings to try beside those of the bundle, as 'uptake.spread=0.6 fill.median=0.15'; may be repeated",
     )
+    parser.add_argument(
+        "--tumors",
+        action="append",
+        default=[],
+        type=_named_folder,
+        metavar="NAME=FOLDER",
+        help="tumors of another program at the same sites, as SITE_seedN_image.nii.gz and SITE_seedN_mask.nii.gz; may "
+        "be repeated",
+    )
     parser.add_argument("--no-references", action="store_true", help="leave out copy-paste and rule-based tumors")
     add_model(parser)
     add_device(parser)
     parser.add_argument("--seeds", type=positive_number, default=2, help="seeds for each box (default: 2)")
     parser.set_defaults(run=_tell_apart)
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, _, folder = text.partition("=")
+    if not name or not folder:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FOLDER")
+    return name, Path(folder)
 
 
 def _tell_apart(options: argparse.Namespace, report: Report) -> None:
@@ -56,6 +72,7 @@ def _tell_apart(options: argparse.Namespace, report: Report) -> None:
         options.output,
         options.patients,
         options.set,
+        dict(options.tumors),
         options.seeds,
         not options.no_references,
         report.tell,

@@ -21,7 +21,7 @@ def add_command(commands: Commands) -> None:
     """Adds the command to the commands of the program."""
     parser = commands.add_parser("train", help="train your own model bundle")
     stages = parser.add_subparsers(required=True, metavar="STAGE")
-    for add_stage in (_add_autoencoder, _add_generator, _add_lesions, _add_resolution, _add_segmenter, _add_rival):
+    for add_stage in (_add_autoencoder, _add_generator, _add_lesions, _add_segmenter, _add_rival):
         add_stage(stages)
 
 
@@ -87,7 +87,7 @@ def _add_to_bundle(stages: Commands, name: str, summary: str) -> argparse.Argume
 
 
 def _add_lesions(stages: Commands) -> None:
-    summary = "add thumbnails of the training lesions to a bundle without them"
+    summary = "add thumbnails and traits of the training lesions to a bundle, or make them again"
     _add_to_bundle(stages, "lesions", summary).set_defaults(run=_describe_lesions)
 
 
@@ -96,21 +96,7 @@ def _describe_lesions(options: argparse.Namespace, report: Report) -> None:
 
     count = add_lesions_to_bundle(options.model, options.data)
     report.values = {"lesions": count}
-    report.say(f"Added thumbnails of {count} training lesions to {options.model}.")
-
-
-def _add_resolution(stages: Commands) -> None:
-    summary = "measure how much the VAE of a bundle blurs tumors, and let the bundle correct it"
-    _add_to_bundle(stages, "resolution", summary).set_defaults(run=_measure_resolution)
-
-
-def _measure_resolution(options: argparse.Namespace, report: Report) -> None:
-    from TumorGenCore.training.stages.blur import add_recovery_to_bundle
-
-    blur = add_recovery_to_bundle(options.model, options.data)
-    report.values = blur.as_dict()
-    for line in blur.lines():
-        report.say(line)
+    report.say(f"Added thumbnails and traits of {count} training lesions to {options.model}.")
 
 
 def _add_segmenter(stages: Commands) -> None:

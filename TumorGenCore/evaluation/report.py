@@ -23,6 +23,7 @@ from TumorGenCore.evaluation.report_files import Picture, write_report
 from TumorGenCore.evaluation.sites import GROUPS, Shown, Site, evaluate_site, phantom_sites, sites_of
 from TumorGenCore.evaluation.statistics import mean_of_known, patient_means
 from TumorGenCore.evaluation.themes.control import control_lines, measure_control
+from TumorGenCore.evaluation.themes.equality_text import equality_lines
 from TumorGenCore.evaluation.themes.quality_gate import gate_lines, quality_gate
 from TumorGenCore.evaluation.themes.realism import measure_realism
 from TumorGenCore.evaluation.themes.realism_pictures import save_memorization, save_statistics
@@ -78,7 +79,7 @@ def evaluate(
     Args:
         generator: the bundle on its device.
         plan: what to evaluate.
-        segmenter: the judge of masks; without one, the report has no alignment.
+        segmenter: finds real and synthetic tumors; without one, the report has neither equality nor alignment.
         on_progress: called with a line per case, site and theme.
 
     Returns:
@@ -178,6 +179,7 @@ def _markdown(report: dict) -> str:
         f"Seeds {report['seeds']}, {report['steps']} steps.",
         "",
         *two_sample_lines(report["two_sample"]),
+        *equality_lines(report["realism"]["equality"]),
         "## Tumors at the sites",
         "",
         f"Reconstruction by the VAE: {number(means['psnr_db'], 1)} dB (network scale, peak to peak 2); "

@@ -30,6 +30,9 @@ __all__ = [
 
 #: Tissue kept around a lesion, mm: enough for the SUVpeak sphere and the profiles of the edge.
 MARGIN_MM = 25.0
+#: Number of small lesions made from each held-out case, if they fit: most synthetic lesions are small, most real ones
+#: are not.
+SMALL_LESIONS = 5
 #: Edge of the patches for lesions made small, voxels.
 _SMALL_PATCH = 48
 
@@ -71,7 +74,7 @@ def largest_lesions(cases: Sequence[Case]) -> list[LesionSample]:
     return [real_lesions(case)[0] for case in cases if case.lesions]
 
 
-def small_lesions(case: Case, patch: PatchSettings, count: int) -> list[LesionSample]:
+def small_lesions(case: Case, patch: PatchSettings, count: int = SMALL_LESIONS) -> list[LesionSample]:
     """Makes the tumors of a case small (``detection.made_small``), on voxels of the size of the case's voxels.
 
     Args:

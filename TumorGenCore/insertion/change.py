@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 __all__ = ["FAINT_SUV", "TissueChange", "tissue_change"]
 
@@ -47,6 +48,27 @@ class TissueChange:
             noise: relative noise, mean 0, same shape.
         """
         return TissueChange(self.rise * np.maximum(1 + noise, 0), self.kept)
+
+    def without_hot_spots(self, native_suv: NDArray, soft_mask: NDArray, most_suv: float) -> TissueChange:
+        """The change that also lowers hot spots of the tissue inside the tumor, which would stand out of a faint one.
+
+        Args:
+            native_suv: SUV of the tissue, same shape.
+            soft_mask: share of the tumor in each voxel, same shape.
+            most_suv: highest SUV of the tissue that stays.
+        """
+        most_kept = np.minimum(most_suv / np.maximum(native_suv, 1e-6), 1)
+        return TissueChange(self.rise, self.kept * (1 - soft_mask * (1 - most_kept)))
+
+    def blurred(self, sigma_voxels: float) -> TissueChange:
+        """The change whose rise is blurred by a Gaussian; only for arrays on an isotropic grid.
+
+        Args:
+            sigma_voxels: standard deviation of the Gaussian, voxels; 0 changes nothing.
+        """
+        if sigma_voxels == 0:
+            return self
+        return TissueChange(ndimage.gaussian_filter(self.rise, sigma_voxels, truncate=3), self.kept)
 
     def __getitem__(self, where: NDArray[np.bool_]) -> TissueChange:
         return TissueChange(self.rise[where], self.kept[where])

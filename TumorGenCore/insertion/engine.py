@@ -138,7 +138,7 @@ class Engine:
             box: from ``encode``.
             orders: for each tumor, the seed of its noise and what the model is told. Except for rounding, a tumor does
                 not depend on the others in its batch: with several threads the order of sums differs.
-            sampling: steps, solver, times and the mask's noise.
+            sampling: steps, solver, times, and the noise of latents and mask.
             on_step: called with the number of finished steps, out of ``steps`` times the number of orders; may raise an
                 error to cancel.
 
@@ -182,7 +182,7 @@ class Engine:
         notices: dict[str, None] = {}
 
         def work(some: Sequence[Sampled]) -> Sequence[Grown]:
-            return [self._decoded(to_device(one.latents, self.device), box, seconds) for one in some]
+            return [self._decoded(to_device(one.latents, self.device), seconds) for one in some]
 
         ((grown,),) = self._in_batches([sampled], 1, work, notices)
         return grown, tuple(notices)
@@ -238,6 +238,7 @@ class Engine:
         """
         z, count = box.z_1, len(tumors)
         drawn = torch.cat([_noise(seed, z) for seed, _ in tumors])
+        drawn[:, :-1] *= sampling.latent_noise
         drawn[:, -1:] *= sampling.mask_noise
         noise = to_device(drawn, self.device)
         known = KnownRegion(torch.cat([z, -torch.ones_like(z[:, :1])], dim=1), noise, box.box_latent)
@@ -252,7 +253,7 @@ class Engine:
         with autocast(self.device):
             return integrate(velocity, noise, sampling.grid(), sampling.solver, known, on_step)
 
-    def _decoded(self, x: torch.Tensor, box: EncodedBox, seconds: dict[str, float]) -> Grown:
+    def _decoded(self, x: torch.Tensor, seconds: dict[str, float]) -> Grown:
         """Decodes one tumor x_1 = [z, m], (1, c + 1, k, j, i)."""
         with autocast(self.device):
             with timed(seconds, "decode"):
@@ -263,9 +264,7 @@ class Engine:
                 refined = self.refine(x[:, -1:].clamp(-1, 1), features)
                 made = (self.bundle.scale.to_suv(decoded.float()), refined)
                 suv, probability = (to_cpu(t)[0, 0].numpy() for t in made)
-        with timed(seconds, "decode"):
-            restored = self.bundle.resolution.restored(suv, to_cpu(box.original_suv)[0, 0].numpy())
-        return Grown(restored, probability)
+        return Grown(suv, probability)
 
     def _in_batches(
         self,

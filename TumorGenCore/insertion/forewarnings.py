@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from TumorGenCore.insertion.paste import BoxRegion
 from TumorGenCore.insertion.placed import PlacedBox
-from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.request import TumorRequest, UptakeTarget
 from TumorGenCore.insertion.targets import misses
 from TumorGenCore.volumes.geometry import Box, Grid
 
@@ -16,6 +16,8 @@ __all__ = ["box_warnings", "request_warnings"]
 #: Threshold between air and tissue.
 _AIR_SUV = 0.1
 _THIN_MM = 15
+#: A tumor hides tissue that is up to this much hotter than its SUVmax, see ``paste.HOT_SPOT_SHARE``.
+_HOTTER = 1.2
 
 
 def box_warnings(box: Box, grid: Grid, suv_inside: NDArray) -> tuple[str, ...]:
@@ -52,9 +54,22 @@ def request_warnings(request: TumorRequest, placed: PlacedBox, tissue_suv: float
             f"The target SUV{target.measure} {target.suv:g} is not above the tissue around the box (median SUV "
             f"{tissue_suv:.1f}), so the tumor cannot stand out. Ask for more, or place the box in other tissue."
         )
-    if request.fill is not None:
-        warnings += _fill_warnings(request.fill, BoxRegion.of(placed))
+    region = BoxRegion.of(placed) if target is not None or request.fill is not None else None
+    if region is not None and target is not None and not warnings:
+        warnings += _hot_tissue_warnings(target, region)
+    if region is not None and request.fill is not None:
+        warnings += _fill_warnings(request.fill, region)
     return tuple(warnings)
+
+
+def _hot_tissue_warnings(target: UptakeTarget, region: BoxRegion) -> list[str]:
+    hot = float(np.percentile(region.suv[region.window > 0], 95)) if region.window.any() else 0.0
+    if target.measure != "max" or hot <= _HOTTER * target.suv:
+        return []
+    return [
+        f"Tissue in the box is hotter than the target SUVmax {target.suv:g} (a twentieth of the box has SUV {hot:.1f} or "
+        "more), so the tumor may not stand out. Ask for more, or move the box away from the hot tissue."
+    ]
 
 
 def _fill_warnings(fill: float, region: BoxRegion) -> list[str]:

@@ -117,7 +117,7 @@ class TumorGenerator:
             request: wanted properties of the tumor. With ``fill``, up to seven tumors are grown until one is within
                 5 %, and the nearest is used. ``least_quality`` has no effect on a single tumor.
             seed: with the same device and thread count, the same seed gives the same tumor at one site and another
-                tumor at another site (see ``told.SITE_MM``).
+                tumor at another site (see ``site_cell.SITE_MM``).
             suv_factor: factor from voxel values to SUV; None takes the values as SUV.
             on_progress: called after each sampling step.
             should_cancel: called between steps; True cancels.
@@ -249,8 +249,12 @@ class TumorGenerator:
         return self.bundle.sampling.asked(request.steps, request.solver)
 
     def change(self, grown: Grown, prepared: PreparedBox) -> TissueChange:
-        """Change of the tissue by a grown tumor, on the working patch."""
-        return tissue_change(grown.synthetic_suv, prepared.original_suv)
+        """Change of the tissue by a grown tumor, on the working patch, no sharper than the scan."""
+        change = tissue_change(grown.synthetic_suv, prepared.original_suv)
+        grain_mm = self.bundle.noise.grain_mm
+        if grain_mm == 0:
+            return change
+        return change.blurred(prepared.noise.lost_sigma_mm(grain_mm) / prepared.patch.grid.spacing_mm[0])
 
     def grain(self, prepared: PreparedBox, seed: int) -> Grain | None:
         """Returns the function that draws noise like that of the scan, for the uptake that the tumor adds.

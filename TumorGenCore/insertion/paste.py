@@ -24,6 +24,10 @@ TAPER_MM = 6.0
 #: Weight of the change below which a voxel is no tumor.
 _LEAST_WINDOW = 0.5
 
+#: Tissue inside the tumor that is hotter than this share of a wanted SUVmax is lowered to it, so that no hot voxel of the
+#: tissue stands out of the tumor. Tissue hotter than ``MOST_HOT_SPOT`` times the SUVmax belongs to an organ and stays.
+HOT_SPOT_SHARE, MOST_HOT_SPOT = 0.7, 2.0
+
 #: Function from M' as a probability, the SUV of the scan's voxels, and the SUV that the tumor adds, to the fitted M';
 #: all (k, j, i) of the working patch.
 FitMask = Callable[[NDArray, NDArray, NDArray], NDArray]
@@ -88,8 +92,9 @@ class BoxRegion:
 
     def change(self, on_patch: TissueChange) -> TissueChange:
         """Returns the change of a patch on these voxels, faded toward the faces of the box."""
-        rise, kept = (self._from_patch(values) for values in (on_patch.rise, on_patch.kept))
-        return TissueChange(rise, kept).faded(self.window)
+        # The share that falls, because beyond the patch, where nothing changes, resampling gives 0.
+        rise, fallen = (self._from_patch(values) for values in (on_patch.rise, 1 - on_patch.kept))
+        return TissueChange(rise, 1 - fallen).faded(self.window)
 
     def marked(self, probability: NDArray, threshold: float = 0.5) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Returns the soft mask of a patch on these voxels, and where it is above the threshold: the tumor."""
@@ -166,6 +171,10 @@ def paste(
         # Fitted on the patch: on coarse voxels too little of a small tumor would be left.
         probability = fit_mask(probability, region.on_patch(change.on(region.suv, gain)), gain * on_patch.rise)
     soft, tumor = region.marked(probability, threshold)
+    if target is not None and target.measure == "max" and tumor.any():
+        hottest = float((region.suv * change.kept)[tumor].max())
+        if HOT_SPOT_SHARE * target.suv < hottest <= MOST_HOT_SPOT * target.suv:
+            change = change.without_hot_spots(region.suv, soft, HOT_SPOT_SHARE * target.suv)
     gain = fit_gain(region.suv, change, tumor, target)
     voxels = region.with_change(change, gain)
     reached = target.of(voxels[tumor] * placed.units.suv_factor) if target is not None and tumor.any() else None

@@ -1,8 +1,10 @@
-"""Noise of a scan around a box, and noise of the same kind for the uptake that a tumor adds.
+"""Noise of a scan around a box: noise of the same kind, and resolution, for the uptake that a tumor adds.
 
 A noisy scan has noisy lesions. The networks make a clean tumor in any scan, so its rise gets noise of the scan's own
 level and autocorrelation. The model is white noise smoothed by a Gaussian, in proportion to the uptake, as iterative
 reconstruction gives it (Barrett, Wilson and Tsui, Phys. Med. Biol. 1994, 39, 833).
+
+The grain of the noise tells of the resolution too, because the filter that smooths the one smooths the other.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from TumorGenCore.volumes.voxels import read_region
 
 __all__ = ["ScanNoise", "measure_noise", "noise_around"]
 
+#: Full width at half maximum of a Gaussian over its standard deviation.
+FWHM = 2 * math.sqrt(2 * math.log(2))
 #: Depth of the tissue around the box that is looked at, mm.
 AROUND_MM = 25.0
 #: Noise is what a Gaussian of this standard deviation removes, mm.
@@ -40,10 +44,22 @@ class ScanNoise:
     Args:
         level: standard deviation over the uptake.
         sigma_voxels: standard deviation of the Gaussian that gives white noise its autocorrelation, along k, j, i.
+        grain_mm: its full width at half maximum, mean of the axes; 0 if there is no noise.
     """
 
     level: float
     sigma_voxels: tuple[float, float, float]
+    grain_mm: float
+
+    def lost_sigma_mm(self, grain_mm: float) -> float:
+        """Standard deviation of the Gaussian that this scan blurs more than scans with the given grain, 0 or more, mm.
+
+        Args:
+            grain_mm: grain of the other scans; 0 loses nothing.
+        """
+        if grain_mm == 0 or self.grain_mm <= grain_mm:
+            return 0.0
+        return math.sqrt(self.grain_mm**2 - grain_mm**2) / FWHM
 
     def draw(self, shape: tuple[int, ...], seed: int) -> NDArray[np.float64]:
         """Draws noise with mean 0 and the standard deviation ``level``, (k, j, i).
@@ -66,7 +82,7 @@ class ScanNoise:
 
 #: Stream of the noise, so that it does not depend on the other draws of a seed.
 _STREAM = 3
-_NO_NOISE = ScanNoise(0.0, (0.0, 0.0, 0.0))
+_NO_NOISE = ScanNoise(0.0, (0.0, 0.0, 0.0), 0.0)
 
 
 def noise_around(placed: PlacedBox) -> ScanNoise:
@@ -109,7 +125,8 @@ def measure_noise(suv: NDArray, tissue: NDArray[np.bool_], spacing_mm: tuple[flo
     level = 1.4826 * float(np.median(np.abs(detail[flat] - middle)))  # The deviation of a normal distribution.
     cut = np.clip(detail - middle, -MOST_DEVIATIONS * level, MOST_DEVIATIONS * level)
     k, j, i = (_sigma(cut, flat, axis) for axis in range(3))
-    return ScanNoise(level, (k, j, i))
+    grain_mm = FWHM * float(np.mean(np.multiply((k, j, i), spacing_mm[::-1])))
+    return ScanNoise(level, (k, j, i), grain_mm)
 
 
 def _sigma(detail: NDArray, where: NDArray[np.bool_], axis: int) -> float:

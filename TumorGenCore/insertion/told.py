@@ -8,11 +8,9 @@ from TumorGenCore.bundle.model_bundle import ModelBundle
 from TumorGenCore.insertion.request import TumorRequest, UptakeTarget
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.volumes.geometry import Box
+from TumorGenCore.volumes.site_cell import site_cell
 
-__all__ = ["SITE_MM", "box_seed", "noise_seed", "reached_for", "told"]
-
-#: Boxes whose centers lie in one cell of this edge (mm, LPS) share their noise.
-SITE_MM = 20.0
+__all__ = ["box_seed", "noise_seed", "reached_for", "told"]
 
 
 def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: float, box: Box) -> TumorControls:
@@ -50,9 +48,7 @@ def noise_seed(seed: int, box: Box) -> int:
 
     So one seed gives different tumors at different sites, but the same tumor if the user moves a box by a millimeter.
     """
-    # Shifted by a third, because most boxes have round coordinates, and these must not lie on the face of a cell.
-    cell = np.floor(np.asarray(box.center_lps) / SITE_MM + 1 / 3).astype(np.int64) % 2**32
-    return int(np.random.SeedSequence([seed, *cell.tolist()]).generate_state(1, np.uint64)[0]) >> 1
+    return int(np.random.SeedSequence([seed, *site_cell(box.center_lps)]).generate_state(1, np.uint64)[0]) >> 1
 
 
 def box_seed(seed: int, box: int) -> int:

@@ -28,12 +28,16 @@ def solidity(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) ->
         mask: (k, j, i).
         spacing_mm: voxel edges along i, j, k.
     """
-    rim = np.argwhere(mask & ~ndimage.binary_erosion(mask))
-    if len(rim) == 0:
+    rows = np.argwhere(mask.any(axis=2))
+    if len(rows) == 0:
         return math.nan
-    corners = (rim[:, None] + np.array(np.meshgrid(*[(-0.5, 0.5)] * 3)).reshape(3, -1).T).reshape(-1, 3)
+    # Only the ends of the rows along i can be corners of the hull.
+    part = mask[tuple(rows.T)]
+    first, last = part.argmax(axis=1) - 0.5, mask.shape[2] - part[:, ::-1].argmax(axis=1) - 0.5
+    ends = np.concatenate([np.column_stack([rows, first]), np.column_stack([rows, last])])
+    corners = np.concatenate([ends + np.array([k, j, 0]) for k in (-0.5, 0.5) for j in (-0.5, 0.5)])
     try:
-        hull = ConvexHull(np.unique(corners, axis=0) * np.asarray(spacing_mm[::-1]))
+        hull = ConvexHull(corners * np.asarray(spacing_mm[::-1]))
     except QhullError:
         return math.nan
     return float(mask.sum() * np.prod(spacing_mm) / hull.volume)

@@ -1,7 +1,7 @@
-"""Thumbnails of the training lesions in a bundle. They help to tell a copy from a new tumor.
+"""The training lesions in a bundle: their thumbnails tell a copy from a new tumor, their traits what lesions are like.
 
 A thumbnail shows a lesion in its own frame (``likeness``): shape and uptake pattern, without place, size or height of
-the uptake. Nothing names a patient.
+the uptake. Traits (``traits``) are its volume and two numbers for shape and texture. Nothing names a patient.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.lesions.likeness import in_lesion_frame, likeness, unit_vectors
+from TumorGenCore.lesions.traits import COLUMNS
 
 __all__ = ["LEAST_PATIENTS", "MOST_LESIONS", "Neighbor", "TrainingLesions", "thumbnail"]
 
@@ -46,18 +47,20 @@ class Neighbor:
 
 @dataclass(frozen=True)
 class TrainingLesions:
-    """The thumbnails of a bundle.
+    """Thumbnails and traits of a bundle's training lesions.
 
     Args:
         frames: uint8 (n, 12, 12, 12), see ``thumbnail``.
         patients: int32 (n,): a number for each patient, which only shows which lesions belong together.
+        traits: float32 (n, 3), see ``lesion_traits``; None in bundles of software before 0.6.0.
 
     Raises:
-        ValueError: the arrays are not thumbnails, or they show fewer than three patients.
+        ValueError: the arrays are not thumbnails and traits, or they show fewer than three patients.
     """
 
     frames: NDArray[np.uint8]
     patients: NDArray[np.int32]
+    traits: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.frames.dtype != np.uint8 or self.frames.shape[1:] != (POINTS,) * 3:
@@ -66,6 +69,12 @@ class TrainingLesions:
             raise ValueError(f"patients has the shape {self.patients.shape}, not ({len(self.frames)},)")
         if len(np.unique(self.patients)) < LEAST_PATIENTS:
             raise ValueError(f"the lesions belong to fewer than {LEAST_PATIENTS} patients")
+        if self.traits is not None:
+            wanted = (len(self.frames), len(COLUMNS))
+            if self.traits.dtype != np.float32 or self.traits.shape != wanted:
+                raise ValueError(f"traits are {self.traits.dtype} {self.traits.shape}, not float32 {wanted}")
+            if not np.isfinite(self.traits[:, 0]).all():
+                raise ValueError("a lesion has no volume")
 
     def nearest(self, suv: NDArray, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Neighbor:
         """Finds the training lesion that is most like a lesion.
@@ -99,7 +108,8 @@ class TrainingLesions:
         """
         from safetensors.numpy import save  # here: Slicer's panel imports this module before safetensors is there
 
-        path.write_bytes(save({"frames": self.frames, "patients": self.patients}))
+        traits = {} if self.traits is None else {"traits": self.traits}
+        path.write_bytes(save({"frames": self.frames, "patients": self.patients, **traits}))
 
     @classmethod
     def load(cls, path: Path) -> TrainingLesions:
@@ -114,8 +124,8 @@ class TrainingLesions:
 
         try:
             tensors = load_file(path)
-            return cls(tensors["frames"], tensors["patients"])
-        except (SafetensorError, KeyError) as error:
+            return cls(tensors.pop("frames"), tensors.pop("patients"), **tensors)
+        except (SafetensorError, KeyError, TypeError) as error:
             raise ValueError(f"it holds no thumbnails of lesions ({error})") from error
 
     @cached_property

@@ -49,6 +49,10 @@ def shifted_times(steps: int, shift: float) -> list[float]:
     return (t / (t + shift * (1 - t))).tolist()
 
 
+#: Noise of the start, by name: 1 is the value of training.
+_NOISES = ("mask_noise", "latent_noise")
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Settings with which a model is sampled.
@@ -61,6 +65,8 @@ class Sampling:
             ``len(times) - 1``, it is interpolated linearly at even places.
         mask_noise: standard deviation of the noise that the mask starts from, at most 1, the value of training. With
             less, the noise of the latents alone decides where the tumor lies, and mask and tumor agree better.
+        latent_noise: the same for the latents of the image. With less, tumors are more compact, nearer to the middle of
+            what the model learned.
 
     Raises:
         ValueError: a value cannot be used.
@@ -71,6 +77,7 @@ class Sampling:
     shift: float = 1.0
     times: tuple[float, ...] | None = None
     mask_noise: float = 1.0
+    latent_noise: float = 1.0
 
     def __post_init__(self) -> None:
         shifted_times(self.steps, self.shift)
@@ -79,8 +86,9 @@ class Sampling:
             if self.shift != 1:
                 raise ValueError("The time grid has both times and a shift; give only one of them.")
             _check_times(self.times)
-        if not 0 <= self.mask_noise <= 1:
-            raise ValueError(f"The mask's noise is {self.mask_noise}; it must lie between 0 and 1.")
+        for name in _NOISES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
 
     def asked(self, steps: int | None = None, solver: Solver | None = None) -> Sampling:
         """Returns a copy with the steps and solver that a user wants; None keeps the bundle's value.
@@ -116,7 +124,7 @@ class Sampling:
             "steps": self.steps,
             "solver": self.solver,
             "time_grid": "uniform" if self.is_uniform else grid,
-            **({} if self.mask_noise == 1 else {"mask_noise": self.mask_noise}),
+            **{name: getattr(self, name) for name in _NOISES if getattr(self, name) != 1},
         }
 
     @classmethod
@@ -124,29 +132,28 @@ class Sampling:
         """Reads the settings from a bundle's metadata.
 
         Args:
-            values: ``{"steps", "solver", "time_grid", "mask_noise"}``; each may be missing. ``time_grid`` is
+            values: ``{"steps", "solver", "time_grid", "mask_noise", "latent_noise"}``; each may be missing. The grid is
                 ``"uniform"``, ``{"shift": number}``, or a list of times.
 
         Raises:
             ValueError: an entry is unknown, or a value cannot be used.
             TypeError: a value has the wrong type.
         """
-        unknown = set(values) - {"steps", "solver", "time_grid", "mask_noise"}
+        unknown = set(values) - {"steps", "solver", "time_grid", *_NOISES}
         if unknown:
             raise ValueError(f"sampling has an unknown entry {sorted(unknown)[0]!r}")
         grid = values.get("time_grid", "uniform")
-        shape: dict[str, Any] = {}
+        shape: dict[str, Any] = {name: float(values[name]) for name in _NOISES if name in values}
         if isinstance(grid, Mapping) and set(grid) == {"shift"}:
-            shape = {"shift": float(grid["shift"])}
+            shape["shift"] = float(grid["shift"])
         elif isinstance(grid, list):
-            shape = {"times": tuple(float(t) for t in grid)}
+            shape["times"] = tuple(float(t) for t in grid)
         elif grid != "uniform":
             raise ValueError(f"time_grid is {grid!r}; use 'uniform', {{'shift': number}} or a list of times")
         own = cls()
         return cls(
             int(values.get("steps", own.steps)),
             values.get("solver", own.solver),
-            mask_noise=float(values.get("mask_noise", own.mask_noise)),
             **shape,
         )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from TumorGenCore.errors import InvalidBoxError
 from TumorGenCore.volumes.geometry import FACE_TOLERANCE_MM, Box, Grid
+from TumorGenCore.volumes.turned_box import turned
 from TumorGenCore.volumes.voxels import read_region
 
 __all__ = ["PatchSettings", "WorkingPatch", "paste_window"]
@@ -29,6 +30,7 @@ class PatchSettings:
         max_size: most voxels on an axis; a larger box gets a coarser spacing.
         min_box_mm: shortest box edge that is allowed: one latent cell.
         max_box_mm: longest box edge that is allowed.
+        most_turn_degrees: largest angle by which the patch is turned against the box; see ``turned_box``.
     """
 
     spacing_mm: float = 2.5
@@ -37,15 +39,16 @@ class PatchSettings:
     max_size: int = 128
     min_box_mm: float = 10.0
     max_box_mm: float = 400.0
+    most_turn_degrees: float = 0.0
 
 
 @dataclass(frozen=True)
 class WorkingPatch:
-    """A box-aligned isotropic grid centered on the box. Arrays on it have the axes (k, j, i).
+    """An isotropic grid along the axes of a box and centered on it. Arrays on it have the axes (k, j, i).
 
     Args:
         grid: grid of the patch.
-        box: box at the center of the patch.
+        box: box at the center of the patch; the user's box or a turned one.
     """
 
     grid: Grid
@@ -53,7 +56,11 @@ class WorkingPatch:
 
     @classmethod
     def around(cls, box: Box, settings: PatchSettings) -> WorkingPatch:
-        """Returns the patch of a box and its context; coarser voxels keep it within ``max_size``.
+        """Returns the patch of a box and its context, turned as the settings say; coarser voxels keep it small enough.
+
+        Args:
+            box: box of the user, in its canonical form.
+            settings: settings of the patch.
 
         Raises:
             InvalidBoxError: the box is thinner than a latent cell or too large to work on.
@@ -72,7 +79,7 @@ class WorkingPatch:
         need_mm = np.asarray(box.size_mm) + 2 * settings.context_mm
         spacing = max(settings.spacing_mm, float(need_mm.max()) / settings.max_size)
         size = np.ceil(need_mm / spacing / settings.multiple - 1e-9).astype(int) * settings.multiple
-        return cls.of_size(box, (int(size[0]), int(size[1]), int(size[2])), spacing)
+        return cls.of_size(turned(box, settings.most_turn_degrees), (int(size[0]), int(size[1]), int(size[2])), spacing)
 
     @classmethod
     def of_size(cls, box: Box, size_ijk: tuple[int, int, int], spacing_mm: float) -> WorkingPatch:

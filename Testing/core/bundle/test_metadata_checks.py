@@ -49,8 +49,6 @@ NUMBERS = [
     "latent_mean.0",
     "latent_deviation.3",
     "sampling.steps",
-    "resolution.amount",
-    "resolution.sigma",
     "uptake.median_suv",
     "uptake.spread",
     "uptake.least_contrast",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,6 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from TumorGenCore import Box, TumorGenerator, TumorRequest, read_volume
-from TumorGenCore.bundle.laws import NoiseLaw, UptakeLaw
-from TumorGenCore.bundle.resolution import ResolutionRecovery
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.studies.insertion_switches import Unfitted
@@ -20,7 +17,6 @@ from TumorGenCore.evaluation.themes.quality_gate import quality_gate
 from TumorGenCore.evaluation.themes.reconstruction import evaluate_reconstruction
 from TumorGenCore.insertion.mask_fitting import fitted_share
 from TumorGenCore.insertion.tumor import Tumor
-from TumorGenCore.lesions.agreement import dice
 from TumorGenCore.lesions.avid_part import threshold_of
 from TumorGenCore.phantom.phantom import make_phantom, phantom_box
 from TumorGenCore.training.data.cases import load_cases
@@ -80,30 +76,13 @@ def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGener
     prepared = generator.prepare(phantom, phantom_box("lumbar spine"), suv_factor=1)
     for seed in (0, 3):
         result = generator.generate(prepared, TumorRequest(suv_max=6.0), seed=seed)
-        assert result.pasted.gain < 0.6
+        assert result.pasted.gain < 0.75
         suv, mask = sitk.GetArrayFromImage(result.image), sitk.GetArrayFromImage(result.mask) > 0
         beside = ndimage.binary_dilation(mask) & ~mask & (suv - sitk.GetArrayFromImage(phantom) > 0.2 * suv)
         # A little more than the threshold of M', because smoothing rounds its corners off.
         share = fitted_share(mask.sum() * 5.0**3 / 1000, generator.bundle.tuning) + 0.05
         missed = beside & (suv > threshold_of(suv[mask], share, prepared.tissue_suv))
         assert missed.sum() < 0.05 * mask.sum()
-
-
-def test_what_the_vae_blurs_is_restored(generator: TumorGenerator) -> None:
-    """The same tumor with the same width and hotter hottest voxels, if no law says how hot it shall be."""
-    free = replace(generator.bundle, uptake=UptakeLaw(), noise=NoiseLaw())
-    restored = TumorGenerator(free, "cpu")
-    blurred = TumorGenerator(replace(free, resolution=ResolutionRecovery()), "cpu")
-    phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
-    for site in ("right lung", "left thigh"):
-        prepared = generator.prepare(phantom, phantom_box(site), suv_factor=1)
-        sharp, soft = (each.generate(prepared, seed=0) for each in (restored, blurred))
-        masks = [sitk.GetArrayViewFromImage(result.mask) > 0 for result in (sharp, soft)]
-        images = [sitk.GetArrayViewFromImage(result.image) for result in (sharp, soft)]
-        hottest, before = (image[mask].max() for image, mask in zip(images, masks, strict=True))
-        assert 1.02 < hottest / before < 1.5
-        assert dice(*masks) > 0.8
-        assert generator.bundle.resolution.amount > 0
 
 
 @pytest.mark.slow
@@ -157,9 +136,9 @@ def test_real_lesions_pass_the_quality_gate_and_spoiled_ones_seldom_do(
     assert found["groups"]["real"]["passes"] > 0.85
     spoilt = {way: kinds["real"] for way, kinds in found["spoilt"].items()}
     # A sarcoma's mask still fits when it is moved by two voxels.
-    least = {"shifted": 0.7, "halved": 0.8, "hard": 0.9, "copy": 0.85}
+    least = {"shifted": 0.7, "halved": 0.8, "smooth": 0.85, "hard": 0.9, "copy": 0.85}
     assert {way: row["auc"] > least[way] for way, row in spoilt.items()} == dict.fromkeys(least, True), spoilt
-    assert spoilt["hard"]["passes"] < 0.2 and spoilt["copy"]["passes"] < 0.2
+    assert max(spoilt[way]["passes"] for way in ("smooth", "hard", "copy")) < 0.2
 
 
 def test_a_dicom_series_gets_the_tumor_of_its_suv_volume(generator: TumorGenerator, shared_data: Path) -> None:

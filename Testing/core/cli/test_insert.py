@@ -19,6 +19,7 @@ from dicom_slices import write_slice
 from full_disk import file_size_limit
 
 from TumorGenCore.cli import main
+from TumorGenCore.lesions.quality import PARTS
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.markups import write_box
 
@@ -84,7 +85,7 @@ def test_json_is_one_object_with_figures_and_files(insert, out, capsys):
     assert {variant["seed"] for variant in report["variants"]} == {0, 1}
     totals = [variant["quality"]["total"] for variant in report["variants"]]
     assert totals == sorted(totals, reverse=True)
-    assert set(report["variants"][0]["quality"]["parts"]) == {"uptake", "seam", "statistics", "novelty"}
+    assert set(report["variants"][0]["quality"]["parts"]) == set(PARTS)
     assert report["redrawn"] == []
     assert all(Path(file).is_file() for variant in report["variants"] for file in variant["files"])
     assert report["seconds"].keys() == {"read", "load model", "insert", "write"}

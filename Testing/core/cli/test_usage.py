@@ -13,7 +13,7 @@ from TumorGenCore.cli import main
 
 COMMANDS = ("insert", "synthesize", "evaluate", "compare", "ablate", "usefulness", "models", "phantom")
 STUDY = ("make", "score")
-STAGES = ("autoencoder", "generator", "lesions", "resolution", "segmenter", "rival")
+STAGES = ("autoencoder", "generator", "lesions", "segmenter", "rival")
 
 
 @pytest.mark.parametrize(

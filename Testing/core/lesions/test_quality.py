@@ -8,7 +8,17 @@ from lesions import SPACING_MM, lumpy_lesion
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from TumorGenCore.lesions.quality import LEAST_QUALITY, PARTS, Expected, QualityScore, score, score_region, worst
+from TumorGenCore.lesions.quality import (
+    LEAST_QUALITY,
+    PARTS,
+    TRAIT_LIMITS,
+    TRAIT_RAMP,
+    Expected,
+    QualityScore,
+    score,
+    score_region,
+    worst,
+)
 from TumorGenCore.lesions.thumbnails import TrainingLesions, thumbnail
 from TumorGenCore.volumes.geometry import Box, Grid
 
@@ -100,11 +110,74 @@ def test_a_training_lesion_pasted_back_is_named_and_a_new_one_is_not(lesions):
     assert judged(105).parts["novelty"] == 1
 
 
+#: Volumes of 1 to 1,000 ml, solidity 0.75 +- 0.1 and grain 0 +- 0.3, at the same volumes on both sides.
+TRAITS = np.array([[v, 0.75 + 0.1 * s, 0.3 * s] for v in np.linspace(0, 7, 8) for s in (1, -1)], np.float32)
+
+
+@pytest.fixture(scope="module")
+def real() -> TrainingLesions:
+    frames = np.random.default_rng(0).integers(0, 256, (len(TRAITS), 12, 12, 12)).astype(np.uint8)
+    return TrainingLesions(frames, np.arange(len(TRAITS), dtype=np.int32), TRAITS)
+
+
+def noisy(mask: np.ndarray, noise: float) -> np.ndarray:
+    """A lesion of SUV 8 with so much relative white noise, in the scan, whose noise is 0.1."""
+    white = np.random.default_rng(1).normal(size=SCAN.shape)
+    return np.where(mask, 8 * (1 + noise * white), SCAN)
+
+
+def test_shape_and_texture_of_real_lesions_are_good(real):
+    found = judge(noisy(ball(20, 8)[1], 0.1), ball(20, 8)[1], lesions=real)
+    assert found.parts["shape"] > 0.9 and found.parts["texture"] > 0.9
+    assert found.total > LEAST_QUALITY and found.left_out == ()
+
+
+def test_a_branched_tumor_and_a_cube_are_named(real):
+    depth = np.abs(POINTS - 2)
+    jack = (np.sort(depth, axis=-1)[..., 1] <= 5) & (depth.max(axis=-1) <= 25)
+    found = judge(noisy(jack, 0.1), jack, lesions=real)
+    assert found.parts["shape"] < LEAST_QUALITY and found.parts["texture"] > LEAST_QUALITY
+    assert any("ragged or branched" in reason for reason in found.reasons)
+    cube = depth.max(axis=-1) <= 18
+    # Its solidity is 1: 0.25 above the real ones, whose deviation from their line is 0.1 * sqrt(16 / 14).
+    deviation = 0.25 / (0.1 * np.sqrt(16 / 14)) / TRAIT_LIMITS["solidity"][1]
+    expected = (TRAIT_RAMP[0] - deviation) / (TRAIT_RAMP[0] - TRAIT_RAMP[1])
+    assert judge(noisy(cube, 0.1), cube, lesions=real).parts["shape"] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(("noise", "word"), [(0.02, "smoother than"), (0.5, "noisier than")])
+def test_a_texture_that_does_not_fit_the_scan_is_named(real, noise, word):
+    _, mask = ball(20, 8)
+    found = judge(noisy(mask, noise), mask, lesions=real)
+    assert found.parts["texture"] < LEAST_QUALITY and found.parts["shape"] > 0.9
+    assert any(word in reason for reason in found.reasons)
+
+
+def test_a_trait_at_its_limit_just_passes():
+    span, full = TRAIT_RAMP
+    assert (1 - span) / (full - span) == pytest.approx(LEAST_QUALITY)
+
+
+def test_without_traits_and_in_small_tumors_shape_and_texture_are_left_out_with_a_reason(real):
+    _, mask = ball(20, 8)
+    found = judge(noisy(mask, 0.1), mask, lesions=TrainingLesions(real.frames, real.patients))
+    assert found.parts["shape"] is None and found.parts["texture"] is None and found.parts["novelty"] is not None
+    assert [reason.split("so the ")[1] for reason in found.left_out] == [
+        "shape was not judged.",
+        "texture was not judged.",
+    ]
+    _, mask = ball(9, 8)
+    found = judge(noisy(mask, 0.1), mask, lesions=real)
+    assert found.parts["shape"] is not None and found.parts["texture"] is None
+    assert found.left_out == ("The tumor is too small to judge its texture.",)
+
+
 def test_parts_that_cannot_be_looked_at_say_so():
     after, mask = ball(14, 8)
     found = score(np.ones_like(SCAN), after, mask, GRID, BOX)
     assert found.parts["novelty"] is None and found.parts["seam"] is None
-    assert len(found.left_out) == 2 and "no training lesions" in found.left_out[1]
+    assert found.parts["shape"] is None and found.parts["texture"] is None
+    assert len(found.left_out) == 4 and "no training lesions" in found.left_out[3]
     assert found.as_dict()["parts"]["seam"] is None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from TumorGenCore.lesions.texture import autocorrelation, noise_share, roughness
+from TumorGenCore.lesions.texture import autocorrelation, grain, noise_share, roughness
 
 WHITE = np.random.default_rng(1).normal(size=(60, 60, 60))
 ALL = np.ones(WHITE.shape, dtype=bool)
@@ -71,3 +71,37 @@ def test_a_mask_of_a_few_voxels_has_no_texture():
     mask[5, 5, 5:8] = True
     assert math.isnan(autocorrelation(WHITE, mask, 2)) and math.isnan(roughness(WHITE + 5, mask, (2, 2, 2)))
     assert math.isnan(noise_share(WHITE, mask & False, (2, 2, 2)))
+
+
+def _noisy_block(noise: float, edge: int = 30) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """SUV, mask and scan: a hot block with so much relative white noise in tissue with a relative noise of 0.1."""
+    mask = np.zeros(WHITE.shape, dtype=bool)
+    mask[5 : 5 + edge, 5 : 5 + edge, 5 : 5 + edge] = True
+    scan = 2 * (1 + 0.1 * WHITE)
+    return np.where(mask, 9 * (1 + noise * WHITE[::-1]), scan), mask, scan
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("spacing_mm", [(4.0, 4.0, 4.0), (5.0, 5.0, 3.0)])
+def test_the_grain_is_the_noise_of_the_lesion_over_that_of_the_tissue(noise, spacing_mm):
+    suv, mask, scan = _noisy_block(noise)
+    assert grain(suv, mask, scan, spacing_mm) == pytest.approx(math.log(noise / 0.1), abs=0.08)
+    assert grain(7 * suv, mask, 7 * scan, spacing_mm) == pytest.approx(grain(suv, mask, scan, spacing_mm))
+
+
+def test_the_grain_looks_neither_at_the_fall_at_the_border_nor_at_a_vessel_in_the_tissue():
+    suv, mask, scan = _noisy_block(0.1)
+    expected = grain(suv, mask, scan, (4, 4, 4))
+    shell = mask & ~ndimage.binary_erosion(mask)
+    assert grain(np.where(shell, 5.0, suv), mask, scan, (4, 4, 4)) == expected
+    with_vessel = scan.copy()
+    with_vessel[:, 2:4, 2:4] = 8
+    assert grain(suv, mask, with_vessel, (4, 4, 4)) == pytest.approx(expected, abs=0.1)
+
+
+def test_a_small_lesion_and_one_without_noise_have_no_grain():
+    suv, mask, scan = _noisy_block(0.1, edge=5)  # A core of 27 voxels.
+    assert math.isnan(grain(suv, mask, scan, (4, 4, 4)))
+    suv, mask, scan = _noisy_block(0.1)
+    assert math.isnan(grain(suv, mask, np.full_like(scan, 2.0), (4, 4, 4)))
+    assert math.isnan(grain(suv, np.zeros_like(mask), scan, (4, 4, 4)))

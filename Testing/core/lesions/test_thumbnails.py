@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lesions import SPACING_MM, lumpy_lesion
+from safetensors.numpy import save_file
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from small_cases import write_case
@@ -63,6 +64,11 @@ def test_the_file_keeps_all_and_stays_small(lesions, tmp_path):
     again = TrainingLesions.load(tmp_path / "whole.safetensors")
     np.testing.assert_array_equal(again.frames, whole.frames)
     np.testing.assert_array_equal(again.patients, whole.patients)
+    assert again.traits is None
+    traits = np.random.default_rng(0).normal(size=(MOST_LESIONS, 3)).astype(np.float32)
+    TrainingLesions(many, whole.patients, traits).save(tmp_path / "traits.safetensors")
+    assert (tmp_path / "traits.safetensors").stat().st_size < 500_000
+    np.testing.assert_array_equal(TrainingLesions.load(tmp_path / "traits.safetensors").traits, traits)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +85,27 @@ def test_what_is_no_set_of_thumbnails_is_refused(frames, patients, word):
         TrainingLesions(frames, patients)
 
 
+def test_a_file_with_unknown_values_is_refused(lesions, tmp_path):
+    values = {"frames": lesions.frames, "patients": lesions.patients, "trait": np.zeros((20, 3), np.float32)}
+    save_file(values, tmp_path / "odd.safetensors")
+    with pytest.raises(ValueError, match="holds no thumbnails"):
+        TrainingLesions.load(tmp_path / "odd.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("traits", "word"),
+    [
+        (np.zeros((4, 3)), "float64"),
+        (np.zeros((4, 2), np.float32), r"\(4, 2\)"),
+        (np.zeros((3, 3), np.float32), r"\(3, 3\)"),
+        (np.array([[np.nan, 0.7, 0.1]] * 4, np.float32), "no volume"),
+    ],
+)
+def test_what_are_no_traits_is_refused(traits, word):
+    with pytest.raises(ValueError, match=word):
+        TrainingLesions(np.zeros((4, 12, 12, 12), np.uint8), np.arange(4, dtype=np.int32), traits)
+
+
 def test_cases_are_described_by_patient_and_without_names(tiny_cases, tmp_path):
     cases = load_cases(tiny_cases, patient_pattern=r"^(P\d)")
     lesions = describe_training_lesions(cases)
@@ -86,6 +113,11 @@ def test_cases_are_described_by_patient_and_without_names(tiny_cases, tmp_path):
     # P1 has two scans, P4 no tumor; the largest of each patient first, then the others.
     assert lesions.patients.tolist() == [0, 1, 2, 0]
     assert (lesions.frames > 0).mean() > 0.3
+    largest = [max(case.lesions, key=lambda lesion: lesion.volume_ml) for case in cases if case.lesions]
+    assert lesions.traits is not None and lesions.traits.shape == (4, 3)
+    for (log_volume, solidity, _), lesion in zip(lesions.traits[1:3], largest[2:], strict=True):
+        assert 0.5 < np.exp(log_volume) / lesion.volume_ml <= 1.01  # the PET-avid part of the contour
+        assert 0.5 < solidity <= 1
     lesions.save(tmp_path / "l.safetensors")
     assert b"P1" not in (tmp_path / "l.safetensors").read_bytes()
 

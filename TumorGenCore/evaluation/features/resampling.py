@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from TumorGenCore.evaluation.features.left_out import LeftOutError
 
-__all__ = ["LEAST_LESIONS", "Rows", "against_floor", "bootstrap_intervals", "mean_of_patients"]
+__all__ = ["LEAST_LESIONS", "Rows", "against_floor", "bca_interval", "bootstrap_intervals", "mean_of_patients"]
 
 #: Least number of lesions on a side for a distribution, and of patients for an interval.
 LEAST_LESIONS = 5
@@ -70,8 +72,36 @@ def bootstrap_intervals(
     return [np.percentile(column, BOUNDS).tolist() for column in np.stack(found, axis=1)]
 
 
+def bca_interval(statistic: Callable[[NDArray], float], members: int, draws: int, seed: int = 0) -> list[float]:
+    """Computes a 95 % bootstrap interval that is bias-corrected and accelerated (BCa).
+
+    A percentile bootstrap over eight patients would cover 89 % instead of 95 %.
+
+    Args:
+        statistic: function of the indices of the drawn members, (members,).
+        members: number of members, such as patients.
+        draws: number of draws.
+        seed: seed of the draws.
+
+    Returns:
+        The ends of the interval; both are the value itself if it is the same for all draws.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # A statistic without spread has no interval.
+        interval = stats.bootstrap(
+            (np.arange(members),),
+            statistic,
+            vectorized=False,
+            n_resamples=draws,
+            method="BCa",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+    ends = [float(interval.low), float(interval.high)]
+    return ends if np.isfinite(ends).all() else [float(statistic(np.arange(members)))] * 2
+
+
 def mean_of_patients(values: Mapping[str, float], draws: int = 2000, seed: int = 0) -> dict:
-    """Computes the mean over patients, each counted once, with its 95 % interval.
+    """Computes the mean over patients, each counted once, with its 95 % interval (``bca_interval``).
 
     Args:
         values: values by patient. For a difference of two methods, give the difference of each patient.
@@ -84,7 +114,7 @@ def mean_of_patients(values: Mapping[str, float], draws: int = 2000, seed: int =
     found = np.array([values[patient] for patient in sorted(values)], dtype=np.float64)
     interval = None
     if len(found) >= LEAST_LESIONS:
-        (interval,) = bootstrap_intervals(np.mean, found, draws=draws, seed=seed)
+        interval = bca_interval(lambda drawn: float(found[drawn].mean()), len(found), draws, seed)
     return {"mean": float(found.mean()) if len(found) else None, "interval": interval, "patients": len(found)}
 
 

@@ -68,5 +68,4 @@ class LatentDiffusion:
             )
             synthetic = bundle.scale.to_suv(bundle.vae.decode(z * deviation + mean).float())
         original, made = (suv[0, 0].cpu().numpy() for suv in (box.original_suv, synthetic))
-        made = bundle.resolution.restored(made, original)  # As for TumorGen, which has the same VAE and blur.
         return paste_patch(prepared, original, made, mask.astype(np.float32))

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from TumorGenCore.bundle.folders import METADATA
-from TumorGenCore.bundle.laws import FillLaw, UptakeLaw
-from TumorGenCore.bundle.resolution import ResolutionRecovery
+from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, UptakeLaw
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.features.method_distances import every_distance
 from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.patients import check_unseen
 from TumorGenCore.evaluation.report_files import write_report
-from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, synthetic_lesion
+from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, small_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, evaluate_site, sites_of
 from TumorGenCore.evaluation.statistics import mean_of_known, patient_means
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text, save_ablation
@@ -31,6 +30,7 @@ from TumorGenCore.evaluation.studies.switches import (
     Switch,
 )
 from TumorGenCore.evaluation.themes.alignment import alignment
+from TumorGenCore.evaluation.themes.equality import Judged, differences, judged, real_tumors, small_sites
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import GeneratorRun
@@ -51,6 +51,7 @@ FULL = "full"
 #: Values of a site, means over its seeds.
 FIGURES = ("dice", "nsd", "uptake_dice")
 _BUNDLE = "bundle"
+_GROUPS = ("all", "tumor", "healthy")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ VARIANTS: dict[str, Variant] = {
     "no-refiner": Variant("without VMR: the latent mask, upsampled", switch=UNREFINED),
     "no-fit": Variant("M' not fitted to the uptake", switch=UNFITTED),
     "not-drawn": Variant("uptake and size left to the model", bundle={"uptake": UptakeLaw(), "fill": FillLaw()}),
-    "no-recovery": Variant("resolution not restored", bundle={"resolution": ResolutionRecovery()}),
+    "no-noise": Variant("without noise and resolution of the scan", bundle={"noise": NoiseLaw()}),
     "mask-noise": Variant("masks start from the noise of training", sampling={"mask_noise": 1.0}),
     "mask-after": Variant("condition masked after encoding", switch=MASKED_AFTER),
     "no-box-channel": Variant("without the box channel", switch=BLIND_FIELD),
@@ -133,7 +134,7 @@ def ablate(
 
     Args:
         plan: what to train and compare.
-        segmenter: the judge of masks.
+        segmenter: finds real and synthetic tumors.
         resume: continue the run in the plan's output folder; finished variants are not trained again.
         device: device of the evaluation.
         on_progress: called with a line per variant.
@@ -171,7 +172,9 @@ def ablate(
         generator = variant.switch.generator(bundle, device)
         shown[name] = _evaluated(generator, sites, range(plan.seeds), segmenter)
         tell(f"{name}: evaluated")
-    report = _report(run, shown, sites, segmenter, largest_lesions(held_out), largest_lesions(training))
+    small = [lesion for case in held_out for lesion in small_lesions(case, vae_run.patch)]
+    real = real_tumors(segmenter, sites), real_tumors(segmenter, small_sites(small))
+    report = _report(run, shown, sites, *real, largest_lesions(held_out), largest_lesions(training))
     write_report(output, report, ablation_text(report), {"ablation.png": partial(save_ablation, report)})
     return report
 
@@ -208,20 +211,25 @@ def _examples_of(run: GeneratorRun, switch: Switch) -> str:
 
 @dataclass(frozen=True)
 class _Shown:
-    """Results of a variant: one row per site, and the lesions at sites over real tumors."""
+    """Results of a variant: one row per site; the lesions at sites over real tumors; all tumors, by group of site."""
 
     rows: list[dict]
     lesions: list[LesionSample]
+    judged: list[tuple[str, Judged]]
 
 
 def _evaluated(generator: TumorGenerator, sites: Sequence[Site], seeds: range, segmenter: Segmenter) -> _Shown:
-    shown = _Shown([], [])
+    shown = _Shown([], [], [])
     for site in sites:
         figures, results = evaluate_site(generator, site, seeds)
-        judged = [alignment(segmenter, result.image, result.mask, site.box) for result in results]
+        found = [alignment(segmenter, result.image, result.mask, site.box) for result in results]
+        shown.judged.extend(
+            (site.group, judged(site, result.image, result.mask, some))
+            for result, some in zip(results, found, strict=True)
+        )
         row: dict = {"site": site.name, "group": site.group, "patient": site.patient}
-        row |= {name: mean_of_known(some[name] for some in judged) for name in ("dice", "nsd")}
-        empty = sum(some["dice"] is None for some in judged)
+        row |= {name: mean_of_known(some[name] for some in found) for name in ("dice", "nsd")}
+        empty = sum(some["dice"] is None for some in found)
         shown.rows.append({**row, "uptake_dice": figures["uptake_dice"], "empty": empty})
         if site.group == "tumor":
             shown.lesions.extend(
@@ -235,20 +243,21 @@ def _report(
     run: GeneratorRun,
     shown: Mapping[str, _Shown],
     sites: Sequence[Site],
-    segmenter: Segmenter,
+    own_size: Sequence[Judged],
+    made_small: Sequence[Judged],
     held_out: Sequence[LesionSample],
     training: Sequence[LesionSample],
 ) -> dict:
     lesions = {name: some.lesions for name, some in shown.items()}
-    real = [
-        {"patient": site.patient, **alignment(segmenter, site.image, site.real, site.box)}
-        for site in sites
-        if site.real is not None
-    ]
+    real = [{"patient": one.patient, **one.figures} for one in own_size]
     variants = {
         name: {
             "label": VARIANTS[name].label,
-            **{group: _means(_of_group(some.rows, group)) for group in ("all", "tumor", "healthy")},
+            "equality": {
+                group: differences([one for of, one in some.judged if group in ("all", of)], [*own_size, *made_small])
+                for group in _GROUPS
+            },
+            **{group: _means(_of_group(some.rows, group)) for group in _GROUPS},
             "over_full": _differences(some.rows, shown[FULL].rows) if FULL in shown and name != FULL else None,
             "empty": sum(row["empty"] for row in some.rows),
             "sites": some.rows,
@@ -258,7 +267,7 @@ def _report(
     return {
         "steps": run.loop.steps,
         "patients": sorted({site.patient for site in sites}),
-        "ceiling": {name: mean_of_patients(patient_means(real, name)) for name in ("dice", "nsd")},
+        "real": {name: mean_of_patients(patient_means(real, name)) for name in ("dice", "nsd")},
         "variants": variants,
         "frechet": every_distance(lesions, held_out, training),
     }

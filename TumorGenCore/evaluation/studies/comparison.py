@@ -24,11 +24,12 @@ from TumorGenCore.evaluation.patients import (
 from TumorGenCore.evaluation.report_files import write_report
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.lineup import rivals_of
-from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, synthetic_lesion
+from TumorGenCore.evaluation.samples import LesionSample, largest_lesions, small_lesions, synthetic_lesion
 from TumorGenCore.evaluation.sites import Site, sites_of
 from TumorGenCore.evaluation.statistics import median_of_known, quantiles
 from TumorGenCore.evaluation.studies.comparison_text import comparison_text
-from TumorGenCore.evaluation.themes.alignment import Figures, alignment, mean_alignment
+from TumorGenCore.evaluation.themes.alignment import TAKEN, alignment, mean_alignment
+from TumorGenCore.evaluation.themes.equality import Judged, differences, judged, real_tumors, small_sites
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
 from TumorGenCore.training.stages.rival import TrainedRival
@@ -47,13 +48,13 @@ class Made:
     Args:
         site: the site.
         lesion: the tumor.
-        figures: its alignment.
+        judged: what the segmenter makes of it.
         seconds: time from scan and box to image and mask.
     """
 
     site: Site
     lesion: LesionSample
-    figures: Figures
+    judged: Judged
     seconds: float
 
 
@@ -72,7 +73,7 @@ def compare(
         generator: the bundle on its device. Its held-out patients provide the sites, its training patients the donors.
         data: folder with ``*_image.nii.gz`` / ``*_mask.nii.gz`` of both.
         output: folder of the report.
-        segmenter: the judge of masks.
+        segmenter: finds real and synthetic tumors.
         trained: trained rivals of any kind.
         seeds: number of seeds per site: 0, 1, ...
         on_progress: called with a line per site.
@@ -100,6 +101,8 @@ def compare(
     output.mkdir(parents=True, exist_ok=True)
     made, panels = insert_all(methods, sites, range(seeds), segmenter, tell)
     real = largest_lesions(held_out), largest_lesions(training)
+    small = [lesion for case in held_out for lesion in small_lesions(case, generator.bundle.patch)]
+    own_size, made_small = real_tumors(segmenter, sites), real_tumors(segmenter, small_sites(small))
     tumor = {method: [m.lesion for m in some if m.site.group == "tumor"] for method, some in made.items()}
     report = {
         "bundle": generator.bundle.name,
@@ -108,8 +111,9 @@ def compare(
         "patients": sorted({case.patient for case in held_out}),
         "seeds": list(range(seeds)),
         "frechet": every_distance(tumor, *real),
+        "equality": {method: _equality(some, [*own_size, *made_small]) for method, some in made.items()},
         "alignment": {
-            "ceiling": {**_ceiling(next(iter(made.values())), segmenter), "volume_ml": _median_ml(real[0])},
+            "real": {**_mean_alignment(own_size), "volume_ml": _median_ml(real[0])},
             "methods": {method: _alignment(some) for method, some in made.items()},
         },
         "seconds": {method: _seconds([m.seconds for m in some]) for method, some in made.items()},
@@ -135,7 +139,7 @@ def insert_all(
         methods: methods by name.
         sites: the sites.
         seeds: seeds, one tumor each.
-        segmenter: the judge of masks.
+        segmenter: finds real and synthetic tumors.
         tell: called with a line per site.
 
     Returns:
@@ -153,34 +157,38 @@ def insert_all(
                 image, mask = rival(site, seed)
                 seconds = time.perf_counter() - start
                 lesion = synthetic_lesion(f"{method}: {site.name}", site.patient, seed, image, mask)
-                made[method].append(Made(site, lesion, alignment(segmenter, image, mask, site.box), seconds))
+                figures = alignment(segmenter, image, mask, site.box)
+                made[method].append(Made(site, lesion, judged(site, image, mask, figures), seconds))
                 if seed == seeds[0]:
                     panels.append(_panel(method, site, image, mask))
         tell(f"{site.name}: done")
     return made, panels
 
 
+def _equality(made: Sequence[Made], real: Sequence[Judged]) -> dict:
+    return {
+        group: differences([m.judged for m in made if m.site.group in TAKEN[group]], real)
+        for group in ("patients", "tumor", "healthy")
+    }
+
+
 def _alignment(made: Sequence[Made]) -> dict:
     groups = {}
     for group in ("tumor", "healthy"):
         some = [m for m in made if m.site.group == group]
-        figures = mean_alignment([m.site.patient for m in some], [m.figures for m in some])
-        groups[group] = {**figures, "volume_ml": _median_ml([m.lesion for m in some])}
+        groups[group] = {**_mean_alignment([m.judged for m in some]), "volume_ml": _median_ml([m.lesion for m in some])}
     return groups
 
 
 def _median_ml(lesions: Sequence[LesionSample]) -> float | None:
-    """Median volume of the non-empty masks, None without any. Larger tumors reach a higher DSC."""
+    """Median volume of the non-empty masks, None without any. Larger tumors have a higher DSC."""
     return median_of_known(
         lesion.mask.sum() * np.prod(lesion.spacing_mm) / 1000 for lesion in lesions if lesion.mask.any()
     )
 
 
-def _ceiling(made: Sequence[Made], segmenter: Segmenter) -> dict:
-    """Alignment of the segmenter with the real tumors in the boxes."""
-    sites = {m.site.name: m.site for m in made if m.site.real is not None}.values()
-    figures = [alignment(segmenter, s.image, s.real, s.box) for s in sites if s.real is not None]
-    return mean_alignment([s.patient for s in sites], figures)
+def _mean_alignment(some: Sequence[Judged]) -> dict:
+    return mean_alignment([one.patient for one in some], [one.figures for one in some])
 
 
 def _seconds(values: Sequence[float]) -> dict:

@@ -1,4 +1,4 @@
-"""The Markdown of `tumorgen compare`: realism, alignment and time, with one row per method."""
+"""The Markdown of `tumorgen compare`: realism, equality, alignment and time, with one row per method."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import partial
 
 from TumorGenCore.evaluation.markdown import distance_cells, number, percent, spread, table_lines
 from TumorGenCore.evaluation.themes.alignment_text import ALIGNMENT_HEADER, ALIGNMENT_NOTE, alignment_cells
+from TumorGenCore.evaluation.themes.equality_text import EQUALITY_HEADER, EQUALITY_NOTE, equality_cells
 
 __all__ = ["comparison_text"]
 
@@ -37,6 +38,7 @@ def comparison_text(report: dict) -> str:
             *_METHODS,
             "",
             *_realism(report["frechet"]),
+            *_equality(report["equality"]),
             *_alignment(report["alignment"]),
             *_time(report),
             "# Pictures",
@@ -86,12 +88,22 @@ def _distances(found: dict) -> list[str]:
     return [f"{size}.", "", *table_lines(head, rows), *lines]
 
 
+_TITLES = {"tumor": "Boxes over real tumors", "healthy": "Boxes in healthy tissue"}
+
+
+def _equality(found: dict) -> list[str]:
+    lines = ["# Does a segmenter treat them like real tumors?", "", EQUALITY_NOTE, ""]
+    for group, title in {"patients": "All boxes", **_TITLES}.items():
+        rows = [[method, *equality_cells(groups[group])] for method, groups in found.items()]
+        lines += [f"## {title}", "", *table_lines(EQUALITY_HEADER, rows)]
+    return lines
+
+
 def _alignment(found: dict) -> list[str]:
     note = "*Median ml*: median volume of the masks. For the same error of the border, larger tumors have a higher DSC."
-    lines = ["# Alignment", "", f"{ALIGNMENT_NOTE} {note}", ""]
-    titles = {"tumor": "Boxes over real tumors", "healthy": "Boxes in healthy tissue"}
-    for group, title in titles.items():
-        rows = [["real, held out", *_cells(found["ceiling"])]]
+    lines = ["# Agreement with a segmenter", "", f"{ALIGNMENT_NOTE} {note}", ""]
+    for group, title in _TITLES.items():
+        rows = [["real, held out", *_cells(found["real"])]]
         rows += [[method, *_cells(groups[group])] for method, groups in found["methods"].items()]
         lines += [f"## {title}", "", *table_lines([*ALIGNMENT_HEADER, "median ml"], rows)]
     return lines

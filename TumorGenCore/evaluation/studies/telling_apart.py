@@ -6,7 +6,7 @@ patients score a release, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from TumorGenCore.evaluation.features.left_out import or_reason
 from TumorGenCore.evaluation.markdown import number, table_lines
 from TumorGenCore.evaluation.patients import load_patients, patient_patterns
 from TumorGenCore.evaluation.report_files import write_report
+from TumorGenCore.evaluation.rivals.from_folder import FromFolder
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.sites import Site, sites_of
@@ -41,6 +42,7 @@ def tell_apart(
     output: Path,
     patients: Patients = "training",
     settings: Sequence[str] = (),
+    tumors: Mapping[str, Path] | None = None,
     seeds: int = 2,
     references: bool = True,
     on_progress: Callable[[str], None] | None = None,
@@ -53,6 +55,7 @@ def tell_apart(
         output: folder of the report.
         patients: patients of the bundle whose largest tumors provide the boxes.
         settings: settings to try beside those of the bundle, see ``with_settings``; each is a method of its own.
+        tumors: folders with tumors of other programs at the same sites, by the name of the method; see ``FromFolder``.
         seeds: number of seeds for each box.
         references: whether copy-paste and rule-based tumors are tested too. They are made from training patients.
         on_progress: called with a line for each patient and part.
@@ -73,6 +76,7 @@ def tell_apart(
     methods: dict[str, Rival] = {"as in the bundle": Own(generator)}
     for text in settings:
         methods[text] = Own(TumorGenerator(with_settings(generator.bundle, text), str(generator.device)))
+    methods |= {name: FromFolder(folder) for name, folder in (tumors or {}).items()}
     cases_of = generator.bundle.notes.get("cases", {})
     learned, held_out = list(cases_of.get("training", ())), list(cases_of.get("validation", ()))
     names = {"training": learned, "held-out": held_out, "all": learned + held_out}[patients]

@@ -30,10 +30,13 @@ __all__ = ["SPOILT", "gate_lines", "quality_gate"]
 SHIFT_MM = 8.0
 #: Blur of a pasted lesion's edge, full width at half maximum, mm.
 EDGE_FWHM_MM = 6.0
+#: Blur of a tumor's uptake inside its mask, full width at half maximum, mm.
+SMOOTH_FWHM_MM = 12.0
 #: Ways to spoil a tumor, with their names in the report.
 SPOILT = {
     "shifted": f"mask shifted by {SHIFT_MM:.0f} mm",
     "halved": "mask halved",
+    "smooth": "uptake inside smoothed",
     "hard": "content of another box pasted hard",
     "copy": "training lesion pasted back",
 }
@@ -91,6 +94,7 @@ def quality_gate(
     spoil: dict[str, Callable[[Sequence[_Tumor]], list[_Tumor]]] = {
         "shifted": lambda tumors: [_shifted(tumor, rng) for tumor in tumors],
         "halved": lambda tumors: [_halved(tumor, rng) for tumor in tumors],
+        "smooth": lambda tumors: [_smoothed(tumor) for tumor in tumors],
         "hard": lambda tumors: [_pasted_hard(tumor, other) for tumor, other in _with_others(tumors)],
     }
     copies = _copies(training, [case for case in held_out if len(case.healthy_lps)], rng)
@@ -195,6 +199,14 @@ def _halved(tumor: _Tumor, rng: np.random.Generator) -> _Tumor:
     mask = np.zeros_like(tumor.mask)
     mask[tuple(voxels[along >= np.median(along)].T)] = True
     return replace(tumor, mask=mask)
+
+
+def _smoothed(tumor: _Tumor) -> _Tumor:
+    """Smooths the uptake inside the mask; the tissue around does not enter."""
+    sigma = SMOOTH_FWHM_MM / 2.355 / np.asarray(tumor.grid.spacing_mm[::-1])
+    weight = ndimage.gaussian_filter(tumor.mask.astype(np.float32), sigma)
+    smooth = ndimage.gaussian_filter(np.where(tumor.mask, tumor.after, 0), sigma) / np.maximum(weight, 1e-6)
+    return replace(tumor, after=np.where(tumor.mask, smooth, tumor.after))
 
 
 def _with_others(tumors: Sequence[_Tumor]) -> list[tuple[_Tumor, _Tumor]]:

@@ -25,6 +25,7 @@ from TumorGenCore.evaluation.sites import GROUPS, Shown
 from TumorGenCore.evaluation.statistics import quantiles
 from TumorGenCore.evaluation.themes.alignment import measure_alignment
 from TumorGenCore.evaluation.themes.diversity import diversity
+from TumorGenCore.evaluation.themes.equality import measure_equality
 from TumorGenCore.evaluation.themes.seams import seams
 from TumorGenCore.training.data.cases import Case
 from TumorGenCore.volumes.patch import PatchSettings
@@ -36,9 +37,6 @@ __all__ = ["KINDS", "measure_realism"]
 
 #: Kinds of lesions in the report: the largest of every real case, and synthetic lesions by the group of their site.
 KINDS = ("training", "held_out", *GROUPS)
-#: Number of small lesions made from each held-out case, if they fit: most synthetic lesions are small, most real ones
-#: are not.
-SMALL_LESIONS = 5
 
 Groups = dict[str, list[LesionSample]]
 
@@ -64,7 +62,7 @@ def measure_realism(
         shown: sites and the tumors inserted there, one per seed.
         patch: working patch of the bundle.
         tell: called with a line per theme.
-        segmenter: the judge of masks; without one, there is no alignment.
+        segmenter: finds real and synthetic tumors; without one, there is neither alignment nor equality.
         inception: features of FID, for an additional distance.
 
     Returns:
@@ -80,15 +78,16 @@ def measure_realism(
     tell("lesion statistics: done")
     figures["seams"] = seams(shown)
     tell("seams: done")
-    figures["alignment"] = (
-        {"left_out": "no segmenter was given; train one and pass it with --segmenter."}
-        if segmenter is None
-        else measure_alignment(segmenter, shown)
-    )
+    small = [lesion for case in held_out for lesion in small_lesions(case, patch)]
+    if segmenter is None:
+        missing = {"left_out": "no segmenter was given; train one and pass it with --segmenter."}
+        figures["alignment"] = figures["equality"] = missing
+    else:
+        figures["alignment"] = measure_alignment(segmenter, shown)
+        figures["equality"] = measure_equality(segmenter, shown, figures["alignment"]["sites"], small)
     tell("alignment: done")
     figures["diversity"] = diversity(shown, figures["lesions"])
     tell("variety: done")
-    small = [lesion for case in held_out for lesion in small_lesions(case, patch, SMALL_LESIONS)]
     figures["memorization"] = or_reason(lambda: memorization(made, every["held_out"], every["training"], small))
     tell("memorization: done")
     figures["frechet"] = _frechet_distances(groups, inception)

@@ -91,10 +91,10 @@ def _seams(seams: dict) -> list[str]:
 
 
 def _alignment(found: dict) -> list[str]:
-    lines = ["## Alignment", ""]
+    lines = ["## Agreement with a segmenter", ""]
     if "left_out" in found:
         return [*lines, f"Left out: {found['left_out']}", ""]
-    rows = [[_LABELS["real"], *alignment_cells(found["ceiling"])]]
+    rows = [[_LABELS["real"], *alignment_cells(found["real"])]]
     rows += [[_LABELS[group], *alignment_cells(row)] for group, row in found["groups"].items()]
     for kind in ("passing", "probability", "voxels"):
         rows += [[f"{_ROWS[kind]}, {_SITES[group]}", *alignment_cells(row)] for group, row in found[kind].items()]
@@ -104,7 +104,7 @@ def _alignment(found: dict) -> list[str]:
         "*All on patients*: tumor and healthy sites. *Passed the quality gate*: see the section on the quality gate. "
         "*M' as a probability*: the border lies at a probability of one half and so, like the segmenter's, may lie "
         "between voxels (`--output-probability`). *The scan's voxels*: the segmenter's finding on the voxels of the "
-        "scan, compared with the finding itself; no mask on these voxels can agree better.",
+        "scan, compared with the finding itself; no mask on these voxels can agree more.",
         "",
         *table_lines(ALIGNMENT_HEADER, rows),
     ]

@@ -1,4 +1,4 @@
-"""Thumbnails of the training lesions; a bundle carries them to detect tumors that copy a training lesion."""
+"""Thumbnails and traits of the training lesions; by them a bundle judges copies, shape and texture of its tumors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from TumorGenCore.bundle.model_bundle import add_training_lesions, bundle_folder
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.lesions.extent import around
 from TumorGenCore.lesions.thumbnails import LEAST_PATIENTS, MOST_LESIONS, TrainingLesions, thumbnail
+from TumorGenCore.lesions.traits import lesion_traits
 from TumorGenCore.training.data.cases import Case, Lesion, case_files, load_cases
 from TumorGenCore.training.data.tumor_masks import tumor_mask
 
 __all__ = ["add_lesions_to_bundle", "describe_training_lesions"]
 
+#: Margin around a lesion, voxels: its texture is compared with that of the tissue around it.
+_MARGIN_VOXELS = 4
+
 
 def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
-    """Makes thumbnails of the PET-avid part of every lesion.
+    """Makes thumbnail and traits of the PET-avid part of every lesion.
 
     At most ``MOST_LESIONS`` are taken: first the largest lesion of each patient, then the second largest, and so on.
 
@@ -29,7 +33,7 @@ def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
         cases: training cases.
 
     Returns:
-        The thumbnails; None if fewer than ``LEAST_PATIENTS`` patients have a lesion.
+        Thumbnails and traits; None if fewer than ``LEAST_PATIENTS`` patients have a lesion.
     """
     lesions_of: dict[str, list[tuple[Case, Lesion]]] = {}
     for case in cases:
@@ -39,21 +43,23 @@ def describe_training_lesions(cases: Sequence[Case]) -> TrainingLesions | None:
         return None
     in_turn = [item for item in chain.from_iterable(zip_longest(*ranked)) if item is not None][:MOST_LESIONS]
     number = {case.patient: n for n, (case, _) in enumerate(item[0] for item in ranked)}
+    frames, traits = zip(*(_described(case, lesion) for case, lesion in in_turn), strict=True)
     return TrainingLesions(
-        frames=np.stack([_thumbnail(case, lesion) for case, lesion in in_turn]),
+        frames=np.stack(frames),
         patients=np.array([number[case.patient] for case, _ in in_turn], dtype=np.int32),
+        traits=np.stack(traits),
     )
 
 
 def add_lesions_to_bundle(model: str | Path, data: Path) -> int:
-    """Adds thumbnails to a bundle that has none.
+    """Adds thumbnails and traits to a bundle, or makes them again.
 
     Args:
         model: bundle name or folder.
         data: folder with the training cases that the bundle's metadata names; missing cases are ignored.
 
     Returns:
-        Number of thumbnails.
+        Number of lesions.
 
     Raises:
         ModelBundleError: the bundle is missing or damaged.
@@ -71,7 +77,8 @@ def add_lesions_to_bundle(model: str | Path, data: Path) -> int:
     return len(lesions.frames)
 
 
-def _thumbnail(case: Case, lesion: Lesion) -> NDArray[np.uint8]:
+def _described(case: Case, lesion: Lesion) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     mask = tumor_mask(case, lesion)
-    block = around(mask, 2)  # The thumbnail interpolates the edge from the voxels around it.
-    return thumbnail(sitk.GetArrayViewFromImage(case.image)[block], mask[block], case.image.GetSpacing())
+    block = around(mask, _MARGIN_VOXELS)
+    suv, spacing_mm = sitk.GetArrayViewFromImage(case.image)[block], case.image.GetSpacing()
+    return thumbnail(suv, mask[block], spacing_mm), lesion_traits(suv, mask[block], suv, spacing_mm)

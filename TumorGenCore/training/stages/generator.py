@@ -14,7 +14,6 @@ from TumorGenCore.training.data.lesion_thumbnails import describe_training_lesio
 from TumorGenCore.training.loop.job import TrainingJob
 from TumorGenCore.training.loop.run_files import RunFiles
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
-from TumorGenCore.training.stages.blur import measure_blur
 from TumorGenCore.training.stages.generator_stage import GeneratorStage
 
 __all__ = ["begin_on_latents", "train_generator"]
@@ -78,7 +77,6 @@ def train_generator(
     if first is not None:
         stage.start_from(first)
     bundle = stage.bundle(job.train(stage, run.loop), name)
-    bundle.resolution = measure_blur(bundle, stage.training).recovery
     if run.lesion_thumbnails:
         bundle.training_lesions = describe_training_lesions(stage.training)
     save_bundle(bundle, job.output / name, card=f"# {name}\n\nTrained by `tumorgen train generator`.\n")

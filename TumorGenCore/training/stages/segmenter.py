@@ -1,8 +1,8 @@
-"""`tumorgen train segmenter`: trains the independent judge of masks, on real tumors only.
+"""`tumorgen train segmenter`: trains the segmenter of the evaluations, on real tumors only.
 
 The architecture is that of nnU-Net (MONAI ``DynUNet``). Training shows tumors where they grew and, as augmentation,
-tumors moved into other tissue, but no generated tumors. So whether the segmenter finds a generated tumor, and where it
-draws the border, shows whether image and mask agree as in real scans.
+tumors moved into other tissue, but no generated tumors. So a generated tumor is like a real one for it if it finds both
+as often and agrees with both masks as much.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ _PARTS = {
     "uptake": "mask matches the uptake",
     "seam": "no seam",
     "statistics": "usual volume and uptake",
+    "shape": "shape as of real lesions",
+    "texture": "texture as of real lesions",
     "novelty": "no copy of a training lesion",
 }
 

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from TumorGenCore.evaluation.features.left_out import LeftOutError
-from TumorGenCore.evaluation.features.resampling import Rows, against_floor, bootstrap_intervals, mean_of_patients
+from TumorGenCore.evaluation.features.resampling import (
+    Rows,
+    against_floor,
+    bca_interval,
+    bootstrap_intervals,
+    mean_of_patients,
+)
 
 
 def rows(values, prefix="P", seeds=None) -> Rows:
@@ -48,6 +54,14 @@ def test_seeds_are_averaged_and_not_pooled():
 def test_too_few_lesions_are_left_out_with_the_reason():
     with pytest.raises(LeftOutError, match="4 training lesions"):
         against_floor(lambda a, b: 0.0, rows(np.arange(9)), rows(np.arange(9)), rows(np.arange(4), "T"))
+
+
+def test_a_bias_corrected_interval_of_skewed_values_reaches_farther_to_their_long_side() -> None:
+    values = np.array([0.0, 0.1, 0.1, 0.2, 0.2, 0.3, 0.4, 3.0])
+    low, high = bca_interval(lambda drawn: float(values[drawn].mean()), len(values), draws=2000)
+    ((plain_low, plain_high),) = bootstrap_intervals(np.mean, values, draws=2000)
+    assert plain_low < low < values.mean() < plain_high < high
+    assert bca_interval(lambda drawn: 0.75, 8, draws=50) == [0.75, 0.75]
 
 
 def test_every_patient_counts_once_and_a_constant_has_no_width() -> None:

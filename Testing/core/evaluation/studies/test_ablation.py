@@ -18,6 +18,7 @@ from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.sites import evaluate_site
 from TumorGenCore.evaluation.studies.ablation import FIGURES, VARIANTS, AblationPlan, ablate
 from TumorGenCore.evaluation.studies.ablation_text import ablation_text
+from TumorGenCore.evaluation.themes.equality import differences
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.config import DataSettings, GeneratorRun, default_config, read_config
@@ -40,7 +41,7 @@ RUN = GeneratorRun(
     uptake=UptakeLaw(5.0),
     sampling=Sampling(mask_noise=0.3),
 )
-NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-recovery", "mask-noise"]
+NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-noise", "mask-noise"]
 NAMES += ["mask-after", "no-box-channel", "uniform-time", "replace"]
 TRAINED = {"full", "no-fine", "mask-after", "no-box-channel", "uniform-time"}
 
@@ -94,7 +95,7 @@ def test_what_a_bundle_carries_can_be_left_out(output) -> None:
     assert carried.uptake.draw(0, 1.0, 9.0) is not None
     left_out = replace(carried, **VARIANTS["not-drawn"].bundle)
     assert left_out.uptake.draw(0, 1.0, 9.0) is None and left_out.fill.draw(0) is None
-    assert replace(carried, **VARIANTS["no-recovery"].bundle).resolution.amount == 0
+    assert replace(carried, **VARIANTS["no-noise"].bundle).noise.share == 0
     assert carried.sampling == RUN.sampling
 
 
@@ -110,7 +111,10 @@ def test_the_report_has_a_row_a_variant_at_the_same_sites(output) -> None:
         for figure in FIGURES:
             here, there, over = (row[figure]["mean"] for row in (variant["all"], full["all"], variant["over_full"]))
             assert None in (here, there) or over == pytest.approx(here - there)
-    assert report["ceiling"]["dice"]["mean"] > 0.7
+    assert report["real"]["dice"]["mean"] > 0.7
+    equality = full["equality"]
+    assert equality["all"]["tumors"] + full["empty"] == 2 * len(sites[0])
+    assert equality["all"]["compared"] == equality["tumor"]["compared"] + equality["healthy"]["compared"]
     text = (output / "report.md").read_text()
     assert all(f"| {VARIANTS[name].label} |" in text for name in NAMES)
     assert text.count("real lesions; it needs 5") == 2
@@ -171,11 +175,20 @@ def test_the_shipped_configuration_is_one_of_a_generator() -> None:
 def test_distances_are_shown_with_their_floor_and_reasons_are_named() -> None:
     row = {"value": 1.5, "floor": 0.7, "excess": 0.8, "value_interval": [1, 2], "floor_interval": None}
     means = {name: mean_of_patients({"A": 0.5}) for name in FIGURES}
-    variant = {"label": "TumorGen", "all": means, "tumor": means, "healthy": means, "over_full": None, "empty": 1}
+    equality = {"all": differences([], [])}
+    variant = {
+        "label": "TumorGen",
+        "equality": equality,
+        "all": means,
+        "tumor": means,
+        "healthy": means,
+        "over_full": None,
+        "empty": 1,
+    }
     report = {
         "steps": 1,
         "patients": ["A"],
-        "ceiling": {name: mean_of_patients({}) for name in ("dice", "nsd")},
+        "real": {name: mean_of_patients({}) for name in ("dice", "nsd")},
         "variants": {"full": variant},
         "frechet": {
             "radiomics": {"methods": {"full": {**row, "excess_interval": [0.1, 1.2]}}},
@@ -183,6 +196,6 @@ def test_distances_are_shown_with_their_floor_and_reasons_are_named() -> None:
         },
     }
     text = ablation_text(report)
-    assert "| TumorGen | 1.50 (1.00 to 2.00) | 0.80 (0.10 to 1.20) | - | - | 0.50 | 0.50 | 0.50 | 1 |" in text
+    assert "| TumorGen | 1.50 (1.00 to 2.00) | 0.80 (0.10 to 1.20) | - | - | 0.50 | 1 |" in text
     assert "| real, held out | 0.70 | - |" in text
     assert "left out for full: too few." in text

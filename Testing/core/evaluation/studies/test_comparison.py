@@ -20,6 +20,7 @@ from TumorGenCore.evaluation.rivals.lineup import rivals_of
 from TumorGenCore.evaluation.studies.comparison import compare
 from TumorGenCore.evaluation.studies.comparison_text import comparison_text
 from TumorGenCore.evaluation.themes.alignment import ALIGNMENT_FIGURES, mean_alignment
+from TumorGenCore.evaluation.themes.equality import differences
 from TumorGenCore.lesions.quality import GOOD_QUALITY
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.data.cases import load_cases
@@ -59,11 +60,16 @@ def test_every_method_is_measured_at_the_same_sites(folder, generator, tmp_path)
         for row in groups.values():
             assert row["dice"]["lesions"] + row["empty"] == 4
             assert (row["volume_ml"] is None) == (row["empty"] == 4)
-    assert alignment["ceiling"]["dice"]["mean"] > 0.8
-    assert alignment["ceiling"]["volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.15)
+    assert alignment["real"]["dice"]["mean"] > 0.8
+    assert alignment["real"]["volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.15)
     # Hot balls are pasted over hot balls, so the hot voxels are the tumor.
     assert alignment["methods"]["copy-paste"]["healthy"]["dice"]["mean"] > 0.7
     assert alignment["methods"]["copy-paste"]["tumor"]["dice"]["mean"] > 0.5
+    assert list(report["equality"]) == METHODS
+    for groups in report["equality"].values():
+        assert groups["patients"]["tumors"] == groups["tumor"]["tumors"] + groups["healthy"]["tumors"]
+    copied = report["equality"]["copy-paste"]["healthy"]
+    assert copied["compared"] > 0 and -1 <= copied["dice"]["mean"] <= 1
     shown = (tmp_path / "out" / "report.md").read_text()
     for method in METHODS:
         assert shown.count(f"| {method} |") >= 3
@@ -120,7 +126,8 @@ def test_the_text_shows_what_is_left_out_and_each_block() -> None:
         "cases": ["A"],
         "seeds": [0],
         "frechet": {"radiomics": {"left_out": "not installed."}, "efflite0": {"methods": found}},
-        "alignment": {"ceiling": nothing(), "methods": {"like": {"tumor": nothing(), "healthy": nothing()}}},
+        "equality": {"like": dict.fromkeys(("patients", "tumor", "healthy"), differences([], []))},
+        "alignment": {"real": nothing(), "methods": {"like": {"tumor": nothing(), "healthy": nothing()}}},
         "seconds": {"like": {"median": 1.0, "quartiles": [0.5, 2.0], "n": 3}},
     }
     text = comparison_text(report)

@@ -7,15 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 from small_cases import write_patients
 from tiny_bundle import tiny_generator
 
 from TumorGenCore import TumorGenerator
 from TumorGenCore.bundle.laws import UptakeLaw
 from TumorGenCore.errors import InvalidRequestError, TrainingDataError
+from TumorGenCore.evaluation.rivals.from_folder import site_file
+from TumorGenCore.evaluation.rivals.own import Own
+from TumorGenCore.evaluation.sites import sites_of
 from TumorGenCore.evaluation.studies.settings import with_settings
 from TumorGenCore.evaluation.studies.telling_apart import tell_apart
 from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME
+from TumorGenCore.training.data.cases import load_cases
 
 HELD_OUT, TRAINING = ["H0"], [f"T{n}" for n in range(6)]
 
@@ -44,6 +49,26 @@ def test_settings_are_tried_on_training_patients_beside_the_references(folder, g
     assert report["masks"][setting]["suv_max"] > 25 > report["masks"]["real"]["suv_max"]
     text = (tmp_path / "out" / "report.md").read_text()
     assert all(text.count(f"| {name} |") >= 3 for name in names)
+
+
+@pytest.mark.slow
+def test_tumors_of_another_program_are_judged_from_their_folder(folder, generator, tmp_path) -> None:
+    """The same tumors, from their files, cannot be told from those of the bundle by any figure."""
+    tumors = tmp_path / "tumors"
+    tumors.mkdir()
+    for case in load_cases(folder):
+        for site in sites_of(case, healthy=0):
+            image, mask = Own(generator)(site, 0)
+            sitk.WriteImage(image, str(site_file(tumors, site.name, 0, "image")))
+            sitk.WriteImage(mask, str(site_file(tumors, site.name, 0, "mask")))
+    report = tell_apart(generator, folder, tmp_path / "out", tumors={"others": tumors}, seeds=1, references=False)
+    assert report["masks"]["others"] == pytest.approx(report["masks"]["as in the bundle"])
+    methods = report["two_sample"][OWN]["methods"]
+    assert methods["others"]["all features"]["auc"] == methods["as in the bundle"]["all features"]["auc"]
+
+    next(tumors.glob("T3*_mask.nii.gz")).unlink()
+    with pytest.raises(TrainingDataError, match=r"T3.*mask\.nii\.gz is missing"):
+        tell_apart(generator, folder, tmp_path / "again", tumors={"others": tumors}, seeds=1, references=False)
 
 
 @pytest.mark.parametrize("patients", ["held-out", "all"])

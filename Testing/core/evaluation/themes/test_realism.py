@@ -64,8 +64,12 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     assert realism["statistics"]["sphericity"]["quantiles"]["training"]["q50"] == pytest.approx(1, abs=0.05)
     assert realism["seams"]["sites"]["H0 tumor"]["ratio"] > 0
     # Voxels hotter than SUV 4 are the ball, except for the softness of resampling.
-    assert realism["alignment"]["ceiling"]["dice"]["mean"] > 0.9
-    assert realism["alignment"]["ceiling"]["dice"]["lesions"] == 5
+    assert realism["alignment"]["real"]["dice"]["mean"] > 0.9
+    assert realism["alignment"]["real"]["dice"]["lesions"] == 5
+    equality = realism["equality"]
+    assert equality["tumor"]["tumors"] == realism["alignment"]["groups"]["tumor"]["dice"]["lesions"]
+    assert equality["patients"]["compared"] == equality["tumor"]["compared"] + equality["healthy"]["compared"]
+    assert equality["patients"]["tumors"] == equality["tumor"]["tumors"] + equality["healthy"]["tumors"] > 0
     assert len(realism["alignment"]["sites"]["H0 tumor"]) == 2
     assert realism["alignment"]["groups"]["tumor"]["nsd"]["mean"] < 0.5
     for group, passing in realism["alignment"]["passing"].items():
@@ -81,13 +85,14 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     for title in (
         "Lesion statistics",
         "Seams",
-        "Alignment",
+        "Agreement with a segmenter",
         "Variety",
         "Memorization",
         "Frechet distances",
         "Quality gate",
     ):
         assert f"## {title}" in text
+    assert text.index("Does a segmenter treat them like real tumors?") < text.index("## Tumors at the sites")
     for picture in ("lesion_statistics.png", "memorization.png", "contact_sheet.png"):
         assert (tmp_path / "out" / picture).stat().st_size > 10_000
         assert picture in text
@@ -102,6 +107,7 @@ def test_without_training_cases_figures_are_left_out_with_the_reason(folder, tin
     assert "0 training lesions" in realism["memorization"]["left_out"]
     assert "left_out" in realism["frechet"]["radiomics"]
     assert "--segmenter" in realism["alignment"]["left_out"]
+    assert "--segmenter" in realism["equality"]["left_out"]
     assert realism["statistics"]["tlg"]["quantiles"]["held_out"]["n"] == 1
     text = (tmp_path / "out" / "report.md").read_text()
     assert text.count("eft out") >= 3
