@@ -6,11 +6,14 @@ without grids.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from TumorGenCore.insertion.zoom import zoomed
 
 __all__ = ["FAINT_SUV", "TissueChange", "tissue_change"]
 
@@ -49,17 +52,6 @@ class TissueChange:
         """
         return TissueChange(self.rise * np.maximum(1 + noise, 0), self.kept)
 
-    def without_hot_spots(self, native_suv: NDArray, soft_mask: NDArray, most_suv: float) -> TissueChange:
-        """The change that also lowers hot spots of the tissue inside the tumor, which would stand out of a faint one.
-
-        Args:
-            native_suv: SUV of the tissue, same shape.
-            soft_mask: share of the tumor in each voxel, same shape.
-            most_suv: highest SUV of the tissue that stays.
-        """
-        most_kept = np.minimum(most_suv / np.maximum(native_suv, 1e-6), 1)
-        return TissueChange(self.rise, self.kept * (1 - soft_mask * (1 - most_kept)))
-
     def blurred(self, sigma_voxels: float) -> TissueChange:
         """The change whose rise is blurred by a Gaussian; only for arrays on an isotropic grid.
 
@@ -70,16 +62,34 @@ class TissueChange:
             return self
         return TissueChange(ndimage.gaussian_filter(self.rise, sigma_voxels, truncate=3), self.kept)
 
+    def zoomed(self, zoom: float, still: NDArray) -> TissueChange:
+        """The change whose rise is zoomed about a point; what falls is tissue, and keeps its place.
+
+        Args:
+            zoom: factor for edges.
+            still: the point that stays, in voxels (k, j, i).
+        """
+        return TissueChange(zoomed(self.rise, zoom, still), self.kept)
+
     def __getitem__(self, where: NDArray[np.bool_]) -> TissueChange:
         return TissueChange(self.rise[where], self.kept[where])
 
 
-def tissue_change(synthetic_suv: NDArray, original_suv: NDArray) -> TissueChange:
+def tissue_change(
+    synthetic_suv: NDArray, original_suv: NDArray, probability: NDArray | float = 0.0, tissue_suv: float = math.inf
+) -> TissueChange:
     """Computes the change from D(z_1) to D(z).
+
+    Inside the tumor, tissue that is hotter than the tissue around (an old tumor, a vessel, an organ) first falls to its
+    level, so that it does not shine through a tumor that is scaled down to a wanted uptake.
 
     Args:
         synthetic_suv: I' = D(z), any shape.
         original_suv: D(z_1), same shape: the scan itself after the VAE, so that the VAE's blur cancels.
+        probability: M', same shape.
+        tissue_suv: SUV of the tissue around the box.
     """
-    share = (np.maximum(synthetic_suv, 0) + FAINT_SUV) / (np.maximum(original_suv, 0) + FAINT_SUV)
-    return TissueChange(np.maximum(synthetic_suv - original_suv, 0), np.minimum(share, 1))
+    synthetic, original = np.maximum(synthetic_suv, 0), np.maximum(original_suv, 0)
+    cooled = np.minimum((tissue_suv + FAINT_SUV) / (original + FAINT_SUV), 1)
+    kept = np.minimum((synthetic + FAINT_SUV) / (original + FAINT_SUV), 1 - probability * (1 - cooled))
+    return TissueChange(np.maximum(synthetic - kept * original, 0), kept)

@@ -16,7 +16,7 @@ __all__ = ["box_warnings", "request_warnings"]
 #: Threshold between air and tissue.
 _AIR_SUV = 0.1
 _THIN_MM = 15
-#: A tumor hides tissue that is up to this much hotter than its SUVmax, see ``paste.HOT_SPOT_SHARE``.
+#: Tissue this much hotter than the wanted SUVmax may hide the tumor.
 _HOTTER = 1.2
 
 
@@ -67,8 +67,8 @@ def _hot_tissue_warnings(target: UptakeTarget, region: BoxRegion) -> list[str]:
     if target.measure != "max" or hot <= _HOTTER * target.suv:
         return []
     return [
-        f"Tissue in the box is hotter than the target SUVmax {target.suv:g} (a twentieth of the box has SUV {hot:.1f} or "
-        "more), so the tumor may not stand out. Ask for more, or move the box away from the hot tissue."
+        f"Tissue in the box is hotter than the target SUVmax {target.suv:g} (a twentieth of the box has SUV {hot:.1f} "
+        "or more), so the tumor may not stand out. Ask for more, or move the box away from the hot tissue."
     ]
 
 

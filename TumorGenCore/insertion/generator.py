@@ -5,7 +5,7 @@
     sampled  = engine.sample(encoded, noise and told, ...)       noise -> latents, all seeds together
     grown    = engine.decode(sampled)                            latents -> I' and M', one by one
     change   = tissue_change(grown, prepared)                    uptake that I' adds to the tissue and removes
-    pasted   = paste(prepared, change, M', fit_mask, target)     on the scan's voxels, inside the box
+    pasted   = paste(prepared, change, M', fit_mask, target)     on the scan's voxels, in the box; zoomed to a fill
     tumor    = Tumor(prepared, request, growth, pasted, ...)     image, mask, quality, provenance on first use
 
 If a tumor is not good enough, ``redraw`` decides what the model is told next, and the middle five lines run again.
@@ -37,7 +37,7 @@ from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import hash_volume
 from TumorGenCore.insertion.redraw import FillRule, FillSearch, SpeckRule
 from TumorGenCore.insertion.request import TumorRequest, check_seeds
-from TumorGenCore.insertion.targets import check_reachable
+from TumorGenCore.insertion.targets import check_reachable, fit_zoom
 from TumorGenCore.insertion.told import noise_seed, reached_for, told
 from TumorGenCore.insertion.tumor import Tumor
 from TumorGenCore.method.controls import TumorControls
@@ -114,8 +114,8 @@ class TumorGenerator:
         Args:
             image: 3D scalar PET, or a ``PetVolume`` from ``read_volume``, which knows its units.
             box: place of the tumor, LPS mm; may be rotated and may reach beyond the volume.
-            request: wanted properties of the tumor. With ``fill``, up to seven tumors are grown until one is within
-                5 %, and the nearest is used. ``least_quality`` has no effect on a single tumor.
+            request: wanted properties of the tumor. With ``fill``, up to three tumors are grown and zoomed until one is
+                within 5 %, and the nearest is used. ``least_quality`` has no effect on a single tumor.
             seed: with the same device and thread count, the same seed gives the same tumor at one site and another
                 tumor at another site (see ``site_cell.SITE_MM``).
             suv_factor: factor from voxel values to SUV; None takes the values as SUV.
@@ -223,7 +223,7 @@ class TumorGenerator:
             prepared.encoded, [order] * size, sampling, lambda done: progress.tell(done, "sampling")
         )
         growing = _Growing(growth.seed, *order, SpeckRule(None, self.bundle.tuning), dict(prepared.seconds))
-        tumor = self._tumor(prepared, request, sampling, growing, sampled[place], notices)
+        tumor = self._tumor(prepared, request, sampling, growing, sampled[place], notices, growth.zoom)
         return replace(tumor, growth=growth)
 
     def check(self, request: TumorRequest, seeds: Sequence[int], placed: PlacedBox | None = None) -> Sampling:
@@ -250,7 +250,7 @@ class TumorGenerator:
 
     def change(self, grown: Grown, prepared: PreparedBox) -> TissueChange:
         """Change of the tissue by a grown tumor, on the working patch, no sharper than the scan."""
-        change = tissue_change(grown.synthetic_suv, prepared.original_suv)
+        change = tissue_change(grown.synthetic_suv, prepared.original_suv, grown.probability, prepared.tissue_suv)
         grain_mm = self.bundle.noise.grain_mm
         if grain_mm == 0:
             return change
@@ -315,8 +315,7 @@ class TumorGenerator:
         if request.fill is None:
             rule: FillRule = SpeckRule(self.bundle.fill.draw(noise), self.bundle.tuning)
         else:
-            search = FillSearch(request.fill, self.bundle.tuning.most_edge)
-            rule, first = search, replace(first, fill=search.first_told)
+            rule = FillSearch(request.fill, self.bundle.tuning.most_edge)
         return _Growing(seed, noise, first, rule, dict(prepared.seconds))
 
     def _tumor(
@@ -327,8 +326,9 @@ class TumorGenerator:
         growing: _Growing,
         sampled: Sampled,
         notices: tuple[str, ...],
+        zoom: float | None = None,
     ) -> Tumor:
-        """Decodes one sampled tumor and pastes it on the scan."""
+        """Decodes one sampled tumor and pastes it on the scan; without a zoom, with the one that the fill needs."""
         seconds = growing.seconds
         seconds["steps"] = seconds.get("steps", 0.0) + sampled.seconds
         grown, more_notices = self.engine.decode(sampled, prepared.encoded, seconds)
@@ -337,13 +337,18 @@ class TumorGenerator:
             target = reached_for(self.bundle, request, growing.told)
             grain = self.grain(prepared, growing.noise)
             fit_mask = self.fit_mask(prepared)
-            paste_again = partial(
+            paste_at = partial(
                 paste, prepared, change, grown.probability, fit_mask=fit_mask, target=target, grain=grain
             )
-            pasted = paste_again()
-        growth = Growth(growing.seed, growing.told, len(growing.tries) + 1, sampled.batch)
+            if zoom is None:
+                zoom, pasted = fit_zoom(request.fill, lambda zoom: paste_at(zoom=zoom))
+            else:
+                pasted = paste_at(zoom=zoom)
+        growth = Growth(growing.seed, growing.told, len(growing.tries) + 1, sampled.batch, zoom)
         maker = Maker(self.bundle, self.device, sampling)
-        return Tumor(prepared, request, growth, pasted, maker, paste_again, (*notices, *more_notices), seconds)
+        return Tumor(
+            prepared, request, growth, pasted, maker, partial(paste_at, zoom=zoom), (*notices, *more_notices), seconds
+        )
 
 
 @dataclass
@@ -369,7 +374,7 @@ class _Growing:
     def take(self, tumor: Tumor) -> bool:
         """Adds the newest tumor, and returns whether to grow another one."""
         self.tries.append(tumor)
-        fill = self.rule.next_told(tumor.pasted.fill)
+        fill = self.rule.next_told(tumor.pasted.fill, tumor.growth.zoom)
         if fill is not None:
             self.told = replace(self.told, fill=fill)
         return fill is not None

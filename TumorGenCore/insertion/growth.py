@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from TumorGenCore.insertion.zoom import LEAST_ZOOM, MOST_ZOOM
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.method.schedule import Sampling
 
@@ -42,12 +43,14 @@ class Growth:
         told: what the model was told in the try that was used.
         tries: number of tries.
         batch: see ``engine.Sampled``.
+        zoom: factor for its edges after it was grown; see ``zoom``.
     """
 
     seed: int
     told: TumorControls
     tries: int
     batch: tuple[int, int]
+    zoom: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
         """Entries for a provenance, without the seed, which is stored beside them."""
@@ -56,6 +59,7 @@ class Growth:
             "told": {name: float(value) for name, value in told.items() if value is not None},
             "tries": self.tries,
             "batch": list(self.batch),
+            "zoom": self.zoom,
         }
 
     @classmethod
@@ -77,5 +81,8 @@ class Growth:
         tries = record["tries"]
         if isinstance(tries, bool) or not isinstance(tries, int) or not 1 <= tries <= MOST_TRIES:
             raise ValueError(f"tries must be a whole number from 1 to {MOST_TRIES}")
+        zoom = float(record.get("zoom", 1))  # Before version 0.6.0 no tumor was zoomed.
+        if not LEAST_ZOOM <= zoom <= MOST_ZOOM:
+            raise ValueError(f"zoom is {zoom}; use a number from {LEAST_ZOOM:g} to {MOST_ZOOM:g}")
         controls = TumorControls(told.get("fill"), told.get("p95_suv"))
-        return cls(int(record["seed"]), controls, tries, (place, size))
+        return cls(int(record["seed"]), controls, tries, (place, size), zoom)

@@ -14,6 +14,7 @@ from TumorGenCore.insertion.change import TissueChange
 from TumorGenCore.insertion.placed import PlacedBox
 from TumorGenCore.insertion.request import UptakeTarget
 from TumorGenCore.insertion.targets import fit_gain
+from TumorGenCore.insertion.zoom import anchor, zoomed
 from TumorGenCore.volumes.patch import paste_window
 from TumorGenCore.volumes.voxels import read_region
 
@@ -23,10 +24,6 @@ __all__ = ["TAPER_MM", "BoxRegion", "FitMask", "Grain", "Pasted", "on_whole_grid
 TAPER_MM = 6.0
 #: Weight of the change below which a voxel is no tumor.
 _LEAST_WINDOW = 0.5
-
-#: Tissue inside the tumor that is hotter than this share of a wanted SUVmax is lowered to it, so that no hot voxel of the
-#: tissue stands out of the tumor. Tissue hotter than ``MOST_HOT_SPOT`` times the SUVmax belongs to an organ and stays.
-HOT_SPOT_SHARE, MOST_HOT_SPOT = 0.7, 2.0
 
 #: Function from M' as a probability, the SUV of the scan's voxels, and the SUV that the tumor adds, to the fitted M';
 #: all (k, j, i) of the working patch.
@@ -79,7 +76,7 @@ class BoxRegion:
     @classmethod
     def of(cls, placed: PlacedBox) -> BoxRegion:
         """Returns the block of a placed box."""
-        first, stop = placed.patch.box.index_bounds(placed.grid)
+        first, stop = placed.box.index_bounds(placed.grid)
         start, size = first.tolist(), (stop - first).tolist()
         slices = tuple(slice(a, a + n) for a, n in zip(start[::-1], size[::-1], strict=True))
         window = paste_window(placed.box, placed.grid, slices, TAPER_MM)  # type: ignore[arg-type]
@@ -139,7 +136,7 @@ class BoxRegion:
         return self.share_of_box(self.window >= _LEAST_WINDOW)
 
     def _from_patch(self, values: NDArray) -> NDArray[np.float32]:
-        return self.placed.patch.to_native(values, self.placed.grid)[0]
+        return self.placed.patch.to_native(values, self.placed.grid, self.placed.box)[0]
 
 
 def paste(
@@ -150,6 +147,7 @@ def paste(
     target: UptakeTarget | None = None,
     grain: Grain | None = None,
     threshold: float = 0.5,
+    zoom: float = 1.0,
 ) -> Pasted:
     """Pastes the change and the mask of a patch on the scan's voxels around the box.
 
@@ -161,7 +159,11 @@ def paste(
         target: the uptake to reach.
         grain: noise of the uptake that the tumor adds; None adds none.
         threshold: probability above which a voxel is tumor; the fit of M' does not depend on it.
+        zoom: factor for the edges of the tumor, see ``zoom.anchor``.
     """
+    box_voxels = np.divide(placed.patch.box.size_mm, placed.patch.grid.spacing_mm)[::-1]
+    still = anchor(probability, box_voxels)
+    on_patch, probability = on_patch.zoomed(zoom, still), zoomed(probability, zoom, still)
     region = BoxRegion.of(placed)
     change = region.change(on_patch)
     if grain is not None:
@@ -171,10 +173,6 @@ def paste(
         # Fitted on the patch: on coarse voxels too little of a small tumor would be left.
         probability = fit_mask(probability, region.on_patch(change.on(region.suv, gain)), gain * on_patch.rise)
     soft, tumor = region.marked(probability, threshold)
-    if target is not None and target.measure == "max" and tumor.any():
-        hottest = float((region.suv * change.kept)[tumor].max())
-        if HOT_SPOT_SHARE * target.suv < hottest <= MOST_HOT_SPOT * target.suv:
-            change = change.without_hot_spots(region.suv, soft, HOT_SPOT_SHARE * target.suv)
     gain = fit_gain(region.suv, change, tumor, target)
     voxels = region.with_change(change, gain)
     reached = target.of(voxels[tumor] * placed.units.suv_factor) if target is not None and tumor.any() else None

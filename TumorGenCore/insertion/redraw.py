@@ -1,6 +1,6 @@
 """The three rules that decide whether a tumor is grown again, and with which settings.
 
-- The tumor misses the wanted fill: same seed, and the model is told a larger or smaller fill (``FillSearch``).
+- No zoom gives the tumor the wanted fill: same seed, and the model is told a larger or smaller one (``FillSearch``).
 - The tumor is a speck, and the user gave no fill: same seed, and the model is told a larger fill (``SpeckRule``).
 - The quality is poor, and the user wants several tumors: another seed (``QualityRule``).
 
@@ -10,6 +10,7 @@ value and returns what to try next.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import Protocol
@@ -38,11 +39,12 @@ REDRAWS_EACH = 2
 class FillRule(Protocol):
     """Rule that grows a tumor again with the same noise until its fill is good enough."""
 
-    def next_told(self, reached: float) -> float | None:
+    def next_told(self, reached: float, zoom: float = 1.0) -> float | None:
         """Returns the fill to tell the model next; None if the tumor is done.
 
         Args:
-            reached: share of the box that the newest tumor fills.
+            reached: share of the box that the newest tumor fills, after its zoom.
+            zoom: its zoom.
         """
 
     @property
@@ -53,47 +55,35 @@ class FillRule(Protocol):
 class FillSearch:
     """Searches for the fill that a user wants; uses the nearest of at most ``FILL_TRIES`` tumors.
 
-    With the same noise, the tumor grows steadily with the told fill. So each try corrects the told fill by the last
-    error (a secant on the cube roots: edge lengths, not volumes).
+    Each tumor is zoomed toward the wanted fill (``targets.fit_zoom``). If that is not enough, the told fill is
+    multiplied by what the tumor lacked before its zoom: with the same noise, it grows steadily with the told fill.
 
     Args:
-        fill: the wanted fill, 0 to 1.
+        fill: the wanted fill, 0 to 1, which the model is told first.
         most_edge: largest cube root of a fill that the model can be told.
     """
 
     def __init__(self, fill: float, most_edge: float) -> None:
         self.fill, self.most_edge = fill, most_edge
-        self._wanted = float(np.cbrt(fill))
-        self._told = [self._wanted]
-        self._reached: list[float] = []
+        self._told = fill
+        self._errors: list[float] = []
 
-    @property
-    def first_told(self) -> float:
-        """Fill that the model is told first."""
-        return self._wanted**3
-
-    def next_told(self, reached: float) -> float | None:
+    def next_told(self, reached: float, zoom: float = 1.0) -> float | None:
         """See ``FillRule``."""
-        self._reached.append(float(np.cbrt(reached)))
-        if not misses(reached, self.fill) or len(self._reached) == FILL_TRIES:
+        self._errors.append(abs(reached - self.fill))
+        if not misses(reached, self.fill) or len(self._errors) == FILL_TRIES:
             return None
-        told = float(
-            np.clip(self._told[-1] + (self._wanted - self._reached[-1]) / self._slope(), LEAST_TOLD, self.most_edge)
-        )
-        if told == self._told[-1]:  # At the limit of the told fill, the same tumor would grow.
+        lacked = self.fill * zoom**3 / max(reached, sys.float_info.min)
+        told = float(np.clip(self._told * lacked, LEAST_TOLD**3, self.most_edge**3))
+        if told == self._told:  # At the limit of the told fill, the same tumor would grow.
             return None
-        self._told.append(told)
-        return told**3
+        self._told = told
+        return told
 
     @property
     def best(self) -> int:
         """See ``FillRule``."""
-        return int(np.argmin(np.abs(np.subtract(self._reached, self._wanted))))
-
-    def _slope(self) -> float:
-        if len(self._reached) < 2 or self._told[-1] == self._told[-2]:
-            return 1.0
-        return float(np.clip((self._reached[-1] - self._reached[-2]) / (self._told[-1] - self._told[-2]), 0.3, 3.0))
+        return int(np.argmin(self._errors))
 
 
 class SpeckRule:
@@ -109,7 +99,7 @@ class SpeckRule:
         self._more: Iterator[float] = iter(tuning.speck_tries)
         self._tries = 0
 
-    def next_told(self, reached: float) -> float | None:
+    def next_told(self, reached: float, zoom: float = 1.0) -> float | None:
         """See ``FillRule``."""
         self._tries += 1
         if self.drawn is None or reached >= self.tuning.speck_share * self.drawn:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FILL_TRIES", "MOST_SEED", "MOST_STEPS", "TumorRequest", "UptakeTarget", "check_seeds"]
 
 #: Largest number of tries for a tumor with the wanted fill.
-FILL_TRIES = 7
+FILL_TRIES = 3
 #: Largest number of steps of the solver. A hundred is already more than any model needs.
 MOST_STEPS = 10_000
 #: Largest seed: noise uses seeds of 63 bits.

@@ -1,12 +1,15 @@
-"""Scales the uptake that a tumor adds to the tissue until the tumor has the wanted SUVmax or SUVmean.
+"""Scales a grown tumor until it has the wanted uptake and the wanted fill.
 
-A model with controls already grows a tumor of about this uptake; one factor corrects the rest. So the tumor keeps its
-shape, its relative texture and its blurred edge.
+A model with controls already grows a tumor of about this uptake and size; one factor each corrects the rest: a gain of
+the uptake that the tumor adds to the tissue, and a zoom within its box. So the tumor keeps its shape and its relative
+texture.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +18,20 @@ from scipy.optimize import brentq
 from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.insertion.change import TissueChange
 from TumorGenCore.insertion.request import UptakeTarget
+from TumorGenCore.insertion.zoom import LEAST_ZOOM, MOST_ZOOM
 
-__all__ = ["MOST_GAIN", "TARGET_TOLERANCE", "check_reachable", "fit_gain", "highest_suv", "misses"]
+if TYPE_CHECKING:
+    from TumorGenCore.insertion.paste import Pasted
+
+__all__ = ["MOST_GAIN", "TARGET_TOLERANCE", "check_reachable", "fit_gain", "fit_zoom", "highest_suv", "misses"]
 
 #: Largest accepted relative error of the wanted SUV or fill.
 TARGET_TOLERANCE = 0.05
 #: Largest factor. A tumor that needs more has too little texture of its own to look real.
 MOST_GAIN = 10.0
+#: Largest number of zooms that are tried for one grown tumor, 1 among them. Its mask is fitted after each, so the fill
+#: does not follow the cube of the zoom.
+_ZOOMS = 8
 
 
 def fit_gain(native_suv: NDArray, change: TissueChange, mask: NDArray[np.bool_], target: UptakeTarget | None) -> float:
@@ -46,6 +56,30 @@ def fit_gain(native_suv: NDArray, change: TissueChange, mask: NDArray[np.bool_],
         return MOST_GAIN
     gain: float = brentq(excess, 0.0, MOST_GAIN, xtol=1e-6)
     return gain
+
+
+def fit_zoom(fill: float | None, paste_at: Callable[[float], Pasted]) -> tuple[float, Pasted]:
+    """Returns the zoom that brings the tumor nearest to the wanted fill, and the tumor that was pasted with it.
+
+    Args:
+        fill: wanted share of the box, 0 to 1; the zoom is 1 if there is none, or if no tumor grew.
+        paste_at: pastes the tumor with a zoom, ``LEAST_ZOOM`` to ``MOST_ZOOM``.
+    """
+    zoom, low, high = 1.0, LEAST_ZOOM, MOST_ZOOM
+    tried = {zoom: paste_at(zoom)}
+    if fill is None or tried[zoom].fill == 0:
+        return zoom, tried[zoom]
+    while misses(tried[zoom].fill, fill) and len(tried) < _ZOOMS:
+        reached = tried[zoom].fill
+        low, high = (zoom, high) if reached < fill else (low, zoom)
+        zoom = float(np.clip(zoom * np.cbrt(fill / max(reached, 1e-9)), low, high))
+        if zoom in tried:
+            zoom = (low + high) / 2
+        if zoom in tried:  # At a limit.
+            break
+        tried[zoom] = paste_at(zoom)
+    best = min(tried, key=lambda one: abs(tried[one].fill - fill))
+    return best, tried[best]
 
 
 def highest_suv(voxel_type: np.dtype, suv_factor: float) -> float:

@@ -40,9 +40,8 @@ Bounds = tuple[float, float, float, float]
 
 #: The gate: a tumor with a lower total is poor, and the reasons name each part below this value.
 LEAST_QUALITY = 0.6
-#: When a user asks for several tumors, those below this value are replaced by new ones. It is higher than the gate: on
-#: training patients a segmenter agrees better with a mask if the total is higher. It takes 10 to 25 % more tumors.
-GOOD_QUALITY = 0.9
+#: When a user asks for several tumors, those below this value are replaced by new ones. It is higher than the gate.
+GOOD_QUALITY = 0.75
 #: Width of the surroundings of the box that the measures use, in voxels.
 MARGIN_VOXELS = 4
 

@@ -146,18 +146,21 @@ class WorkingPatch:
         i, j, k = parts
         return (k[:, None, None] * j[None, :, None] * i[None, None, :]).astype(np.float32)
 
-    def to_native(self, array: NDArray, native: Grid) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
+    def to_native(
+        self, array: NDArray, native: Grid, box: Box
+    ) -> tuple[NDArray[np.float32], tuple[slice, slice, slice]]:
         """Resamples a patch array on the native voxels that the box could touch.
 
         Args:
-            array: array (k, j, i) on the patch.
+            array: array (k, j, i) on the patch; beyond the patch it counts as 0.
             native: grid of the volume.
+            box: box of the user; the patch may be turned against it.
 
         Returns:
             The values, float32 (k, j, i), and their slices (k, j, i) in the native array. Both are empty if the box
             lies outside the grid.
         """
-        start, stop = self.box.index_bounds(native)
+        start, stop = box.index_bounds(native)
         slices = (slice(start[2], stop[2]), slice(start[1], stop[1]), slice(start[0], stop[0]))
         size = np.maximum(stop - start, 0)
         if np.any(size == 0):

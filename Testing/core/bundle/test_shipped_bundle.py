@@ -71,11 +71,12 @@ def test_a_mask_is_fitted_to_its_uptake_and_the_image_stays(generator: TumorGene
 
 
 def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGenerator) -> None:
-    """A tumor that is scaled down keeps its width relative to its hottest voxels: M' reaches as far."""
+    """A tumor that is scaled down keeps its width relative to its hottest voxels: M' reaches as far. No noise hides it."""
+    clean = TumorGenerator(replace(generator.bundle, noise=NoiseLaw()), "cpu")
     phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
-    prepared = generator.prepare(phantom, phantom_box("lumbar spine"), suv_factor=1)
+    prepared = clean.prepare(phantom, phantom_box("lumbar spine"), suv_factor=1)
     for seed in (0, 3):
-        result = generator.generate(prepared, TumorRequest(suv_max=6.0), seed=seed)
+        result = clean.generate(prepared, TumorRequest(suv_max=6.0), seed=seed)
         assert result.pasted.gain < 0.75
         suv, mask = sitk.GetArrayFromImage(result.image), sitk.GetArrayFromImage(result.mask) > 0
         beside = ndimage.binary_dilation(mask) & ~mask & (suv - sitk.GetArrayFromImage(phantom) > 0.2 * suv)

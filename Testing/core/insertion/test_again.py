@@ -59,6 +59,19 @@ def test_every_variant_of_a_batch_comes_again_bit_for_bit(generator, volume, mad
     assert torch.get_num_threads() == threads
 
 
+def test_a_zoom_comes_again_and_a_record_without_one_means_none(generator, volume, made, tmp_path):
+    record = record_of(made[0], tmp_path)
+    assert [tumor.pop("zoom") for tumor in record["tumors"]] == [1.0, 1.0]
+    assert differences(record, make_again(record, volume, generator)) == []
+    record["tumors"][1]["zoom"] = 1.2
+    again = make_again(record, volume, generator)
+    first, second = made[0].tumors
+    assert again.tumors[0].sha256 == first.sha256
+    np.testing.assert_array_equal(again.tumors[1].pasted.voxels, second.paste_again(zoom=1.2).voxels)
+    assert again.tumors[1].sha256 != second.sha256
+    assert again.provenance["tumors"][1]["zoom"] == 1.2
+
+
 def test_what_differs_is_named(generator, volume, made, tmp_path):
     record = record_of(made[0], tmp_path)
     record |= {"software_version": "0.0.1", "bundle_hash": "abc", "libraries": {**record["libraries"], "torch": "1.0"}}
@@ -177,6 +190,10 @@ def test_a_record_with_a_value_that_cannot_be_used_is_refused(made, tmp_path, en
         ("seed", 10**400),
         ("tries", 10**400),
         ("tries", 0),
+        ("zoom", 0),
+        ("zoom", 5),
+        ("zoom", float("nan")),
+        ("zoom", [1.0]),
     ],
 )
 def test_a_growth_that_cannot_be_grown_again_is_refused(generator, volume, made, tmp_path, entry, value):

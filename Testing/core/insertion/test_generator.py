@@ -453,6 +453,7 @@ def test_provenance_says_how_to_make_it_again_and_that_it_is_synthetic(
         "told": {},
         "tries": 1,
         "batch": [0, 1],
+        "zoom": 1.0,
         "uptake_gain": 1.0,
     }
     libraries = record.pop("libraries")

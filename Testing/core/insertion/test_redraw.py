@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from TumorGenCore.bundle.tuning import Tuning
 from TumorGenCore.insertion.redraw import FILL_TRIES, FillSearch, QualityRule, SpeckRule, next_seeds, other_seeds
+from TumorGenCore.insertion.targets import fit_zoom
+from TumorGenCore.insertion.zoom import LEAST_ZOOM, MOST_ZOOM
 from TumorGenCore.method.controls import MOST_EDGE
 
 
 def searched(law: Callable[[float], float], fill: float) -> tuple[float, list[float]]:
     """Runs a search on a model whose fill is ``law`` of the told fill; returns the used fill and all told fills."""
     search = FillSearch(fill, MOST_EDGE)
-    told, reached = [search.first_told], []
+    told, reached = [fill], []
     while True:
-        reached.append(law(told[-1]))
-        more = search.next_told(reached[-1])
+        grown = law(told[-1])
+        zoom, pasted = fit_zoom(fill, lambda zoom, grown=grown: SimpleNamespace(fill=grown * zoom**3))
+        reached.append(pasted.fill)
+        more = search.next_told(reached[-1], zoom)
         if more is None:
             return reached[search.best], told
         told.append(more)
@@ -34,15 +39,25 @@ def test_the_search_finds_what_a_steady_model_can_do(law, fill):
 
 
 def test_the_search_comes_near_where_the_model_cannot():
-    assert searched(lambda told: min(told, 0.2), 0.5)[0] == pytest.approx(0.2)
+    assert searched(lambda told: min(told, 0.2), 0.5)[0] == pytest.approx(0.2 * MOST_ZOOM**3)
     assert searched(lambda told: 0.0, 0.5)[0] == 0.0
 
 
-@pytest.mark.parametrize(("law", "fill"), [(lambda told: 0.01 * told, 0.5), (lambda told: 0.3 + told, 0.05)])
+@pytest.mark.parametrize(("law", "fill"), [(lambda told: 0.01 * told, 0.5), (lambda told: 0.0, 0.05)])
 def test_the_search_grows_no_tumor_twice(law, fill):
-    told = searched(law, fill)[1]
-    assert len(set(told)) == len(told) < FILL_TRIES
-    assert max(told) <= MOST_EDGE**3 * (1 + 1e-9)
+    assert searched(law, fill)[1] == [fill, MOST_EDGE**3]
+
+
+@pytest.mark.parametrize("grown", [0.1 / MOST_ZOOM**3, 0.1, 0.1 / LEAST_ZOOM**3])
+def test_one_tumor_is_enough_within_the_reach_of_the_zoom(grown):
+    assert searched(lambda told: grown, 0.1) == (pytest.approx(0.1, rel=0.05), [0.1])
+
+
+def test_the_told_fill_is_corrected_by_what_grew_before_the_zoom():
+    search = FillSearch(0.1, MOST_EDGE)
+    assert search.next_told(0.02 * 1.3**3, 1.3) == pytest.approx(0.5)
+    assert search.next_told(0.3 * 0.8**3, 0.8) == pytest.approx(0.5 / 3)
+    assert search.next_told(0.09) is None and search.best == 2
 
 
 def test_a_speck_is_told_more_until_it_is_none():

@@ -193,7 +193,7 @@ def test_a_plane_of_values_goes_to_the_patch_and_back_unchanged(data: st.DataObj
     index = grid.lps_to_index(places)
     within = np.all((index >= 0) & (index <= np.array(grid.size_ijk) - 1), axis=-1)
     np.testing.assert_allclose(on_patch[within], ((places - middle) @ slope)[within], rtol=0, atol=1e-4)
-    back, slices = patch.to_native(((places - middle) @ slope).astype(np.float32), grid)
+    back, slices = patch.to_native(((places - middle) @ slope).astype(np.float32), grid, patch.box)
     inside = box.voxels(grid)[0]
     np.testing.assert_allclose(back[inside], ramp[slices][inside], rtol=0, atol=1e-4)
 

@@ -142,7 +142,7 @@ def test_a_smooth_function_comes_back_to_its_native_voxels(case: int) -> None:
     patch = WorkingPatch.around(box, PatchSettings(spacing_mm=2.0, context_mm=4.0))
     wave = rng.normal(size=3)
     wave *= 2 * np.pi / 50 / np.linalg.norm(wave)
-    values, slices = patch.to_native(np.sin((patch_points(patch) - center) @ wave), native)
+    values, slices = patch.to_native(np.sin((patch_points(patch) - center) @ wave), native, patch.box)
     points = voxel_centers(image)[slices]
     inside = depth_inside(points, box) > 0
     assert inside.any()
@@ -152,7 +152,7 @@ def test_a_smooth_function_comes_back_to_its_native_voxels(case: int) -> None:
 
 def test_nothing_comes_back_to_a_volume_that_the_box_misses() -> None:
     patch = WorkingPatch.around(Box((500, 0, 0), (20, 20, 20)), SMALL)
-    values, slices = patch.to_native(np.ones(patch.grid.size_ijk[::-1]), Grid((5, 5, 5), (1.0, 1.0, 1.0)))
+    values, slices = patch.to_native(np.ones(patch.grid.size_ijk[::-1]), Grid((5, 5, 5), (1.0, 1.0, 1.0)), patch.box)
     assert values.size == 0
     assert np.ones((5, 5, 5))[slices].size == 0
 

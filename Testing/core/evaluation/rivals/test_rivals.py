@@ -184,7 +184,7 @@ def test_mask_first_diffusion_returns_the_mask_that_it_was_given(rivals, donors,
     rival = rivals["DDIM"]
     patch = WorkingPatch.around(site.box, rival.generator.bundle.patch)
     given = donors.shape(random_of(site, 5), patch)
-    native, region = patch.to_native(given.astype(np.float32), Grid.from_image(site.image))
+    native, region = patch.to_native(given.astype(np.float32), Grid.from_image(site.image), patch.box)
     returned = voxels(rival(site, 5)[1])
     assert given.any()
     assert np.array_equal(returned[region] > 0, native > 0.5)

@@ -43,11 +43,10 @@ def test_an_engine_that_replaces_leaves_what_is_outside(tiny_bundle_folder: Path
     np.testing.assert_array_equal(b[:6], before[:6])  # below the box
 
 
-def test_without_the_refiner_the_mask_is_the_latent_one_and_the_image_stays(tiny_bundle_folder: Path, image) -> None:
+def test_without_the_refiner_the_mask_is_another_one(tiny_bundle_folder: Path, image) -> None:
     engine = TumorGenerator.from_pretrained(tiny_bundle_folder, device="cpu")
     plain = Unrefined(engine.bundle, "cpu")
     a, b = (e.insert(image, BOX, TumorRequest(steps=2), seed=1, suv_factor=1) for e in (engine, plain))
-    np.testing.assert_array_equal(sitk.GetArrayFromImage(a.image), sitk.GetArrayFromImage(b.image))
     assert not np.array_equal(sitk.GetArrayFromImage(a.mask_probability), sitk.GetArrayFromImage(b.mask_probability))
 
 
