@@ -7,7 +7,7 @@ draws, the axes of the scan would give synthetic tumors away.
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+from numpy.typing import NDArray
 
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.site_cell import site_cell
@@ -36,15 +36,25 @@ def turned(box: Box, most_degrees: float) -> Box:
         return box
     rng = np.random.default_rng([*site_cell(box.center_lps), _STREAM])
     axis = rng.normal(size=3)
-    turn = np.deg2rad(most_degrees) * rng.uniform() * axis / np.linalg.norm(axis)
+    axis, angle = axis / np.linalg.norm(axis), np.deg2rad(most_degrees) * rng.uniform()
     size = np.asarray(box.size_mm)
-    while _reach(turn, size) > MOST_REACH:
-        turn = _SMALLER * turn
-    (a, b, c), (d, e, f), (g, h, i) = (np.asarray(box.axes) @ Rotation.from_rotvec(turn).as_matrix()).tolist()
+    while _reach(_rotation(axis, angle), size) > MOST_REACH:
+        angle *= _SMALLER
+    (a, b, c), (d, e, f), (g, h, i) = (np.asarray(box.axes) @ _rotation(axis, angle)).tolist()
     return Box(box.center_lps, box.size_mm, ((a, b, c), (d, e, f), (g, h, i)))
 
 
-def _reach(turn: np.ndarray, size_mm: np.ndarray) -> float:
+def _rotation(axis: NDArray, angle: float) -> NDArray[np.float64]:
+    """Matrix (3, 3) of a rotation about a unit vector, radians; Rodrigues' formula.
+
+    SciPy has it too, but Slicer checks a box before the packages are installed.
+    """
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    matrix: NDArray[np.float64] = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    return matrix
+
+
+def _reach(rotation: NDArray, size_mm: NDArray) -> float:
     """Largest extent of the turned ellipsoid along the axes of the box, as a share of the box's edge."""
-    along = Rotation.from_rotvec(turn).as_matrix() * size_mm
-    return float((np.linalg.norm(along, axis=1) / size_mm).max())
+    return float((np.linalg.norm(rotation * size_mm, axis=1) / size_mm).max())

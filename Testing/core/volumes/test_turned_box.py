@@ -71,3 +71,10 @@ def test_cells_are_cubes_of_the_stated_edge() -> None:
         inside = points[[one == cell for one in cells]]
         assert np.ptp(inside, axis=0).max() <= SITE_MM
     assert len(set(cells)) > 50
+
+
+def test_the_turn_is_a_proper_rotation() -> None:
+    for center in CENTERS[:20]:
+        axes = np.asarray(turned(box_at(center), 60).axes)
+        np.testing.assert_allclose(Rotation.from_matrix(axes).as_matrix(), axes, atol=1e-12)
+        assert np.linalg.det(axes) == pytest.approx(1)
