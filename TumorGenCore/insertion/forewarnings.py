@@ -47,24 +47,25 @@ def request_warnings(request: TumorRequest, placed: PlacedBox, tissue_suv: float
         placed: the box in the scan, or in a part of the scan with its surroundings.
         tissue_suv: median SUV of the tissue around the box.
     """
-    warnings = []
-    target = request.target
-    if target is not None and target.suv <= tissue_suv:
-        warnings.append(
+    if request.target is None and request.fill is None:
+        return ()
+    region = BoxRegion.of(placed)
+    of_target = [] if request.target is None else _target_warnings(request.target, region, tissue_suv)
+    of_fill = [] if request.fill is None else _fill_warnings(request.fill, region)
+    return (*of_target, *of_fill)
+
+
+def _target_warnings(target: UptakeTarget, region: BoxRegion, tissue_suv: float) -> list[str]:
+    if target.suv <= tissue_suv:
+        return [
             f"The target SUV{target.measure} {target.suv:g} is not above the tissue around the box (median SUV "
             f"{tissue_suv:.1f}), so the tumor cannot stand out. Ask for more, or place the box in other tissue."
-        )
-    region = BoxRegion.of(placed) if target is not None or request.fill is not None else None
-    if region is not None and target is not None and not warnings:
-        warnings += _hot_tissue_warnings(target, region)
-    if region is not None and request.fill is not None:
-        warnings += _fill_warnings(request.fill, region)
-    return tuple(warnings)
-
-
-def _hot_tissue_warnings(target: UptakeTarget, region: BoxRegion) -> list[str]:
-    hot = float(np.percentile(region.suv[region.window > 0], 95)) if region.window.any() else 0.0
-    if target.measure != "max" or hot <= _HOTTER * target.suv:
+        ]
+    inside = region.suv[region.window > 0]
+    if target.measure != "max" or inside.size == 0:
+        return []
+    hot = float(np.percentile(inside, 95))
+    if hot <= _HOTTER * target.suv:
         return []
     return [
         f"Tissue in the box is hotter than the target SUVmax {target.suv:g} (a twentieth of the box has SUV {hot:.1f} "

@@ -161,9 +161,10 @@ def paste(
         threshold: probability above which a voxel is tumor; the fit of M' does not depend on it.
         zoom: factor for the edges of the tumor, see ``zoom.anchor``.
     """
-    box_voxels = np.divide(placed.patch.box.size_mm, placed.patch.grid.spacing_mm)[::-1]
-    still = anchor(probability, box_voxels)
-    on_patch, probability = on_patch.zoomed(zoom, still), zoomed(probability, zoom, still)
+    if zoom != 1:
+        box_voxels = np.divide(placed.patch.box.size_mm, placed.patch.grid.spacing_mm)[::-1]
+        still = anchor(probability, box_voxels)
+        on_patch, probability = on_patch.zoomed(zoom, still), zoomed(probability, zoom, still)
     region = BoxRegion.of(placed)
     change = region.change(on_patch)
     if grain is not None:

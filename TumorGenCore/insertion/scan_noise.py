@@ -19,7 +19,7 @@ from scipy import ndimage
 from TumorGenCore.insertion.placed import LEAST_TISSUE_SUV, PlacedBox
 from TumorGenCore.volumes.voxels import read_region
 
-__all__ = ["ScanNoise", "measure_noise", "noise_around"]
+__all__ = ["FWHM", "ScanNoise", "measure_noise", "noise_around"]
 
 #: Full width at half maximum of a Gaussian over its standard deviation.
 FWHM = 2 * math.sqrt(2 * math.log(2))

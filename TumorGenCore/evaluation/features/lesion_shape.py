@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import SphericalVoronoi
 
+from TumorGenCore.insertion.scan_noise import FWHM
 from TumorGenCore.lesions.extent import around
 
 __all__ = ["edge_fwhm_mm", "necrosis_fraction", "sphericity", "surface_mm2"]
@@ -23,7 +24,7 @@ SEARCH_MM = 8.0
 #: A profile with a smaller fall, as a share of the lesion's 95th percentile, has no edge.
 LEAST_FALL = 0.25
 #: Distance from 20 to 80 % of a step blurred by a Gaussian, divided by the Gaussian's full width at half maximum.
-_STEP_TO_FWHM = 2 * 0.841621 / (2 * math.sqrt(2 * math.log(2)))
+_STEP_TO_FWHM = 2 * 0.841621 / FWHM
 _STEP_MM = 0.5
 _FINER = 3
 _MOST_RAYS = 400

@@ -16,6 +16,7 @@ from TumorGenCore.evaluation.sites import Site
 from TumorGenCore.insertion.change import tissue_change
 from TumorGenCore.insertion.paste import TAPER_MM, on_whole_grid, paste, with_region
 from TumorGenCore.insertion.placed import PlacedBox, place_box
+from TumorGenCore.insertion.scan_noise import FWHM
 from TumorGenCore.method.pseudo_mask import fill_box
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
@@ -112,6 +113,6 @@ def blurred(volume: NDArray, fwhm_mm: float, patch: WorkingPatch) -> NDArray[np.
         fwhm_mm: full width at half maximum of the blur.
         patch: provides the spacing.
     """
-    sigma = fwhm_mm / (2 * np.sqrt(2 * np.log(2))) / patch.grid.spacing_mm[0]
+    sigma = fwhm_mm / FWHM / patch.grid.spacing_mm[0]
     smooth: NDArray[np.float32] = ndimage.gaussian_filter(volume.astype(np.float32), sigma, mode="nearest")
     return smooth
