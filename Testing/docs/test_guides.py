@@ -23,7 +23,8 @@ GUIDES = [
 ]
 #: Commands in ``console`` blocks, which other tests run or which need what no test has: a long training, Slicer, git.
 SHOWN = re.compile(
-    r"(make|pip install|git clone|cd|Slicer|accelerate|tumorgen (train|evaluate|compare|reader-study)|python Testing)\b"
+    r"(make|pip install|git clone|cd|Slicer|accelerate|python Testing"
+    r"|tumorgen (prepare|train|evaluate|compare|reader-study))\b"
 )
 
 #: Stands for the application on the PATH.
