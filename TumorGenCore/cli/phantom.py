@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from TumorGenCore.cli.options import Commands, new_command
 from TumorGenCore.console.arguments import seed_number
 from TumorGenCore.console.report import Report
 
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+    from TumorGenCore.volumes.geometry import Box
+
 __all__ = ["add_command"]
 
 #: Size of the file of a phantom. Its noise hardly compresses, so that seed and format change it by 12 % at most.
 _FILE_BYTES = 35_000_000
+#: Most that a body from a label map takes; its voxels are larger or smaller from seed to seed.
+_ANATOMY_FILE_BYTES = 25_000_000
 
 
 def add_command(commands: Commands) -> None:
@@ -20,13 +28,20 @@ def add_command(commands: Commands) -> None:
     parser = new_command(commands, "phantom", "make a digital whole-body FDG phantom")
     parser.add_argument("output", type=Path, metavar="OUT.nii.gz")
     parser.add_argument("--seed", type=seed_number, default=0)
+    parser.add_argument(
+        "--anatomy",
+        type=Path,
+        metavar="LABELS.npz",
+        help="make the body from this label map; the seed then also draws its size, pose, voxels and noise",
+    )
     parser.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="also write an ROI box in healthy tissue")
-    parser.add_argument("--site", default="liver", help="site of that box (default: liver)")
+    parser.add_argument(
+        "--site", default="liver", help="site of that box (default: liver); an organ if there is --anatomy"
+    )
     parser.set_defaults(run=_phantom)
 
 
 def _phantom(options: argparse.Namespace, report: Report) -> None:
-    from TumorGenCore.phantom.phantom import make_phantom, phantom_box
     from TumorGenCore.volumes.markups import write_box
     from TumorGenCore.volumes.safe_write import all_or_none, check_folder, check_space
     from TumorGenCore.volumes.write import check_writable, write_volume
@@ -34,11 +49,10 @@ def _phantom(options: argparse.Namespace, report: Report) -> None:
     check_writable(options.output)
     if options.roi:
         check_folder(options.roi)
-    box = phantom_box(options.site)
-    check_space({options.output: _FILE_BYTES})
-    phantom = make_phantom(options.seed)
+    check_space({options.output: _ANATOMY_FILE_BYTES if options.anatomy else _FILE_BYTES})
+    phantom, box = _body_of_anatomy(options) if options.anatomy else _own_body(options)
     with all_or_none():
-        if options.roi:
+        if box:
             write_box(box, options.roi)
         write_volume(phantom, options.output)
         report.interrupted.stop()
@@ -47,3 +61,20 @@ def _phantom(options: argparse.Namespace, report: Report) -> None:
     if options.roi:
         report.values["roi"] = str(options.roi)
         report.say(f"Box in the {options.site}: {options.roi}")
+
+
+def _own_body(options: argparse.Namespace) -> tuple[sitk.Image, Box | None]:
+    from TumorGenCore.phantom.phantom import make_phantom, phantom_box
+
+    box = phantom_box(options.site)
+    return make_phantom(options.seed), box if options.roi else None
+
+
+def _body_of_anatomy(options: argparse.Namespace) -> tuple[sitk.Image, Box | None]:
+    from TumorGenCore.phantom.anatomy import read_anatomy
+    from TumorGenCore.phantom.anatomy_phantom import scan_anatomy
+    from TumorGenCore.phantom.organ_sites import check_organ, organ_boxes
+
+    check_organ(options.site)
+    scan = scan_anatomy(read_anatomy(options.anatomy), options.seed)
+    return scan.image, organ_boxes(scan, options.site, seed=options.seed)[0] if options.roi else None

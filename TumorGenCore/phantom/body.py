@@ -8,7 +8,7 @@ from TumorGenCore.phantom.canvas import Canvas
 from TumorGenCore.phantom.shapes import Array, Shape, ellipsoid, smooth_minimum, stack, tube
 from TumorGenCore.phantom.skeleton import RIB_CAGE
 
-__all__ = ["paint_body", "paint_cavities"]
+__all__ = ["paint_body", "paint_cavities", "paint_layers"]
 
 #: Trunk and neck without arms and legs; each row is z, half-width, half-depth and y of the center, mm.
 _TRUNK = (
@@ -26,15 +26,26 @@ BELLY = (
 
 def paint_body(canvas: Canvas) -> None:
     """Paints skin, fat and muscle of the whole body, and sets the canvas's depth below the skin."""
-    distance = _body_distance(canvas)
+    paint_layers(canvas, _body_distance(canvas))
+
+
+def paint_layers(canvas: Canvas, distance: Array) -> None:
+    """Paints skin, fat and muscle below a skin, and sets the canvas's depth below it.
+
+    Args:
+        canvas: the canvas.
+        distance: signed distance to the skin, mm, (k, j, i), as large as the canvas.
+    """
     canvas.depth_mm = np.maximum(-distance, 0.0)
     suv, edge = canvas.person.suv, canvas.edge_mm
     layers = ((0.0, suv["skin"]), (3.5, suv["fat"]), (_fat_thickness(canvas) + 3.5, suv["muscle"]))
     for depth, value in layers:
         cover = np.clip(0.5 - (distance + depth) / edge, 0.0, 1.0)
         canvas.suv += cover * (np.float32(value) - canvas.suv)
+    canvas.mark((slice(None),) * 3, distance < 0, "fat")
+    canvas.mark((slice(None),) * 3, cover > 0.5, "muscle")
     # The muscles of face and neck never rest; elsewhere the tone varies over a few centimeters.
-    tone = np.interp(canvas.axes[2], [590, 660, 740], [1.0, 1.5, 1.2]).astype(np.float32).reshape(-1, 1, 1)
+    tone = np.interp(canvas.heights, [590, 660, 740], [1.0, 1.5, 1.2]).astype(np.float32).reshape(-1, 1, 1)
     canvas.suv *= tone * (1 + 0.10 * canvas.rough)
     # Planes of fat between the muscles, along the body.
     planes = np.clip(1.2 - np.abs(canvas.texture + 0.5 * canvas.rough) * 5.0, 0.0, 1.0) * 0.45
@@ -80,7 +91,7 @@ def _fat_thickness(canvas: Canvas) -> Array:
     """Thickness of the subcutaneous fat, mm, broadcastable to the canvas: thick on belly and hips, thin on limbs."""
     x, _, z = canvas.points
     trunk = np.interp(
-        canvas.axes[2], [-170, -60, 30, 150, 300, 430, 540, 590, 660, 860], [12, 18, 25, 23, 16, 12, 9, 6, 4, 3]
+        canvas.heights, [-170, -60, 30, 150, 300, 430, 540, 590, 660, 860], [12, 18, 25, 23, 16, 12, 9, 6, 4, 3]
     )
     beside = np.clip((np.abs(x) - 185) / 30, 0, 1)
     torso = trunk.astype(np.float32).reshape(-1, 1, 1) * np.float32(canvas.person.fat)

@@ -8,15 +8,19 @@ from TumorGenCore.phantom.canvas import Canvas
 from TumorGenCore.phantom.shapes import Shape, both, ellipsoid, rotation, stack, tube
 from TumorGenCore.phantom.skeleton import RIB_CAGE
 
-__all__ = ["diaphragm", "paint_chest"]
+__all__ = ["diaphragm", "paint_airways", "paint_chest", "paint_heart", "paint_lungs", "paint_vessels"]
 
 
 def paint_chest(canvas: Canvas) -> None:
     """Paints lungs, great vessels, heart and airways."""
-    for side in (1, -1):
-        _paint_lung(canvas, side)
-    _paint_vessels(canvas)
-    _paint_heart(canvas)
+    paint_lungs(canvas)
+    paint_vessels(canvas)
+    paint_heart(canvas)
+    paint_airways(canvas)
+
+
+def paint_airways(canvas: Canvas) -> None:
+    """Paints trachea and main bronchi."""
     trachea = tube([(0, -14, 620), (0, 2, 570), (2, 20, 520), (2, 26, 488)], [7.5, 8, 8, 8])
     canvas.paint(trachea, "air", rough_mm=0.2)
     for bronchus in both([(2, 26, 490), (26, 32, 466), (46, 34, 452)]):
@@ -28,6 +32,12 @@ def diaphragm(side: float) -> Shape:
     if side < 0:
         return ellipsoid((-70, -2, 288), (84, 92, 106))
     return ellipsoid((76, 4, 282), (76, 84, 96))
+
+
+def paint_lungs(canvas: Canvas) -> None:
+    """Paints both lungs with the vessels in them."""
+    for side in (1, -1):
+        _paint_lung(canvas, side)
 
 
 def _paint_lung(canvas: Canvas, side: float) -> None:
@@ -45,7 +55,8 @@ def _heart_outline() -> Shape:
     return ellipsoid((28, -28, 405), (58, 46, 48), (0, 0, -25)).join(ellipsoid((2, -22, 428), (36, 34, 42)), 14)
 
 
-def _paint_vessels(canvas: Canvas) -> None:
+def paint_vessels(canvas: Canvas) -> None:
+    """Paints the great vessels and the gullet."""
     arch = [(-10, -18, 450), (-10, -20, 490), (2, 0, 515), (18, 30, 512), (22, 44, 480), (20, 42, 420), (10, 34, 340)]
     canvas.paint(tube(arch, [16, 15, 14, 13, 13, 12, 11]), "blood", rough_mm=0.6)
     canvas.paint(tube([(-24, -8, 540), (-26, -4, 480), (-24, -2, 430)], [8, 9, 10]), "blood", rough_mm=0.6)
@@ -60,7 +71,8 @@ def _paint_vessels(canvas: Canvas) -> None:
     canvas.paint(tube(gullet, 6.0), "oesophagus", opacity=0.7)
 
 
-def _paint_heart(canvas: Canvas) -> None:
+def paint_heart(canvas: Canvas) -> None:
+    """Paints the heart: blood, and the muscle of both ventricles."""
     canvas.paint(_heart_outline(), "blood", texture=0.08)
     tilt = (-30.0, 0.0, -55.0)
     axis = rotation(tilt) @ np.array([0.0, -1.0, 0.0])  # base to apex: left, forward, down

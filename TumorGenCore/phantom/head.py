@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from TumorGenCore.phantom.canvas import Canvas
-from TumorGenCore.phantom.shapes import ellipsoid, tube
+from TumorGenCore.phantom.shapes import Shape, ellipsoid, tube
 
-__all__ = ["paint_head"]
+__all__ = ["paint_brain", "paint_deep_brain", "paint_face", "paint_head", "paint_throat"]
 
 
 def paint_head(canvas: Canvas) -> None:
     """Paints brain, skull, neck and face."""
-    _paint_brain(canvas)
-    airway = tube([(0, -6, 690), (0, -4, 660), (0, -14, 620)], [9, 8, 7])
+    paint_brain(canvas)
+    paint_face(canvas)
+    paint_throat(canvas)
+
+
+def paint_face(canvas: Canvas) -> None:
+    """Paints neck and face."""
     _paint_neck_planes(canvas)
-    canvas.paint(airway.shell(6), "mucosa", opacity=0.6)
+    canvas.paint(_airway().shell(6), "mucosa", opacity=0.6)
     canvas.paint(ellipsoid((0, -40, 652), (23, 30, 16)), "tongue", texture=0.15)
     for side in (1, -1):
         canvas.paint(ellipsoid((side * 31, -68, 722), (17, 16, 16)).shell(5), "eye muscle", opacity=0.5)
@@ -28,7 +33,15 @@ def paint_head(canvas: Canvas) -> None:
         canvas.paint(ellipsoid((side * 18, -18, 582), (9, 9, 20)), "thyroid")
     canvas.paint(ellipsoid((0, -76, 664), (24, 14, 6)).shell(6), 1.3)  # gums and lips
     canvas.paint(tube([(0, -62, 706), (0, -30, 694)], [9, 10]), "mucosa", texture=0.2, opacity=0.7)
-    canvas.paint(airway, "air", rough_mm=0.2)
+
+
+def paint_throat(canvas: Canvas) -> None:
+    """Paints the air in the throat."""
+    canvas.paint(_airway(), "air", rough_mm=0.2)
+
+
+def _airway() -> Shape:
+    return tube([(0, -6, 690), (0, -4, 660), (0, -14, 620)], [9, 8, 7])
 
 
 def _paint_neck_planes(canvas: Canvas) -> None:
@@ -48,17 +61,28 @@ def _paint_neck_planes(canvas: Canvas) -> None:
     canvas.paint(tube([(0, 62, 690), (0, 62, 600)], [4, 5]), "fat", opacity=0.8)
 
 
-def _paint_brain(canvas: Canvas) -> None:
+def paint_brain(canvas: Canvas) -> None:
+    """Paints skull and brain."""
     skull = ellipsoid((0, 6, 754), (74, 92, 88))
     canvas.paint(skull.shell(7).cut((0, -0.35, -1), -700), "skull", rough_mm=0.5)
-    cerebrum = ellipsoid((0, 6, 768), (66, 84, 66)).cut((0, 0.06, -1), -731, 14)
-    for side in (1, -1):
-        cerebrum = cerebrum.join(ellipsoid((side * 42, -8, 732), (22, 40, 21), (-10, 0, 0)), 10)
+    cerebrum = _cerebrum()
     canvas.paint(cerebrum.grow(2), "ventricle", rough_mm=0.5)
     canvas.paint(cerebrum, "gray matter", rough_mm=0.5, folded_mm=2.0)
     canvas.paint(cerebrum.grow(-11), "white matter", rough_mm=0.0, folded_mm=22.0)
+    paint_deep_brain(canvas)
+
+
+def _cerebrum() -> Shape:
+    cerebrum = ellipsoid((0, 6, 768), (66, 84, 66)).cut((0, 0.06, -1), -731, 14)
+    for side in (1, -1):
+        cerebrum = cerebrum.join(ellipsoid((side * 42, -8, 732), (22, 40, 21), (-10, 0, 0)), 10)
+    return cerebrum
+
+
+def paint_deep_brain(canvas: Canvas) -> None:
+    """Paints the brain's fissure, nuclei, ventricles, cerebellum and stem."""
     fissure = ellipsoid((0, 6, 780), (1.5, 90, 70)).minus(ellipsoid((0, 6, 752), (30, 52, 36)), 4)
-    canvas.paint(fissure.within(cerebrum, -2), "ventricle", rough_mm=0.0)
+    canvas.paint(fissure.within(_cerebrum(), -2), "ventricle", rough_mm=0.0)
     for side in (1, -1):
         canvas.paint(ellipsoid((side * 9, 18, 758), (8, 14, 9)), "gray matter")  # thalamus
         canvas.paint(ellipsoid((side * 25, -4, 758), (7, 20, 12), (0, 0, side * 14)), "gray matter")  # putamen

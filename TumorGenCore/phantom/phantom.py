@@ -21,11 +21,11 @@ from TumorGenCore.phantom.canvas import Canvas
 from TumorGenCore.phantom.chest import paint_chest
 from TumorGenCore.phantom.head import paint_head
 from TumorGenCore.phantom.person import Individual
-from TumorGenCore.phantom.scanner import scan
+from TumorGenCore.phantom.scanner import Scan, scan
 from TumorGenCore.phantom.skeleton import paint_skeleton
 from TumorGenCore.volumes.geometry import Box, Grid, Vector
 
-__all__ = ["PHANTOM_SITES", "make_phantom", "phantom_box"]
+__all__ = ["PHANTOM_SITES", "make_phantom", "phantom_box", "scan_phantom"]
 
 #: Healthy places for a demonstration: center (LPS mm) and cube edge (mm) of a box, inside the body for every seed.
 PHANTOM_SITES: dict[str, tuple[Vector, float]] = {
@@ -76,6 +76,16 @@ def make_phantom(
     Raises:
         UnsupportedVolumeError: the spacing is not three values of 0.5 to 20 mm.
     """
+    return scan_phantom(seed, spacing_mm, fwhm_mm, noise).image
+
+
+def scan_phantom(
+    seed: int = 0,
+    spacing_mm: Sequence[float] = (4.07, 4.07, 3.0),
+    fwhm_mm: float = 6.0,
+    noise: float = 1.0,
+) -> Scan:
+    """Makes the same scan as ``make_phantom``, with the organs of its voxels; see there."""
     spacing = np.asarray(spacing_mm, dtype=np.float64)
     if spacing.shape != (3,) or not np.all((spacing >= 0.5) & (spacing <= 20)):
         raise UnsupportedVolumeError(f"The phantom's spacing is {spacing_mm}; it must be three values of 0.5 to 20 mm.")
@@ -93,7 +103,7 @@ def make_phantom(
     paint_abdomen(canvas, rng)
     paint_pelvis(canvas)
     paint_head(canvas)
-    return grid.image_from_array(scan(canvas, grid, rng, fwhm_mm, noise))
+    return scan(canvas, grid, rng, fwhm_mm, noise)
 
 
 def _vector(values: NDArray) -> Vector:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from TumorGenCore.phantom.canvas import Canvas
 from TumorGenCore.phantom.shapes import Array
 from TumorGenCore.volumes.geometry import Grid
 
-__all__ = ["scan"]
+__all__ = ["Scan", "scan"]
 
 
-def scan(canvas: Canvas, grid: Grid, rng: np.random.Generator, fwhm_mm: float, noise: float) -> Array:
+@dataclass(frozen=True)
+class Scan:
+    """A scan of a phantom, whose organs are known.
+
+    Args:
+        image: SUV, float32.
+        organs: number of each voxel's tissue (1: the first of ``canvas.TISSUES``); 0 has no name. uint8, (k, j, i).
+    """
+
+    image: sitk.Image
+    organs: NDArray[np.uint8]
+
+
+def scan(canvas: Canvas, grid: Grid, rng: np.random.Generator, fwhm_mm: float, noise: float) -> Scan:
     """Applies the scanner's resolution and noise to the painted body, on the whole grid.
 
     Iterative reconstructions have log-normal noise whose standard deviation depends on the local activity (Barrett et
@@ -27,8 +44,14 @@ def scan(canvas: Canvas, grid: Grid, rng: np.random.Generator, fwhm_mm: float, n
         noise: strength of the noise; 1 is that of a common clinical scan, 0 is none.
 
     Returns:
-        SUV, float32 (k, j, i) of the whole grid.
+        The scan, on the whole grid.
     """
+    organs = np.zeros(grid.size_ijk[::-1], dtype=np.uint8)
+    organs[canvas.region] = canvas.organs
+    return Scan(grid.image_from_array(_blurred_and_noisy(canvas, grid, rng, fwhm_mm, noise)), organs)
+
+
+def _blurred_and_noisy(canvas: Canvas, grid: Grid, rng: np.random.Generator, fwhm_mm: float, noise: float) -> Array:
     spacing_kji = np.asarray(grid.spacing_mm[::-1])
     sigma = fwhm_mm / 2.355 / spacing_kji
     image = np.full(grid.size_ijk[::-1], 0.004, dtype=np.float32)  # remaining scatter and randoms in air

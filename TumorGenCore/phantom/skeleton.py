@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from TumorGenCore.phantom.canvas import Canvas
 from TumorGenCore.phantom.shapes import both, ellipsoid, tube
 
-__all__ = ["RIB_CAGE", "paint_skeleton"]
+__all__ = ["RIB_CAGE", "paint_skeleton", "paint_trunk_bones"]
 
 #: The inside of the ribs.
 RIB_CAGE = (
@@ -27,10 +27,16 @@ _SPINE = np.array(
 
 def paint_skeleton(canvas: Canvas) -> None:
     """Paints spine, ribs, shoulders and pelvis."""
+    paint_trunk_bones(canvas)
+    _paint_arm_bones(canvas)
+    _paint_pelvic_bones(canvas)
+
+
+def paint_trunk_bones(canvas: Canvas) -> None:
+    """Paints spine, sacrum, ribs, clavicles and shoulder blades."""
     _paint_spine(canvas)
     _paint_ribs(canvas)
     _paint_shoulders(canvas)
-    _paint_pelvic_bones(canvas)
 
 
 def _spine_at(z: float) -> NDArray[np.float64]:
@@ -87,6 +93,9 @@ def _paint_shoulders(canvas: Canvas) -> None:
         canvas.paint(tube(clavicle, 5.5), "marrow", opacity=0.7)
     for blade in both([(154, 30, 545), (112, 82, 505), (92, 92, 415)]):
         canvas.paint(tube(blade, [9, 6, 4]), "marrow", opacity=0.7)
+
+
+def _paint_arm_bones(canvas: Canvas) -> None:
     for side in (1, -1):
         canvas.paint(ellipsoid((side * 176, 20, 522), (25, 25, 26)).shell(6), 0.95)  # capsule and synovium
         canvas.paint(ellipsoid((side * 176, 20, 522), (21, 21, 22)), 0.75)
