@@ -11,7 +11,18 @@ from command_cases import BOX_RAS, assert_one_line
 
 from TumorGenCore.cli import main
 
-COMMANDS = ("insert", "synthesize", "evaluate", "compare", "ablate", "usefulness", "models", "phantom")
+COMMANDS = (
+    "insert",
+    "synthesize",
+    "evaluate",
+    "compare",
+    "ablate",
+    "usefulness",
+    "models",
+    "phantom",
+    "prepare",
+    "judge-shapes",
+)
 STUDY = ("make", "score")
 STAGES = ("autoencoder", "generator", "lesions", "segmenter", "rival")
 

@@ -12,6 +12,9 @@ real training patients is the ceiling: the value of the bundle's training patien
 The held-out tumors are large. Small tumors are made from them like the generator's training examples: shrunk, blurred
 and placed into healthy tissue of the same patient. Arms with tumors made in a similar way (TumorGen's training
 examples, copy-paste) may find these more easily than real small tumors.
+
+If the data folder has a library ``shapes``, its judging shapes are placed into this tissue too, and their recovery is
+compared with that of spheres.
 """
 
 from __future__ import annotations
@@ -28,7 +31,6 @@ import numpy as np
 
 from TumorGenCore.bundle.model_bundle import ModelBundle
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.features.resampling import mean_of_patients
 from TumorGenCore.evaluation.patients import held_out_names, load_patients, patient_patterns
 from TumorGenCore.evaluation.report_files import write_report, write_text
 from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
@@ -36,17 +38,14 @@ from TumorGenCore.evaluation.rivals.donors import Donors
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
-from TumorGenCore.evaluation.statistics import mean_of_known, patient_means, quantiles
+from TumorGenCore.evaluation.statistics import quantiles
+from TumorGenCore.evaluation.studies.shape_sites import field_shapes
 from TumorGenCore.evaluation.studies.synthetic_scans import SyntheticSite, healthy_sites, with_tumors
+from TumorGenCore.evaluation.studies.usefulness_recovery import recovery_curve, save_recovery
+from TumorGenCore.evaluation.studies.usefulness_results import ARMS, results
+from TumorGenCore.evaluation.studies.usefulness_scans import scan_figures, searched_scans
 from TumorGenCore.evaluation.studies.usefulness_text import save_usefulness, usefulness_text
-from TumorGenCore.evaluation.themes.detection import (
-    FIGURES,
-    SearchedScan,
-    detection_figures,
-    find_tumors,
-    made_small,
-    own_size,
-)
+from TumorGenCore.evaluation.themes.detection import SearchedScan, find_tumors
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.pictures import PreviewCase, save_contact_sheet
 from TumorGenCore.insertion.request import TumorRequest
@@ -54,26 +53,15 @@ from TumorGenCore.lesions.quality import GOOD_QUALITY
 from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data.cases import Case, case_files
 from TumorGenCore.training.data.labeled_scans import LabeledScan, PatchPicker, labeled, tissue_only
+from TumorGenCore.training.data.shape_library import Shape
 from TumorGenCore.training.loop.run_folder import open_run_folder
 from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.training.loop.trainer import train
 from TumorGenCore.training.stages.segmenter import SegmenterStage
 
-__all__ = ["ARMS", "CONFIG", "UsefulnessRun", "usefulness"]
+__all__ = ["CONFIG", "UsefulnessRun", "usefulness"]
 
 CONFIG = "usefulness.json"
-#: Labels of the arms by their names in folders and results.
-ARMS = {
-    "real": "few real",
-    "copy-paste": "few real + copy-paste",
-    "rule-based": "few real + rule-based",
-    "tumorgen": "few real + TumorGen",
-    "all-real": "all real (ceiling)",
-}
-BASE = "real"
-#: Limits between the volume groups of small lesions, ml, and the groups of lesions in the report.
-SIZES_ML = (2.0, 10.0)
-GROUPS = ("own size", "made small", "made small: below 2 ml", "made small: 2 to 10 ml", "made small: from 10 ml")
 #: Number of sites in the contact sheet.
 _SHOWN = 8
 
@@ -90,6 +78,7 @@ class UsefulnessRun:
         seeds: number of segmenters per arm.
         synthetic_scans: number of synthetic scans, made once for each method.
         small_lesions: number of small lesions made from each held-out patient.
+        shaped_lesions: number of lesions of a library's shapes in the tissue of each held-out patient.
     """
 
     segmenter: SegmenterRun = field(default_factory=lambda: SegmenterRun(loop=LoopSettings(steps=500)))
@@ -99,6 +88,7 @@ class UsefulnessRun:
     seeds: int = 3
     synthetic_scans: int = 40
     small_lesions: int = 9
+    shaped_lesions: int = 9
 
 
 @dataclass(frozen=True)
@@ -139,7 +129,7 @@ def usefulness(
 
     Args:
         generator: the bundle on its device; its metadata lists training and held-out cases.
-        data: folder with both.
+        data: folder with both, and with the library ``shapes`` (see ``shape_library``), if it shall be used.
         output: folder of the run.
         run: settings of the run.
         resume: continue the run in ``output``; tested segmenters are not trained again.
@@ -150,8 +140,8 @@ def usefulness(
         The content of ``report.json``.
 
     Raises:
-        TrainingDataError: there are too few patients or healthy places, there is no held-out tumor, or the output
-            folder contains another run.
+        TrainingDataError: there are too few patients or healthy places, there is no held-out tumor, the shapes
+            cannot be read, or the output folder contains another run.
     """
     tell = on_progress or (lambda line: None)
     patients = _patients(generator, data, run)
@@ -161,13 +151,14 @@ def usefulness(
     few = [(case, labeled(case)) for case in patients.few]
     sites = healthy_sites(_in_turns(few, tissue), run.synthetic_scans, run.patient_seed)
     methods = _methods(generator, patients.few)
+    shapes = _judging_shapes(data / "shapes")
     open_run_folder(output, run, CONFIG, resume, bundle=generator.bundle.weights_hash)
     synthetic, empty = {}, {}
     for name, method in methods.items():
         synthetic[name], empty[name] = with_tumors(method, sites)
         tell(f"{name}: {len(synthetic[name])} synthetic tumors")
     _save_examples(synthetic, sites, output / "synthetic.png")
-    searched = _searched(patients.held_out, run)
+    searched = searched_scans(patients.held_out, run.segmenter, run.small_lesions, run.shaped_lesions, shapes)
     tell(f"{len(searched)} scans to search")
     every = [labeled(case) for case in patients.every]
     lessons = _Lessons([scan for _, scan in few], every, [scan for _, scan in tissue], synthetic)
@@ -179,9 +170,16 @@ def usefulness(
             rows[arm][seed] = _tested(folder, replace(run.segmenter, loop=_of_seed(run, seed)), picker, searched, quiet)
             tell(f"{arm}, seed {seed}: done")
     made = {name: _about(scans, empty[name]) for name, scans in synthetic.items()}
-    report = {**_setting(generator.bundle, patients, run), "synthetic": made, **_results(rows)}
-    write_report(output, report, usefulness_text(report), {"usefulness.png": partial(save_usefulness, report)})
+    curve = recovery_curve(shapes) if shapes else None
+    report = {**_setting(generator.bundle, patients, run), "synthetic": made, **results(rows), "recovery": curve}
+    pictures = {"usefulness.png": partial(save_usefulness, report)}
+    pictures |= {} if curve is None else {"recovery.png": partial(save_recovery, curve)}
+    write_report(output, report, usefulness_text(report), pictures)
     return report
+
+
+def _judging_shapes(folder: Path) -> list[Shape]:
+    return [shape for some in field_shapes(folder, "judging").values() for shape in some] if folder.is_dir() else []
 
 
 def _patients(generator: TumorGenerator, data: Path, run: UsefulnessRun) -> _Patients:
@@ -238,15 +236,6 @@ def _methods(generator: TumorGenerator, few: Sequence[Case]) -> dict[str, Rival]
     }
 
 
-def _searched(held_out: Sequence[Case], run: UsefulnessRun) -> list[SearchedScan]:
-    segmenter = run.segmenter
-    scans = []
-    for case in held_out:
-        scans.append(own_size(case, segmenter.patch.spacing_mm))
-        scans += made_small(case, segmenter.patch, segmenter.offsets, segmenter.patch_size, run.small_lesions, 0)
-    return scans
-
-
 def _of_seed(run: UsefulnessRun, seed: int) -> LoopSettings:
     loop = run.segmenter.loop
     # Held-out patients are the test, so there is no validation on them.
@@ -280,57 +269,13 @@ def _tested(
     network = train(SegmenterStage(run, picker), run.loop, folder, True, quiet)
     rows = []
     for scan in searched:
-        figures = detection_figures(find_tumors(network, run, scan.suv), scan)
+        figures = scan_figures(find_tumors(network, run, scan.suv), scan)
         rows.append(
             {"name": scan.name, "patient": scan.patient, "kind": scan.kind, "volume_ml": scan.volume_ml, **figures}
         )
     write_text(done, json.dumps(rows) + "\n")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return rows
-
-
-def _of_group(rows: Sequence[dict], group: str) -> list[dict]:
-    return [row for row in rows if group in _groups_of(row)]
-
-
-def _groups_of(row: dict) -> tuple[str, ...]:
-    if row["kind"] == "own":
-        return (GROUPS[0],)
-    return GROUPS[1], GROUPS[2 + int(np.digitize(row["volume_ml"], SIZES_ML))]
-
-
-def _results(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
-    """Returns the results of every arm, and the number of scans in every group.
-
-    Args:
-        rows: for each arm and seed, one row per scan.
-    """
-    scans = {group: len({row["name"] for row in _of_group(rows[BASE][0], group)}) for group in GROUPS}
-    return {"groups": scans, "arms": _summary(rows)}
-
-
-def _summary(rows: Mapping[str, Mapping[int, list[dict]]]) -> dict:
-    summary: dict = {}
-    for arm, by_seed in rows.items():
-        groups: dict = {}
-        for group in GROUPS:
-            groups[group] = {}
-            for figure in FIGURES:
-                here = _by_patient(by_seed, group, figure)
-                base = _by_patient(rows[BASE], group, figure)
-                seeds = [_by_patient({seed: some}, group, figure) for seed, some in by_seed.items()]
-                groups[group][figure] = {
-                    **mean_of_patients(here),
-                    "seeds": [mean_of_known(values.values()) for values in seeds],
-                    "over_real": mean_of_patients({p: here[p] - base[p] for p in here}) if arm != BASE else None,
-                }
-        summary[arm] = {"label": ARMS[arm], "groups": groups, "rows": {str(s): some for s, some in by_seed.items()}}
-    return summary
-
-
-def _by_patient(by_seed: Mapping[int, list[dict]], group: str, figure: str) -> dict[str, float]:
-    """Means over the scans of a patient and the seeds."""
-    return patient_means([row for rows in by_seed.values() for row in _of_group(rows, group)], figure)
 
 
 def _about(scans: Sequence[LabeledScan], empty: int) -> dict:

@@ -8,12 +8,19 @@ from matplotlib.figure import Figure
 
 from TumorGenCore.evaluation.markdown import mean_cell, number, spread, table_lines
 from TumorGenCore.evaluation.plots import draw_estimate, save_plot, tidy
+from TumorGenCore.evaluation.studies.usefulness_recovery import recovery_lines
 from TumorGenCore.lesions.quality import GOOD_QUALITY
 
 __all__ = ["save_usefulness", "usefulness_text"]
 
-_TITLES = {"dice": "DSC", "sensitivity": "detection sensitivity", "false_positives": "false positives per scan"}
-_PLOTTED = ("own size", "made small")
+_TITLES = {
+    "dice": "DSC",
+    "sensitivity": "detection sensitivity",
+    "false_positives": "false positives per scan",
+    "false_positive_ml": "false positive volume, ml",
+    "false_negative_ml": "false negative volume, ml",
+}
+_PLOTTED = ("own size", "made small", "shapes of the field")
 
 
 def usefulness_text(report: dict) -> str:
@@ -38,17 +45,27 @@ def usefulness_text(report: dict) -> str:
         f"The test cases are {', '.join(report['held_out'])}, which neither segmenters nor generator have seen. *Own "
         "size*: the whole scan with its own tumors, which are large. *Made small*: the same tumors, shrunk, blurred "
         "and placed into healthy tissue of the same patient, like the generator's training examples. Arms with tumors "
-        "made in a similar way may find these more easily than real small tumors.",
+        "made in a similar way may find these more easily than real small tumors. *Shapes of the field*: judging "
+        "shapes of the library, which no network learned from, at about their own size, in the same tissue, with the "
+        "uptake of the patient's tumor or a drawn one.",
         "",
         "*DSC*: over all tumors of a scan. *Sensitivity*: share of lesions of which at least a tenth is found. *False "
-        "positives*: pieces of at least 0.3 ml that touch no tumor. Each patient counts once, with the mean over scans "
-        "and seeds; intervals are 95 %, over patients. *Seeds*: the lowest and the highest value of the seeds.",
+        "positives*: pieces of at least 0.3 ml that touch no tumor. *False positive volume*: volume of all found "
+        "pieces that overlap no tumor. *False negative volume*: volume of the tumors of which nothing is found. DSC "
+        "and both volumes are the measures of autoPET. Each patient counts once, with the mean over scans and seeds; "
+        "intervals are 95 %, over patients. *Seeds*: the lowest and the highest value of the seeds.",
         "",
         *_made(report),
     ]
-    for group, scans in report["groups"].items():
-        lines += [f"## {group[0].upper()}{group[1:]} ({scans} scans)", "", *_group(report, group)]
+    for group in _groups_with_scans(report):
+        lines += [f"## {group[0].upper()}{group[1:]} ({report['groups'][group]} scans)", "", *_group(report, group)]
+    if report["recovery"] is not None:
+        lines += recovery_lines(report["recovery"])
     return "\n".join([*lines, "![usefulness](usefulness.png)", "", "![synthetic tumors](synthetic.png)", ""])
+
+
+def _groups_with_scans(report: dict) -> list[str]:
+    return [group for group, scans in report["groups"].items() if scans]
 
 
 def _made(report: dict) -> list[str]:
@@ -90,9 +107,10 @@ def save_usefulness(report: dict, path: Path) -> None:
         OSError: the file cannot be written.
     """
     arms = list(report["arms"].values())[::-1]
-    figure = Figure(figsize=(11, 5.2), layout="constrained")
-    axes = figure.subplots(len(_PLOTTED), len(_TITLES), sharey=True, squeeze=False)
-    for line, group in zip(axes, _PLOTTED, strict=True):
+    groups = [group for group in _groups_with_scans(report) if group in _PLOTTED]
+    figure = Figure(figsize=(3.7 * len(_TITLES), 2.6 * len(groups)), layout="constrained")
+    axes = figure.subplots(len(groups), len(_TITLES), sharey=True, squeeze=False)
+    for line, group in zip(axes, groups, strict=True):
         for axis, (key, title) in zip(line, _TITLES.items(), strict=True):
             for row, arm in enumerate(arms):
                 found = arm["groups"][group][key]

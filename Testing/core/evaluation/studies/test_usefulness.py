@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
+from shape_libraries import write_balls
 from small_cases import write_patients
 from tiny_bundle import tiny_generator
 
 from TumorGenCore import TumorGenerator
 from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
-from TumorGenCore.evaluation.studies.usefulness import ARMS, GROUPS, UsefulnessRun, usefulness
-from TumorGenCore.evaluation.themes.detection import FIGURES
+from TumorGenCore.evaluation.studies.usefulness import UsefulnessRun, usefulness
+from TumorGenCore.evaluation.studies.usefulness_results import ARMS, GROUPS
+from TumorGenCore.evaluation.studies.usefulness_scans import SCAN_FIGURES
 from TumorGenCore.training.config import SegmenterRun, default_config, read_config
 from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
@@ -37,12 +39,15 @@ RUN = UsefulnessRun(
     seeds=2,
     synthetic_scans=3,
     small_lesions=2,
+    shaped_lesions=2,
 )
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_patients(tmp_path_factory.mktemp("patients"), HELD_OUT + TRAINING, healthy=["W"])
+    cases = write_patients(tmp_path_factory.mktemp("patients"), HELD_OUT + TRAINING, healthy=["W"])
+    write_balls(cases / "shapes", "fdg_lung_tumours", patients=8)
+    return cases
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +72,12 @@ def test_every_arm_is_tested_on_the_same_scans_with_every_seed(output) -> None:
     names = [[row["name"] for row in some] for arm in report["arms"].values() for some in arm["rows"].values()]
     assert len(names) == 2 * len(ARMS) and all(some == names[0] for some in names)
     assert report["groups"]["own size"] == 2
-    assert report["groups"]["made small"] == sum(report["groups"][name] for name in GROUPS[2:])
+    assert report["groups"]["made small"] == sum(report["groups"][name] for name in GROUPS[2:5])
+    assert 0 < report["groups"][GROUPS[-1]] <= 4
+    assert sum(group["lesions"] for group in report["recovery"]["groups"]) == 2
     assert {about["tumors"] + about["empty"] for about in report["synthetic"].values()} == {3}
     for arm, found in report["arms"].items():
-        for figure in FIGURES:
+        for figure in SCAN_FIGURES:
             own = found["groups"]["own size"][figure]
             assert own["patients"] == 2 and len(own["seeds"]) == 2
             assert own["mean"] == pytest.approx(sum(own["seeds"]) / 2)
@@ -82,9 +89,11 @@ def test_every_arm_is_tested_on_the_same_scans_with_every_seed(output) -> None:
 def test_the_report_says_what_the_generator_knows_and_shows_every_arm(output) -> None:
     text = (output / "report.md").read_text()
     assert "What the generator knows" in text and "in a similar way" in text
+    groups = json.loads((output / "report.json").read_text())["groups"]
     for label in ARMS.values():
-        assert text.count(f"| {label} |") >= len(GROUPS)
-    for picture in ("usefulness.png", "synthetic.png"):
+        assert text.count(f"| {label} |") >= sum(scans > 0 for scans in groups.values())
+    assert "false negative volume" in text and "## Recovery" in text
+    for picture in ("usefulness.png", "synthetic.png", "recovery.png"):
         assert picture in text
         assert imread(output / picture)[..., :3].std() > 0.05
 
