@@ -11,6 +11,9 @@ from TumorGenCore.console.report import Report
 
 __all__ = ["add_command"]
 
+#: Kinds of trained rivals, in the order of the report.
+_KINDS = ("diffusion", "unconditional", "whole-diffusion", "gan")
+
 
 def add_command(commands: Commands) -> None:
     """Adds the command to the commands of the program."""
@@ -18,10 +21,8 @@ def add_command(commands: Commands) -> None:
     add_data(parser)
     add_model(parser)
     add_segmenter(parser)
-    parser.add_argument("--diffusion", type=Path, metavar="DIR", help="output folder of `train rival --kind diffusion`")
-    parser.add_argument(
-        "--unconditional", type=Path, metavar="DIR", help="output folder of `train rival --kind unconditional`"
-    )
+    for kind in _KINDS:
+        parser.add_argument(f"--{kind}", type=Path, metavar="DIR", help=f"output folder of `train rival --kind {kind}`")
     parser.add_argument("--output", type=Path, required=True, help="folder for the report")
     add_site_seeds(parser)
     add_device(parser)
@@ -34,7 +35,7 @@ def _compare(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.training.stages.rival import load_rival
     from TumorGenCore.training.stages.segmenter import load_segmenter
 
-    folders = {"diffusion": options.diffusion, "unconditional": options.unconditional}
+    folders = {kind: getattr(options, kind.replace("-", "_")) for kind in _KINDS}
     trained = [load_rival(folder, kind, options.device) for kind, folder in folders.items() if folder]
     segmenter = load_segmenter(options.segmenter, options.device)
     generator = TumorGenerator.from_pretrained(options.model, options.device)

@@ -115,9 +115,10 @@ def _train_segmenter(options: argparse.Namespace, report: Report) -> None:
 
 
 def _add_rival(stages: Commands) -> None:
-    parser = _new_training(stages, "rival", "train another method on the same backbone, for `compare`")
+    parser = _new_training(stages, "rival", "train another method on the same examples, for `compare`")
     _add_latents(parser)
-    parser.add_argument("--kind", choices=("diffusion", "unconditional"), required=True)
+    kinds = ("diffusion", "unconditional", "whole-diffusion", "gan")
+    parser.add_argument("--kind", choices=kinds, required=True)
     parser.set_defaults(run=_train_rival, stage="rival")
 
 

@@ -17,7 +17,8 @@ from TumorGenCore.evaluation.studies.insertion_switches import Unfitted
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.training.stages.diffusion import LEVELS
-from TumorGenCore.training.stages.rival import TrainedRival, without_condition
+from TumorGenCore.training.stages.rival import TrainedRival
+from TumorGenCore.training.stages.rival_stages import without_condition
 
 __all__ = ["BlendedLatents"]
 

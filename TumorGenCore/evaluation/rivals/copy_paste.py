@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import SimpleITK as sitk
-from scipy import ndimage
 
 from TumorGenCore.evaluation.rivals.donors import Donors
-from TumorGenCore.evaluation.rivals.host import SCANNER_FWHM_MM, blurred, host_of, random_of
+from TumorGenCore.evaluation.rivals.host import host_of, random_of, soft_weight
 from TumorGenCore.evaluation.sites import Site
 from TumorGenCore.volumes.patch import PatchSettings
 
@@ -33,6 +32,5 @@ class CopyPaste:
         host = host_of(site, self.settings)
         patch = host.placed.patch
         donor, mask = self.donors.fitted(random_of(site, seed), patch)
-        distance = ndimage.distance_transform_edt(~mask, sampling=patch.grid.spacing_mm[0])
-        weight = blurred(distance <= SCANNER_FWHM_MM / 2, SCANNER_FWHM_MM, patch)
+        weight = soft_weight(mask, patch)
         return host.with_tumor(host.tissue * (1 - weight) + donor * weight, mask)

@@ -18,7 +18,7 @@ from TumorGenCore.training.data.tumor_masks import tumor_mask
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import WorkingPatch
 
-__all__ = ["Donors"]
+__all__ = ["Donor", "Donors", "fit_donor"]
 
 #: Least contrast of a donor (``Lesion.contrast``), the same as for transplants in training.
 LEAST_CONTRAST = 0.75
@@ -30,12 +30,19 @@ _TRIES = 8
 
 
 @dataclass(frozen=True)
-class _Donor:
+class Donor:
     """A tumor: its scan, its mask (float32, 0/1) on the grid of the scan, and its voxel centers, (n, 3), LPS mm."""
 
     image: sitk.Image
     mask: sitk.Image
     points_lps: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, image: sitk.Image, mask: NDArray[np.bool_]) -> Donor:
+        """Returns the tumor of a scan from its mask, (k, j, i), which is not empty."""
+        grid = Grid.from_image(image)
+        points = grid.index_to_lps(np.argwhere(mask)[:, ::-1])
+        return cls(image, grid.image_from_array(mask.astype(np.float32)), points)
 
 
 class Donors:
@@ -49,14 +56,11 @@ class Donors:
     """
 
     def __init__(self, cases: Sequence[Case]) -> None:
-        by_patient: dict[str, list[_Donor]] = {}
+        by_patient: dict[str, list[Donor]] = {}
         for case in cases:
-            grid = Grid.from_image(case.image)
             for lesion in case.lesions:
                 if lesion.contrast >= LEAST_CONTRAST:
-                    mask = tumor_mask(case, lesion)
-                    points = grid.index_to_lps(np.argwhere(mask)[:, ::-1])
-                    donor = _Donor(case.image, grid.image_from_array(mask.astype(np.float32)), points)
+                    donor = Donor.of(case.image, tumor_mask(case, lesion))
                     by_patient.setdefault(case.patient, []).append(donor)
         if not by_patient:
             raise TrainingDataError(
@@ -68,15 +72,15 @@ class Donors:
     def fitted(self, rng: np.random.Generator, patch: WorkingPatch) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Returns a tumor with its surroundings, SUV, and its mask, both on the patch, (k, j, i).
 
-        The tumor has a random orientation and position, and fills 60 to 100 % of the room in the box. It keeps its own
-        uptake, which is blurred again if the tumor was shrunk.
+        The tumor has a random orientation and position, and fills 60 to 100 % of the room in the box, unless it would
+        have to grow too much. It keeps its own uptake, which is blurred again if the tumor was shrunk.
 
         Raises:
             TrainingDataError: every attempted tumor vanishes in this box.
         """
         for _ in range(_TRIES):
             of_one = self._by_patient[rng.integers(len(self._by_patient))]
-            suv, mask = _fit(of_one[rng.integers(len(of_one))], rng, patch)
+            suv, mask = fit_donor(of_one[rng.integers(len(of_one))], rng, patch)
             if mask.any():
                 return suv, mask
         raise TrainingDataError(f"No tumor of the training cases fits a box of {patch.box.size_mm} mm; enlarge it.")
@@ -95,7 +99,10 @@ class Donors:
         return float(np.log(levels).mean()), float(np.log(levels).std())
 
 
-def _fit(donor: _Donor, rng: np.random.Generator, patch: WorkingPatch) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def fit_donor(
+    donor: Donor, rng: np.random.Generator, patch: WorkingPatch
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Returns a tumor as ``Donors.fitted`` does; its mask may be empty, if the tumor is too small for the patch."""
     axes = Rotation.random(rng=rng).as_matrix() * rng.choice([-1.0, 1.0], size=3)
     tight = tight_box(donor.points_lps, axes, float(np.mean(donor.image.GetSpacing())))
     room, extent = room_mm(patch), np.asarray(tight.size_mm)

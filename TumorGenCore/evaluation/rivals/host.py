@@ -20,7 +20,17 @@ from TumorGenCore.insertion.scan_noise import FWHM
 from TumorGenCore.method.pseudo_mask import fill_box
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
-__all__ = ["SCANNER_FWHM_MM", "Host", "Rival", "blurred", "host_of", "paste_patch", "random_of", "room_mm"]
+__all__ = [
+    "SCANNER_FWHM_MM",
+    "Host",
+    "Rival",
+    "blurred",
+    "host_of",
+    "paste_patch",
+    "random_of",
+    "room_mm",
+    "soft_weight",
+]
 
 #: Function from a site and a seed to image and mask.
 Rival = Callable[[Site, int], tuple[sitk.Image, sitk.Image]]
@@ -116,3 +126,14 @@ def blurred(volume: NDArray, fwhm_mm: float, patch: WorkingPatch) -> NDArray[np.
     sigma = fwhm_mm / FWHM / patch.grid.spacing_mm[0]
     smooth: NDArray[np.float32] = ndimage.gaussian_filter(volume.astype(np.float32), sigma, mode="nearest")
     return smooth
+
+
+def soft_weight(mask: NDArray[np.bool_], patch: WorkingPatch) -> NDArray[np.float32]:
+    """Weight of a tumor with its own edge: 1 inside its mask, falling to 0 over half a scanner's blur beyond it.
+
+    Args:
+        mask: the tumor on the patch, (k, j, i).
+        patch: provides the spacing.
+    """
+    distance = ndimage.distance_transform_edt(~mask, sampling=patch.grid.spacing_mm[0])
+    return blurred(distance <= SCANNER_FWHM_MM / 2, SCANNER_FWHM_MM, patch)

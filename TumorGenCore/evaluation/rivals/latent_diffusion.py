@@ -20,7 +20,8 @@ from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.devices import autocast
 from TumorGenCore.training.data.latents import occupancy
 from TumorGenCore.training.stages.diffusion import DiffusionSampler, denoise
-from TumorGenCore.training.stages.rival import TrainedRival, estimate_velocity
+from TumorGenCore.training.stages.rival import TrainedRival
+from TumorGenCore.training.stages.rival_stages import estimate_velocity
 from TumorGenCore.volumes.patch import WorkingPatch
 
 __all__ = ["LatentDiffusion"]

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from TumorGenCore.evaluation.rivals.blended_latents import BlendedLatents
 from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
 from TumorGenCore.evaluation.rivals.donors import Donors
+from TumorGenCore.evaluation.rivals.gan import GanPatches
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased
+from TumorGenCore.evaluation.rivals.whole_diffusion import DiffusionPatches
+from TumorGenCore.evaluation.rivals.whole_patches import WholePatches
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.quality import GOOD_QUALITY
@@ -38,11 +41,7 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
         "SynTumor's manner": RuleBased(donors.uptake(), settings),
     }
     for rival in trained:
-        if rival.run.kind == "unconditional":
-            methods["BLD's manner, Euler-50"] = BlendedLatents(generator, rival)
-        else:
-            methods["DiffTumor's manner, DDPM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddpm")
-            methods["DiffTumor's manner, DDIM-50"] = LatentDiffusion(generator, rival, donors.shape, "ddim")
+        methods.update(_of_trained(rival, generator, donors))
     for steps in (50, 10, 4):
         methods[f"TumorGen, Euler-{steps}"] = Own(generator, TumorRequest(steps, "euler"))
     for solver in (s for s in SOLVERS if s != "euler"):
@@ -52,3 +51,20 @@ def rivals_of(generator: TumorGenerator, training: Sequence[Case], trained: Sequ
     redrawn = f"TumorGen, {usual.solver.capitalize()}-{usual.steps}, poor ones redrawn"
     methods[redrawn] = Own(generator, TumorRequest(least_quality=GOOD_QUALITY))
     return methods
+
+
+def _of_trained(rival: TrainedRival, generator: TumorGenerator, donors: Donors) -> dict[str, Rival]:
+    edges, settings = [int(size) for size in rival.run.buckets], generator.bundle.patch
+    match rival.run.kind:
+        case "unconditional":
+            return {"BLD's manner, Euler-50": BlendedLatents(generator, rival)}
+        case "gan":
+            return {"HA-GAN's manner": WholePatches(GanPatches(generator, rival), edges, settings)}
+        case "whole-diffusion":
+            make = DiffusionPatches(generator, rival)
+            return {"MedFusion's manner, DDIM-50": WholePatches(make, edges, settings)}
+        case _:
+            return {
+                "DiffTumor's manner, DDPM-50": LatentDiffusion(generator, rival, donors.shape, "ddpm"),
+                "DiffTumor's manner, DDIM-50": LatentDiffusion(generator, rival, donors.shape, "ddim"),
+            }

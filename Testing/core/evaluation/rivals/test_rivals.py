@@ -16,15 +16,18 @@ from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.evaluation.rivals.blended_latents import BlendedLatents
 from TumorGenCore.evaluation.rivals.copy_paste import CopyPaste
 from TumorGenCore.evaluation.rivals.donors import Donors
+from TumorGenCore.evaluation.rivals.gan import GanPatches
 from TumorGenCore.evaluation.rivals.host import Rival, host_of, random_of, room_mm
 from TumorGenCore.evaluation.rivals.latent_diffusion import LatentDiffusion
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.rivals.rule_based import RuleBased, bent_ellipsoid
+from TumorGenCore.evaluation.rivals.whole_diffusion import DiffusionPatches
+from TumorGenCore.evaluation.rivals.whole_patches import WholePatches
 from TumorGenCore.evaluation.sites import Site, sites_of
-from TumorGenCore.method.vector_field import VectorField
 from TumorGenCore.training.config import RivalRun
 from TumorGenCore.training.data.cases import Case, load_cases
-from TumorGenCore.training.stages.rival import TrainedRival, estimate_velocity, without_condition
+from TumorGenCore.training.stages.rival import STAGES, TrainedRival
+from TumorGenCore.training.stages.rival_stages import estimate_velocity, estimate_whole_velocity, without_condition
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 
@@ -50,7 +53,10 @@ def donors(cases: list[Case]) -> Donors:
 def untrained(kind: str) -> TrainedRival:
     """An untrained network with the shapes of the tiny bundle."""
     torch.manual_seed(1)
-    network = VectorField(channels=[8, 16, 16], num_head_channels=8)
+    small = (
+        {"channels": 8, "norm_num_groups": 2} if kind == "gan" else {"channels": [8, 16, 16], "num_head_channels": 8}
+    )
+    network = STAGES[kind].network_kind(**small)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -66,12 +72,16 @@ def rivals(donors: Donors, tiny_bundle_folder: Path) -> dict[str, Rival]:
         "DDPM": LatentDiffusion(generator, untrained("diffusion"), donors.shape, "ddpm"),
         "DDIM": LatentDiffusion(generator, untrained("diffusion"), donors.shape, "ddim"),
         "blended": BlendedLatents(generator, untrained("unconditional")),
+        "GAN": WholePatches(GanPatches(generator, untrained("gan")), [16, 32], generator.bundle.patch),
+        "whole": WholePatches(
+            DiffusionPatches(generator, untrained("whole-diffusion")), [16, 32], generator.bundle.patch
+        ),
         "own": Own(generator, TumorRequest(2, "heun")),
         "redrawn": Own(generator, TumorRequest(least_quality=1.0)),
     }
 
 
-NAMES = ("copy-paste", "rules", "DDPM", "DDIM", "blended", "own", "redrawn")
+NAMES = ("copy-paste", "rules", "DDPM", "DDIM", "blended", "GAN", "whole", "own", "redrawn")
 
 
 def voxels(image: sitk.Image) -> np.ndarray:
@@ -203,3 +213,4 @@ def test_the_condition_reaches_the_diffusion_and_not_the_blended_latents(tiny_bu
         here, there = (without_condition(network, x, z, b, t) for z, b in ((z_m, box), (z_m + 1, 0 * box)))
         assert here.shape == x.shape
         assert torch.equal(here, there)
+        assert torch.equal(estimate_whole_velocity(network, x, level), here)

@@ -15,11 +15,12 @@ from TumorGenCore.cli import main
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.training.config import RivalRun
 from TumorGenCore.training.data.cases import load_cases
+from TumorGenCore.training.loop.job import TrainingJob
 from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.training.loop.trainer import train
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.diffusion import LEVELS, add_noise, diffusion_velocity
-from TumorGenCore.training.stages.rival import STAGES, load_rival
+from TumorGenCore.training.stages.rival import STAGES, load_rival, train_rival
 
 pytestmark = pytest.mark.slow
 
@@ -31,12 +32,14 @@ SETTINGS: dict[str, Any] = {
     "attention_levels": [False, True],
     "num_head_channels": 8,
     "norm_num_groups": 4,
+    "gan_channels": 16,
     "buckets": {"16": [6, 4, 1.0]},
     "validation_examples": 2,
     # As in the configuration of a generator, which also works for a rival.
     "notes": {"license": "CC0"},
 }
-KINDS = ("diffusion", "unconditional")
+LATENT_KINDS = ("diffusion", "unconditional", "whole-diffusion")
+KINDS = (*LATENT_KINDS, "gan")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def autoencoder(tiny_autoencoder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tiny_cases: Path, autoencoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One run of each kind; the second uses the cached latents of the first."""
+    """One run of each kind; all use the cached latents of the first."""
     folder = tmp_path_factory.mktemp("rivals")
     (folder / "settings.json").write_text(json.dumps(SETTINGS))
     needed = ["--data", str(tiny_cases), "--autoencoder", str(autoencoder), "--config", str(folder / "settings.json")]
@@ -96,7 +99,7 @@ class Perfect(torch.nn.Module):
         return self.x_1 - noise if self.kind == "unconditional" else diffusion_velocity(self.x_1, noise, level)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LATENT_KINDS)
 @torch.inference_mode()
 def test_training_and_sampling_agree_on_what_a_network_says(tiny_cases, autoencoder, tmp_path, kind) -> None:
     """A perfect network has no error and leads straight to the data, so signs, levels, times and scales agree."""
@@ -130,13 +133,14 @@ def test_a_diffusion_that_has_learned_one_example_gives_it_back(tiny_cases, auto
     assert size(made - batch["x_1"]) < 0.7 * size(batch["x_1"])
 
 
-def test_both_kinds_learn_from_the_same_cached_latents(runs) -> None:
+def test_all_kinds_learn_from_the_same_cached_latents(runs) -> None:
     cached = runs["diffusion"].parent / "cache"
     assert {path.name for path in cached.iterdir()} == {"training-16.safetensors", "validation.safetensors"}
     assert not any((folder / "cache").exists() for folder in runs.values())
-    first, second = (load_rival(runs[kind], kind, "cpu") for kind in KINDS)
-    assert first.latent_mean == second.latent_mean
-    assert first.vae_hash == second.vae_hash
+    first, *others = (load_rival(runs[kind], kind, "cpu") for kind in KINDS)
+    for other in others:
+        assert first.latent_mean == other.latent_mean
+        assert first.vae_hash == other.vae_hash
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -161,6 +165,8 @@ def test_a_bundle_with_another_autoencoder_is_refused(runs, tiny_bundle_folder) 
 def test_rivals_of_another_kind_unfinished_or_damaged_are_refused(runs, tmp_path) -> None:
     with pytest.raises(TrainingDataError, match="of the kind diffusion; give one of the kind unconditional"):
         load_rival(runs["diffusion"], "unconditional")
+    with pytest.raises(TrainingDataError, match="of the kind gan; give one of the kind whole-diffusion"):
+        load_rival(runs["gan"], "whole-diffusion")
     with pytest.raises(TrainingDataError, match="to its end first"):
         load_rival(tmp_path, "diffusion")
     (tmp_path / "rival.json").write_bytes((runs["diffusion"] / "rival.json").read_bytes())
@@ -168,6 +174,19 @@ def test_rivals_of_another_kind_unfinished_or_damaged_are_refused(runs, tmp_path
     (tmp_path / "rival.safetensors").write_bytes(content[:-50])
     with pytest.raises(TrainingDataError, match="damaged"):
         load_rival(tmp_path, "diffusion")
+
+
+def test_weights_of_another_kind_are_refused(runs, tmp_path) -> None:
+    (tmp_path / "rival.json").write_bytes((runs["gan"] / "rival.json").read_bytes())
+    (tmp_path / "rival.safetensors").write_bytes((runs["whole-diffusion"] / "rival.safetensors").read_bytes())
+    with pytest.raises(TrainingDataError, match="does not fit the network"):
+        load_rival(tmp_path, "gan")
+
+
+def test_an_unknown_kind_is_refused_before_any_output(tiny_cases, autoencoder, tmp_path) -> None:
+    with pytest.raises(TrainingDataError, match="'magic' is unknown; use one of: diffusion"):
+        train_rival(TrainingJob(tiny_cases, tmp_path / "out"), autoencoder, RivalRun(kind="magic"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_with_a_finished_run_is_not_overwritten(runs, tiny_cases, autoencoder, capsys) -> None:
@@ -202,8 +221,8 @@ def test_trained_rivals_take_part_in_a_comparison(runs, tiny_cases, tiny_bundle_
     assert main(["compare", *data, *networks, *rivals, "--output", str(out), "--seeds", "1", "--json"]) == 0
     seconds = json.loads(capsys.readouterr().out)["seconds"]
     assert [method.split(",")[-1].strip() for method in seconds][2:] == [
-        "DDPM-50", "DDIM-50", "Euler-50", "Euler-50", "Euler-10", "Euler-4", "Heun-10", "Heun-4", "Adams-10", "Adams-4",
-        "poor ones redrawn",
+        "DDPM-50", "DDIM-50", "Euler-50", "DDIM-50", "HA-GAN's manner", "Euler-50", "Euler-10", "Euler-4", "Heun-10",
+        "Heun-4", "Adams-10", "Adams-4", "poor ones redrawn",
     ]  # fmt: skip
     report = json.loads((out / "report.json").read_text())
     assert report["cases"] == sorted(unknown)
