@@ -155,6 +155,7 @@ _METADATA = _Entries(
                 "min_box_mm": _Number(0.1, 5000),
                 "max_box_mm": _Number(0.1, 5000),
                 "most_turn_degrees": _Number(0, 180),
+                "most_shift_mm": _Number(0, 100),
             }
         ),
         "latent_mean": _Many(_Number(-1e6, 1e6), 1, 4096),
@@ -189,6 +190,16 @@ _METADATA = _Entries(
                 "most_suv_max": _SUV,
                 "median_suv": _SUV,  # This and the next one until software 0.6.0, see ``UptakeLaw.parse``.
                 "most_raised_suv": _SUV,
+            }
+        ),
+        "pattern": _Entries(
+            {
+                "evenness": _Number(0, 1),
+                "evenness_spread": _SPREAD,
+                "core": _Number(0, 10),
+                "core_spread": _SPREAD,
+                "solidity": _Number(0, 1),
+                "solidity_spread": _SPREAD,
             }
         ),
         "noise": _Entries({"share": _Number(0, 10), "grain_mm": _Number(0, 100)}),

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from TumorGenCore.cli.options import Commands, new_command
-from TumorGenCore.console.arguments import add_device, add_least_quality, add_model, add_sampling, tumor_request
+from TumorGenCore.console.arguments import (
+    add_device,
+    add_least_quality,
+    add_mask,
+    add_model,
+    add_sampling,
+    tumor_request,
+)
 from TumorGenCore.console.report import Report
 from TumorGenCore.console.running import PARTLY_DONE
 
@@ -28,6 +35,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     parser.add_argument("--resume", action="store_true", help="keep complete results in --output and make the others")
     add_least_quality(parser, "none")
+    add_mask(parser)
     add_sampling(parser)
     add_model(parser)
     add_device(parser)

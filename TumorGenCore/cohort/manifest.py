@@ -42,6 +42,7 @@ COLUMNS = (
     "steps",
     "solver",
     "least_quality",
+    "mask",
 )
 
 #: Most results of one manifest, and most tumors in one result.
@@ -96,7 +97,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
       ``seed`` (default 0).
     - ``tumors``: number of tumors in each result (default 1, at most ``MOST_TUMORS``).
     - ``suv_factor``: SUV per unit of voxel value.
-    - ``suv_max`` or ``suv_mean``, ``fill``, ``steps``, ``solver``, ``least_quality``: see ``TumorRequest``.
+    - ``suv_max`` or ``suv_mean``, ``fill``, ``steps``, ``solver``, ``least_quality``, ``mask``: see ``TumorRequest``.
 
     Raises:
         ManifestError: the manifest cannot be used; the message names line and column of the first error.
@@ -250,6 +251,7 @@ def _request(line: _Line) -> TumorRequest:
         "steps": lambda text: _whole(text, 1),
         "solver": str,
         "least_quality": decimal,
+        "mask": str,
     }
     request = TumorRequest()
     for column, parse in kinds.items():

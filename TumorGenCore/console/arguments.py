@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE
 from TumorGenCore.errors import InvalidRequestError
-from TumorGenCore.insertion.request import TumorRequest, check_seeds
+from TumorGenCore.insertion.request import MASK_KINDS, TumorRequest, check_seeds
 from TumorGenCore.method.solver_names import SOLVERS
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "add_device",
     "add_insertion_options",
     "add_least_quality",
+    "add_mask",
     "add_model",
     "add_report_options",
     "add_sampling",
@@ -97,6 +98,7 @@ def add_insertion_options(parser: argparse.ArgumentParser) -> None:
     uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax of the tumor")
     uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean of the tumor")
     parser.add_argument("--fill", type=float, metavar="SHARE", help="share of the box volume that the tumor fills")
+    add_mask(parser)
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of voxel value")
     add_model(parser)
     add_device(parser)
@@ -120,6 +122,13 @@ def add_least_quality(parser: argparse.ArgumentParser, default: str) -> None:
         type=float,
         metavar="Q",
         help=f"replace tumors below this quality (0 to 1) by tumors of other seeds (default: {default})",
+    )
+
+
+def add_mask(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--mask``; None means a mask of the uptake."""
+    parser.add_argument(
+        "--mask", choices=MASK_KINDS, help="mask of the uptake, or as a reader might draw it (default: metabolic)"
     )
 
 

@@ -35,6 +35,7 @@ from TumorGenCore.insertion.placed import PlacedBox, place_box, tissue_suv
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import hash_volume
+from TumorGenCore.insertion.reader_mask import drawn_after
 from TumorGenCore.insertion.redraw import FillRule, FillSearch, SpeckRule
 from TumorGenCore.insertion.request import TumorRequest, check_seeds
 from TumorGenCore.insertion.targets import check_reachable, fit_zoom
@@ -337,6 +338,8 @@ class TumorGenerator:
             target = reached_for(self.bundle, request, growing.told)
             grain = self.grain(prepared, growing.noise)
             fit_mask = self.fit_mask(prepared)
+            if request.mask == "reader":
+                fit_mask = drawn_after(fit_mask, prepared.patch.grid.spacing_mm[0], growing.noise)
             paste_at = partial(
                 paste, prepared, change, grown.probability, fit_mask=fit_mask, target=target, grain=grain
             )

@@ -162,8 +162,7 @@ def paste(
         zoom: factor for the edges of the tumor, see ``zoom.anchor``.
     """
     if zoom != 1:
-        box_voxels = np.divide(placed.patch.box.size_mm, placed.patch.grid.spacing_mm)[::-1]
-        still = anchor(probability, box_voxels)
+        still = anchor(probability, placed.patch.box_bounds())
         on_patch, probability = on_patch.zoomed(zoom, still), zoomed(probability, zoom, still)
     region = BoxRegion.of(placed)
     change = region.change(on_patch)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.method.solver_names import SOLVERS, Solver
@@ -17,8 +17,20 @@ from TumorGenCore.method.solver_names import SOLVERS, Solver
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FILL_TRIES", "MOST_SEED", "MOST_STEPS", "TumorRequest", "UptakeTarget", "check_seeds"]
+__all__ = [
+    "FILL_TRIES",
+    "MASK_KINDS",
+    "MOST_SEED",
+    "MOST_STEPS",
+    "MaskKind",
+    "TumorRequest",
+    "UptakeTarget",
+    "check_seeds",
+]
 
+#: Kinds of masks.
+MaskKind = Literal["metabolic", "reader"]
+MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
 #: Largest number of tries for a tumor with the wanted fill.
 FILL_TRIES = 3
 #: Largest number of steps of the solver. A hundred is already more than any model needs.
@@ -55,6 +67,7 @@ class TumorRequest:
         suv_mean: wanted SUVmean.
         fill: wanted share of the box's volume that is tumor, 0 to 1.
         least_quality: lowest accepted quality, 0 to 1. Another seed replaces a tumor below it; None replaces none.
+        mask: ``metabolic``, or ``reader`` for a mask as a reader might draw it (``reader_mask``); None is metabolic.
 
     Raises:
         InvalidRequestError: a value cannot be used; the message names it and says what to give.
@@ -66,6 +79,7 @@ class TumorRequest:
     suv_mean: float | None = None
     fill: float | None = None
     least_quality: float | None = None
+    mask: MaskKind | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and not (_is_whole(self.steps) and self.steps >= 1):
@@ -85,6 +99,8 @@ class TumorRequest:
             )
         if self.least_quality is not None and not 0 <= self.least_quality <= 1:
             raise InvalidRequestError(f"The least quality is {self.least_quality}; give a number from 0 to 1.")
+        if self.mask is not None and self.mask not in MASK_KINDS:
+            raise InvalidRequestError(f"mask is {self.mask!r}; use {' or '.join(map(repr, MASK_KINDS))}.")
 
     @property
     def target(self) -> UptakeTarget | None:
@@ -105,12 +121,13 @@ class TumorRequest:
         return frozenset(name for name, value in asked.items() if value is not None)
 
     def or_else(self, usual: TumorRequest) -> TumorRequest:
-        """Returns this request, with steps, solver and quality from ``usual`` if they are not given here."""
+        """Returns this request, with steps, solver, quality and mask from ``usual`` if they are not given here."""
         return replace(
             self,
             steps=usual.steps if self.steps is None else self.steps,
             solver=usual.solver if self.solver is None else self.solver,
             least_quality=usual.least_quality if self.least_quality is None else self.least_quality,
+            mask=usual.mask if self.mask is None else self.mask,
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -15,24 +15,25 @@ __all__ = ["LEAST_ZOOM", "MOST_ZOOM", "anchor", "zoomed"]
 LEAST_ZOOM, MOST_ZOOM = 0.8, 1.3
 
 
-def anchor(probability: NDArray, box_voxels: NDArray) -> NDArray[np.float64]:
+def anchor(probability: NDArray, bounds: NDArray) -> NDArray[np.float64]:
     """Returns the point that stays when a tumor is zoomed, in voxels (k, j, i).
 
     The gaps between the tumor and two opposite faces of the box shrink or grow in proportion. So a tumor that is
     smaller than the box does not reach through a face: one at the middle stays there, one at a face stays at the face.
 
     Args:
-        probability: probability of the tumor, (k, j, i); the box lies in the middle.
-        box_voxels: edges of the box, in voxels (k, j, i).
+        probability: probability of the tumor, (k, j, i).
+        bounds: faces of the box, low and high, in voxels (k, j, i); see ``WorkingPatch.box_bounds``.
     """
-    middle = (np.asarray(probability.shape) - 1) / 2
+    low, high = bounds
+    middle = (low + high) / 2
     mask = probability > 0.5
     if not mask.any():
         return middle
     block = around(mask)
-    before = np.maximum([a.start - 0.5 for a in block] - (middle - box_voxels / 2), 0)
-    behind = np.maximum(middle + box_voxels / 2 - [a.stop - 0.5 for a in block], 0)
-    return middle + box_voxels / 2 * (before - behind) / np.maximum(before + behind, 1e-6)
+    before = np.maximum([a.start - 0.5 for a in block] - low, 0)
+    behind = np.maximum(high - [a.stop - 0.5 for a in block], 0)
+    return middle + (high - low) / 2 * (before - behind) / np.maximum(before + behind, 1e-6)
 
 
 def zoomed(values: NDArray, zoom: float, still: NDArray) -> NDArray:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from TumorGenCore.bundle.folders import models_root
-from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, UptakeLaw
+from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, PatternLaw, UptakeLaw
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.former_names import with_present_names
 from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.method.schedule import Sampling
-from TumorGenCore.training.data.examples import ExampleSettings
+from TumorGenCore.training.data.example_settings import ExampleSettings
 from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
 from TumorGenCore.volumes.safe_write import replacing
@@ -51,6 +51,7 @@ class DataSettings:
         split_seed: seed of the split.
         always_train: patients that are never held out.
         exclude_lps_mm: boxes (x0, x1, y0, y1, z0, z1; LPS mm) by case name; their tissue does not count as healthy.
+        shapes: folder of a shape library below the folder of the cases; empty for none.
     """
 
     names: list[str] | None = None
@@ -59,6 +60,7 @@ class DataSettings:
     split_seed: int = 0
     always_train: list[str] = field(default_factory=list)
     exclude_lps_mm: dict[str, list[list[float]]] = field(default_factory=dict)
+    shapes: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,14 @@ class GeneratorRun:
         lambda_1, lambda_2, lambda_3: weights of Eq. 7.
         box_weight: weight of errors inside the box; errors outside have the weight 1.
         tumor_weight: additional weight inside the tumor, which is a small part of most boxes.
+        region_weight: weight of ``losses.region_loss``.
         controlled: the network accepts controls for fill and uptake (``method.controls``).
         uncontrolled_share: share of examples without any control.
         control_dropout: chance that one of the other examples lacks a given control.
-        sampling, uptake, fill, noise: entries of the bundle's metadata: how to sample it, uptake and fill of its tumors
-            if the user does not ask for any, and the noise of their uptake.
+        sampling, uptake, fill, pattern, noise: entries of the bundle's metadata: how to sample it, uptake, fill and
+            pattern of its tumors if the user does not ask for any, and the noise of their uptake.
+        most_turn_degrees, most_shift_mm: entries of the bundle's patch, see ``PatchSettings``; examples are shifted as
+            much.
         lesion_thumbnails: store thumbnails of the training lesions in the bundle, to detect copies of them.
         version: version of the bundle.
         notes: description, authors, license and data_source for the bundle's metadata.
@@ -147,13 +152,17 @@ class GeneratorRun:
     lambda_3: float = 1.0
     box_weight: float = 4.0
     tumor_weight: float = 0.0
+    region_weight: float = 0.0
     controlled: bool = True
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
     sampling: Sampling = field(default_factory=Sampling)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
+    pattern: PatternLaw = field(default_factory=PatternLaw)
     noise: NoiseLaw = field(default_factory=NoiseLaw)
+    most_turn_degrees: float = 60.0
+    most_shift_mm: float = 5.0
     lesion_thumbnails: bool = True
     version: str = "1.0.0"
     notes: dict[str, str] = field(default_factory=dict)
@@ -165,9 +174,11 @@ class RivalRun(GeneratorRun):
 
     Args:
         kind: a key of ``training.stages.rival.STAGES``.
+        gan_channels: features of the GAN, see ``HierarchicalGan``.
     """
 
     kind: str = "diffusion"
+    gan_channels: int = 48
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Only the surroundings of the box are read and resampled, so the cost depends on 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from TumorGenCore.errors import InvalidBoxError
 from TumorGenCore.volumes.geometry import FACE_TOLERANCE_MM, Box, Grid
-from TumorGenCore.volumes.turned_box import turned
+from TumorGenCore.volumes.turned_box import drawn_shift, turned
 from TumorGenCore.volumes.voxels import read_region
 
 __all__ = ["PatchSettings", "WorkingPatch", "paste_window"]
@@ -31,6 +32,8 @@ class PatchSettings:
         min_box_mm: shortest box edge that is allowed: one latent cell.
         max_box_mm: longest box edge that is allowed.
         most_turn_degrees: largest angle by which the patch is turned against the box; see ``turned_box``.
+        most_shift_mm: largest shift of the patch against the center of the box along each axis, half a latent cell at
+            most; so no tumor has its middle on the face of a cell. It takes as much from the context on one side.
     """
 
     spacing_mm: float = 2.5
@@ -40,15 +43,16 @@ class PatchSettings:
     min_box_mm: float = 10.0
     max_box_mm: float = 400.0
     most_turn_degrees: float = 0.0
+    most_shift_mm: float = 0.0
 
 
 @dataclass(frozen=True)
 class WorkingPatch:
-    """An isotropic grid along the axes of a box and centered on it. Arrays on it have the axes (k, j, i).
+    """An isotropic grid along the axes of a box and around it. Arrays on it have the axes (k, j, i).
 
     Args:
         grid: grid of the patch.
-        box: box at the center of the patch; the user's box or a turned one.
+        box: box in the patch; the user's box or a turned one.
     """
 
     grid: Grid
@@ -79,12 +83,23 @@ class WorkingPatch:
         need_mm = np.asarray(box.size_mm) + 2 * settings.context_mm
         spacing = max(settings.spacing_mm, float(need_mm.max()) / settings.max_size)
         size = np.ceil(need_mm / spacing / settings.multiple - 1e-9).astype(int) * settings.multiple
-        return cls.of_size(turned(box, settings.most_turn_degrees), (int(size[0]), int(size[1]), int(size[2])), spacing)
+        size_ijk = (int(size[0]), int(size[1]), int(size[2]))
+        shift = drawn_shift(box, settings.most_shift_mm)
+        return cls.of_size(turned(box, settings.most_turn_degrees), size_ijk, spacing, shift)
 
     @classmethod
-    def of_size(cls, box: Box, size_ijk: tuple[int, int, int], spacing_mm: float) -> WorkingPatch:
-        """Returns a patch of a given size (voxels) and spacing (mm), centered on the box."""
-        first = -(np.asarray(size_ijk) - 1) / 2 * spacing_mm
+    def of_size(
+        cls, box: Box, size_ijk: tuple[int, int, int], spacing_mm: float, shift_mm: Sequence[float] = (0, 0, 0)
+    ) -> WorkingPatch:
+        """Returns a patch of a given size (voxels) and spacing (mm), centered on the box.
+
+        Args:
+            box: the box.
+            size_ijk: voxels along i, j, k.
+            spacing_mm: voxel edge.
+            shift_mm: from the center of the box to that of the patch, along the axes of the box.
+        """
+        first = np.asarray(shift_mm) - (np.asarray(size_ijk) - 1) / 2 * spacing_mm
         origin = box.to_lps(first)
         grid = Grid(size_ijk, (spacing_mm,) * 3, (origin[0], origin[1], origin[2]), box.axes)
         return cls(grid, box)
@@ -121,6 +136,13 @@ class WorkingPatch:
         resampler.SetOutputPixelType(sitk.sitkFloat32)
         return sitk.GetArrayFromImage(resampler.Execute(padded.image_from_array(values)))
 
+    def box_bounds(self) -> NDArray[np.float64]:
+        """Returns the faces of the box in voxels of the patch, (2, 3): low and high along k, j, i; 0 is the center of
+        the first voxel.
+        """
+        half = np.asarray(self.box.size_mm) / 2
+        return self.grid.lps_to_index(self.box.to_lps(np.stack([-half, half])))[:, ::-1]
+
     def inside(self, image: Grid) -> NDArray[np.bool_]:
         """Returns booleans (k, j, i) of the patch: true if the center of the voxel lies within the grid ``image``."""
         i, j, k = (np.arange(n) for n in self.grid.size_ijk)
@@ -138,9 +160,10 @@ class WorkingPatch:
             float32 (k, j, i) of the cells, from 0 to 1.
         """
         parts = []
-        for n, size in zip(self.grid.size_ijk, self.box.size_mm, strict=True):
+        shift = self.box.to_box(self.grid.index_to_lps((np.asarray(self.grid.size_ijk) - 1) / 2))
+        for n, size, moved in zip(self.grid.size_ijk, self.box.size_mm, shift, strict=True):
             cell = self.grid.spacing_mm[0] * factor
-            left = (np.arange(n // factor) - n / factor / 2) * cell
+            left = (np.arange(n // factor) - n / factor / 2) * cell + moved
             inside = np.minimum(left + cell, size / 2) - np.maximum(left, -size / 2)
             parts.append(np.clip(inside / cell, 0, 1))
         i, j, k = parts

@@ -1,4 +1,4 @@
-"""A drawn turn of the box in which the networks work, so that flat faces of their tumors do not lie along the scan.
+"""A drawn turn and shift of the networks' grid, so that flat faces of their tumors do not lie along the scan.
 
 The latent cells are 10 mm wide, and tumors tend to have faces along them. If the cells lay along every box that a user
 draws, the axes of the scan would give synthetic tumors away.
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.site_cell import site_cell
 
-__all__ = ["turned"]
+__all__ = ["drawn_shift", "turned"]
 
 #: How far an ellipsoid that touches all faces of the turned box may reach: 1.1 of the box's edge. So cubes turn freely,
 #: and long boxes a little.
 MOST_REACH = 1.1
 #: The turn is made smaller by this factor until it fits.
 _SMALLER = 0.9
-#: Stream of the draw, so that it does not depend on other draws for the same place.
-_STREAM = 5
+#: Streams of the draws, so that they do not depend on other draws for the same place.
+_STREAM, _SHIFT_STREAM = 5, 6
 
 
 def turned(box: Box, most_degrees: float) -> Box:
@@ -42,6 +42,21 @@ def turned(box: Box, most_degrees: float) -> Box:
         angle *= _SMALLER
     (a, b, c), (d, e, f), (g, h, i) = (np.asarray(box.axes) @ _rotation(axis, angle)).tolist()
     return Box(box.center_lps, box.size_mm, ((a, b, c), (d, e, f), (g, h, i)))
+
+
+def drawn_shift(box: Box, most_mm: float) -> tuple[float, float, float]:
+    """Draws how far the middle of the grid lies from that of the box, mm along each axis.
+
+    The place decides it, as it does for ``turned``.
+
+    Args:
+        box: the box.
+        most_mm: largest shift along each axis; 0 shifts nothing.
+    """
+    if most_mm == 0:
+        return (0.0, 0.0, 0.0)
+    x, y, z = np.random.default_rng([*site_cell(box.center_lps), _SHIFT_STREAM]).uniform(-most_mm, most_mm, 3)
+    return (float(x), float(y), float(z))
 
 
 def _rotation(axis: NDArray, angle: float) -> NDArray[np.float64]:

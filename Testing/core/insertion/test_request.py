@@ -30,6 +30,7 @@ from TumorGenCore.insertion.request import MOST_SEED, check_seeds
         ({"fill": float("nan")}, "fill is nan"),
         ({"least_quality": 60}, "least quality is 60"),
         ({"least_quality": -0.1}, "from 0 to 1"),
+        ({"mask": "round"}, "'metabolic' or 'reader'"),
     ],
 )
 def test_what_cannot_be_used_is_named(asked, word):
@@ -44,7 +45,7 @@ def test_nothing_asked_for_is_left_to_the_model():
 
 
 def test_what_is_asked_for_goes_through_json_and_back():
-    request = TumorRequest(steps=4, solver="adams", suv_mean=6.5, fill=0.1, least_quality=0.9)
+    request = TumorRequest(steps=4, solver="adams", suv_mean=6.5, fill=0.1, least_quality=0.9, mask="reader")
     assert TumorRequest.parse({**request.as_dict(), "time_grid": "uniform"}) == request
     assert request.asked == {"volume_ml", "suv_max"}
     assert (request.target.measure, request.target.suv) == ("mean", 6.5)
@@ -57,8 +58,11 @@ def test_what_is_asked_for_goes_through_json_and_back():
 
 
 def test_a_row_of_its_own_counts_before_what_is_usual():
-    row, usual = TumorRequest(steps=4, fill=0.1), TumorRequest(steps=10, solver="heun", least_quality=0.5)
-    assert row.or_else(usual) == TumorRequest(steps=4, solver="heun", fill=0.1, least_quality=0.5)
+    row, usual = (
+        TumorRequest(steps=4, fill=0.1),
+        TumorRequest(steps=10, solver="heun", least_quality=0.5, mask="reader"),
+    )
+    assert row.or_else(usual) == TumorRequest(steps=4, solver="heun", fill=0.1, least_quality=0.5, mask="reader")
 
 
 @pytest.mark.parametrize(("seeds", "word"), [([], "no seed"), ([1, -1], "seed is -1"), ([2**63], "0 to 2")])

@@ -90,14 +90,14 @@ def test_what_a_tumor_adds_is_zoomed_and_the_tissue_that_falls_keeps_its_place()
 
 
 def test_a_tumor_in_the_middle_of_the_box_stays_there_and_one_at_a_face_stays_at_the_face():
-    box_voxels = np.array([20.0, 20.0, 20.0])  # from 5.5 to 25.5 in an array of 32
+    bounds = np.array([[5.5] * 3, [25.5] * 3])
     mask = np.zeros((32, 32, 32), np.float32)
     mask[6:16, 11:21, 16:26] = 1
-    np.testing.assert_allclose(anchor(mask, box_voxels), [5.5, 15.5, 25.5])
-    larger = zoomed(mask, 1.2, anchor(mask, box_voxels)) > 0.5
+    np.testing.assert_allclose(anchor(mask, bounds), [5.5, 15.5, 25.5])
+    larger = zoomed(mask, 1.2, anchor(mask, bounds)) > 0.5
     assert [(where.min(), where.max()) for where in np.nonzero(larger)] == [(6, 17), (10, 21), (14, 25)]
-    np.testing.assert_allclose(anchor(np.zeros((8, 8, 8)), box_voxels), 3.5)
-    np.testing.assert_allclose(anchor(np.ones((32, 32, 32)), box_voxels), 15.5)
+    np.testing.assert_allclose(anchor(np.zeros((32, 32, 32)), bounds), 15.5)
+    np.testing.assert_allclose(anchor(np.ones((32, 32, 32)), bounds + 2), 17.5)
 
 
 def test_a_tumor_zoomed_up_to_the_faces_fades_there():

@@ -18,7 +18,7 @@ from TumorGenCore.training.config import (
     read_config,
     write_config,
 )
-from TumorGenCore.training.data.examples import ExampleSettings
+from TumorGenCore.training.data.example_settings import ExampleSettings
 from TumorGenCore.training.loop.settings import LoopSettings
 
 

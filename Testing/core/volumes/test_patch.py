@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_thin_and_huge_boxes_are_refused_by_name(size_mm: tuple, message: str) -
 @pytest.mark.parametrize("case", range(5))
 def test_coverage_sums_to_the_volume_of_the_box(case: int, factor: int) -> None:
     box = random_box(np.random.default_rng(case), np.zeros(3), least_mm=12, most_mm=60)
-    patch = WorkingPatch.around(box, SMALL)
+    patch = WorkingPatch.around(box, replace(SMALL, most_shift_mm=3.0) if case else SMALL)
     coverage = patch.box_coverage(factor)
     assert coverage.shape == tuple(n // factor for n in patch.grid.size_ijk[::-1])
     cell_ml = (patch.grid.spacing_mm[0] * factor) ** 3 / 1000
@@ -111,15 +112,23 @@ def test_coverage_sums_to_the_volume_of_the_box(case: int, factor: int) -> None:
 def test_coverage_is_the_share_of_points_inside(case: int) -> None:
     rng = np.random.default_rng(case)
     box = random_box(rng, rng.uniform(-99, 99, 3), least_mm=12, most_mm=35)
-    patch = WorkingPatch.of_size(box, (16, 16, 16), 3.0)
-    fine = WorkingPatch.of_size(box, (64, 64, 64), 0.75)
+    shift = rng.uniform(-5, 5, 3) if case else np.zeros(3)
+    patch = WorkingPatch.of_size(box, (16, 16, 16), 3.0, shift)
+    fine = WorkingPatch.of_size(box, (64, 64, 64), 0.75, shift)
     inside = (depth_inside(patch_points(fine), box) > 0).astype(float)
     share = inside.reshape(16, 4, 16, 4, 16, 4).mean(axis=(1, 3, 5))
     coverage = patch.box_coverage()
     np.testing.assert_allclose(coverage, share, atol=0.4)  # three faces, each rounded to a quarter of a voxel
-    np.testing.assert_array_equal(coverage == 1, share == 1)
+    assert np.all(share[coverage == 1] == 1) and np.all(coverage[share == 1] > 0.6)
     depth = depth_inside(patch_points(patch), box)
     assert np.all(coverage[depth < -3 * np.sqrt(3) / 2] == 0)
+
+
+def test_the_faces_of_the_box_are_known_in_voxels() -> None:
+    box = Box((5.0, -3.0, 9.0), (12.0, 24.0, 36.0))
+    found = WorkingPatch.of_size(box, (16, 16, 16), 3.0, (3.0, 0.0, -3.0)).box_bounds()
+    # Axes k, j, i: 36, 24 and 12 mm are 12, 8 and 4 voxels; the patch moved by a voxel, so the box moved back.
+    np.testing.assert_allclose(found, [[2.5, 3.5, 4.5], [14.5, 11.5, 8.5]])
 
 
 def test_the_window_is_zero_on_the_faces_and_rises_smoothly() -> None:

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.site_cell import SITE_MM, site_cell
-from TumorGenCore.volumes.turned_box import MOST_REACH, turned
+from TumorGenCore.volumes.turned_box import MOST_REACH, drawn_shift, turned
 
 CENTERS = np.random.default_rng(0).uniform(-400, 400, (200, 3))
 
@@ -78,3 +78,12 @@ def test_the_turn_is_a_proper_rotation() -> None:
         axes = np.asarray(turned(box_at(center), 60).axes)
         np.testing.assert_allclose(Rotation.from_matrix(axes).as_matrix(), axes, atol=1e-12)
         assert np.linalg.det(axes) == pytest.approx(1)
+
+
+def test_the_place_decides_the_shift_too() -> None:
+    shifts = np.array([drawn_shift(box_at(center), 5.0) for center in CENTERS])
+    assert np.abs(shifts).max() <= 5 and np.abs(shifts).max() > 4.9
+    assert np.all(np.abs(shifts.mean(axis=0)) < 0.8)
+    middle = (np.round(CENTERS[0] / SITE_MM) + 1 / 6) * SITE_MM
+    assert drawn_shift(box_at(middle), 5.0) == drawn_shift(box_at(middle + 1), 5.0)
+    assert drawn_shift(box_at(middle), 0.0) == (0.0, 0.0, 0.0)

@@ -15,7 +15,8 @@ from TumorGenCore.evaluation.themes.detection import CONTEXT_SHARES, SMALLEST_MM
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.data.cases import Case
-from TumorGenCore.training.data.examples import ExampleMaker, ExampleSettings
+from TumorGenCore.training.data.example_settings import ExampleSettings
+from TumorGenCore.training.data.examples import ExampleMaker
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.patch import PatchSettings
 

@@ -15,7 +15,8 @@ from TumorGenCore.method.devices import autocast
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.config import SegmenterRun
 from TumorGenCore.training.data.cases import Case
-from TumorGenCore.training.data.examples import ExampleMaker, ExampleSettings
+from TumorGenCore.training.data.example_settings import ExampleSettings
+from TumorGenCore.training.data.examples import ExampleMaker
 from TumorGenCore.training.data.tumor_masks import case_tumors
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch

@@ -11,6 +11,7 @@ from TumorGenCore.bundle.model_bundle import load_bundle, save_bundle
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.training.config import GeneratorRun
 from TumorGenCore.training.data.lesion_thumbnails import describe_training_lesions
+from TumorGenCore.training.data.shape_library import load_shapes
 from TumorGenCore.training.loop.job import TrainingJob
 from TumorGenCore.training.loop.run_files import RunFiles
 from TumorGenCore.training.stages.autoencoder import load_autoencoder
@@ -42,8 +43,9 @@ def begin_on_latents(
     vae, vae_run = load_autoencoder(autoencoder)
     vae.requires_grad_(False)
     training, validation = job.begin(run, files)
+    shapes = load_shapes(job.data / run.data.shapes, "training") if run.data.shapes else []
     with PartialState().main_process_first():  # One process makes the cache, the others read it.
-        return kind(run, vae, vae_run, training, validation, job.latents, job.quiet)
+        return kind(run, vae, vae_run, training, validation, job.latents, job.quiet, shapes)
 
 
 def train_generator(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from TumorGenCore.training.data.examples import ExampleMaker
 from TumorGenCore.training.data.latent_encoder import LatentEncoder
 from TumorGenCore.training.data.latents import LatentCache
 from TumorGenCore.training.data.misplaced_mask import misplaced
+from TumorGenCore.training.data.shape_library import Shape
 from TumorGenCore.training.loop.pictures import save_slices
 from TumorGenCore.training.loop.stage import Batch
 from TumorGenCore.training.stages.generator_networks import GeneratorNetworks, network_arguments
@@ -52,6 +54,7 @@ class GeneratorStage:
         validation: cases to measure on; without any, there are no validations and pictures.
         cache: folder of the cached latents.
         quiet: show no progress bar.
+        shapes: shapes to learn from.
     """
 
     #: Class that makes latents and condition of an example.
@@ -70,8 +73,11 @@ class GeneratorStage:
         validation: Sequence[Case],
         cache: Path,
         quiet: bool,
+        shapes: Sequence[Shape] = (),
     ) -> None:
-        self.run, self.scale, self.patch = run, vae_run.scale, vae_run.patch
+        self.run, self.scale = run, vae_run.scale
+        self.patch = replace(vae_run.patch, most_turn_degrees=run.most_turn_degrees, most_shift_mm=run.most_shift_mm)
+        self.shapes = shapes
         self.vae = channels_last(use_onednn(vae))
         self.training, self.validation = training, validation
         torch.manual_seed(run.loop.seed)
@@ -95,7 +101,8 @@ class GeneratorStage:
             )
 
     def _maker(self, cases: Sequence[Case], more: int) -> ExampleMaker:
-        return ExampleMaker(cases, self.patch, self.run.offsets, self.run.examples, self.run.loop.seed + more)
+        seed = self.run.loop.seed + more
+        return ExampleMaker(cases, self.patch, self.run.offsets, self.run.examples, seed, self.shapes)
 
     def build_network(self) -> nn.Module:
         """Builds the network to train; its weights come from PyTorch's global random state."""
@@ -109,18 +116,23 @@ class GeneratorStage:
         Raises:
             TrainingDataError: the networks have other shapes than those of this run.
         """
-        for part in ("vector_field", "mask_refiner"):
-            # If the bundle lacks an embedding of the controls, the embedding starts at zero and changes nothing.
-            theirs, ours = (_but_embedding(a[part]) for a in (bundle.network_arguments, self.arguments))
-            if theirs != ours:
-                if part == "mask_refiner" and self.run.refiner_only:
-                    continue  # It is trained anyway, here from random weights.
+        same_refiner = bundle.network_arguments["mask_refiner"] == self.arguments["mask_refiner"]
+        field, own = (a["vector_field"] for a in (bundle.network_arguments, self.arguments))
+        more_controls = field.get("control_channels", 0) > own["control_channels"]
+        fits = {"vector_field": _but_controls(field) == _but_controls(own) and not more_controls}
+        # With refiner_only the refiner is trained anyway, then from random weights.
+        fits["mask_refiner"] = same_refiner or self.run.refiner_only
+        for part, is_usable in fits.items():
+            if not is_usable:
                 raise TrainingDataError(
                     f"The {part} of {bundle.name} has other shapes than this run; set the same shapes in the "
                     "configuration, or train without --start-from."
                 )
-            state = getattr(self.network, part).state_dict() | getattr(bundle, part).state_dict()
-            getattr(self.network, part).load_state_dict(state)
+        with torch.no_grad():
+            network: Any = self.network
+            network.vector_field.take_over(bundle.vector_field)
+            if same_refiner:
+                network.mask_refiner.load_state_dict(bundle.mask_refiner.state_dict())
         self.mean, self.deviation = bundle.latent_mean, bundle.latent_deviation  # The scale of their training.
 
     def batch(self, step: int, process: int) -> Batch:
@@ -148,7 +160,7 @@ class GeneratorStage:
     def loss(
         self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Returns Eq. 7 and its terms ``rfm``, ``coarse``, ``fine`` and ``rec``; see ``Stage.loss``.
+        """Returns Eq. 7 and its terms ``rfm``, ``coarse``, ``fine``, ``rec`` and ``region``; see ``Stage.loss``.
 
         With ``run.refiner_only`` the loss is the refiner's term ``rec`` alone.
         """
@@ -172,6 +184,9 @@ class GeneratorStage:
         rec = self._refiner_loss(network, batch, x_hat.detach(), t, generator)
         total = losses.total_loss(rfm, coarse, fine, rec, self.run.lambda_1, self.run.lambda_2, self.run.lambda_3)
         parts = {"rfm": rfm, "coarse": coarse, "fine": fine, "rec": rec}
+        if self.run.region_weight > 0:
+            parts["region"] = losses.region_loss(velocity, x_1, noise, losses.tumor_regions(m_1))
+            total = total + self.run.region_weight * parts["region"]
         return total, {name: float(value.detach()) for name, value in parts.items()}
 
     def _heard(self, controls: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -283,8 +298,8 @@ class GeneratorStage:
             vector_field=network.vector_field, mask_refiner=network.mask_refiner,  # type: ignore[arg-type]
             network_arguments=self.arguments, scale=self.scale, patch=self.patch,
             latent_mean=self.mean, latent_deviation=self.deviation, notes={**self.run.notes, "cases": split},
-            sampling=self.run.sampling, uptake=self.run.uptake, fill=self.run.fill, noise=self.run.noise,
-            variant=self.variant,
+            sampling=self.run.sampling, uptake=self.run.uptake, fill=self.run.fill, pattern=self.run.pattern,
+            noise=self.run.noise, variant=self.variant,
         )  # fmt: skip
 
 
@@ -293,5 +308,5 @@ def draw_noise(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return torch.randn(like.shape, generator=generator).to(like.device)
 
 
-def _but_embedding(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name != "control_embedding"}
+def _but_controls(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if not name.startswith("control_")}

@@ -122,13 +122,14 @@ def tumorRequest(parameters: Parameters) -> TumorRequest:
     Raises:
         InvalidRequestError: a value is not valid.
     """
-    uptake = {Uptake.MAX: "suv_max", Uptake.MEAN: "suv_mean"}.get(parameters.uptake)
+    suv = {parameters.uptake: parameters.uptakeSuv}
     return TumorRequest(
         steps=parameters.steps,
         solver=parameters.solver.value,
         fill=parameters.fillPercent / 100 or None,
         least_quality=parameters.leastQuality / 100 if parameters.variants > 1 else None,
-        **({} if uptake is None else {uptake: parameters.uptakeSuv}),
+        suv_max=suv.get(Uptake.MAX),
+        suv_mean=suv.get(Uptake.MEAN),
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 from small_cases import write_case
 
 from TumorGenCore.errors import TrainingDataError
+from TumorGenCore.lesions.form import elongation
 from TumorGenCore.method.pseudo_mask import BoxOffsets
 from TumorGenCore.training.data.cases import Case, load_cases
-from TumorGenCore.training.data.examples import Example, ExampleMaker, ExampleSettings
+from TumorGenCore.training.data.example_settings import ExampleSettings
+from TumorGenCore.training.data.examples import Example, ExampleMaker
+from TumorGenCore.training.data.shape_library import Shape
 from TumorGenCore.volumes.patch import PatchSettings
 
 PATCH = PatchSettings(spacing_mm=4.0, context_mm=16.0, multiple=8, max_size=32)
@@ -130,3 +135,42 @@ def test_cubic_resampling_keeps_edges_steeper_and_uptake_above_zero(cases):
 
 def steepest(suv: np.ndarray) -> float:
     return float(np.percentile(ndimage.gaussian_gradient_magnitude(suv, 0.5), 99.5))
+
+
+@pytest.fixture(scope="module")
+def shapes() -> list[Shape]:
+    """Bars, which no tumor of the cases is like."""
+    return [Shape("bars", f"P{n}", np.ones((2, 2, 9), bool), (4.0, 4.0, 4.0)) for n in range(3)]
+
+
+@pytest.mark.parametrize("carried", [0.0, 1.0])
+def test_shaped_examples_have_the_shape_of_the_library(cases, shapes, carried):
+    settings = ExampleSettings(
+        transplant_share=1, shaped_share=1, carried_share=carried, warp=0.01, resolution_mm=(2, 3)
+    )
+    shaped = ExampleMaker(cases, PATCH, BoxOffsets(0.15, LEAST_MM), settings, 0, shapes)
+    made = [shaped.example(index, SIZE) for index in range(12)]
+    assert all(example.transplanted for example in made)
+    bars = [elongation(example.mask > 0, example.patch.grid.spacing_mm)[1] < 0.5 for example in made]
+    balls = [
+        elongation(example.mask > 0, example.patch.grid.spacing_mm)[1] < 0.5
+        for example in (maker(cases, transplant_share=1).example(index, SIZE) for index in range(12))
+    ]
+    assert np.mean(bars) > 0.8 > 0.3 > np.mean(balls)
+
+
+def test_without_shapes_no_example_is_shaped(cases):
+    with_share, without = maker(cases, shaped_share=1.0), maker(cases)
+    np.testing.assert_array_equal(with_share.example(5, SIZE).suv, without.example(5, SIZE).suv)
+
+
+def test_shifted_patches_hold_the_box_off_their_middle(cases):
+    shifted = ExampleMaker(cases, replace(PATCH, most_shift_mm=8.0), BoxOffsets(0.15, LEAST_MM), ExampleSettings(), 0)
+    moves = []
+    for index in range(12):
+        example = shifted.example(index, SIZE)
+        low, high = example.patch.box_bounds()
+        moves.append((low + high) / 2 - (SIZE - 1) / 2)
+        assert example.mask[example.patch.box_coverage() <= 0].max() == 0
+    moves_mm = np.abs(moves) * PATCH.spacing_mm
+    assert 5 < moves_mm.max() < 8 * 1.3  # Examples are zoomed a little.

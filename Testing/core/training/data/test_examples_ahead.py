@@ -6,7 +6,8 @@ import numpy as np
 
 from TumorGenCore.training.config import AutoencoderRun
 from TumorGenCore.training.data.cases import load_cases
-from TumorGenCore.training.data.examples import ExampleMaker, ExampleSettings
+from TumorGenCore.training.data.example_settings import ExampleSettings
+from TumorGenCore.training.data.examples import ExampleMaker
 from TumorGenCore.training.data.examples_ahead import examples_ahead
 
 
