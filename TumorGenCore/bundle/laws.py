@@ -1,7 +1,7 @@
-"""Laws from which the properties of a tumor are drawn if the user gives none. So seeds differ as real tumors do.
+"""Laws from which uptake and fill of a tumor are drawn if the user gives none. So seeds differ as real tumors do.
 
-Without them, all tumors of the model in one box have about the same uptake and pattern. They are also smaller than a
-user expects in a rough box.
+Without them, all tumors of the model in one box have about the same uptake. They are also smaller than a user expects
+in a rough box.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ import numpy as np
 
 from TumorGenCore.bundle.metadata_numbers import MetadataNumbers
 
-__all__ = ["FillLaw", "NoiseLaw", "PatternLaw", "UptakeLaw"]
+__all__ = ["FillLaw", "NoiseLaw", "UptakeLaw"]
 
 #: Tissue and volume for which a law states its median: those of the sarcomas from which the shipped one was taken.
 TISSUE_SUV, VOLUME_ML = 0.6, 200.0
-#: Largest deviation of a drawn pattern from its mean, in standard deviations.
-MOST_DEVIATIONS = 2.5
 #: Largest share of a box that is drawn: an ellipsoid that touches all faces fills 0.52.
 MOST_FILL = 0.4
 
@@ -125,43 +123,6 @@ class NoiseLaw(MetadataNumbers):
 
     share: float = 0.0
     grain_mm: float = 0.0
-
-
-@dataclass(frozen=True)
-class PatternLaw(MetadataNumbers):
-    """Normal laws of the pattern inside a tumor and of its shape (``TumorControls``), each cut at ``MOST_DEVIATIONS``.
-
-    The model makes the usual tumor if it is told nothing. Real ones differ more from each other.
-
-    Args:
-        evenness, core, solidity: means; 0 leaves the property to the model.
-        evenness_spread, core_spread, solidity_spread: standard deviations.
-
-    Raises:
-        ValueError: a number is negative or infinite.
-    """
-
-    evenness: float = 0.0
-    evenness_spread: float = 0.0
-    core: float = 0.0
-    core_spread: float = 0.0
-    solidity: float = 0.0
-    solidity_spread: float = 0.0
-
-    def draw(self, seed: int) -> tuple[float | None, float | None, float | None]:
-        """Draws evenness, core and solidity that the model is told; None leaves one to the model.
-
-        Args:
-            seed: seed of the tumor's noise.
-        """
-        deviations = np.clip(np.random.default_rng([seed, 3]).normal(size=3), -MOST_DEVIATIONS, MOST_DEVIATIONS)
-        means = (self.evenness, self.core, self.solidity)
-        spreads = (self.evenness_spread, self.core_spread, self.solidity_spread)
-        evenness, core, solidity = (
-            None if mean == 0 else max(mean + spread * float(z), 0.0)
-            for mean, spread, z in zip(means, spreads, deviations, strict=True)
-        )
-        return evenness, core, solidity
 
 
 def _log_normal(median: float, spread: float, seed: int, stream: int) -> float:

@@ -192,16 +192,6 @@ _METADATA = _Entries(
                 "most_raised_suv": _SUV,
             }
         ),
-        "pattern": _Entries(
-            {
-                "evenness": _Number(0, 1),
-                "evenness_spread": _SPREAD,
-                "core": _Number(0, 10),
-                "core_spread": _SPREAD,
-                "solidity": _Number(0, 1),
-                "solidity_spread": _SPREAD,
-            }
-        ),
         "noise": _Entries({"share": _Number(0, 10), "grain_mm": _Number(0, 100)}),
         "fill": _Entries({"median": _Number(0, 1), "spread": _SPREAD}),
         "tuning": _Entries(

@@ -24,7 +24,7 @@ from TumorGenCore.bundle.folders import (
     metadata_hash,
     read_metadata,
 )
-from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, PatternLaw, UptakeLaw
+from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, UptakeLaw
 from TumorGenCore.bundle.tuning import Tuning
 from TumorGenCore.errors import ModelBundleError
 from TumorGenCore.former_names import with_present_names
@@ -69,7 +69,6 @@ class ModelBundle:
         weights_hash: sha256 of the weight files' hashes.
         training_lesions: thumbnails and traits of the training lesions, if the bundle has them.
         uptake, fill: laws of the uptake and the fill if the user gives none.
-        pattern: laws of the pattern inside a tumor and of its shape.
         noise: noise and resolution of the uptake that a tumor adds.
         tuning: other numbers that are tuned to the bundle.
         bundle_hash: sha256 of the metadata, which contains the hashes of all files; it changes whenever the bundle
@@ -93,7 +92,6 @@ class ModelBundle:
     training_lesions: TrainingLesions | None = None
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
-    pattern: PatternLaw = field(default_factory=PatternLaw)
     noise: NoiseLaw = field(default_factory=NoiseLaw)
     tuning: Tuning = field(default_factory=Tuning)
     bundle_hash: str = ""
@@ -203,7 +201,6 @@ def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") ->
             training_lesions=_load_lesions(weights, own),
             uptake=UptakeLaw.parse(own.get("uptake", {})),
             fill=FillLaw.parse(own.get("fill", {})),
-            pattern=PatternLaw.parse(own.get("pattern", {})),
             noise=NoiseLaw.parse(own.get("noise", {})),
             tuning=Tuning.parse(own.get("tuning", {})),
             bundle_hash=metadata_hash(own),
@@ -383,7 +380,6 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "sampling": bundle.sampling.as_dict(),
             "uptake": bundle.uptake.as_dict(),
             "fill": bundle.fill.as_dict(),
-            "pattern": bundle.pattern.as_dict(),
             "noise": bundle.noise.as_dict(),
             "tuning": bundle.tuning.as_dict(),
             "weights": weights,

@@ -21,8 +21,6 @@ __all__ = ["Growth", "Maker"]
 
 #: Largest number of tumors that are sampled together.
 MOST_BATCH = 10_000
-#: Entries of ``told`` in a provenance, and the fields of ``TumorControls``.
-_TOLD = {"fill": "fill", "p95_suv": "suv", "evenness": "evenness", "core": "core", "solidity": "solidity"}
 #: Largest number of tries for a tumor, far above what fill, specks and quality together ask for.
 MOST_TRIES = 10_000
 
@@ -56,7 +54,7 @@ class Growth:
 
     def as_dict(self) -> dict[str, Any]:
         """Entries for a provenance, without the seed, which is stored beside them."""
-        told = {name: getattr(self.told, field) for name, field in _TOLD.items()}
+        told = {"fill": self.told.fill, "p95_suv": self.told.suv}
         return {
             "told": {name: float(value) for name, value in told.items() if value is not None},
             "tries": self.tries,
@@ -86,5 +84,5 @@ class Growth:
         zoom = float(record.get("zoom", 1))  # Before version 0.6.0 no tumor was zoomed.
         if not LEAST_ZOOM <= zoom <= MOST_ZOOM:
             raise ValueError(f"zoom is {zoom}; use a number from {LEAST_ZOOM:g} to {MOST_ZOOM:g}")
-        controls = TumorControls(**{field: told.get(name) for name, field in _TOLD.items()})
+        controls = TumorControls(told.get("fill"), told.get("p95_suv"))
         return cls(int(record["seed"]), controls, tries, (place, size), zoom)

@@ -24,12 +24,10 @@ def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: flo
         box: the box.
     """
     fill = bundle.fill.draw(noise) if request.fill is None else request.fill
-    target = request.target
-    if target is None:
-        drawn = bundle.uptake.draw(noise, tissue_suv, (fill or 0) * float(np.prod(box.size_mm)) / 1000)
-        target = None if drawn is None else UptakeTarget("max", drawn)
-    suv = None if target is None else bundle.tuning.p95_suv(target.measure, target.suv)
-    return TumorControls(fill, suv, *bundle.pattern.draw(noise))
+    if request.target is not None:
+        return TumorControls(fill, bundle.tuning.p95_suv(request.target.measure, request.target.suv))
+    drawn = bundle.uptake.draw(noise, tissue_suv, (fill or 0) * float(np.prod(box.size_mm)) / 1000)
+    return TumorControls(fill, None if drawn is None else bundle.tuning.p95_suv("max", drawn))
 
 
 def reached_for(bundle: ModelBundle, request: TumorRequest, told: TumorControls) -> UptakeTarget | None:

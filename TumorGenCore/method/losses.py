@@ -16,9 +16,7 @@ __all__ = [
     "overlap_loss",
     "reconstruction_loss",
     "rectified_flow_loss",
-    "region_loss",
     "total_loss",
-    "tumor_regions",
 ]
 
 
@@ -100,38 +98,6 @@ def fine_loss(
         data_range = float((b.max() - b.min()).detach().clamp_min(1e-3))
         values.append(SSIMLoss(3, data_range=data_range, kernel_type="uniform", win_size=window)(a, b))
     return _weighted_mean(torch.stack(values), sample_weight)
-
-
-def region_loss(velocity: torch.Tensor, x_1: torch.Tensor, noise: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
-    """Error of the mean velocity in regions of the tumor, an addition to Eq. 3.
-
-    Eq. 3 hardly sees the level of the uptake in core and rim: most of its error is the noise of single cells, which
-    nobody can foresee. In the mean over a region this noise is small. So the network learns to follow controls that
-    tell the pattern inside.
-
-    Args:
-        velocity: v, (n, c, k, j, i).
-        x_1: data [z_1, m_1], same shape.
-        noise: epsilon, same shape.
-        regions: weights of the cells in each region, (n, r, k, j, i); an empty region counts nothing.
-    """
-    error = velocity - (x_1 - noise)
-    size = regions.sum((2, 3, 4))
-    means = torch.einsum("nckji,nrkji->nrc", error, regions) / size.clamp_min(1e-6)[..., None]
-    # A mean over more cells is known better, so it counts more, as the sum over its cells would.
-    square = (means**2).mean(-1) * size
-    return square.sum() / size.sum().clamp_min(1e-6)
-
-
-def tumor_regions(m_1: torch.Tensor) -> torch.Tensor:
-    """Weights of the cells in the tumor, in its core and in its rim, (n, 3, k, j, i).
-
-    Args:
-        m_1: tumor share of each latent cell, (n, 1, k, j, i), 0 to 1.
-    """
-    around = F.avg_pool3d(m_1, 3, stride=1, padding=1)
-    core = m_1 * ((around - 0.7) / 0.3).clamp(0, 1)
-    return torch.cat([m_1, core, m_1 - core], dim=1)
 
 
 def reconstruction_loss(refined: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

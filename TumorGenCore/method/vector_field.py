@@ -74,7 +74,7 @@ class VectorField(nn.Module):
             z_m: latents of the patch without the box's content, (n, latent, k, j, i).
             box: B, (n, 1, k, j, i), 1 inside.
             t: time, (n,), 0 noise, 1 data.
-            controls: (n, control_channels or more), 0 for controls that the user left open; None is 0 everywhere.
+            controls: (n, control_channels), 0 for controls that the user left open; None is 0 everywhere.
 
         Returns:
             Same shape as ``x_t``.
@@ -84,34 +84,10 @@ class VectorField(nn.Module):
         inputs = [x_t, z_m, seen]
         if self.control_channels:
             asked = x_t.new_zeros(len(x_t), self.control_channels) if controls is None else controls
-            asked = asked[:, : self.control_channels]
             labels = asked if self.unet.num_class_embeds else None
             inputs.append(asked.reshape(-1, self.control_channels, 1, 1, 1) * heard_where)
         velocity: torch.Tensor = self.unet(torch.cat(inputs, dim=1), timesteps=t * 1000, class_labels=labels)
         return velocity
-
-    def take_over(self, other: VectorField) -> None:
-        """Takes over the weights of a network with the same shapes but fewer controls, or with all of them.
-
-        The controls that it lacks change nothing until they are trained.
-
-        Args:
-            other: the network.
-        """
-        known, own = other.control_channels, self.control_channels
-        state = other.state_dict()
-        for name, mine in self.state_dict().items():
-            theirs = state.get(name)
-            if theirs is None:
-                continue  # An embedding that the other lacks; it starts at zero.
-            if mine.shape != theirs.shape:
-                grown = torch.zeros_like(mine)
-                if name == "unet.class_embedding.first.weight":  # [given, value] of each control
-                    grown[:, :known], grown[:, own : own + known] = theirs[:, :known], theirs[:, known:]
-                else:
-                    grown[:, : theirs.shape[1]] = theirs
-                theirs = grown
-            mine.copy_(theirs)
 
     def see_box(self, box: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the input channels show of the box; a study may override it.

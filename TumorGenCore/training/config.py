@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from TumorGenCore.bundle.folders import models_root
-from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, PatternLaw, UptakeLaw
+from TumorGenCore.bundle.laws import FillLaw, NoiseLaw, UptakeLaw
 from TumorGenCore.errors import TrainingDataError
 from TumorGenCore.former_names import with_present_names
 from TumorGenCore.method.intensity import NetworkScale
@@ -117,12 +117,11 @@ class GeneratorRun:
         lambda_1, lambda_2, lambda_3: weights of Eq. 7.
         box_weight: weight of errors inside the box; errors outside have the weight 1.
         tumor_weight: additional weight inside the tumor, which is a small part of most boxes.
-        region_weight: weight of ``losses.region_loss``.
         controlled: the network accepts controls for fill and uptake (``method.controls``).
         uncontrolled_share: share of examples without any control.
         control_dropout: chance that one of the other examples lacks a given control.
-        sampling, uptake, fill, pattern, noise: entries of the bundle's metadata: how to sample it, uptake, fill and
-            pattern of its tumors if the user does not ask for any, and the noise of their uptake.
+        sampling, uptake, fill, noise: entries of the bundle's metadata: how to sample it, uptake and fill of its tumors
+            if the user does not ask for any, and the noise of their uptake.
         most_turn_degrees, most_shift_mm: entries of the bundle's patch, see ``PatchSettings``; examples are shifted as
             much.
         lesion_thumbnails: store thumbnails of the training lesions in the bundle, to detect copies of them.
@@ -152,14 +151,12 @@ class GeneratorRun:
     lambda_3: float = 1.0
     box_weight: float = 4.0
     tumor_weight: float = 0.0
-    region_weight: float = 0.0
     controlled: bool = True
     uncontrolled_share: float = 0.4
     control_dropout: float = 0.25
     sampling: Sampling = field(default_factory=Sampling)
     uptake: UptakeLaw = field(default_factory=UptakeLaw)
     fill: FillLaw = field(default_factory=FillLaw)
-    pattern: PatternLaw = field(default_factory=PatternLaw)
     noise: NoiseLaw = field(default_factory=NoiseLaw)
     most_turn_degrees: float = 60.0
     most_shift_mm: float = 5.0

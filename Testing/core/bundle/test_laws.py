@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from TumorGenCore.bundle.laws import MOST_DEVIATIONS, MOST_FILL, FillLaw, NoiseLaw, PatternLaw, UptakeLaw
+from TumorGenCore.bundle.laws import MOST_FILL, FillLaw, NoiseLaw, UptakeLaw
 from TumorGenCore.bundle.model_bundle import DEFAULT_BUNDLE, load_bundle
 
 
@@ -73,21 +73,10 @@ def test_a_law_of_an_older_bundle_is_a_law_of_the_maximum() -> None:
 def test_without_a_law_the_model_decides() -> None:
     assert UptakeLaw().draw(0, 1.0, 9.0) is None
     assert FillLaw().draw(0) is None
-    assert PatternLaw().draw(0) == (None, None, None)
 
 
-def test_patterns_vary_as_the_law_says_and_apart_from_each_other() -> None:
-    law = PatternLaw(0.63, 0.07, 1.3, 0.2, 0.7, 0.1)
-    drawn = np.array([law.draw(seed) for seed in range(2000)])
-    np.testing.assert_allclose(drawn.mean(axis=0), [0.63, 1.3, 0.7], rtol=0.02)
-    np.testing.assert_allclose(drawn.std(axis=0), [0.07, 0.2, 0.1], rtol=0.06)
-    assert np.all(np.abs(np.corrcoef(drawn.T) - np.eye(3)) < 0.06)
-    assert np.abs((drawn - [0.63, 1.3, 0.7]) / [0.07, 0.2, 0.1]).max() <= MOST_DEVIATIONS + 1e-9
-    assert PatternLaw(evenness=0.6).draw(0) == (0.6, None, None)
-
-
-@pytest.mark.parametrize("law", [UptakeLaw(6.0, 0.4, 0.3), FillLaw(0.1, 0.2), NoiseLaw(0.6), PatternLaw(0.6, 0.1)])
-def test_what_is_written_is_read_again(law: UptakeLaw | FillLaw | NoiseLaw | PatternLaw) -> None:
+@pytest.mark.parametrize("law", [UptakeLaw(6.0, 0.4, 0.3), FillLaw(0.1, 0.2), NoiseLaw(0.6)])
+def test_what_is_written_is_read_again(law: UptakeLaw | FillLaw | NoiseLaw) -> None:
     assert type(law).parse(law.as_dict()) == law
     assert type(law).parse({}) == type(law)()
 

@@ -40,4 +40,4 @@ def with_settings(bundle: ModelBundle, text: str) -> ModelBundle:
 
 
 #: Parts of a bundle's metadata that decide how a tumor looks and need no training.
-_PARTS = ("patch", "sampling", "uptake", "fill", "pattern", "noise", "tuning")
+_PARTS = ("patch", "sampling", "uptake", "fill", "noise", "tuning")

@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from TumorGenCore.method.controls import measure_controls
 from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.method.pseudo_mask import latent_condition
 from TumorGenCore.method.vae import PetVAE
 from TumorGenCore.training.data.examples import Example, ExampleMaker
-from TumorGenCore.training.data.measured_controls import measure_controls
 
 __all__ = ["LatentEncoder"]
 

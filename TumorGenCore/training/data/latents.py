@@ -40,7 +40,7 @@ class LatentCache:
         z_1, z_m: latents, (n, c, k, j, i), float16, not yet normalized.
         box: B on the latent grid, (n, 1, k, j, i), float16.
         mask: M, (n, 1, 4k, 4j, 4i), uint8.
-        controls: measured controls of the tumors, see ``TumorControls.encode``, (n, 5), float16.
+        controls: measured controls of the tumors, see ``TumorControls.encode``, (n, 2), float16.
     """
 
     z_1: torch.Tensor
@@ -95,7 +95,7 @@ class LatentCache:
 
         Returns:
             ``x_1`` = [z_1, m_1], (n, c + 1, k, j, i); ``z_m``, (n, c, k, j, i); ``box``, (n, 1, k, j, i); ``mask``,
-            (n, 1, 4k, 4j, 4i); ``controls``, (n, 5).
+            (n, 1, 4k, 4j, 4i); ``controls``, (n, 2).
         """
         mask = self.mask[indices].float()
         z_1 = (self.z_1[indices].float() - mean) / deviation

@@ -76,7 +76,13 @@ class GeneratorStage:
         shapes: Sequence[Shape] = (),
     ) -> None:
         self.run, self.scale = run, vae_run.scale
-        self.patch = replace(vae_run.patch, most_turn_degrees=run.most_turn_degrees, most_shift_mm=run.most_shift_mm)
+        self.patch = replace(
+            vae_run.patch,
+            # The network makes no good tumor that is larger than those it has seen.
+            max_size=max(vae_run.patch.multiple, *map(int, run.buckets)),
+            most_turn_degrees=run.most_turn_degrees,
+            most_shift_mm=run.most_shift_mm,
+        )
         self.shapes = shapes
         self.vae = channels_last(use_onednn(vae))
         self.training, self.validation = training, validation
@@ -116,23 +122,18 @@ class GeneratorStage:
         Raises:
             TrainingDataError: the networks have other shapes than those of this run.
         """
-        same_refiner = bundle.network_arguments["mask_refiner"] == self.arguments["mask_refiner"]
-        field, own = (a["vector_field"] for a in (bundle.network_arguments, self.arguments))
-        more_controls = field.get("control_channels", 0) > own["control_channels"]
-        fits = {"vector_field": _but_controls(field) == _but_controls(own) and not more_controls}
-        # With refiner_only the refiner is trained anyway, then from random weights.
-        fits["mask_refiner"] = same_refiner or self.run.refiner_only
-        for part, is_usable in fits.items():
-            if not is_usable:
+        for part in ("vector_field", "mask_refiner"):
+            # If the bundle lacks an embedding of the controls, the embedding starts at zero and changes nothing.
+            theirs, ours = (_but_embedding(a[part]) for a in (bundle.network_arguments, self.arguments))
+            if theirs != ours:
+                if part == "mask_refiner" and self.run.refiner_only:
+                    continue  # It is trained anyway, here from random weights.
                 raise TrainingDataError(
                     f"The {part} of {bundle.name} has other shapes than this run; set the same shapes in the "
                     "configuration, or train without --start-from."
                 )
-        with torch.no_grad():
-            network: Any = self.network
-            network.vector_field.take_over(bundle.vector_field)
-            if same_refiner:
-                network.mask_refiner.load_state_dict(bundle.mask_refiner.state_dict())
+            state = getattr(self.network, part).state_dict() | getattr(bundle, part).state_dict()
+            getattr(self.network, part).load_state_dict(state)
         self.mean, self.deviation = bundle.latent_mean, bundle.latent_deviation  # The scale of their training.
 
     def batch(self, step: int, process: int) -> Batch:
@@ -160,7 +161,7 @@ class GeneratorStage:
     def loss(
         self, network: nn.Module, batch: Batch, generator: torch.Generator
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """Returns Eq. 7 and its terms ``rfm``, ``coarse``, ``fine``, ``rec`` and ``region``; see ``Stage.loss``.
+        """Returns Eq. 7 and its terms ``rfm``, ``coarse``, ``fine`` and ``rec``; see ``Stage.loss``.
 
         With ``run.refiner_only`` the loss is the refiner's term ``rec`` alone.
         """
@@ -184,9 +185,6 @@ class GeneratorStage:
         rec = self._refiner_loss(network, batch, x_hat.detach(), t, generator)
         total = losses.total_loss(rfm, coarse, fine, rec, self.run.lambda_1, self.run.lambda_2, self.run.lambda_3)
         parts = {"rfm": rfm, "coarse": coarse, "fine": fine, "rec": rec}
-        if self.run.region_weight > 0:
-            parts["region"] = losses.region_loss(velocity, x_1, noise, losses.tumor_regions(m_1))
-            total = total + self.run.region_weight * parts["region"]
         return total, {name: float(value.detach()) for name, value in parts.items()}
 
     def _heard(self, controls: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -298,8 +296,8 @@ class GeneratorStage:
             vector_field=network.vector_field, mask_refiner=network.mask_refiner,  # type: ignore[arg-type]
             network_arguments=self.arguments, scale=self.scale, patch=self.patch,
             latent_mean=self.mean, latent_deviation=self.deviation, notes={**self.run.notes, "cases": split},
-            sampling=self.run.sampling, uptake=self.run.uptake, fill=self.run.fill, pattern=self.run.pattern,
-            noise=self.run.noise, variant=self.variant,
+            sampling=self.run.sampling, uptake=self.run.uptake, fill=self.run.fill, noise=self.run.noise,
+            variant=self.variant,
         )  # fmt: skip
 
 
@@ -308,5 +306,5 @@ def draw_noise(like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return torch.randn(like.shape, generator=generator).to(like.device)
 
 
-def _but_controls(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if not name.startswith("control_")}
+def _but_embedding(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name != "control_embedding"}
