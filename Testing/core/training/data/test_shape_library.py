@@ -81,3 +81,10 @@ def test_what_is_no_library_is_named(library: Path, tmp_path: Path) -> None:
     (library / "avid.npz").write_bytes(b"no zip")
     with pytest.raises(TrainingDataError, match="avid cannot be read"):
         load_shapes(library, "all")
+
+
+def test_the_split_of_the_shared_shapes_is_written_down(shared_data: Path) -> None:
+    """So others can keep the same patients apart; the file belongs to the repository."""
+    written = Path(__file__).parents[4] / "Resources/Training/shapes-judging.csv"
+    judging = sorted({(shape.kind, shape.patient) for shape in load_shapes(shared_data / "shapes", "judging", 0)})
+    assert written.read_text().split() == ["set,patient", *(f"{kind},{patient}" for kind, patient in judging)]
