@@ -30,5 +30,5 @@ train generator "$runs/first" pet-fdg-generator 12000 --autoencoder "$runs/vae" 
 train generator "$runs/second" pet-fdg-generator-more 5000 --autoencoder "$runs/vae" --name second \
     --start-from "$runs/first/first"
 train generator "$runs/refiner" pet-fdg-refiner 1500 --autoencoder "$runs/vae" --name pet-fdg-v2 \
-    --start-from "$runs/second/second" --cache "$runs/second/cache"
+    --start-from "$runs/second/second"
 echo "$(date +%H:%M) done: $runs/refiner/pet-fdg-v2"

@@ -16,6 +16,7 @@ __all__ = [
     "add_segmenter",
     "add_site_seeds",
     "names_of",
+    "need_classifiers",
     "new_command",
     "run_settings",
 ]
@@ -57,6 +58,22 @@ def add_site_seeds(parser: argparse.ArgumentParser) -> None:
 def names_of(text: str | None) -> list[str] | None:
     """Splits ``A,B,...`` into names; returns None if the text is empty or None."""
     return text.split(",") if text else None
+
+
+def need_classifiers() -> None:
+    """Refuses a command that consists of the two-sample test, if its packages are missing.
+
+    Raises:
+        TrainingDataError: a package is missing; the message says how to install it.
+    """
+    from TumorGenCore.errors import TrainingDataError
+    from TumorGenCore.evaluation.features.left_out import LeftOutError
+    from TumorGenCore.evaluation.themes.told_apart import check_classifiers
+
+    try:
+        check_classifiers()
+    except LeftOutError as error:
+        raise TrainingDataError(str(error)) from error
 
 
 def run_settings(kind: type, options: argparse.Namespace, default: Path | None = None) -> Any:

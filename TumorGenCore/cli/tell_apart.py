@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from TumorGenCore.cli.options import Commands, add_data, new_command
+from TumorGenCore.cli.options import Commands, add_data, need_classifiers, new_command
 from TumorGenCore.console.arguments import add_device, add_model, positive_number
 from TumorGenCore.console.report import Report
 
@@ -54,14 +54,7 @@ def _named_folder(text: str) -> tuple[str, Path]:
 
 
 def _tell_apart(options: argparse.Namespace, report: Report) -> None:
-    from TumorGenCore.errors import TrainingDataError
-    from TumorGenCore.evaluation.features.left_out import LeftOutError
-    from TumorGenCore.evaluation.themes.told_apart import check_classifiers
-
-    try:
-        check_classifiers()
-    except LeftOutError as error:
-        raise TrainingDataError(str(error)) from error
+    need_classifiers()
     from TumorGenCore.evaluation.studies.telling_apart import tell_apart
     from TumorGenCore.insertion.generator import TumorGenerator
 

@@ -14,11 +14,12 @@ from TumorGenCore.insertion.paste import FitMask
 from TumorGenCore.lesions.avid_part import largest_piece
 from TumorGenCore.lesions.border import depth_mm
 from TumorGenCore.lesions.extent import around
+from TumorGenCore.lesions.form import ball_radius_mm
 
 __all__ = ["drawn_after", "drawn_by_reader"]
 
+# These numbers are set by hand; they are not fitted to contours of readers.
 #: Offset of the border, as a share of the radius of a ball with the tumor's volume: mean and standard deviation.
-#: Contours with a clear uptake lie this far outside the part above the threshold that fits them best.
 _OFFSET, _OFFSET_SPREAD = 0.06, 0.08
 #: Wobble of the border about this offset, standard deviation, and its length along the border, mm.
 _WOBBLE, _WOBBLE_MM = 0.1, 6.0
@@ -53,12 +54,13 @@ def drawn_by_reader(probability: NDArray, spacing_mm: float, seed: int) -> NDArr
     if not mask.any():
         return probability
     rng = np.random.default_rng([seed, _STREAM])
-    radius = (3 * float(mask.sum()) * spacing_mm**3 / (4 * np.pi)) ** (1 / 3)
+    spacing = (spacing_mm, spacing_mm, spacing_mm)
+    radius = ball_radius_mm(mask, spacing)
     offset = radius * (_OFFSET + _OFFSET_SPREAD * rng.normal())
     smoothing = min(rng.uniform(*_SMOOTHING_MM), radius / 2)
     block = around(mask, int(np.ceil((2 * radius * _WOBBLE + max(offset, 0) + 3 * smoothing) / spacing_mm)) + 1)
     wobble = ndimage.gaussian_filter(rng.normal(size=mask[block].shape), _WOBBLE_MM / spacing_mm)
-    depth = depth_mm(mask[block], (spacing_mm,) * 3)
+    depth = depth_mm(mask[block], spacing)
     depth = ndimage.gaussian_filter(depth, smoothing / spacing_mm) + offset
     depth += radius * _WOBBLE * wobble / max(float(wobble.std()), 1e-9)
     drawn = largest_piece(depth > 0)

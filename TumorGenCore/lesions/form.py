@@ -11,12 +11,22 @@ from scipy.spatial import ConvexHull, QhullError
 
 from TumorGenCore.lesions.extent import around
 
-__all__ = ["elongation", "lumps", "solidity"]
+__all__ = ["ball_radius_mm", "elongation", "lumps", "solidity"]
 
 #: Depth of the erosion before lumps are counted, as a share of the radius of a ball with the mask's volume.
 ERODED = 0.25
 #: Smallest lump, as a share of what the erosion leaves.
 LEAST_LUMP = 0.05
+
+
+def ball_radius_mm(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
+    """Radius of a ball with the volume of a mask, mm.
+
+    Args:
+        mask: (k, j, i).
+        spacing_mm: voxel edges along i, j, k.
+    """
+    return float((3 * float(mask.sum() * np.prod(spacing_mm)) / (4 * math.pi)) ** (1 / 3))
 
 
 def solidity(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
@@ -72,7 +82,7 @@ def lumps(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> in
     if not mask.any():
         return 0
     inside = np.pad(mask[around(mask)], 1)
-    radius = (3 * float(mask.sum() * np.prod(spacing_mm)) / (4 * math.pi)) ** (1 / 3)
+    radius = ball_radius_mm(mask, spacing_mm)
     depth = ndimage.distance_transform_edt(inside, sampling=spacing_mm[::-1])
     left = depth > max(ERODED * radius, float(np.min(spacing_mm)))
     labels, count = ndimage.label(left)

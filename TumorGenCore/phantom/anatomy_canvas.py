@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.phantom.anatomy import Anatomy, Solid
-from TumorGenCore.phantom.canvas import Canvas
+from TumorGenCore.phantom.canvas import Canvas, Coat
 from TumorGenCore.phantom.noise_fields import smooth_noise
 from TumorGenCore.phantom.person import Individual
 from TumorGenCore.phantom.shapes import Array, Points, Shape
@@ -46,21 +48,15 @@ class AnatomyCanvas(Canvas):
         self._scale = np.array([person.girth, person.depth, person.height])
         super().__init__(grid, person, rng)
 
-    def cover_solid(
-        self,
-        solid: Solid,
-        suv: str | float,
-        rough_mm: float = 1.0,
-        texture: float = 0.06,
-        opacity: float = 1.0,
-        soft_mm: float = 0.0,
-        folded_mm: float = 0.0,
-        grow_mm: float = 0.0,
-    ) -> None:
-        """Paints an organ of the label map; the arguments are those of ``paint``, ``grow_mm`` moves its surface out."""
+    def cover_solid(self, solid: Solid, suv: str | float, grow_mm: float = 0.0, **coat: Unpack[Coat]) -> None:
+        """Paints an organ of the label map; ``grow_mm`` moves its surface out, for ``coat`` see ``cover``.
+
+        If no ``rough_mm`` is given, it is 1 mm.
+        """
         window = self.solid_window(solid)
         distance = solid.at(self.places_in(window)) - np.float32(grow_mm)
-        self.cover(window, distance, suv, rough_mm, texture, opacity, soft_mm, folded_mm)
+        coat.setdefault("rough_mm", 1.0)
+        self.cover(window, distance, suv, **coat)
 
     def solid_window(self, solid: Solid) -> tuple[slice, ...]:
         """The part of the canvas that can hold an organ of the label map, as slices (k, j, i)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict, Unpack
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,10 +12,20 @@ from TumorGenCore.phantom.person import MEAN_SUV, Individual
 from TumorGenCore.phantom.shapes import Array, Points, Shape
 from TumorGenCore.volumes.geometry import Grid
 
-__all__ = ["TISSUES", "Canvas"]
+__all__ = ["TISSUES", "Canvas", "Coat"]
 
 #: The tissues that a canvas notes, in the order of their numbers: number 1 is the first.
 TISSUES = tuple(MEAN_SUV)
+
+
+class Coat(TypedDict, total=False):
+    """How tissue is painted; ``Canvas.cover`` says what each entry is, and its value if it is missing."""
+
+    rough_mm: float
+    texture: float
+    opacity: float
+    soft_mm: float
+    folded_mm: float
 
 
 class Canvas:
@@ -98,32 +110,19 @@ class Canvas:
         x, y, z = self.points
         return x[window], y[window], z[window]
 
-    def paint(
-        self,
-        shape: Shape,
-        suv: str | float,
-        rough_mm: float = 1.5,
-        texture: float = 0.06,
-        opacity: float = 1.0,
-        soft_mm: float = 0.0,
-        folded_mm: float = 0.0,
-    ) -> None:
+    def paint(self, shape: Shape, suv: str | float, **coat: Unpack[Coat]) -> None:
         """Paints tissue over the tissue that is already there.
 
         Args:
             shape: shape of the tissue.
             suv: name of a tissue in ``MEAN_SUV``, or a value.
-            rough_mm: standard deviation of the surface's roughness.
-            texture: relative standard deviation of the uptake inside.
-            opacity: 1 covers the tissue below, less lets it shine through.
-            soft_mm: width of a gradual edge, in addition to the one voxel of antialiasing.
-            folded_mm: depth of sulci that reach in from the surface.
+            coat: see ``cover``.
         """
         window = self.window(shape)
         points = self.points_in(window)
         if points[0].size == 0:
             return
-        self.cover(window, shape.distance(points), suv, rough_mm, texture, opacity, soft_mm, folded_mm)
+        self.cover(window, shape.distance(points), suv, **coat)
 
     def cover(
         self,
@@ -136,17 +135,17 @@ class Canvas:
         soft_mm: float = 0.0,
         folded_mm: float = 0.0,
     ) -> None:
-        """Paints tissue where a signed distance is negative; the other arguments are those of ``paint``.
+        """Paints tissue where a signed distance is negative.
 
         Args:
             window: part of the canvas, slices (k, j, i).
             distance: signed distance to the tissue's surface in the window, mm.
             suv: name of a tissue in ``MEAN_SUV``, a value, or a value for each voxel of the window.
-            rough_mm: see ``paint``.
-            texture: see ``paint``.
-            opacity: see ``paint``.
-            soft_mm: see ``paint``.
-            folded_mm: see ``paint``.
+            rough_mm: standard deviation of the surface's roughness.
+            texture: relative standard deviation of the uptake inside.
+            opacity: 1 covers the tissue below, less lets it shine through.
+            soft_mm: width of a gradual edge, in addition to the one voxel of antialiasing.
+            folded_mm: depth of sulci that reach in from the surface.
         """
         distance = distance + np.float32(rough_mm) * self.rough[window]
         if folded_mm:

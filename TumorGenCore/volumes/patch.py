@@ -160,7 +160,8 @@ class WorkingPatch:
             float32 (k, j, i) of the cells, from 0 to 1.
         """
         parts = []
-        shift = self.box.to_box(self.grid.index_to_lps((np.asarray(self.grid.size_ijk) - 1) / 2))
+        middle = self.grid.index_to_lps((np.asarray(self.grid.size_ijk) - 1) / 2)
+        shift = np.round(self.box.to_box(middle), 6)  # So that a face between two voxels does not touch both.
         for n, size, moved in zip(self.grid.size_ijk, self.box.size_mm, shift, strict=True):
             cell = self.grid.spacing_mm[0] * factor
             left = (np.arange(n // factor) - n / factor / 2) * cell + moved

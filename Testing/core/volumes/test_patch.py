@@ -124,6 +124,14 @@ def test_coverage_is_the_share_of_points_inside(case: int) -> None:
     assert np.all(coverage[depth < -3 * np.sqrt(3) / 2] == 0)
 
 
+@pytest.mark.parametrize("case", range(5))
+def test_a_face_between_two_voxels_touches_one_of_them(case: int) -> None:
+    rng = np.random.default_rng(case)
+    box = random_box(rng, rng.uniform(-99, 99, 3), least_mm=12, most_mm=35)
+    patch = WorkingPatch.of_size(replace(box, size_mm=(12.0, 24.0, 36.0)), (16, 16, 16), 3.0)
+    assert set(np.unique(patch.box_coverage())) == {0, 1} and patch.box_coverage().sum() == 4 * 8 * 12
+
+
 def test_the_faces_of_the_box_are_known_in_voxels() -> None:
     box = Box((5.0, -3.0, 9.0), (12.0, 24.0, 36.0))
     found = WorkingPatch.of_size(box, (16, 16, 16), 3.0, (3.0, 0.0, -3.0)).box_bounds()

@@ -11,7 +11,7 @@ from scipy import ndimage
 from TumorGenCore.evaluation.features.lesion_shape import sphericity
 from TumorGenCore.lesions.border import border_anisotropy, depth_mm
 from TumorGenCore.lesions.extent import around
-from TumorGenCore.lesions.form import elongation, lumps, solidity
+from TumorGenCore.lesions.form import ball_radius_mm, elongation, lumps, solidity
 
 __all__ = ["MASK_FEATURES", "border_roughness", "mask_features"]
 
@@ -76,8 +76,7 @@ def border_roughness(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, fl
     count = int(mask.sum())
     if count == 0:
         return math.nan
-    radius = (3 * count * float(np.prod(spacing_mm)) / (4 * math.pi)) ** (1 / 3)
-    sigma = _RELIEF * radius / np.asarray(spacing_mm[::-1])
+    sigma = _RELIEF * ball_radius_mm(mask, spacing_mm) / np.asarray(spacing_mm[::-1])
     wide = np.pad(mask[around(mask)], int(np.ceil(3 * sigma.max())))
     soft = ndimage.gaussian_filter(wide.astype(np.float64), sigma)
     smooth = soft >= np.partition(soft.ravel(), -count)[-count]

@@ -31,7 +31,7 @@ Volume = NDArray[np.float32]
 #: Attempts at an example that is clear enough; then any example is accepted.
 _TRIES = 12
 #: Largest part of the uptake that is drawn texture.
-_MOST_TEXTURE = 0.16
+_MOST_TEXTURE = 0.08
 
 
 @dataclass(frozen=True)
