@@ -37,6 +37,9 @@ def add_command(commands: Commands) -> None:
         metavar="FILE",
         help="weights of Inception (TorchScript); adds a distance of FID features",
     )
+    parser.add_argument(
+        "--anatomy", type=Path, metavar="DIR", help="label maps of bodies (.npz); adds tumors in their organs"
+    )
     parser.set_defaults(run=_evaluate)
 
 
@@ -58,6 +61,7 @@ def _evaluate(options: argparse.Namespace, report: Report) -> None:
         options.steps,
         options.field_statistics,
         options.inception,
+        options.anatomy,
     )
     result = evaluate(generator, plan, segmenter, report.tell)
     report.values = {**result["means"], "synthetic_minus_real": result["realism"]["equality"]}

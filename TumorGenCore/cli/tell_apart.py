@@ -40,6 +40,11 @@ def add_command(commands: Commands) -> None:
         "be repeated",
     )
     parser.add_argument("--no-references", action="store_true", help="leave out copy-paste and rule-based tumors")
+    parser.add_argument(
+        "--limits",
+        action="store_true",
+        help="also test real tumors after patch, VAE and noise: what gives these away, no training of the generator mends",
+    )
     add_model(parser)
     add_device(parser)
     parser.add_argument("--seeds", type=positive_number, default=2, help="seeds for each box (default: 2)")
@@ -68,6 +73,7 @@ def _tell_apart(options: argparse.Namespace, report: Report) -> None:
         dict(options.tumors),
         options.seeds,
         not options.no_references,
+        options.limits,
         report.tell,
     )
     report.values = {"masks": result["masks"], "report": str(options.output / "report.json")}

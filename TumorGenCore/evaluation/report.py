@@ -24,6 +24,7 @@ from TumorGenCore.evaluation.sites import GROUPS, Shown, Site, evaluate_site, ph
 from TumorGenCore.evaluation.statistics import mean_of_known, patient_means
 from TumorGenCore.evaluation.themes.control import control_lines, measure_control
 from TumorGenCore.evaluation.themes.equality_text import equality_lines
+from TumorGenCore.evaluation.themes.organs import measure_organs, organ_lines
 from TumorGenCore.evaluation.themes.quality_gate import gate_lines, quality_gate
 from TumorGenCore.evaluation.themes.realism import measure_realism
 from TumorGenCore.evaluation.themes.realism_pictures import save_memorization, save_statistics
@@ -57,6 +58,7 @@ class EvaluationPlan:
         steps: steps of the sampler; None takes the number of the bundle.
         field_statistics: file with quantiles of large data sets for comparison; see ``read_field_statistics``.
         inception: file with the weights of FID's network; see ``load_inception_features``.
+        anatomy: folder with label maps of bodies, for tumors in known organs; see ``measure_organs``.
     """
 
     data: Path
@@ -66,6 +68,7 @@ class EvaluationPlan:
     steps: int | None = None
     field_statistics: Path | None = None
     inception: Path | None = None
+    anatomy: Path | None = None
 
 
 def evaluate(
@@ -110,6 +113,7 @@ def evaluate(
     two_sample = or_reason(lambda: told_apart(shown, training, generator.bundle.patch, tell))
     control = measure_control(generator, [site for site, _ in shown if site.group != "tumor"])
     tell("control: done")
+    organs, organ_panels = measure_organs(generator, plan.anatomy, tell=tell) if plan.anatomy else (None, [])
     report = {
         "bundle": generator.bundle.name,
         "weights_sha256": generator.bundle.weights_hash,
@@ -124,12 +128,15 @@ def evaluate(
         "realism": realism,
         "quality": gate,
         "control": control,
+        "organs": organs,
     }
     pictures: dict[str, Picture] = {
         "lesion_statistics.png": partial(save_statistics, realism, field),
         "memorization.png": partial(save_memorization, realism["memorization"], samples),
         "contact_sheet.png": partial(save_contact_sheet, _panels(shown), columns=(plan.seeds + 1) * 2),
     }
+    if organ_panels:
+        pictures["organs.png"] = partial(save_contact_sheet, organ_panels, columns=6)
     write_report(plan.output, report, _markdown(report), pictures)
     return report
 
@@ -201,5 +208,6 @@ def _markdown(report: dict) -> str:
         *realism_lines(report["realism"]),
         *gate_lines(report["quality"]),
         *control_lines(report["control"]),
+        *(organ_lines(report["organs"]) if report["organs"] else []),
     ]
     return "\n".join(lines)

@@ -76,7 +76,8 @@ def synthetic_pool(
             for tumor in generator.generate_many(prepared, seeds=range(seed, seed + _SEEDS)):
                 inside = sitk.GetArrayViewFromImage(tumor.mask) > 0
                 made = _OVER if site.group == "tumor" else _HEALTHY
-                found.append(study_lesion("synthetic", made, case, tumor.image, inside, rng))
+                lesion = study_lesion("synthetic", made, case, tumor.image, inside, rng)
+                found.append(lesion and replace(lesion, quality=tumor.quality.total))
             tell(f"{site.name}: done")
     return [lesion for lesion in found if lesion is not None]
 

@@ -47,6 +47,7 @@ class StudyLesion:
         suv_max: highest SUV in the lesion.
         suv: the cube, float32 (k, j, i), ``EDGE_VOXELS`` on each axis, 0 outside the scan.
         spacing_mm: edge of its voxels.
+        quality: total quality of a synthetic tumor, 0 to 1; None if nobody scored it.
     """
 
     truth: Truth
@@ -57,6 +58,7 @@ class StudyLesion:
     suv_max: float
     suv: NDArray[np.float32]
     spacing_mm: float
+    quality: float | None = None
 
     @property
     def size(self) -> Literal["small", "large"]:

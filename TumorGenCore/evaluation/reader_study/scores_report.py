@@ -73,6 +73,14 @@ def scores_text(scores: dict) -> str:
         ["origin of the lesion", "answers", "called synthetic"],
         [[made, str(of["answers"]), percent(of["called_synthetic"])] for made, of in scores["pooled"]["made"].items()],
     )
+    quality = scores["pooled"]["quality"]
+    if quality["rank_correlation"] is not None:
+        lines += [
+            f"Quality of {quality['lesions']} synthetic lesions and how surely the readers called them real: rank "
+            f"correlation {number(quality['rank_correlation'])} (Spearman, p {number(quality['p'])}). Above 0, the "
+            "quality sees what readers see.",
+            "",
+        ]
     return "\n".join([*lines, "![ROC curves](roc.png)", ""])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from TumorGenCore.errors import ReaderStudyError
 from TumorGenCore.evaluation.features.resampling import LEAST_LESIONS, bootstrap_intervals
@@ -35,7 +36,8 @@ def score(key_path: Path, answer_paths: Sequence[Path]) -> dict:
     Returns:
         ``study``, ``lesions`` (their numbers), ``readers`` and ``pooled``. A reader has ``answered``,
         ``median_seconds`` and the groups ``all``, ``large`` and ``small``; see ``_measured``. ``pooled`` takes the
-        answers of all readers together and has ``made``: how often lesions of each origin were called synthetic.
+        answers of all readers together and has ``made``: how often lesions of each origin were called synthetic, and
+        ``quality``, see ``_against_quality``.
 
     Warns:
         ReaderStudyWarning: lesions have no answer.
@@ -67,7 +69,11 @@ def score(key_path: Path, answer_paths: Sequence[Path]) -> dict:
             }
             for reader in readers
         },
-        "pooled": {**_groups(key, readers), "made": _by_origin(key, readers)},
+        "pooled": {
+            **_groups(key, readers),
+            "made": _by_origin(key, readers),
+            "quality": _against_quality(key, readers),
+        },
     }
 
 
@@ -144,6 +150,29 @@ def _measured(rows: Iterable[Row]) -> dict:
             truth: counts.astype(int).tolist()
             for truth, counts in zip(("real", "synthetic"), tables.sum(axis=0), strict=True)
         },
+    }
+
+
+def _against_quality(key: Key, readers: Sequence[Answers]) -> dict:
+    """Rank correlation of the quality of synthetic lesions with how surely readers called them real.
+
+    Returns:
+        ``lesions``: number of synthetic lesions with a quality and an answer. ``rank_correlation`` (Spearman): above 0
+        if readers took those of a high quality for real. ``p``: its two-sided p. Both are None with fewer than five
+        lesions or without differences.
+    """
+    pairs = []
+    for name, lesion in key.lesions.items():
+        ratings = [reader.given[name].rating for reader in readers if name in reader.given]
+        quality = lesion.get("quality")
+        if ratings and isinstance(quality, (int, float)) and lesion["truth"] == "synthetic":
+            pairs.append((float(quality), -float(np.mean(ratings))))
+    known = len(pairs) >= LEAST_LESIONS and all(len(set(values)) > 1 for values in zip(*pairs, strict=True))
+    found = stats.spearmanr(*zip(*pairs, strict=True)) if known else None
+    return {
+        "lesions": len(pairs),
+        "rank_correlation": None if found is None else float(found.statistic),
+        "p": None if found is None else float(found.pvalue),
     }
 
 

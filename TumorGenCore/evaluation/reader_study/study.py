@@ -121,6 +121,7 @@ def write_study(lesions: Sequence[StudyLesion], folder: Path, seed: int, about: 
                 "size": lesion.size,
                 "volume_ml": round(lesion.volume_ml, 2),
                 "suv_max": round(lesion.suv_max, 2),
+                "quality": None if lesion.quality is None else round(lesion.quality, 3),
             }
             for name, lesion in zip(ids, order, strict=True)
         },

@@ -17,6 +17,7 @@ from TumorGenCore.evaluation.features.left_out import or_reason
 from TumorGenCore.evaluation.markdown import number, table_lines
 from TumorGenCore.evaluation.patients import load_patients, patient_patterns
 from TumorGenCore.evaluation.report_files import write_report
+from TumorGenCore.evaluation.rivals.as_sampled import limits
 from TumorGenCore.evaluation.rivals.from_folder import FromFolder
 from TumorGenCore.evaluation.rivals.host import Rival
 from TumorGenCore.evaluation.rivals.own import Own
@@ -45,6 +46,7 @@ def tell_apart(
     tumors: Mapping[str, Path] | None = None,
     seeds: int = 2,
     references: bool = True,
+    with_limits: bool = False,
     on_progress: Callable[[str], None] | None = None,
 ) -> dict:
     """Tells synthetic tumors from the real ones in the same boxes, and writes ``report.json`` and ``report.md``.
@@ -58,6 +60,7 @@ def tell_apart(
         tumors: folders with tumors of other programs at the same sites, by the name of the method; see ``FromFolder``.
         seeds: number of seeds for each box.
         references: whether copy-paste and rule-based tumors are tested too. They are made from training patients.
+        with_limits: whether real tumors after the steps around the vector field are tested too; see ``limits``.
         on_progress: called with a line for each patient and part.
 
     Returns:
@@ -77,6 +80,8 @@ def tell_apart(
     for text in settings:
         methods[text] = Own(TumorGenerator(with_settings(generator.bundle, text), str(generator.device)))
     methods |= {name: FromFolder(folder) for name, folder in (tumors or {}).items()}
+    if with_limits:
+        methods |= limits(generator)
     cases_of = generator.bundle.notes.get("cases", {})
     learned, held_out = list(cases_of.get("training", ())), list(cases_of.get("validation", ()))
     names = {"training": learned, "held-out": held_out, "all": learned + held_out}[patients]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, rankdata
 
 from TumorGenCore.errors import ReaderStudyError, ReaderStudyWarning
 from TumorGenCore.evaluation.reader_study.scores_report import write_scores
@@ -180,3 +180,27 @@ def test_the_report_has_every_reader_and_a_plot(tmp_path: Path) -> None:
     assert f"| R2, below 10 ml | {found['auc']:.2f} ({low:.2f} to {high:.2f}) |" in text
     assert "| **all readers**, all |" in text
     assert (tmp_path / "scores" / "roc.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_quality_is_compared_with_how_surely_readers_call_a_lesion_real(tmp_path: Path) -> None:
+    lesions = write_key(tmp_path)
+    key = json.loads((tmp_path / "key.json").read_text())
+    ratings = drawn(lesions, 3)
+    synthetic = [name for name, lesion in lesions.items() if lesion["truth"] == "synthetic"]
+    quality = dict(zip(synthetic, np.random.default_rng(1).uniform(size=len(synthetic)), strict=True))
+    for name in synthetic[1:]:  # The first one has no quality.
+        key["lesions"][name]["quality"] = float(quality[name])
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    found = score(tmp_path / "key.json", [write_answers(tmp_path, ratings)])
+    # Spearman by its definition: Pearson's correlation of the ranks.
+    ranks = rankdata([[quality[name], -ratings[name]] for name in synthetic[1:]], axis=0)
+    assert found["pooled"]["quality"]["lesions"] == len(synthetic) - 1
+    assert found["pooled"]["quality"]["rank_correlation"] == pytest.approx(np.corrcoef(ranks.T)[0, 1])
+    write_scores(found, tmp_path / "scores")
+    assert "rank correlation" in (tmp_path / "scores" / "scores.md").read_text()
+
+
+def test_without_qualities_there_is_no_correlation(tmp_path: Path) -> None:
+    lesions = write_key(tmp_path)
+    found = score(tmp_path / "key.json", [write_answers(tmp_path, drawn(lesions, 3))])
+    assert found["pooled"]["quality"] == {"lesions": 0, "rank_correlation": None, "p": None}

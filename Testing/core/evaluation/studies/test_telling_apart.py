@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 from small_cases import write_patients
@@ -14,6 +15,7 @@ from tiny_bundle import tiny_generator
 from TumorGenCore import TumorGenerator
 from TumorGenCore.bundle.laws import UptakeLaw
 from TumorGenCore.errors import InvalidRequestError, TrainingDataError
+from TumorGenCore.evaluation.rivals.as_sampled import limits
 from TumorGenCore.evaluation.rivals.from_folder import site_file
 from TumorGenCore.evaluation.rivals.own import Own
 from TumorGenCore.evaluation.sites import sites_of
@@ -21,6 +23,7 @@ from TumorGenCore.evaluation.studies.settings import with_settings
 from TumorGenCore.evaluation.studies.telling_apart import tell_apart
 from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME
 from TumorGenCore.training.data.cases import load_cases
+from TumorGenCore.volumes.geometry import Grid
 
 HELD_OUT, TRAINING = ["H0"], [f"T{n}" for n in range(6)]
 
@@ -49,6 +52,22 @@ def test_settings_are_tried_on_training_patients_beside_the_references(folder, g
     assert report["masks"][setting]["suv_max"] > 25 > report["masks"]["real"]["suv_max"]
     text = (tmp_path / "out" / "report.md").read_text()
     assert all(text.count(f"| {name} |") >= 3 for name in names)
+
+
+def test_real_tumors_after_the_steps_around_the_network_keep_place_and_mask(folder, generator) -> None:
+    (case,) = load_cases(folder, ["T0"])
+    (site,) = sites_of(case, healthy=0)
+    before = sitk.GetArrayFromImage(site.image)
+    inside = site.box.mask(Grid.from_image(site.image))
+    tumor = sitk.GetArrayViewFromImage(site.real) > 0
+    errors = {}
+    for name, method in limits(generator).items():
+        image, mask = method(site, 0)
+        after = sitk.GetArrayFromImage(image)
+        assert (sitk.GetArrayViewFromImage(mask) == sitk.GetArrayViewFromImage(site.real)).all()
+        assert (after == before)[~inside].all()
+        errors[name] = np.abs(after - before)[tumor].mean()
+    assert 0 < errors["real, after the patch"] < 0.5 * errors["real, after patch and VAE"]
 
 
 @pytest.mark.slow
