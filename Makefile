@@ -7,7 +7,7 @@ OUT ?= demo-output
 SEED ?= 1
 WORKERS ?= 2
 
-.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits fuzz soak soak-insertions release clean
+.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits fuzz soak soak-insertions dicom-peers release clean
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -98,6 +98,10 @@ INSERTIONS ?= 300
 soak-insertions: $(VENV)/.ready-test
 	OMP_NUM_THREADS=1 PYTHONPATH=Testing/core:Testing/soak $(BIN)/python Testing/soak/soak_insertions.py --workers $(WORKERS) \
 	  --places $(PLACES) --insertions $(INSERTIONS) --output Testing/soak/results/insertions.json
+
+# A DICOM study to an archive and back: docs/soak.md. Needs Debian's orthanc and dcmtk. make dicom-peers SERIES=FOLDER
+dicom-peers: $(VENV)/.ready-test
+	PYTHONPATH=Testing/peers $(BIN)/python Testing/peers/dicom_peers.py $(if $(SERIES),--series $(SERIES))
 
 # The files of HEAD as a repository without history, held against the rules of Slicer's Extensions Index: docs/release.md.
 release: $(VENV)/.ready-test

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from TumorGenCore.dicom_study.study import write_dicom_study
     from TumorGenCore.errors import (
         CancelledError,
         InvalidBoxError,
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     )
     from TumorGenCore.insertion.generator import TumorGenerator
     from TumorGenCore.insertion.request import TumorRequest
+    from TumorGenCore.insertion.truth_table import truth_table, write_truth_table
     from TumorGenCore.insertion.tumor import Tumor
     from TumorGenCore.insertion.variants import Variant, VariantRun, best_first
+    from TumorGenCore.lesions.organ_places import boxes_in_organ
     from TumorGenCore.phantom.phantom import make_phantom
     from TumorGenCore.volumes.geometry import Box
+    from TumorGenCore.volumes.label_map import read_label_map
     from TumorGenCore.volumes.markups import read_box
+    from TumorGenCore.volumes.person import read_person
     from TumorGenCore.volumes.read import read_volume
     from TumorGenCore.volumes.write import write_segmentation, write_volume
 
@@ -42,10 +47,16 @@ HOMES = {
     "Variant": "insertion.variants",
     "VariantRun": "insertion.variants",
     "best_first": "insertion.variants",
+    "boxes_in_organ": "lesions.organ_places",
     "make_phantom": "phantom.phantom",
     "read_box": "volumes.markups",
+    "read_label_map": "volumes.label_map",
+    "read_person": "volumes.person",
     "read_volume": "volumes.read",
+    "truth_table": "insertion.truth_table",
+    "write_dicom_study": "dicom_study.study",
     "write_segmentation": "volumes.write",
+    "write_truth_table": "insertion.truth_table",
     "write_volume": "volumes.write",
 }
 
@@ -63,10 +74,16 @@ __all__ = [
     "Variant",
     "VariantRun",
     "best_first",
+    "boxes_in_organ",
     "make_phantom",
     "read_box",
+    "read_label_map",
+    "read_person",
     "read_volume",
+    "truth_table",
+    "write_dicom_study",
     "write_segmentation",
+    "write_truth_table",
     "write_volume",
 ]
 

@@ -32,6 +32,18 @@ def write_case(folder: Path, name: str, center_mm: tuple[float, float, float] | 
         sitk.WriteImage(image, str(folder / f"{name}_{kind}.nii.gz"))
 
 
+def write_organs(path: Path) -> Path:
+    """Writes a label map of the body on a coarser grid: liver (5) on the right, lung (10) on the left; returns it."""
+    along = (np.arange(20) - 9.5) * 8
+    z, y, x = np.meshgrid(along, along, along, indexing="ij")
+    organs = np.where((x**2 + y**2 < 60**2) & (abs(z) < 70), np.where(x < 0, 5, 10), 0)
+    image = sitk.GetImageFromArray(organs.astype(np.uint8))
+    image.SetSpacing([8.0] * 3)
+    image.SetOrigin([along[0]] * 3)
+    sitk.WriteImage(image, str(path))
+    return path
+
+
 def write_three_cases(folder: Path) -> Path:
     """Writes cases A, B and T, whose balls lie far apart, and returns ``folder``."""
     write_case(folder, "A", (-30.0, 10.0, 40.0), 1)

@@ -17,17 +17,18 @@ BASE = {"errors", "former_names", "interrupts", "version"}
 #: Each package and the packages that it may import. No package imports the command line.
 MAY_IMPORT: dict[str, set[str]] = {
     "volumes": set(),
+    "dicom_study": {"volumes"},
     "method": {"volumes"},
     "lesions": {"volumes"},
     "phantom": {"volumes"},
     "bundle": {"volumes", "method", "lesions"},
     "insertion": {"volumes", "method", "lesions", "bundle"},
-    "console": {"volumes", "method", "lesions", "bundle", "insertion"},
+    "console": {"volumes", "dicom_study", "method", "lesions", "bundle", "insertion"},
     "cohort": {"volumes", "method", "lesions", "bundle", "insertion"},
     "training": {"volumes", "method", "lesions", "bundle"},
     "evaluation": {"volumes", "method", "lesions", "phantom", "bundle", "insertion", "training"},
     "cli": {
-        *("volumes", "method", "lesions", "phantom", "bundle", "insertion"),
+        *("volumes", "dicom_study", "method", "lesions", "phantom", "bundle", "insertion"),
         *("console", "cohort", "training", "evaluation"),
     },
 }

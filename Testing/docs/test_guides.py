@@ -17,9 +17,12 @@ from guides import REPOSITORY, Block, blocks
 GUIDES = [
     ["README.md"],
     ["docs/command-line.md"],
+    ["docs/organs.md"],
     ["docs/python.md"],
     ["docs/cohorts.md", "docs/training.md"],
     ["docs/reader-study.md"],
+    ["docs/truth.md"],
+    ["docs/dicom-study.md"],
 ]
 #: Commands in ``console`` blocks, which other tests run or which need what no test has: a long training, Slicer, git.
 SHOWN = re.compile(

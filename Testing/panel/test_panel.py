@@ -125,6 +125,35 @@ def test_what_was_said_before_the_run_is_in_the_provenance_and_not_repeated_belo
     assert not any(line in ready.ui.resultWarningsLabel.text for line in said)
 
 
+def test_the_panel_asks_for_what_its_lists_name_and_shows_its_field_only(ready: Any) -> None:
+    from TumorGenSlicerLib.panel.parameters import Size, Uptake, tumorRequest
+
+    ui, parameters = ready.ui, ready.parameters
+    ui.uptakeComboBox.currentIndex = list(Uptake).index(Uptake.BACKGROUND)
+    ui.uptakeRatioSpinBox.value = 5.0
+    ui.sizeComboBox.currentIndex = list(Size).index(Size.DIAMETER)
+    assert tumorRequest(parameters).size is None  # 0 leaves it to the model.
+    ui.diameterSpinBox.value = 18.0
+    request = tumorRequest(parameters)
+    assert (request.uptake, request.to_background) == ("to_background", 5.0)
+    assert (request.size, request.diameter_mm) == ("diameter_mm", 18.0)
+    shown = [box for box in (ui.uptakeSuvSpinBox, ui.uptakeRatioSpinBox) if not box.isHidden()]
+    shown += [box for box in (ui.fillSpinBox, ui.volumeSpinBox, ui.diameterSpinBox) if not box.isHidden()]
+    assert shown == [ui.uptakeRatioSpinBox, ui.diameterSpinBox]
+    parameters.uptake, parameters.uptakeSuv = Uptake.PEAK, 7.0
+    parameters.size, parameters.volumeMl = Size.VOLUME, 9.0
+    request = tumorRequest(parameters)
+    assert (request.suv_peak, request.volume_ml, request.fill) == (7.0, 9.0, None)
+
+
+def test_a_volume_that_the_box_cannot_hold_keeps_apply_from_being_pressed(ready: Any) -> None:
+    from TumorGenSlicerLib.panel.parameters import Size
+
+    ready.parameters.size, ready.parameters.volumeMl = Size.VOLUME, 1500.0
+    assert "does not fit into this box" in ready.ui.statusLabel.text
+    assert not ready.ui.applyButton.enabled
+
+
 def test_a_target_above_the_voxel_type_keeps_apply_from_being_pressed(ready: Any) -> None:
     import slicer
 
@@ -406,6 +435,16 @@ def test_keep_removes_the_other_variants_of_the_run(app: Any, three: Any) -> Non
     assert three.logic.results == [keep]
     assert [row[0] for row in rows(three)] == [str(keep.seed)]
     assert not three.ui.keepButton.enabled
+
+
+def test_the_truth_table_has_all_results_and_is_active(app: Any, scene: Any, three: Any) -> None:
+    three.ui.truthTableButton.click()
+    table = scene.GetNodeByID(app.applicationLogic().GetSelectionNode().GetActiveTableID())
+    seeds = table.GetTable().GetColumnByName("seed")
+    assert [seeds.GetValue(n) for n in range(3)] == [str(variant.seed) for variant in three.logic.results]
+    three.ui.removeLastButton.click()
+    app.processEvents()
+    assert not three.ui.truthTableButton.enabled and scene.IsNodePresent(table)
 
 
 def test_remove_takes_the_selected_and_remove_last_the_rest(app: Any, scene: Any, three: Any) -> None:

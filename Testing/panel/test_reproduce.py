@@ -43,7 +43,7 @@ def settings(ready: Any) -> tuple[Any, ...]:
 
 
 def expected(ready: Any, model: str) -> tuple[Any, ...]:
-    return ready.pet, 5, 1, 3, "heun", "mean", 3.25, 0.5, model
+    return ready.pet, 5, 1, 3, "heun", "suv_mean", 3.25, 0.5, model
 
 
 def test_a_selected_result_is_made_again_to_the_last_voxel(app: Any, made: Any) -> None:
@@ -76,6 +76,30 @@ def test_a_node_of_a_saved_scene_and_its_box_come_back(app: Any, scene: Any, mad
     assert tuple(made.parameters.box.GetSize()) == pytest.approx((36, 32, 40))
     run(app, made)
     np.testing.assert_allclose(voxels(made.logic.results[-1]), first, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "remark"),
+    [
+        ({"suv_peak": 6.5, "volume_ml": 12.25}, []),
+        ({"to_background": 4.5, "diameter_mm": 21.5}, []),
+        ({"diameter_mm": 400.0}, ["The panel takes diameter 150 instead of 400."]),
+        (
+            {"to_reference": 3.0, "reference_suv": 2.0, "reference": "liver"},
+            ["The panel has no ratio to a reference region; it takes the SUVmean of 6 that it means."],
+        ),
+    ],
+)
+def test_the_targets_of_a_request_are_taken(ready: Any, asked: dict, remark: list[str]) -> None:
+    from TumorGenCore.insertion.request import TumorRequest
+    from TumorGenSlicerLib.panel.parameters import takeRequest, tumorRequest
+
+    request = TumorRequest(steps=3, solver="euler", **asked)
+    assert takeRequest(ready.parameters, request, 7) == remark
+    if not remark:
+        assert tumorRequest(ready.parameters) == request
+    elif "to_reference" in asked:
+        assert tumorRequest(ready.parameters).suv_mean == 6
 
 
 def test_a_file_of_another_scan_model_and_version_says_so(

@@ -61,7 +61,7 @@ def cohort_faults(
         before: temporary files that an earlier kill had left.
     """
     files, expected = visible(folder), visible(whole)
-    tables = ("cases.csv", "failures.csv")
+    tables = ("cases.csv", "truth.csv", "failures.csv")
     faults = [f"{name} is half or differs" for name, path in files.items()
               if name not in tables and (name not in expected or content(path) != content(expected[name]))]  # fmt: skip
     images = {name.removesuffix("_image.nii.gz") for name in files if name.endswith("_image.nii.gz")}

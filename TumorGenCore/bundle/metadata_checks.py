@@ -198,6 +198,7 @@ _METADATA = _Entries(
             {
                 "suv_max_over_p95": _Number(1e-3, 1e3),
                 "suv_mean_over_p95": _Number(1e-3, 1e3),
+                "suv_peak_over_p95": _Number(1e-3, 1e3),
                 "most_edge": _Number(1e-3, 10),
                 "speck_share": _Number(1e-6, 1),
                 "speck_tries": _Many(_Number(1e-3, 1e3), 0, 100),

@@ -37,6 +37,8 @@ def _again(options: argparse.Namespace, report: Report) -> None:
     with timing.part("read"):
         volume = read_volume(options.pet, record.get("suv_factor"))
     outputs.check_space(volume, 1)
+    for line in outputs.more.warnings(volume):
+        report.warn(line)
     with timing.part("load model"):
         from TumorGenCore.insertion.again import differences, make_again
         from TumorGenCore.insertion.generator import TumorGenerator
@@ -51,6 +53,7 @@ def _again(options: argparse.Namespace, report: Report) -> None:
     report.values = {"seconds": timing.seconds, "variants": [], "differences": lines}
     with timing.part("write"):
         report.values["variants"] = outputs.write([made], volume, report.interrupted)
+    outputs.more.tell(report)
     say_variants(report)
     if not lines:
         report.say("The tumor is identical to the last bit.")

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from TumorGenCore.cli.options import Commands, new_command
 from TumorGenCore.cli.outputs import Outputs, add_outputs
-from TumorGenCore.console.arguments import add_insertion_options, asked_box, asked_seeds, tumor_request
+from TumorGenCore.console.arguments import (
+    add_insertion_options,
+    asked_box,
+    asked_organ,
+    asked_reference,
+    asked_seeds,
+    tumor_request,
+)
 from TumorGenCore.console.report import Report
 from TumorGenCore.console.timing import Timing
 from TumorGenCore.console.variants import say_variants
@@ -25,25 +32,40 @@ def add_command(commands: Commands) -> None:
 
 
 def _insert(options: argparse.Namespace, report: Report) -> None:
-    request, seeds = tumor_request(options), asked_seeds(options)
+    request, reference, seeds = tumor_request(options), asked_reference(options), asked_seeds(options)
+    organ = asked_organ(options)
     from TumorGenCore.volumes.read import read_volume
 
-    outputs = Outputs.of(options, options.roi, has_seeds=options.variants > 1)
+    read = (options.roi, options.labels, reference.file if reference else None)
+    outputs = Outputs.of(options, *read, has_seeds=options.variants > 1)
     outputs.check(seeds)
-    box = asked_box(options)
+    boxes = [] if organ else [asked_box(options)]
     timing = Timing()
     with timing.part("read"):
         volume = read_volume(options.pet, options.suv_factor)
+        if reference is not None:
+            request = reference.asked(request, volume)
+    if organ is not None:
+        with timing.part("place"):
+            boxes = organ.boxes(volume, request, options.seed)
+        report.say(f"Boxes in {organ.name}: {len(boxes)}")
     outputs.check_space(volume, len(seeds))
+    for line in outputs.more.warnings(volume):
+        report.warn(line)
     with timing.part("load model"):
         from TumorGenCore.insertion.generator import TumorGenerator
         from TumorGenCore.insertion.variants import VariantRun, best_first
 
         generator = TumorGenerator.from_pretrained(options.model, options.device)
     with timing.part("insert"):
-        prepared = generator.prepare(volume, box)
         run = VariantRun(
-            generator, prepared, request, seeds, on_progress=report.progress, should_cancel=report.interrupted
+            generator,
+            generator.prepare(volume, boxes[0]),
+            request,
+            seeds,
+            more_boxes=boxes[1:],
+            on_progress=report.progress,
+            should_cancel=report.interrupted,
         )
         for line in run.forewarnings[len(volume.warnings) :]:  # reading has given the first ones, with the file's name
             report.warn(line)
@@ -57,4 +79,5 @@ def _insert(options: argparse.Namespace, report: Report) -> None:
     report.values = {"seconds": timing.seconds, "variants": [], "redrawn": redrawn}
     with timing.part("write"):
         report.values["variants"] = outputs.write(variants, volume, report.interrupted)
+    outputs.more.tell(report)
     say_variants(report)

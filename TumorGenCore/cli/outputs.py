@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from TumorGenCore.console.study_outputs import StudyOutputs, add_study_output, segment_images
+from TumorGenCore.console.truth_outputs import TruthOutputs, add_truth_outputs, path_of_seed, refuse_doubles
 from TumorGenCore.console.variants import describe_variant
 from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.interrupts import StopRequest
@@ -22,7 +23,7 @@ __all__ = ["Outputs", "add_outputs"]
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--output-image``, ``--output-mask``, ``--output-probability`` and ``--preview``."""
+    """Adds the options of the files of a variant, and those of ``add_truth_outputs`` and ``add_study_output``."""
     parser.add_argument("--output-image", type=Path, required=True, metavar="OUT.nrrd")
     parser.add_argument(
         "--output-mask",
@@ -33,6 +34,8 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output-probability", type=Path, metavar="OUT.nrrd", help="the soft mask")
     parser.add_argument("--preview", type=Path, metavar="OUT.png", help="picture of three planes, before and after")
+    add_truth_outputs(parser)
+    add_study_output(parser)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Outputs:
         mask: path of the mask.
         probability: path of the soft mask, or None.
         preview: path of the picture, or None.
+        more: truth table, increment and CT.
+        study: DICOM study.
         has_seeds: whether the files of each variant have its seed in their names.
     """
 
@@ -53,6 +58,8 @@ class Outputs:
     mask: Path
     probability: Path | None
     preview: Path | None
+    more: TruthOutputs
+    study: StudyOutputs
     has_seeds: bool = False
 
     @classmethod
@@ -64,9 +71,9 @@ class Outputs:
             more_inputs: other files that the command reads; None is left out.
             has_seeds: see the class.
         """
-        inputs = (options.pet, *(path for path in more_inputs if path))
+        more = TruthOutputs.of(options, [options.pet, *(path for path in more_inputs if path)], has_seeds)
         paths = (options.output_image, options.output_mask, options.output_probability, options.preview)
-        return cls(inputs, *paths, has_seeds)
+        return cls(more.inputs, *paths, more, StudyOutputs.of(options, options.pet, has_seeds), has_seeds)
 
     def check(self, seeds: Iterable[int]) -> None:
         """Checks, before any work, that the outputs can be written and replace neither an input nor each other.
@@ -79,7 +86,7 @@ class Outputs:
         """
         from TumorGenCore.volumes.dicom_seg import check_dicom_seg
         from TumorGenCore.volumes.dicom_series import pet_series
-        from TumorGenCore.volumes.safe_write import check_name, folded
+        from TumorGenCore.volumes.safe_write import check_name
         from TumorGenCore.volumes.write import check_writable
 
         inputs = self.inputs
@@ -87,6 +94,7 @@ class Outputs:
             check_dicom_seg(self.mask, self.inputs[0])
             inputs += tuple(pet_series(self.inputs[0])[0])
         taken: set[str] = set()
+        beside: set[Path] = set()  # image and mask may share a record
         for seed in seeds if self.has_seeds else (0,):
             image, mask, probability, preview = self._paths(seed)
             volumes = [path for path in (image, mask, probability) if path]
@@ -100,14 +108,12 @@ class Outputs:
                 _check_preview(preview)
             shown = [preview] if preview else []
             _refuse_inputs([*volumes, *records, *shown], inputs)
-            for path in (*volumes, *shown):
-                place = folded(os.path.realpath(path))
-                if place in taken:
-                    raise InvalidRequestError(
-                        f"{path} is used for two outputs; many disks do not tell A from a. Give each output a file of "
-                        "its own."
-                    )
-                taken.add(place)
+            refuse_doubles((*volumes, *shown), taken)
+            beside.update(records)
+        refuse_doubles(beside, taken)
+        others = self.more.check(seeds)
+        refuse_doubles(others, taken)
+        self.study.check(inputs, [*filter(None, self._paths(0)), *others])
 
     def check_space(self, volume: PetVolume, count: int) -> None:
         """Checks, before the tumors are made, that the disks have room for the outputs.
@@ -143,6 +149,7 @@ class Outputs:
             for variant in variants:
                 written.append(self._write(variant, volume))
                 interrupted.stop()
+            self.more.write_truth(variants, [self._paths(variant.seed)[0] for variant in variants])
         return written
 
     def _write(self, variant: Variant, volume: PetVolume) -> dict[str, Any]:
@@ -153,24 +160,27 @@ class Outputs:
 
         image, mask, probability, preview = paths = self._paths(variant.seed)
         _refuse_inputs(filter(None, paths), self.inputs)
+        provenance = {**variant.provenance, **self.more.record()}
         if _is_dicom(mask):
-            write_dicom_seg(variant.mask, self.inputs[0], mask, variant.provenance)
+            write_dicom_seg(variant.mask, self.inputs[0], mask, provenance)
         else:
-            write_segmentation(variant.mask, mask, provenance=variant.provenance)
+            write_segmentation(variant.mask, mask, provenance=provenance)
         if probability:
-            write_volume(variant.mask_probability, probability, variant.provenance)
+            write_volume(variant.mask_probability, probability, provenance)
+        increments = self.more.write_increment(variant, variant.seed, provenance)
         if preview:
             box, factor = variant.tumors[0].prepared.box, volume.units.suv_factor
             save_preview(volume.image, variant.image, variant.mask, box, preview, factor, title=f"seed {variant.seed}")
-        write_volume(variant.image, image, variant.provenance)
-        return describe_variant(variant.summary, [path for path in paths if path])
+        write_volume(variant.image, image, provenance)
+        masks = segment_images(variant.segments, variant.image)
+        studies = self.study.write(variant.image, masks, variant.seed, provenance)
+        return describe_variant(variant.summary, [*(path for path in paths if path), *increments, *studies])
 
     def _paths(self, seed: int) -> tuple[Path, Path, Path | None, Path | None]:
         """Paths of image, mask, soft mask and picture of a variant."""
 
         def path_of(path: Path) -> Path:
-            stem, dot, suffixes = path.name.partition(".")
-            return path.with_name(f"{stem}-seed{seed}{dot}{suffixes}") if self.has_seeds else path
+            return path_of_seed(path, seed if self.has_seeds else None)
 
         soft, preview = self.probability, self.preview
         return path_of(self.image), path_of(self.mask), soft and path_of(soft), preview and path_of(preview)

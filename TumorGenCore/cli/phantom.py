@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from TumorGenCore.cli.options import Commands, new_command
 from TumorGenCore.console.arguments import seed_number
 from TumorGenCore.console.report import Report
+from TumorGenCore.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk
-
+    from TumorGenCore.phantom.scanner import Scan
     from TumorGenCore.volumes.geometry import Box
 
 __all__ = ["add_command"]
@@ -38,6 +38,9 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--site", default="liver", help="site of that box (default: liver); an organ if there is --anatomy"
     )
+    parser.add_argument(
+        "--labels", type=Path, metavar="LABELS.nii.gz", help="also write its organs, with TotalSegmentator's numbers"
+    )
     parser.set_defaults(run=_phantom)
 
 
@@ -47,34 +50,51 @@ def _phantom(options: argparse.Namespace, report: Report) -> None:
     from TumorGenCore.volumes.write import check_writable, write_volume
 
     check_writable(options.output)
+    if options.labels:
+        check_writable(options.labels)
+        _refuse_same(options.labels, options.output)
     if options.roi:
         check_folder(options.roi)
     check_space({options.output: _ANATOMY_FILE_BYTES if options.anatomy else _FILE_BYTES})
-    phantom, box = _body_of_anatomy(options) if options.anatomy else _own_body(options)
+    scan, box = _body_of_anatomy(options) if options.anatomy else _own_body(options)
     with all_or_none():
         if box:
             write_box(box, options.roi)
-        write_volume(phantom, options.output)
+        if options.labels:
+            from TumorGenCore.phantom.organ_labels import organ_labels
+
+            write_volume(organ_labels(scan), options.labels)
+        write_volume(scan.image, options.output)
         report.interrupted.stop()
     report.values = {"phantom": str(options.output)}
     report.say(f"Digital FDG phantom (synthetic): {options.output}")
     if options.roi:
         report.values["roi"] = str(options.roi)
         report.say(f"Box in the {options.site}: {options.roi}")
+    if options.labels:
+        report.values["labels"] = str(options.labels)
+        report.say(f"Organs: {options.labels}")
 
 
-def _own_body(options: argparse.Namespace) -> tuple[sitk.Image, Box | None]:
-    from TumorGenCore.phantom.phantom import make_phantom, phantom_box
+def _refuse_same(path: Path, other: Path) -> None:
+    from TumorGenCore.volumes.safe_write import overwritten_input
+
+    if overwritten_input([path], [other]) or path.resolve() == other.resolve():
+        raise InvalidRequestError(f"{path} is also the file of the phantom. Give the labels a file of their own.")
+
+
+def _own_body(options: argparse.Namespace) -> tuple[Scan, Box | None]:
+    from TumorGenCore.phantom.phantom import phantom_box, scan_phantom
 
     box = phantom_box(options.site)
-    return make_phantom(options.seed), box if options.roi else None
+    return scan_phantom(options.seed), box if options.roi else None
 
 
-def _body_of_anatomy(options: argparse.Namespace) -> tuple[sitk.Image, Box | None]:
+def _body_of_anatomy(options: argparse.Namespace) -> tuple[Scan, Box | None]:
     from TumorGenCore.phantom.anatomy import read_anatomy
     from TumorGenCore.phantom.anatomy_phantom import scan_anatomy
     from TumorGenCore.phantom.organ_sites import check_organ, organ_boxes
 
     check_organ(options.site)
     scan = scan_anatomy(read_anatomy(options.anatomy), options.seed)
-    return scan.image, organ_boxes(scan, options.site, seed=options.seed)[0] if options.roi else None
+    return scan, organ_boxes(scan, options.site, seed=options.seed)[0] if options.roi else None

@@ -32,7 +32,6 @@ def reason_of(error: Exception, row: ManifestRow) -> str:
             f"An unexpected {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}. Export the "
             "scan again; if the error stays, run `tumorgen insert --debug` on the scan and report the traceback."
         )
-    for path in (row.image, row.region):
-        if path is not None:
-            text = text.replace(f"{path.parent}{os.sep}", "")
+    for path in row.files:
+        text = text.replace(f"{path.parent}{os.sep}", "")
     return " ".join(text.split())

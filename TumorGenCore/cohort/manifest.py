@@ -15,12 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from TumorGenCore.errors import InvalidBoxError, InvalidRequestError, ManifestError
+from TumorGenCore.errors import InvalidBoxError, InvalidRequestError, ManifestError, UnsupportedVolumeError
 from TumorGenCore.former_names import FORMER_NAMES
-from TumorGenCore.insertion.request import MOST_SEED, TumorRequest
+from TumorGenCore.insertion.in_organ import DRAWN, InOrgan
+from TumorGenCore.insertion.reference import Reference
+from TumorGenCore.insertion.request import MOST_SEED, UPTAKES, TumorRequest
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.header_text import decimal
 from TumorGenCore.volumes.markups import parse_box, read_box
+from TumorGenCore.volumes.passed_through import check_ct
 from TumorGenCore.volumes.safe_write import folded
 from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES
 
@@ -32,17 +35,26 @@ COLUMNS = (
     "box",
     "roi",
     "region",
+    "in",
+    "labels",
     "count",
     "tumors",
     "seed",
     "suv_factor",
     "suv_max",
     "suv_mean",
+    "suv_peak",
+    "to_background",
+    "to_reference",
+    "reference",
     "fill",
+    "volume_ml",
+    "diameter_mm",
     "steps",
     "solver",
     "least_quality",
     "mask",
+    "ct",
 )
 
 #: Most results of one manifest, and most tumors in one result.
@@ -68,10 +80,13 @@ class ManifestRow:
         image: volume file or folder of a DICOM series.
         box: box of the tumor; None places the tumor automatically.
         region: mask file of the region to place tumors in; None means the whole body.
+        organ: organ to place tumors in; None for another place. It has the number of tumors, which may be drawn.
         seeds: seeds, one for each result.
         tumors: number of tumors in each result.
         suv_factor: SUV per unit of voxel value; None as in ``read_volume``.
-        request: properties of each tumor.
+        request: properties of each tumor, without a ratio to a reference region.
+        ct: CT of the scan, a file that passes through unchanged.
+        reference: ratio to a reference region, which is measured when the scan is read.
     """
 
     name: str
@@ -82,6 +97,16 @@ class ManifestRow:
     tumors: int
     suv_factor: float | None
     request: TumorRequest = field(default_factory=TumorRequest)
+    ct: Path | None = None
+    reference: Reference | None = None
+    organ: InOrgan | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files and folders that the row reads."""
+        labels = None if self.organ is None else self.organ.labels
+        files = (self.image, self.region, labels, self.ct, None if self.reference is None else self.reference.file)
+        return tuple(path for path in files if path is not None)
 
 
 def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
@@ -93,11 +118,16 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
     - ``name``: start of the file names of the results (default: name of the image).
     - ``box`` (CX,CY,CZ,SX,SY,SZ, RAS mm, in quotes), ``roi`` (.mrk.json) or ``region`` (mask file to place tumors in):
       give one or none; without them, tumors are placed anywhere in the body.
+    - ``in``, instead of these: name or number of an organ in ``labels``, a label map; see ``boxes_in_organ``.
     - ``count``: number of results (default 1; at most ``MOST_RESULTS`` in the whole table); their seeds count up from
       ``seed`` (default 0).
-    - ``tumors``: number of tumors in each result (default 1, at most ``MOST_TUMORS``).
+    - ``tumors``: number of tumors in each result (default 1, at most ``MOST_TUMORS``); with ``in`` also ``drawn``.
     - ``suv_factor``: SUV per unit of voxel value.
-    - ``suv_max`` or ``suv_mean``, ``fill``, ``steps``, ``solver``, ``least_quality``, ``mask``: see ``TumorRequest``.
+    - ``suv_max``, ``suv_mean``, ``suv_peak`` or ``to_background``, then ``fill``, ``volume_ml`` or ``diameter_mm``, and
+      ``steps``, ``solver``, ``least_quality``, ``mask``: see ``TumorRequest``.
+    - ``to_reference``, instead of another uptake, with ``reference``: mask file, or name or number of a label in
+      ``labels``, a label map.
+    - ``ct``: the CT of the scan, one file, which passes through unchanged.
 
     Raises:
         ManifestError: the manifest cannot be used; the message names line and column of the first error.
@@ -216,14 +246,15 @@ def _row(line: _Line) -> ManifestRow:
     name = line.get("name", str) or _default_name(image)
     if not _PLAIN_NAME.fullmatch(name):
         raise line.error("name", f"'{name}' is not a plain file name. Use letters, digits, '_', '-' and '.'.")
-    ways = [column for column in ("box", "roi", "region") if column in line.values]
+    ways = [column for column in ("box", "roi", "region", "in") if column in line.values]
     if len(ways) > 1:
-        raise line.error(ways[1], f"{ways[0]} already places the tumor. Keep only one of box, roi and region.")
+        raise line.error(ways[1], f"{ways[0]} already places the tumor. Keep only one of box, roi, region and in.")
     roi, region = line.existing("roi"), line.existing("region")
     box = line.get("box", parse_box) or line.get("roi", lambda _: read_box(roi) if roi else None)
     if region is not None:
         _check_volume_name(line, "region", region, folder=False)
-    tumors = line.get("tumors", lambda text: _whole(text, 1, MOST_TUMORS)) or 1
+    drawn = "in" in line.values and line.values.get("tumors") == DRAWN
+    tumors = 1 if drawn else line.get("tumors", lambda text: _whole(text, 1, MOST_TUMORS)) or 1
     if box is not None and tumors > 1:
         raise line.error("tumors", f"{tumors} tumors do not fit into one {ways[0]}. Leave that column empty.")
     seed = line.get("seed", lambda text: _whole(text, 0)) or 0
@@ -239,7 +270,31 @@ def _row(line: _Line) -> ManifestRow:
         tumors=tumors,
         suv_factor=line.get("suv_factor", _positive),
         request=_request(line),
+        ct=_ct(line),
+        reference=_reference(line),
+        organ=_organ(line, None if drawn else tumors),
     )
+
+
+def _organ(line: _Line, count: int | None) -> InOrgan | None:
+    name, labels = line.get("in", str), line.existing("labels")
+    if name is None:
+        if labels is not None and "reference" not in line.values:
+            raise line.error("labels", "neither in nor reference names an organ. Fill one of them, or leave it empty.")
+        return None
+    if labels is None:
+        raise line.error("labels", f"empty. Give the label map that has the organ '{name[:_SHOWN]}'.")
+    return InOrgan(name, labels, count)
+
+
+def _ct(line: _Line) -> Path | None:
+    ct = line.existing("ct")
+    if ct is not None:
+        try:
+            check_ct(ct)
+        except UnsupportedVolumeError as error:
+            raise line.error("ct", str(error)) from error
+    return ct
 
 
 def _request(line: _Line) -> TumorRequest:
@@ -247,7 +302,11 @@ def _request(line: _Line) -> TumorRequest:
     kinds: dict[str, Callable[[str], Any]] = {
         "suv_max": _positive,
         "suv_mean": _positive,
+        "suv_peak": _positive,
+        "to_background": _positive,
         "fill": _positive,
+        "volume_ml": _positive,
+        "diameter_mm": _positive,
         "steps": lambda text: _whole(text, 1),
         "solver": str,
         "least_quality": decimal,
@@ -262,6 +321,26 @@ def _request(line: _Line) -> TumorRequest:
             except InvalidRequestError as error:
                 raise line.error(column, str(error)) from error
     return request
+
+
+def _reference(line: _Line) -> Reference | None:
+    ratio, region = line.get("to_reference", _positive), line.get("reference", str)
+    labels = line.existing("labels")
+    if ratio is None and region is None:
+        return None
+    if ratio is None or region is None:
+        missing = "to_reference" if ratio is None else "reference"
+        raise line.error(missing, "empty. A ratio to a reference region needs to_reference and reference.")
+    if other := next((name for name in UPTAKES if name != "to_reference" and name in line.values), None):
+        raise line.error("to_reference", f"{other} is given too. Keep one of them.")
+    try:
+        reference = Reference.of(ratio, region, labels, line.path.parent)
+    except InvalidRequestError as error:
+        raise line.error("reference", str(error)) from error
+    if reference.label is None:
+        line.existing("reference")
+        _check_volume_name(line, "reference", reference.file, folder=False)
+    return reference
 
 
 def _check_volume_name(line: _Line, column: str, path: Path, *, folder: bool) -> None:

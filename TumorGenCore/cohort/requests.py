@@ -9,6 +9,8 @@ import numpy as np
 
 from TumorGenCore.cohort.manifest import ManifestRow
 from TumorGenCore.cohort.results import Key
+from TumorGenCore.insertion.in_organ import DRAWN, InOrgan
+from TumorGenCore.insertion.reference import Reference
 
 if TYPE_CHECKING:
     from TumorGenCore.insertion.generator import TumorGenerator
@@ -44,13 +46,28 @@ class Requests(Mapping[Key, dict[str, Any]]):
         return sum(len(seeds) for seeds in self._seeds.values())
 
 
+def _of_reference(reference: Reference | None) -> dict[str, Any]:
+    if reference is None:
+        return {}
+    return {"to_reference": reference.ratio, "reference": reference.label, "reference_file": reference.file.name}
+
+
+def _of_organ(organ: InOrgan | None) -> dict[str, Any]:
+    if organ is None:
+        return {}
+    return {"in": organ.name, "labels": organ.labels.name, "tumors": DRAWN if organ.count is None else organ.count}
+
+
 def _of_row(generator: TumorGenerator, row: ManifestRow) -> dict[str, Any]:
     return {
         "source": row.image.name,
         "box": None if row.box is None else [*row.box.center_lps, *row.box.size_mm, *np.ravel(row.box.axes).tolist()],
         "region": None if row.region is None else row.region.name,
         "tumors": row.tumors,
+        **_of_organ(row.organ),
+        **({} if row.ct is None else {"ct": row.ct.name}),
         **row.request.as_dict(),
+        **_of_reference(row.reference),
         **generator.check(row.request, (row.seeds[0], row.seeds[-1])).as_dict(),
         "suv_factor": row.suv_factor,
         "bundle_hash": generator.bundle.bundle_hash,

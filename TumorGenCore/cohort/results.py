@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from TumorGenCore.volumes.provenance_file import provenance_path
+from TumorGenCore.volumes.suffixes import WRITABLE_SUFFIXES, known_suffix
 
 if TYPE_CHECKING:
+    from TumorGenCore.cohort.manifest import ManifestRow
     from TumorGenCore.insertion.tumor import Shortcoming
 
-__all__ = ["Key", "Outcome", "Record", "ResultFiles", "stem"]
+__all__ = ["Key", "Outcome", "Record", "ResultFiles", "ct_path", "stem"]
 
 #: Name of the row, and seed.
 Key = tuple[str, int]
@@ -65,6 +67,13 @@ class ResultFiles:
     def paths(self) -> tuple[Path, Path, Path]:
         """The three paths."""
         return self.mask, self.provenance, self.image
+
+
+def ct_path(row: ManifestRow, folder: Path) -> Path | None:
+    """Returns the path of the CT of a row in the folder of the results, one for all its results; None without a CT."""
+    if row.ct is None:
+        return None
+    return folder / f"{row.name}_ct{known_suffix(row.ct, WRITABLE_SUFFIXES) or row.ct.suffix}"
 
 
 def stem(key: Key) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,11 @@ from TumorGenCore.cohort.left_out import reason_of
 from TumorGenCore.cohort.manifest import ManifestRow
 from TumorGenCore.cohort.results import Key, Record, ResultFiles, stem
 from TumorGenCore.cohort.scan import read_row
-from TumorGenCore.cohort.tables import CASES_FILE, read_cases
+from TumorGenCore.cohort.tables import CASES_FILE, TRUTH_FILE, read_cases, read_truth
 from TumorGenCore.errors import ManifestError, ResumeWarning
 from TumorGenCore.insertion.provenance import hash_volume
 from TumorGenCore.version import software_version
+from TumorGenCore.volumes.passed_through import record_of, sha256_of
 
 __all__ = ["Earlier", "earlier_results", "hash_files"]
 
@@ -28,10 +28,12 @@ class Earlier:
 
     Args:
         records: lines of ``cases.csv`` of the results to keep.
+        truth: lines of ``truth.csv`` of the results to keep, by ``stem``.
         again: why a result is made again.
     """
 
     records: dict[Key, Record] = field(default_factory=dict)
+    truth: dict[str, bytes] = field(default_factory=dict)
     again: dict[Key, str] = field(default_factory=dict)
 
 
@@ -52,7 +54,7 @@ def earlier_results(
         ResumeWarning: results come from another kind of device, which may change their last digits.
 
     Raises:
-        ManifestError: ``cases.csv`` is damaged, or a result is not in the manifest or was made from other voxels, with
+        ManifestError: ``cases.csv`` or ``truth.csv`` is damaged, or a result is not in the manifest or was made from other voxels, with
             other settings or with other software.
     """
     found = Earlier()
@@ -60,6 +62,7 @@ def earlier_results(
         return found
     made: dict[Key, dict[str, Any]] = {}
     records: dict[Key, Record] = {}
+    truth = read_truth(output / TRUTH_FILE)
     for record in read_cases(output / CASES_FILE):
         key = (record["name"], int(record["seed"]))
         if key not in requests:
@@ -86,23 +89,21 @@ def earlier_results(
         if keys:
             _require_same_voxels(row, {key: made[key] for key in keys})
         for key in keys:
-            if {**records[key], **hash_files(ResultFiles.of(key, output))} == records[key]:
-                found.records[key] = records[key]
-            else:
+            lines = truth.get(stem(key), [])
+            if {**records[key], **hash_files(ResultFiles.of(key, output))} != records[key]:
                 found.again[key] = "its image or mask is missing, incomplete or changed"
+            elif len(lines) != len(made[key]["tumors"]):
+                found.again[key] = f"its lines in {TRUTH_FILE} are missing"
+            else:
+                found.records[key] = records[key]
+                found.truth[stem(key)] = b"".join(lines)
     return found
 
 
 def hash_files(files: ResultFiles) -> Record:
     """Returns the columns with the SHA-256 of the image file and of the mask file; empty for a missing file."""
-    return {"image_sha256": _sha256(files.image), "mask_sha256": _sha256(files.mask)}
-
-
-def _sha256(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    images = {"image_sha256": files.image, "mask_sha256": files.mask}
+    return {column: sha256_of(path) if path.is_file() else "" for column, path in images.items()}
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -141,16 +142,20 @@ def _require_same_voxels(row: ManifestRow, made: Mapping[Key, Mapping[str, Any]]
         "input_sha256": hash_volume(read.volume.image),
         "suv_factor": float(read.volume.units.suv_factor),
         "region_sha256": read.region_hash,
+        **({} if read.ct_hash is None else {"ct": record_of(read.ct_hash)}),
+        **({} if read.request.reference_suv is None else {"reference_suv": read.request.reference_suv}),
     }
     for key, provenance in made.items():
+        before = {**provenance["request"], **provenance}
         for what, value in now.items():
-            if provenance.get(what) != value:
-                raise _differs(key, what, provenance.get(what), value)
+            if before.get(what) != value:
+                raise _differs(key, what, before.get(what), value)
 
 
 _WORDS = {
     "input_sha256": "another scan (SHA-256 of the voxels",
     "region_sha256": "another region (SHA-256 of the voxels",
+    "ct": "another CT (file",
     "software_version": "another version of TumorGen (software_version",
 }
 

@@ -22,15 +22,25 @@ from TumorGenCore.cohort.left_out import reason_of
 from TumorGenCore.cohort.manifest import ManifestRow
 from TumorGenCore.cohort.output_folder import check_output_folder, check_own_inputs, clear_leftovers, only_run
 from TumorGenCore.cohort.requests import Requests
-from TumorGenCore.cohort.results import Key, Outcome, Record, ResultFiles, stem
+from TumorGenCore.cohort.results import Key, Outcome, Record, ResultFiles, ct_path, stem
 from TumorGenCore.cohort.resume import Earlier, earlier_results, hash_files
 from TumorGenCore.cohort.scan import CohortCase, Scan
 from TumorGenCore.cohort.space import check_results_space
-from TumorGenCore.cohort.tables import CASES_COLUMNS, CASES_FILE, FAILURES_COLUMNS, FAILURES_FILE, Table
+from TumorGenCore.cohort.tables import (
+    CASES_COLUMNS,
+    CASES_FILE,
+    FAILURES_COLUMNS,
+    FAILURES_FILE,
+    TRUTH_FILE,
+    Table,
+    TruthTable,
+)
 from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.truth_table import truth_table
 from TumorGenCore.interrupts import held_stops
 from TumorGenCore.lesions.measures import measure_images
 from TumorGenCore.volumes.geometry import Box, ras_to_lps
+from TumorGenCore.volumes.passed_through import PassedThrough, record_of, sha256_of
 from TumorGenCore.volumes.provenance_file import write_provenance
 from TumorGenCore.volumes.safe_write import all_or_none, check_name
 from TumorGenCore.volumes.write import write_segmentation, write_volume
@@ -58,9 +68,13 @@ def check_before_run(output: Path, rows: Sequence[ManifestRow], resume: bool, in
     check_output_folder(output, resume)
     for row in rows:  # beside a new folder, as the longest name of the row
         check_name(ResultFiles.of((row.name, row.seeds[-1]), output if output.is_dir() else output.parent).provenance)
-    read = [*inputs, *(path for row in rows for path in (row.image, row.region) if path is not None)]
+        if (copy := ct_path(row, output if output.is_dir() else output.parent)) is not None:
+            check_name(copy)
+    read = [*inputs, *(path for row in rows for path in row.files)]
     results = (path for row in rows for seed in row.seeds for path in ResultFiles.of((row.name, seed), output).paths)
-    check_own_inputs(read, [output / CASES_FILE, output / FAILURES_FILE, *(results if output.is_dir() else ())])
+    copies = [copy for row in rows if (copy := ct_path(row, output)) is not None]
+    tables = [output / name for name in (CASES_FILE, TRUTH_FILE, FAILURES_FILE)]
+    check_own_inputs(read, [*tables, *copies, *(results if output.is_dir() else ())])
     check_results_space(output, rows)
 
 
@@ -83,7 +97,11 @@ def synthesize(
     - NAME_SEED.provenance.json;
     - a line in ``cases.csv``; its boxes are CX,CY,CZ,SX,SY,SZ joined by "; ", with edges along the axes of the box,
       which are in the provenance; ``quality`` is the quality of the poorest tumor, and ``redrawn`` is the number of
-      tumors that were drawn again.
+      tumors that were drawn again;
+    - a line for each lesion in ``truth.csv`` (``insertion.truth_columns``). Facts about the person of a DICOM series
+      stand there and nowhere else.
+
+    A CT that the row names is copied to NAME_ct and its suffix, once for all results of the row.
 
     A row that cannot be used is left out, whatever its scan raises; ``failures.csv`` names it with the reason, and the
     run goes on. An output that cannot be written stops the run.
@@ -143,12 +161,14 @@ class _Cohort:
         self.on_forewarnings = on_forewarnings
         self.records, self.again = dict(earlier.records), earlier.again
         self.cases = Table(output / CASES_FILE, CASES_COLUMNS, self._in_order())
+        self.truth = TruthTable(output / TRUTH_FILE, earlier.truth)
         self.failures = Table(output / FAILURES_FILE, FAILURES_COLUMNS)
 
     def sort(self) -> None:
-        """Puts the table of results in the order of the manifest; the results of a resumed run may be in another."""
+        """Puts the tables of results in the order of the manifest; the results of a resumed run may be in another."""
         if (in_order := self._in_order()) != self.cases.rows:
             self.cases.replace(in_order)
+        self.truth.sort([stem((record["name"], int(record["seed"]))) for record in in_order])
 
     def _in_order(self) -> list[Record]:
         return [self.records[key] for key in self.requests if key in self.records]
@@ -158,6 +178,8 @@ class _Cohort:
             if (row.name, seed) in self.records:
                 yield Outcome(row.name, (seed,), self.records[row.name, seed], kept=True)
         missing = tuple(seed for seed in row.seeds if (row.name, seed) not in self.records)
+        if len(missing) < len(row.seeds):
+            self._pass_ct(row)
         if not missing:
             return
         try:
@@ -165,6 +187,7 @@ class _Cohort:
         except Exception as error:
             yield self._left_out(row, missing, error)
             return
+        self._pass_ct(row)
         for seed in missing:
             key = (row.name, seed)
             try:
@@ -173,7 +196,7 @@ class _Cohort:
                 yield self._left_out(row, (seed,), error)
                 continue
             remark = [f"Made again, because {self.again[key]}."] if key in self.again else []
-            record = self._write(key, case, scan.read.region_hash)
+            record = self._write(key, case, scan)
             yield Outcome(row.name, (seed,), record, warnings=(*remark, *case.warnings), shortcomings=case.shortcomings)
 
     def _left_out(self, row: ManifestRow, seeds: tuple[int, ...], error: Exception) -> Outcome:
@@ -182,13 +205,21 @@ class _Cohort:
         self.failures.add(*({**same, "seed": str(seed)} for seed in seeds))
         return Outcome(row.name, seeds, reason=reason)
 
-    def _write(self, key: Key, case: CohortCase, region_hash: str | None) -> Record:
+    def _pass_ct(self, row: ManifestRow) -> None:
+        """Copies the CT of a row, unless the copy is there."""
+        output = ct_path(row, self.output)
+        if row.ct is None or output is None or (output.is_file() and sha256_of(output) == sha256_of(row.ct)):
+            return
+        PassedThrough(row.ct, output).write()
+
+    def _write(self, key: Key, case: CohortCase, scan: Scan) -> Record:
         files = ResultFiles.of(key, self.output)
         provenance = {
             **case.provenance,
             "image_units": "SUV",
             "case": self.requests[key],
-            "region_sha256": region_hash,
+            "region_sha256": scan.read.region_hash,
+            **({} if scan.read.ct_hash is None else {"ct": record_of(scan.read.ct_hash)}),
             "quality": case.quality.as_dict(),
             "warnings": list(case.warnings),
         }
@@ -215,9 +246,13 @@ class _Cohort:
                 "provenance": files.provenance.name,
                 **hash_files(files),
             }
+            rows = truth_table([case], person=scan.person, patient=key[0], simulation=stem(key), image=files.image.name)
             try:
+                self.truth.add(stem(key), rows)  # before the line of the result, which says that all is there
                 self.cases.add(record)
             except OSError:
+                if stem(key) in self.truth.lines:
+                    self.truth.take_back(stem(key))
                 for path in reversed(files.paths):
                     path.unlink(missing_ok=True)
                 raise

@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from TumorGenCore.cohort.manifest import ManifestRow
 from TumorGenCore.insertion.provenance import Provenance
 from TumorGenCore.insertion.redraw import other_seeds
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.tumor import Shortcoming
 from TumorGenCore.insertion.variants import VariantRun
 from TumorGenCore.lesions.placement import find_body, place_boxes
 from TumorGenCore.lesions.quality import QualityScore
 from TumorGenCore.volumes.geometry import Box, Grid
+from TumorGenCore.volumes.passed_through import overlap_warnings, sha256_of
+from TumorGenCore.volumes.person import read_person
 from TumorGenCore.volumes.read import read_mask, read_volume
 from TumorGenCore.volumes.remarks import noted_warnings
 from TumorGenCore.volumes.volume import PetVolume
@@ -39,11 +42,15 @@ class ReadRow:
 
     Args:
         volume: the scan, with the remarks of reading both files.
-        region: voxels (k, j, i) to place tumors in; None if the row names no region.
+        region: voxels (k, j, i) of the region or organ to place tumors in; None if the row names none.
+        request: properties of each tumor, with the ratio to the row's reference region.
+        ct_hash: SHA-256 of the file of the CT; None if the row names no CT.
     """
 
     volume: PetVolume
     region: NDArray[np.bool_] | None
+    request: TumorRequest
+    ct_hash: str | None = None
 
     @property
     def region_hash(self) -> str | None:
@@ -52,12 +59,13 @@ class ReadRow:
 
 
 def read_row(row: ManifestRow) -> ReadRow:
-    """Reads the scan and the region of a row.
+    """Reads the scan, the region and the CT of a row, and measures its reference region.
 
     Raises:
         UnsupportedVolumeError: a file cannot be used.
+        InvalidRequestError: the reference region cannot be used.
     """
-    region, remarks = None, list[str]()
+    region, ct_hash, remarks, about_ct, about_reference = None, None, list[str](), list[str](), list[str]()
     with warnings.catch_warnings():
         # The volume has the remarks. Other warnings are dropped: those of a DICOM reader may quote a person's tags.
         warnings.simplefilter("ignore")
@@ -65,8 +73,19 @@ def read_row(row: ManifestRow) -> ReadRow:
         if row.region is not None:
             with noted_warnings(row.region, "The region") as remarks:
                 region = read_mask(row.region, Grid.from_image(volume.image))
+        if row.organ is not None:
+            with noted_warnings(row.organ.labels, "The labels") as remarks:
+                region = row.organ.mask(volume)
+        request = row.request
+        if row.reference is not None:
+            with noted_warnings(row.reference.file, "The reference") as about_reference:
+                request = row.reference.asked(request, volume)
+        if row.ct is not None:
+            ct_hash = sha256_of(row.ct)
+            about_ct = overlap_warnings(row.ct, volume)
     units = volume.units.with_remedy(FACTOR_REMEDY)
-    return ReadRow(replace(volume, units=units, remarks=(*volume.remarks, *remarks)), region)
+    remarks = [*volume.remarks, *remarks, *about_ct, *about_reference]
+    return ReadRow(replace(volume, units=units, remarks=tuple(remarks)), region, request, ct_hash)
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,8 @@ class CohortCase:
     """One result: image in SUV, union of the tumor masks, boxes and provenance of the tumors.
 
     ``quality`` is the quality of the poorest tumor, and ``redrawn`` is the number of tumors that were drawn again.
-    ``warnings`` begin with those of reading, and contain the text of the ``shortcomings``.
+    ``warnings`` begin with those of reading, and contain the text of the ``shortcomings``. ``truth`` has what is known
+    about each lesion.
     """
 
     image: sitk.Image
@@ -85,6 +105,7 @@ class CohortCase:
     redrawn: int
     warnings: tuple[str, ...]
     shortcomings: tuple[Shortcoming, ...]
+    truth: tuple[dict[str, Any], ...]
 
 
 class Scan:
@@ -102,10 +123,11 @@ class Scan:
         self.generator, self.row = generator, row
         self.read = read_row(row)
         self.volume = self.read.volume
+        self.person = read_person(row.image)
         self.grid = Grid.from_image(self.volume.image)
         if row.box is not None:
             self.prepared = generator.prepare(self.volume, row.box)
-        else:
+        elif row.organ is None:
             suv = sitk.GetArrayViewFromImage(self.volume.image) * np.float32(self.volume.units.suv_factor)
             self.body = find_body(suv, self.grid.spacing_mm)
 
@@ -124,7 +146,7 @@ class Scan:
         run = VariantRun(
             self.generator,
             prepared,
-            self.row.request,
+            self.read.request,
             (seed,),
             more_boxes=boxes[1:],
             redraw_seeds=other_seeds(seed),
@@ -140,6 +162,7 @@ class Scan:
             redrawn=len(run.redrawn),
             warnings=(*variant.warnings, *([run.remark] if run.remark else [])),
             shortcomings=variant.shortcomings,
+            truth=variant.truth,
         )
 
     def _boxes(self, seed: int) -> tuple[Box, ...]:
@@ -148,6 +171,8 @@ class Scan:
         # With the name, rows that all keep the default seed do not all get boxes of the same sizes.
         name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
         rng = np.random.default_rng([seed, name])
+        if self.row.organ is not None:
+            return tuple(self.row.organ.boxes(self.volume, self.row.request, rng, self.read.region))
         region = self.body if self.read.region is None else self.read.region
         return tuple(place_boxes(region, self.body, self.grid, rng, self.row.tumors))
 

@@ -1,4 +1,4 @@
-"""The two tables of a cohort: the results, and the rows that were left out.
+"""The tables of a cohort: the results, what is known about each lesion, and the rows that were left out.
 
 A table grows by a line for each result. Writing it again each time would take ever longer: the tables may have a
 million lines. A kill can leave half of the last line; then its result counts as not made.
@@ -11,13 +11,26 @@ import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from TumorGenCore.cohort.results import Record
 from TumorGenCore.errors import ManifestError
+from TumorGenCore.insertion.truth_columns import COLUMNS as TRUTH_COLUMNS
+from TumorGenCore.insertion.truth_table import text_row
 from TumorGenCore.interrupts import held_stops
 from TumorGenCore.volumes.safe_write import replacing
 
-__all__ = ["CASES_COLUMNS", "CASES_FILE", "FAILURES_COLUMNS", "FAILURES_FILE", "Table", "read_cases"]
+__all__ = [
+    "CASES_COLUMNS",
+    "CASES_FILE",
+    "FAILURES_COLUMNS",
+    "FAILURES_FILE",
+    "TRUTH_FILE",
+    "Table",
+    "TruthTable",
+    "read_cases",
+    "read_truth",
+]
 
 CASES_FILE = "cases.csv"
 CASES_COLUMNS = (
@@ -37,6 +50,7 @@ CASES_COLUMNS = (
     "image_sha256",
     "mask_sha256",
 )
+TRUTH_FILE = "truth.csv"
 FAILURES_FILE = "failures.csv"
 FAILURES_COLUMNS = ("name", "seed", "source", "reason")
 
@@ -81,19 +95,85 @@ class Table:
         if not self.path.exists():
             self.replace([*self.rows, *rows])
             return
-        with held_stops(), self.path.open("ab", buffering=0) as file:
-            size = file.seek(0, os.SEEK_END)
-            left = memoryview(_lines(self.columns, rows))
-            try:
-                while left:  # A disk that gets full takes a part.
-                    left = left[file.write(left) :]
-                os.fsync(file.fileno())
-            except OSError as error:
-                file.truncate(size)
-                raise OSError(
-                    f"{self.path} cannot be written ({error.strerror}). Free some space, and continue with --resume."
-                ) from error
+        append(self.path, _lines(self.columns, rows))
         self.rows += rows
+
+
+class TruthTable:
+    """The table of what is known about each lesion: ``insertion.truth_table``, which grows at its end.
+
+    It keeps its lines as bytes, because a line has many columns.
+
+    Args:
+        path: the file; a file that is there is replaced. There is no file as long as the table has no row.
+        lines: lines of each result to begin with, by ``stem``.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, lines: Mapping[str, bytes]) -> None:
+        self.path = path
+        self.lines: dict[str, bytes] = {}
+        self._replace(lines)
+
+    def sort(self, order: Sequence[str]) -> None:
+        """Puts the results in this order, completely or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if list(self.lines) != list(order):
+            self._replace({stem: self.lines[stem] for stem in order})
+
+    def add(self, stem: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Adds the rows of a result at the end, completely or not at all.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        lines = _lines(list(TRUTH_COLUMNS), [text_row(row) for row in rows])
+        if not self.path.exists():
+            self._replace({**self.lines, stem: lines})
+            return
+        append(self.path, lines)
+        self.lines[stem] = lines
+
+    def take_back(self, stem: str) -> None:
+        """Removes the rows of the result that was added last. It needs no space on the disk."""
+        lines = self.lines.pop(stem)
+        if self.lines:
+            os.truncate(self.path, self.path.stat().st_size - len(lines))
+        else:
+            self.path.unlink()
+
+    def _replace(self, lines: Mapping[str, bytes]) -> None:
+        if lines:
+            with replacing(self.path) as temporary:
+                temporary.write_bytes(b"".join([_TRUTH_HEADER, *lines.values()]))
+        else:
+            self.path.unlink(missing_ok=True)
+        self.lines = dict(lines)
+
+
+def append(path: Path, lines: bytes) -> None:
+    """Adds lines at the end of a table, completely or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with held_stops(), path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        left = memoryview(lines)
+        try:
+            while left:  # A disk that gets full takes a part.
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except OSError as error:
+            file.truncate(size)
+            raise OSError(
+                f"{path} cannot be written ({error.strerror}). Free some space, and continue with --resume."
+            ) from error
 
 
 def _lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
@@ -123,4 +203,31 @@ def read_cases(path: Path) -> list[Record]:
     raise ManifestError(f"{path} is damaged or from another version of TumorGen. {_REMEDY}")
 
 
+def read_truth(path: Path) -> dict[str, list[bytes]]:
+    """Reads the lines of ``truth.csv`` by the result that they belong to, except half a line at its end.
+
+    Returns:
+        Lines by ``stem``, one for each lesion; empty if there is no such file.
+
+    Raises:
+        ManifestError: the file is damaged or from another version.
+    """
+    if not path.is_file():
+        return {}
+    header, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
+    found: dict[str, list[bytes]] = {}
+    try:
+        for line in lines:
+            if line.endswith(b"\n"):
+                (cells,) = csv.reader([line.decode()], strict=True)
+                row = dict(zip(TRUTH_COLUMNS, cells, strict=True))
+                found.setdefault(row["simulation"], []).append(line)
+    except (csv.Error, ValueError) as error:
+        raise ManifestError(f"{path} is damaged ({error}). {_REMEDY}") from error
+    if lines and header != _TRUTH_HEADER:
+        raise ManifestError(f"{path} is damaged or from another version of TumorGen. {_REMEDY}")
+    return found
+
+
+_TRUTH_HEADER = _lines(list(TRUTH_COLUMNS), [{column: column for column in TRUTH_COLUMNS}])
 _REMEDY = "Give another folder, or delete this table to make all results again."

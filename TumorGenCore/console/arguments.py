@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE
 from TumorGenCore.errors import InvalidRequestError
+from TumorGenCore.insertion.in_organ import DRAWN, InOrgan
 from TumorGenCore.insertion.request import MASK_KINDS, TumorRequest, check_seeds
 from TumorGenCore.method.solver_names import SOLVERS
 
 if TYPE_CHECKING:
+    from TumorGenCore.insertion.reference import Reference
     from TumorGenCore.volumes.geometry import Box
 
 __all__ = [
@@ -28,9 +30,13 @@ __all__ = [
     "add_model",
     "add_report_options",
     "add_sampling",
+    "add_targets",
     "asked_box",
+    "asked_organ",
+    "asked_reference",
     "asked_seeds",
     "join_box",
+    "lesion_number",
     "positive_number",
     "seed_number",
     "tumor_request",
@@ -53,6 +59,13 @@ def seed_number(text: str) -> int:
     except InvalidRequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return value
+
+
+def lesion_number(text: str) -> int | str:
+    """Parses the number of lesions: a whole number of at least 1, or ``DRAWN``."""
+    if text != DRAWN and not text.lstrip("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give a whole number of at least 1, or {DRAWN!r}")
+    return text if text == DRAWN else positive_number(text)
 
 
 def join_box(arguments: Sequence[str]) -> list[str]:
@@ -87,21 +100,54 @@ def add_insertion_options(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--box", metavar="CX,CY,CZ,SX,SY,SZ", help="center and edge lengths of the box, mm")
     where.add_argument("--roi", type=Path, metavar="ROI.mrk.json", help="an ROI saved by 3D Slicer")
+    where.add_argument(
+        "--in", dest="organ", metavar="ORGAN", help="an organ of --labels; the seed draws place and size"
+    )
     parser.add_argument("--frame", choices=("ras", "lps"), default="ras", help="frame of --box (default: ras)")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="MAP",
+        help="organs of the scan: a label map, a segmentation of 3D Slicer, or a folder of masks (TotalSegmentator)",
+    )
+    parser.add_argument(
+        "--lesions",
+        type=lesion_number,
+        metavar="N",
+        help="number of lesions in the organ of --in, or 'drawn' for a number as patients have (default: 1)",
+    )
     parser.add_argument("--seed", type=seed_number, default=0, help="the same seed gives the same tumor (default: 0)")
     parser.add_argument(
         "--variants", type=positive_number, default=1, help="number of tumors, best first; seeds count up from --seed"
     )
     add_sampling(parser)
     add_least_quality(parser, "0.9 with --variants, else none; 0 keeps all tumors")
-    uptake = parser.add_mutually_exclusive_group()
-    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax of the tumor")
-    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean of the tumor")
-    parser.add_argument("--fill", type=float, metavar="SHARE", help="share of the box volume that the tumor fills")
+    add_targets(parser)
     add_mask(parser)
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of voxel value")
     add_model(parser)
     add_device(parser)
+
+
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for uptake and size, at most one of each; None leaves it to the model."""
+    uptake = parser.add_mutually_exclusive_group()
+    uptake.add_argument("--suv-max", type=float, metavar="SUV", help="SUVmax of the tumor")
+    uptake.add_argument("--suv-mean", type=float, metavar="SUV", help="SUVmean of the tumor")
+    uptake.add_argument("--suv-peak", type=float, metavar="SUV", help="SUVpeak of the tumor, over a sphere of 1 ml")
+    uptake.add_argument(
+        "--to-background", type=float, metavar="RATIO", help="SUVmean over the median SUV of the tissue around the box"
+    )
+    uptake.add_argument(
+        "--to-reference", type=float, metavar="RATIO", help="SUVmean over the mean SUV of the region of --reference"
+    )
+    parser.add_argument(
+        "--reference", metavar="REGION", help="name or number of a label in --labels, such as liver, or a mask file"
+    )
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--fill", type=float, metavar="SHARE", help="share of the box volume that the tumor fills")
+    size.add_argument("--volume-ml", type=float, metavar="ML", help="volume of the tumor")
+    size.add_argument("--diameter-mm", type=float, metavar="MM", help="diameter of a ball with the tumor's volume")
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
@@ -146,6 +192,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def tumor_request(options: argparse.Namespace) -> TumorRequest:
     """Returns the request that the options lead to; a value that cannot be used is reported as wrong usage.
 
+    It lacks a ratio to a reference region, for which the scan must be read first (``asked_reference``).
+
     Without ``--least-quality``, several variants must reach ``GOOD_QUALITY``. A single tumor has no least quality then,
     because the same seed must give the same tumor.
     """
@@ -154,8 +202,22 @@ def tumor_request(options: argparse.Namespace) -> TumorRequest:
         from TumorGenCore.lesions.quality import GOOD_QUALITY  # here, because scipy slows the start of a command
 
         asked["least_quality"] = GOOD_QUALITY
+    for name in ("to_reference", "reference"):
+        asked.pop(name, None)
     with _wrong_usage(options):
         return TumorRequest.parse(asked)
+
+
+def asked_reference(options: argparse.Namespace) -> Reference | None:
+    """Returns the ratio to a reference region, if the user wants one; wrong usage is reported."""
+    if (options.to_reference is None) != (options.reference is None):
+        options.refuse("--to-reference and --reference go together; give both.")
+    if options.to_reference is None:
+        return None
+    from TumorGenCore.insertion.reference import Reference  # here, because numpy slows the start of a command
+
+    with _wrong_usage(options):
+        return Reference.of(options.to_reference, options.reference, options.labels)
 
 
 def asked_seeds(options: argparse.Namespace) -> range:
@@ -166,8 +228,21 @@ def asked_seeds(options: argparse.Namespace) -> range:
     return seeds
 
 
+def asked_organ(options: argparse.Namespace) -> InOrgan | None:
+    """Returns the place of ``--in``, if the user wants one; wrong usage is reported."""
+    if options.organ is None:
+        if options.lesions is not None:
+            options.refuse("--lesions needs --in ORGAN --labels MAP; a box takes one tumor.")
+        if options.labels is not None and options.reference is None:
+            options.refuse("--labels is for --in or --reference; give one of them.")
+        return None
+    if options.labels is None:
+        options.refuse("--in needs the organs of the scan: give --labels MAP too.")
+    return InOrgan(options.organ, options.labels, None if options.lesions == DRAWN else options.lesions or 1)
+
+
 def asked_box(options: argparse.Namespace) -> Box:
-    """Returns the box of ``--box`` or ``--roi``.
+    """Returns the box of ``--box`` or ``--roi``; see ``asked_organ`` for a box in an organ.
 
     Raises:
         InvalidBoxError: the box cannot be read or used.

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from TumorGenCore.errors import InvalidRequestError
-from TumorGenCore.insertion.request import TumorRequest, UptakeTarget
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.resolved import UptakeTarget
 
 __all__ = ["USUAL_THRESHOLD", "Adjustment"]
 
@@ -40,9 +41,13 @@ class Adjustment:
                 f"The mask threshold is {self.mask_threshold}; give a probability, more than 0 and less than 1."
             )
 
-    def target(self, request: TumorRequest) -> UptakeTarget | None:
-        """The uptake to reach."""
-        return request.target if self.suv_max is None else UptakeTarget("max", float(self.suv_max))
+    def target(self, wanted: UptakeTarget | None) -> UptakeTarget | None:
+        """The uptake to reach.
+
+        Args:
+            wanted: the uptake that the request led to.
+        """
+        return wanted if self.suv_max is None else UptakeTarget("max", float(self.suv_max))
 
     @property
     def asked(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Warnings about a box and a request before a tumor is grown there. This module imports no torch."""
+"""Warnings about a box and targets before a tumor is grown there. This module imports no torch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from TumorGenCore.insertion.paste import BoxRegion
 from TumorGenCore.insertion.placed import PlacedBox
-from TumorGenCore.insertion.request import TumorRequest, UptakeTarget
+from TumorGenCore.insertion.resolved import FillTarget, Targets, UptakeTarget
 from TumorGenCore.insertion.targets import misses
 from TumorGenCore.volumes.geometry import Box, Grid
 
-__all__ = ["box_warnings", "request_warnings"]
+__all__ = ["box_warnings", "target_warnings"]
 
 #: Threshold between air and tissue.
 _AIR_SUV = 0.1
@@ -39,51 +39,52 @@ def box_warnings(box: Box, grid: Grid, suv_inside: NDArray) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def request_warnings(request: TumorRequest, placed: PlacedBox, tissue_suv: float) -> tuple[str, ...]:
+def target_warnings(targets: Targets, placed: PlacedBox, tissue_suv: float) -> tuple[str, ...]:
     """Returns warnings about targets that this place cannot take. The tumor can be inserted all the same.
 
     Args:
-        request: wanted properties of the tumor.
+        targets: what the tumor is to reach in this box.
         placed: the box in the scan, or in a part of the scan with its surroundings.
         tissue_suv: median SUV of the tissue around the box.
     """
-    if request.target is None and request.fill is None:
+    if targets.uptake is None and targets.size is None:
         return ()
     region = BoxRegion.of(placed)
-    of_target = [] if request.target is None else _target_warnings(request.target, region, tissue_suv)
-    of_fill = [] if request.fill is None else _fill_warnings(request.fill, region)
-    return (*of_target, *of_fill)
+    of_uptake = [] if targets.uptake is None else _uptake_warnings(targets.uptake, region, tissue_suv)
+    of_size = [] if targets.size is None else _size_warnings(targets.size, region)
+    return (*of_uptake, *of_size)
 
 
-def _target_warnings(target: UptakeTarget, region: BoxRegion, tissue_suv: float) -> list[str]:
+def _uptake_warnings(target: UptakeTarget, region: BoxRegion, tissue_suv: float) -> list[str]:
     if target.suv <= tissue_suv:
         return [
-            f"The target SUV{target.measure} {target.suv:g} is not above the tissue around the box (median SUV "
+            f"The target {target.name} {target.value} is not above the tissue around the box (median SUV "
             f"{tissue_suv:.1f}), so the tumor cannot stand out. Ask for more, or place the box in other tissue."
         ]
     inside = region.suv[region.window > 0]
-    if target.measure != "max" or inside.size == 0:
+    if target.measure == "mean" or inside.size == 0:
         return []
     hot = float(np.percentile(inside, 95))
     if hot <= _HOTTER * target.suv:
         return []
     return [
-        f"Tissue in the box is hotter than the target SUVmax {target.suv:g} (a twentieth of the box has SUV {hot:.1f} "
+        f"Tissue in the box is hotter than the target {target.name} {target.suv:g} (a twentieth of the box has SUV {hot:.1f} "
         "or more), so the tumor may not stand out. Ask for more, or move the box away from the hot tissue."
     ]
 
 
-def _fill_warnings(fill: float, region: BoxRegion) -> list[str]:
-    asked, most, voxel = f"{100 * fill:.3g} %", region.most_fill, region.voxel_share
+def _size_warnings(size: FillTarget, region: BoxRegion) -> list[str]:
+    fill, most, voxel = size.share, region.most_fill, region.voxel_share
+    asked, origin = f"{100 * fill:.3g} %", f" ({size.origin})" * bool(size.origin)
     if fill > most and misses(most, fill):
         return [
-            f"A tumor cannot fill {asked} of this box: it fades toward the faces, so at most {100 * most:.0f} % can "
+            f"A tumor cannot fill {asked} of this box{origin}: it fades toward the faces, so at most {100 * most:.0f} % can "
             "become tumor. Ask for less, or draw a larger box."
         ]
     whole = max(1, round(fill / voxel))
     if misses(whole * voxel, fill):
         return [
-            f"A fill of {asked} is {fill / voxel:.1f} voxels of this scan, and a tumor has whole voxels: it can fill "
+            f"A fill of {asked}{origin} is {fill / voxel:.1f} voxels of this scan, and a tumor has whole voxels: it can fill "
             f"{100 * whole * voxel:.3g} %. Ask for more, or draw a larger box."
         ]
     return []

@@ -1,7 +1,8 @@
 """TumorGenerator: all steps from a volume and a rough box to a synthetic image and its mask.
 
     prepared = generator.prepare(volume, box)                    once per box
-    told     = told(bundle, request, noise, tissue)              draws what the user left open
+    targets  = prepared.targets(request)                         SUV and fill that the request means in this box
+    told     = told(bundle, targets, noise, tissue)              draws what the user left open
     sampled  = engine.sample(encoded, noise and told, ...)       noise -> latents, all seeds together
     grown    = engine.decode(sampled)                            latents -> I' and M', one by one
     change   = tissue_change(grown, prepared)                    uptake that I' adds to the tissue and removes
@@ -31,7 +32,7 @@ from TumorGenCore.insertion.forewarnings import box_warnings
 from TumorGenCore.insertion.growth import Growth, Maker
 from TumorGenCore.insertion.mask_fitting import fitted
 from TumorGenCore.insertion.paste import FitMask, Grain, paste
-from TumorGenCore.insertion.placed import PlacedBox, place_box, tissue_suv
+from TumorGenCore.insertion.placed import place_box, tissue_suv
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
 from TumorGenCore.insertion.provenance import hash_volume
@@ -115,7 +116,7 @@ class TumorGenerator:
         Args:
             image: 3D scalar PET, or a ``PetVolume`` from ``read_volume``, which knows its units.
             box: place of the tumor, LPS mm; may be rotated and may reach beyond the volume.
-            request: wanted properties of the tumor. With ``fill``, up to three tumors are grown and zoomed until one is
+            request: wanted properties of the tumor. With a size, up to three tumors are grown and zoomed until one is
                 within 5 %, and the nearest is used. ``least_quality`` has no effect on a single tumor.
             seed: with the same device and thread count, the same seed gives the same tumor at one site and another
                 tumor at another site (see ``site_cell.SITE_MM``).
@@ -227,22 +228,22 @@ class TumorGenerator:
         tumor = self._tumor(prepared, request, sampling, growing, sampled[place], notices, growth.zoom)
         return replace(tumor, growth=growth)
 
-    def check(self, request: TumorRequest, seeds: Sequence[int], placed: PlacedBox | None = None) -> Sampling:
+    def check(self, request: TumorRequest, seeds: Sequence[int], prepared: PreparedBox | None = None) -> Sampling:
         """Returns the sampling settings for a request, and rejects what model or scan cannot do.
 
         Args:
             request: wanted properties of the tumors.
             seeds: one for each tumor.
-            placed: a box in the scan; without it, only the model is asked.
+            prepared: a box in the scan; without it, only the model is asked.
 
         Raises:
-            InvalidRequestError: there is no seed, a seed cannot be used, the model has no control for the fill, or the
-                voxels of the scan cannot hold the target.
+            InvalidRequestError: there is no seed, a seed cannot be used, the model has no control for the size, the
+                request means nothing in this box (``resolved``), or the voxels of the scan cannot hold the uptake.
         """
         check_seeds(seeds)
-        if placed is not None:
-            check_reachable(request.target, placed.highest_suv, placed.voxel_type)
-        if request.fill is not None and not self.bundle.vector_field.control_channels:
+        if prepared is not None:
+            check_reachable(prepared.targets(request).uptake, prepared.highest_suv, prepared.voxel_type)
+        if request.size is not None and not self.bundle.vector_field.control_channels:
             raise InvalidRequestError(
                 f"The model {self.bundle.name} has no control for the fill. Draw a larger or smaller box, or use a "
                 "model that was trained with controls."
@@ -311,12 +312,12 @@ class TumorGenerator:
         progress.tell(progress.steps_in_all, "done")
 
     def _growing(self, prepared: PreparedBox, request: TumorRequest, seed: int) -> _Growing:
-        noise = noise_seed(seed, prepared.box)
-        first = told(self.bundle, request, noise, prepared.tissue_suv, prepared.box)
-        if request.fill is None:
+        noise, targets = noise_seed(seed, prepared.box), prepared.targets(request)
+        first = told(self.bundle, targets, noise, prepared.tissue_suv, prepared.box)
+        if targets.fill is None:
             rule: FillRule = SpeckRule(self.bundle.fill.draw(noise), self.bundle.tuning)
         else:
-            rule = FillSearch(request.fill, self.bundle.tuning.most_edge)
+            rule = FillSearch(targets.fill, self.bundle.tuning.most_edge)
         return _Growing(seed, noise, first, rule, dict(prepared.seconds))
 
     def _tumor(
@@ -335,7 +336,8 @@ class TumorGenerator:
         grown, more_notices = self.engine.decode(sampled, prepared.encoded, seconds)
         with timed(seconds, "paste"):
             change = self.change(grown, prepared)
-            target = reached_for(self.bundle, request, growing.told)
+            targets = prepared.targets(request)
+            target = reached_for(self.bundle, targets, growing.told)
             grain = self.grain(prepared, growing.noise)
             fit_mask = self.fit_mask(prepared)
             if request.mask == "reader":
@@ -344,7 +346,7 @@ class TumorGenerator:
                 paste, prepared, change, grown.probability, fit_mask=fit_mask, target=target, grain=grain
             )
             if zoom is None:
-                zoom, pasted = fit_zoom(request.fill, lambda zoom: paste_at(zoom=zoom))
+                zoom, pasted = fit_zoom(targets.fill, lambda zoom: paste_at(zoom=zoom))
             else:
                 pasted = paste_at(zoom=zoom)
         growth = Growth(growing.seed, growing.told, len(growing.tries) + 1, sampled.batch, zoom)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from TumorGenCore.insertion.change import TissueChange
 from TumorGenCore.insertion.placed import PlacedBox
-from TumorGenCore.insertion.request import UptakeTarget
+from TumorGenCore.insertion.resolved import UptakeTarget
+from TumorGenCore.insertion.sphere_means import SphereMeans
 from TumorGenCore.insertion.targets import fit_gain
 from TumorGenCore.insertion.zoom import anchor, zoomed
 from TumorGenCore.volumes.patch import paste_window
@@ -168,14 +169,20 @@ def paste(
     change = region.change(on_patch)
     if grain is not None:
         change = change.with_noise(grain(change.rise.shape))
+    spheres = None
+    if target is not None and target.measure == "peak":
+        spheres = SphereMeans.around(placed, region.start_ijk, region.voxels.shape)
     if fit_mask is not None:
-        gain = fit_gain(region.suv, change, region.marked(probability)[1], target)
+        gain = fit_gain(region.suv, change, region.marked(probability)[1], target, spheres)
         # Fitted on the patch: on coarse voxels too little of a small tumor would be left.
         probability = fit_mask(probability, region.on_patch(change.on(region.suv, gain)), gain * on_patch.rise)
     soft, tumor = region.marked(probability, threshold)
-    gain = fit_gain(region.suv, change, tumor, target)
+    gain = fit_gain(region.suv, change, tumor, target, spheres)
     voxels = region.with_change(change, gain)
-    reached = target.of(voxels[tumor] * placed.units.suv_factor) if target is not None and tumor.any() else None
+    reached = None
+    if target is not None and tumor.any():
+        factor = placed.units.suv_factor
+        reached = target.of(voxels[tumor] * factor if spheres is None else spheres.of(voxels * factor, tumor))
     return Pasted(
         region.start_ijk,
         voxels,

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.insertion.engine import EncodedBox
-from TumorGenCore.insertion.forewarnings import request_warnings
+from TumorGenCore.insertion.forewarnings import target_warnings
 from TumorGenCore.insertion.placed import PlacedBox
 from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.resolved import Targets, resolved
 from TumorGenCore.insertion.scan_noise import ScanNoise, noise_around
 
 __all__ = ["PreparedBox"]
@@ -47,6 +48,17 @@ class PreparedBox(PlacedBox):
         """Noise of the tissue around the box."""
         return noise_around(self)
 
+    def targets(self, request: TumorRequest) -> Targets:
+        """What a request means in this box; see ``resolved``.
+
+        Args:
+            request: wanted properties of the tumors.
+
+        Raises:
+            InvalidRequestError: the request means nothing here.
+        """
+        return resolved(request, self.tissue_suv, self.box)
+
     def forewarnings(self, request: TumorRequest) -> tuple[str, ...]:
         """Warnings for the user before any tumor is grown here: about reading, the box, and the targets in this place.
 
@@ -54,4 +66,4 @@ class PreparedBox(PlacedBox):
             request: wanted properties of the tumors.
         """
         reading = (*self.remarks, *self.units.remarks)
-        return (*reading, *self.warnings, *request_warnings(request, self, self.tissue_suv))
+        return (*reading, *self.warnings, *target_warnings(self.targets(request), self, self.tissue_suv))

@@ -2,6 +2,7 @@
 
 It checks its values when it is created, so no other code needs to. The provenance stores it. This module imports
 neither numpy nor torch. A request does not depend on the model: the bundle's laws draw what it leaves open (``told``).
+Nor does it depend on the place: ``resolved`` says what it means in one box.
 """
 
 from __future__ import annotations
@@ -9,63 +10,59 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.method.solver_names import SOLVERS, Solver
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = [
     "FILL_TRIES",
     "MASK_KINDS",
     "MOST_SEED",
     "MOST_STEPS",
+    "SIZES",
+    "UPTAKES",
     "MaskKind",
     "TumorRequest",
-    "UptakeTarget",
     "check_seeds",
 ]
 
 #: Kinds of masks.
 MaskKind = Literal["metabolic", "reader"]
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
+#: Names of the targets for the uptake, and for the size; a request has at most one of each.
+UPTAKES = ("suv_max", "suv_mean", "suv_peak", "to_background", "to_reference")
+SIZES = ("fill", "volume_ml", "diameter_mm")
 #: Largest number of tries for a tumor with the wanted fill.
 FILL_TRIES = 3
 #: Largest number of steps of the solver. A hundred is already more than any model needs.
 MOST_STEPS = 10_000
+#: Names of targets in messages, where they are not those of the fields.
+_WORDS = {"suv_max": "The target SUVmax", "suv_mean": "The target SUVmean", "suv_peak": "The target SUVpeak"}
 #: Largest seed: noise uses seeds of 63 bits.
 MOST_SEED = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class UptakeTarget:
-    """An uptake to reach.
-
-    Args:
-        measure: ``max`` or ``mean``, over the tumor's mask.
-        suv: the SUV to reach.
-    """
-
-    measure: Literal["max", "mean"]
-    suv: float
-
-    def of(self, uptake: NDArray) -> float:
-        """Measures the uptake of a tumor's voxels, SUV, any shape."""
-        return float(uptake.max() if self.measure == "max" else uptake.mean())
 
 
 @dataclass(frozen=True)
 class TumorRequest:
     """Properties that a user wants for a tumor; None leaves a property to the model bundle.
 
+    At most one of ``UPTAKES`` and one of ``SIZES`` can be given.
+
     Args:
         steps: steps of the solver.
         solver: ``euler``, ``heun`` or ``adams``.
-        suv_max: wanted SUVmax; not together with ``suv_mean``.
+        suv_max: wanted SUVmax.
         suv_mean: wanted SUVmean.
+        suv_peak: wanted SUVpeak, as ``lesions.measures`` measures it: over a sphere of 1 ml.
+        to_background: wanted ratio of SUVmean to the tissue around the box (``PreparedBox.tissue_suv``).
+        to_reference: wanted ratio of SUVmean to ``reference_suv``.
+        reference_suv: mean SUV of a reference region, such as the liver, in the scan before the insertion; goes with
+            ``to_reference``.
+        reference: name of that region, for the record; it decides nothing.
         fill: wanted share of the box's volume that is tumor, 0 to 1.
+        volume_ml: wanted volume.
+        diameter_mm: wanted equivalent diameter: that of a ball with the volume of the tumor.
         least_quality: lowest accepted quality, 0 to 1. Another seed replaces a tumor below it; None replaces none.
         mask: ``metabolic``, or ``reader`` for a mask as a reader might draw it (``reader_mask``); None is metabolic.
 
@@ -77,7 +74,14 @@ class TumorRequest:
     solver: Solver | None = None
     suv_max: float | None = None
     suv_mean: float | None = None
+    suv_peak: float | None = None
+    to_background: float | None = None
+    to_reference: float | None = None
+    reference_suv: float | None = None
+    reference: str | None = None
     fill: float | None = None
+    volume_ml: float | None = None
+    diameter_mm: float | None = None
     least_quality: float | None = None
     mask: MaskKind | None = None
 
@@ -88,11 +92,20 @@ class TumorRequest:
             raise InvalidRequestError(f"steps is {self.steps}; use at most {MOST_STEPS:,}.")
         if self.solver is not None and self.solver not in SOLVERS:
             raise InvalidRequestError(f"solver is {self.solver!r}; use {' or '.join(map(repr, SOLVERS))}.")
-        if self.suv_max is not None and self.suv_mean is not None:
-            raise InvalidRequestError("suv_max and suv_mean are both given; give one of them.")
-        for name, value in (("max", self.suv_max), ("mean", self.suv_mean)):
+        for group in (UPTAKES, SIZES):
+            given = self._given(group)
+            if len(given) > 1:
+                raise InvalidRequestError(f"{given[0]} and {given[1]} are both given; give one of them.")
+        for name in (*UPTAKES, "reference_suv", "volume_ml", "diameter_mm"):
+            value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise InvalidRequestError(f"The target SUV{name} is {value}; give a positive number.")
+                raise InvalidRequestError(f"{_WORDS.get(name, name)} is {value}; give a positive number.")
+        if self.to_reference is not None and self.reference_suv is None:
+            raise InvalidRequestError("to_reference needs reference_suv; give the mean SUV of the reference region.")
+        if self.to_reference is None and (self.reference_suv is not None or self.reference is not None):
+            raise InvalidRequestError("There is a reference without to_reference; give the wanted ratio too.")
+        if self.reference is not None and not isinstance(self.reference, str):
+            raise InvalidRequestError(f"reference is {self.reference!r}; give the name of the region as text.")
         if self.fill is not None and not 0 < self.fill < 1:
             raise InvalidRequestError(
                 f"fill is {self.fill}; give the share of the box's volume, more than 0 and less than 1."
@@ -103,21 +116,24 @@ class TumorRequest:
             raise InvalidRequestError(f"mask is {self.mask!r}; use {' or '.join(map(repr, MASK_KINDS))}.")
 
     @property
-    def target(self) -> UptakeTarget | None:
-        """The uptake to reach, if the user wants one."""
-        if self.suv_max is not None:
-            return UptakeTarget("max", float(self.suv_max))
-        return None if self.suv_mean is None else UptakeTarget("mean", float(self.suv_mean))
+    def uptake(self) -> str | None:
+        """Name of the target for the uptake, one of ``UPTAKES``, if the user wants one."""
+        return next(iter(self._given(UPTAKES)), None)
+
+    @property
+    def size(self) -> str | None:
+        """Name of the target for the size, one of ``SIZES``, if the user wants one."""
+        return next(iter(self._given(SIZES)), None)
 
     @property
     def most_tries(self) -> int:
-        """Largest number of tries for one variant; a wanted fill may need several (``redraw.FillSearch``)."""
-        return 1 if self.fill is None else FILL_TRIES
+        """Largest number of tries for one variant; a wanted size may need several (``redraw.FillSearch``)."""
+        return 1 if self.size is None else FILL_TRIES
 
     @property
     def asked(self) -> frozenset[str]:
         """Measures of a lesion (``lesions.quality``) that the user chose; the quality does not judge them."""
-        asked = {"volume_ml": self.fill, "suv_max": self.target}
+        asked = {"volume_ml": self.size, "suv_max": self.uptake}
         return frozenset(name for name, value in asked.items() if value is not None)
 
     def or_else(self, usual: TumorRequest) -> TumorRequest:
@@ -146,6 +162,9 @@ class TumorRequest:
             return cls(**{name: value for name, value in values.items() if name in known})
         except TypeError as error:
             raise InvalidRequestError(f"The request {dict(values)} cannot be used: {error}.") from error
+
+    def _given(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if getattr(self, name) is not None]
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

@@ -17,11 +17,12 @@ from scipy.optimize import brentq
 
 from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.insertion.change import TissueChange
-from TumorGenCore.insertion.request import UptakeTarget
+from TumorGenCore.insertion.resolved import UptakeTarget
 from TumorGenCore.insertion.zoom import LEAST_ZOOM, MOST_ZOOM
 
 if TYPE_CHECKING:
     from TumorGenCore.insertion.paste import Pasted
+    from TumorGenCore.insertion.sphere_means import SphereMeans
 
 __all__ = ["MOST_GAIN", "TARGET_TOLERANCE", "check_reachable", "fit_gain", "fit_zoom", "highest_suv", "misses"]
 
@@ -34,7 +35,13 @@ MOST_GAIN = 10.0
 _ZOOMS = 8
 
 
-def fit_gain(native_suv: NDArray, change: TissueChange, mask: NDArray[np.bool_], target: UptakeTarget | None) -> float:
+def fit_gain(
+    native_suv: NDArray,
+    change: TissueChange,
+    mask: NDArray[np.bool_],
+    target: UptakeTarget | None,
+    spheres: SphereMeans | None = None,
+) -> float:
     """Returns the gain that brings the tumor nearest to the target, 0 to ``MOST_GAIN``.
 
     Args:
@@ -42,10 +49,16 @@ def fit_gain(native_suv: NDArray, change: TissueChange, mask: NDArray[np.bool_],
         change: change of the tissue by the tumor, same shape.
         mask: voxels of the tumor, same shape.
         target: uptake to reach; the gain is 1 if there is none, or if the mask is empty.
+        spheres: means over spheres in these voxels; for SUVpeak, and only for it.
     """
     if target is None or not mask.any():
         return 1.0
-    native, inside = native_suv[mask], change[mask]
+    if spheres is not None:
+        # A mean over a sphere is linear in the gain too, so the means take the place of the voxels.
+        native, grown = (spheres.of(change.on(native_suv, gain), mask) for gain in (0.0, 1.0))
+        inside = TissueChange(grown - native, np.ones_like(native))
+    else:
+        native, inside = native_suv[mask], change[mask]
 
     def excess(gain: float) -> float:
         return target.of(inside.on(native, gain)) - target.suv
@@ -100,7 +113,7 @@ def check_reachable(target: UptakeTarget | None, highest_suv: float, voxel_type:
     """
     if target is not None and target.suv > highest_suv:
         raise InvalidRequestError(
-            f"The target SUV{target.measure} is {target.suv:g}, but the voxel type {voxel_type} of this scan ends at "
+            f"The target {target.name} is {target.value}, but the voxel type {voxel_type} of this scan ends at "
             f"SUV {highest_suv:.3g}. Convert the scan to float32 or a wider integer type, or ask for less."
         )
 

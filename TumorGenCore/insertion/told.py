@@ -1,11 +1,11 @@
-"""Values that the model is told for one tumor: from the user's request, or drawn from the laws of the bundle."""
+"""Values that the model is told for one tumor: from the targets of the user, or drawn from the laws of the bundle."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from TumorGenCore.bundle.model_bundle import ModelBundle
-from TumorGenCore.insertion.request import TumorRequest, UptakeTarget
+from TumorGenCore.insertion.resolved import Targets, UptakeTarget
 from TumorGenCore.method.controls import TumorControls
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.site_cell import site_cell
@@ -13,33 +13,33 @@ from TumorGenCore.volumes.site_cell import site_cell
 __all__ = ["box_seed", "noise_seed", "reached_for", "told"]
 
 
-def told(bundle: ModelBundle, request: TumorRequest, noise: int, tissue_suv: float, box: Box) -> TumorControls:
+def told(bundle: ModelBundle, targets: Targets, noise: int, tissue_suv: float, box: Box) -> TumorControls:
     """Returns what the model is told first; if a tumor is grown again, ``redraw`` changes the fill.
 
     Args:
         bundle: bundle with the laws.
-        request: the user's request.
+        targets: what the user wants in this box.
         noise: seed of the tumor's noise; drawn values depend on it.
         tissue_suv: median SUV of the tissue around the box.
         box: the box.
     """
-    fill = bundle.fill.draw(noise) if request.fill is None else request.fill
-    if request.target is not None:
-        return TumorControls(fill, bundle.tuning.p95_suv(request.target.measure, request.target.suv))
+    fill = bundle.fill.draw(noise) if targets.fill is None else targets.fill
+    if targets.uptake is not None:
+        return TumorControls(fill, bundle.tuning.p95_suv(targets.uptake.measure, targets.uptake.suv))
     drawn = bundle.uptake.draw(noise, tissue_suv, (fill or 0) * float(np.prod(box.size_mm)) / 1000)
     return TumorControls(fill, None if drawn is None else bundle.tuning.p95_suv("max", drawn))
 
 
-def reached_for(bundle: ModelBundle, request: TumorRequest, told: TumorControls) -> UptakeTarget | None:
-    """Returns the uptake to reach: that of the request, or the drawn one; None leaves it to the model.
+def reached_for(bundle: ModelBundle, targets: Targets, told: TumorControls) -> UptakeTarget | None:
+    """Returns the uptake to reach: that of the user, or the drawn one; None leaves it to the model.
 
     Args:
         bundle: bundle with the laws.
-        request: the user's request.
+        targets: what the user wants in this box.
         told: what the model was told.
     """
-    if request.target is not None or told.suv is None or bundle.uptake.median_suv_max == 0:
-        return request.target
+    if targets.uptake is not None or told.suv is None or bundle.uptake.median_suv_max == 0:
+        return targets.uptake
     return UptakeTarget("max", told.suv / bundle.tuning.p95_suv("max", 1.0))
 
 

@@ -14,10 +14,12 @@ import SimpleITK as sitk
 
 from TumorGenCore.insertion.adjustment import USUAL_THRESHOLD, Adjustment
 from TumorGenCore.insertion.growth import Growth, Maker
+from TumorGenCore.insertion.increment import IncrementUnits, increment_of
 from TumorGenCore.insertion.paste import Pasted, on_whole_grid, with_region
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.provenance import Provenance, box_record, make_provenance
-from TumorGenCore.insertion.request import TumorRequest, UptakeTarget
+from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.resolved import FillTarget, Targets, UptakeTarget
 from TumorGenCore.insertion.targets import check_reachable, misses
 from TumorGenCore.lesions.quality import LEAST_QUALITY, Expected, QualityScore, score_region
 
@@ -74,10 +76,15 @@ class Tumor:
         """Seed with which it was grown."""
         return self.growth.seed
 
+    @cached_property
+    def targets(self) -> Targets:
+        """What the request means in this box."""
+        return self.prepared.targets(self.request)
+
     @property
     def target(self) -> UptakeTarget | None:
         """The uptake to reach, if the user wants one."""
-        return self.adjustment.target(self.request)
+        return self.adjustment.target(self.targets.uptake)
 
     def with_uptake(self, suv_max: float) -> Tumor:
         """Returns the same tumor with another SUVmax, without sampling again.
@@ -104,7 +111,7 @@ class Tumor:
         """Returns the tumor as it was grown, with these changes; see ``with_uptake`` and ``with_mask_threshold``."""
         changed: dict[str, Any] = {"threshold": adjustment.mask_threshold}
         if adjustment.suv_max is not None:
-            changed["target"] = adjustment.target(self.request)
+            changed["target"] = adjustment.target(self.targets.uptake)
             check_reachable(changed["target"], self.prepared.highest_suv, self.prepared.voxel_type)
         return replace(self, pasted=self.paste_again(**changed), adjustment=adjustment)
 
@@ -122,6 +129,10 @@ class Tumor:
     def mask_probability(self) -> sitk.Image:
         """The soft mask M', float32 on the image's grid, zero outside the box."""
         return on_whole_grid(self.prepared, self.pasted.probability, self.pasted.start_ijk)
+
+    def increment(self, units: IncrementUnits = "suv") -> sitk.Image:
+        """What the tumor changed, on the image's grid, zero outside the box; see ``increment_of``."""
+        return increment_of([self], units)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -174,7 +185,7 @@ class Tumor:
         """A poor quality, and wanted properties that the tumor does not have."""
         found = []
         pasted, target = self.pasted, self.target
-        fill = None if "volume_ml" in self.adjustment.asked else self.request.fill
+        size = None if "volume_ml" in self.adjustment.asked else self.targets.size
         if not pasted.tumor.any():
             text = "No tumor grew in this box with this seed; try another seed or a larger box."
             if self.adjustment.mask_threshold > USUAL_THRESHOLD:
@@ -190,21 +201,24 @@ class Tumor:
         if pasted.tumor.any() and not self.quality.passes:
             judged = f"The quality of this tumor is {self.quality.total:.2f}, below {LEAST_QUALITY:g}: it is not good."
             found.append(Shortcoming("poor", " ".join([judged, *self.quality.reasons])))
-        if fill is not None and misses(pasted.fill, fill):
-            text = (
-                f"The tumor fills {100 * pasted.fill:.0f} % of the box instead of the requested {100 * fill:.0f} %; "
-                "try another seed or another box."
-            )
-            found.append(Shortcoming("missed", text))
+        if size is not None and misses(pasted.fill, size.share):
+            found.append(Shortcoming("missed", self._missed_size(size)))
         if target is not None and pasted.reached is not None and misses(pasted.reached, target.suv):
             # Another seed would be cut off in the same way.
             remedy = "." if pasted.cut_off else "; try another seed or a box in other tissue."
             text = (
-                f"The tumor reaches SUV{target.measure} {pasted.reached:.1f} instead of the requested "
-                f"{target.suv:.1f}{remedy}"
+                f"The tumor reaches {target.name} {pasted.reached:.1f} instead of the requested "
+                f"{target.suv:.1f}{f' ({target.origin})' * bool(target.origin)}{remedy}"
             )
             found.append(Shortcoming("missed", text))
         return tuple(found)
+
+    def _missed_size(self, size: FillTarget) -> str:
+        words = f"fills {100 * self.pasted.fill:.0f} % of the box instead of the requested {100 * size.share:.0f} %"
+        if size.origin:
+            volume = self.pasted.fill * self.prepared.box.volume_ml
+            words = f"has {volume:.3g} ml instead of the requested {size.origin}"
+        return f"The tumor {words}; try another seed or another box."
 
 
 def provenance_of(tumors: Sequence[Tumor]) -> Provenance:

@@ -16,12 +16,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.insertion.increment import IncrementUnits, increment_of
 from TumorGenCore.insertion.paste import BoxRegion
 from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.progress import OnProgress, Progress, ShouldCancel
@@ -31,6 +33,7 @@ from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.segment import Segment
 from TumorGenCore.insertion.summary import VariantSummary
 from TumorGenCore.insertion.told import box_seed
+from TumorGenCore.insertion.truth import lesion_rows
 from TumorGenCore.insertion.tumor import Shortcoming, Tumor, provenance_of
 from TumorGenCore.lesions.measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
 from TumorGenCore.lesions.quality import QualityScore, worst
@@ -108,16 +111,39 @@ class Variant:
         bounds = [tumor.prepared.box.index_bounds(grid, margin) for tumor in self.tumors]
         start = np.min([first for first, _ in bounds], axis=0)
         size = np.max([stop for _, stop in bounds], axis=0) - start
-        voxels = read_region(last.prepared.image, start.tolist(), size.tolist()).copy()
+        voxels = self.voxels(start.tolist(), size.tolist())
         mask = np.zeros(voxels.shape, dtype=bool)
-        pasted = last.pasted
-        voxels[_shifted(pasted.start_ijk, pasted.voxels.shape, start)] = pasted.voxels
         for segment in self.segments:
             mask[_shifted(segment.start_ijk, segment.mask.shape, start)] |= segment.mask > 0
-        # In a sheared grid, voxels are smaller than the product of their edges.
-        shrink = abs(np.linalg.det(grid.direction)) ** (1 / 3)
-        i, j, k = (edge * shrink for edge in grid.spacing_mm)
-        return measure_lesion(voxels * last.prepared.units.suv_factor, mask, (i, j, k))
+        return measure_lesion(voxels * last.prepared.units.suv_factor, mask, grid.right_edges_mm)
+
+    def voxels(self, start_ijk: Sequence[int], size_ijk: Sequence[int]) -> NDArray:
+        """Reads a block of the synthetic volume, in the scan's pixel type and units, without making the whole volume.
+
+        Args:
+            start_ijk: first voxel; the block must lie within the volume.
+            size_ijk: voxels along i, j, k.
+
+        Returns:
+            Array (k, j, i).
+        """
+        voxels = read_region(self.tumors[0].prepared.image, start_ijk, size_ijk).copy()
+        for tumor in self.tumors:
+            pasted = tumor.pasted
+            common = _common(start_ijk, voxels.shape, pasted.start_ijk, pasted.voxels.shape)
+            if common is not None:
+                here, there = common
+                voxels[here] = pasted.voxels[there]
+        return voxels
+
+    @cached_property
+    def truth(self) -> tuple[dict[str, Any], ...]:
+        """What is known about each lesion; see ``truth_table``."""
+        return lesion_rows(self)
+
+    def increment(self, units: IncrementUnits = "suv") -> sitk.Image:
+        """What the tumors changed, on the scan's grid, zero outside the boxes; see ``increment_of``."""
+        return increment_of(self.tumors, units)
 
     @cached_property
     def quality(self) -> QualityScore:
@@ -306,14 +332,24 @@ def _clear(
     mask: NDArray[np.uint8], start_ijk: Sequence[int], replaced: NDArray[np.bool_], at_ijk: Sequence[int]
 ) -> None:
     """Sets the mask of a crop to 0 in voxels that are ``replaced`` in another block of the grid."""
+    common = _common(start_ijk, mask.shape, at_ijk, replaced.shape)
+    if common is not None:
+        here, there = common
+        mask[here][replaced[there]] = 0
+
+
+def _common(
+    start_ijk: Sequence[int], shape_kji: Sequence[int], other_ijk: Sequence[int], other_kji: Sequence[int]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:
+    """Slices (k, j, i) of the voxels that two blocks share, in each of the two; None if they share none."""
     here, there = [], []
-    for a, n, b, m in zip(start_ijk[::-1], mask.shape, at_ijk[::-1], replaced.shape, strict=True):
+    for a, n, b, m in zip(start_ijk[::-1], shape_kji, other_ijk[::-1], other_kji, strict=True):
         first, stop = max(a, b), min(a + n, b + m)
         if first >= stop:
-            return
+            return None
         here.append(slice(first - a, stop - a))
         there.append(slice(first - b, stop - b))
-    mask[tuple(here)][replaced[tuple(there)]] = 0
+    return tuple(here), tuple(there)
 
 
 def _shifted(start_ijk: Sequence[int], shape_kji: Sequence[int], origin_ijk: NDArray) -> tuple[slice, ...]:

@@ -11,7 +11,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from TumorGenCore.lesions.extent import around
 
-__all__ = ["ball_radius_mm", "elongation", "lumps", "solidity"]
+__all__ = ["axis_lengths_mm", "ball_radius_mm", "elongation", "lumps", "solidity"]
 
 #: Depth of the erosion before lumps are counted, as a share of the radius of a ball with the mask's volume.
 ERODED = 0.25
@@ -53,23 +53,33 @@ def solidity(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) ->
     return float(mask.sum() * np.prod(spacing_mm) / hull.volume)
 
 
-def elongation(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> tuple[float, float]:
-    """Middle over longest, and shortest over longest axis of the ellipsoid with the mask's moments, 0 to 1 each.
+def axis_lengths_mm(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Axes of the ellipsoid with the mask's moments, longest first, mm; all NaN if the mask is empty.
+
+    As the axis lengths of the IBSI (Zwanenburg et al., Radiology 2020, 295, 328), but voxels have their own extent.
 
     Args:
         mask: (k, j, i).
         spacing_mm: voxel edges along i, j, k.
-
-    Returns:
-        Both NaN if the mask is empty.
     """
     points = np.argwhere(mask) * np.asarray(spacing_mm[::-1])
     if len(points) == 0:
-        return math.nan, math.nan
+        return math.nan, math.nan, math.nan
     # A voxel's own moment, so that one slice is not infinitely thin.
     own = np.diag(np.asarray(spacing_mm[::-1]) ** 2 / 12)
-    short, middle, long = np.sqrt(np.linalg.eigvalsh(np.cov(points.T, bias=True) + own))
-    return float(middle / long), float(short / long)
+    short, middle, long = 4 * np.sqrt(np.linalg.eigvalsh(np.cov(points.T, bias=True) + own))
+    return float(long), float(middle), float(short)
+
+
+def elongation(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> tuple[float, float]:
+    """Middle over longest, and shortest over longest of ``axis_lengths_mm``, 0 to 1 each; NaN if the mask is empty.
+
+    Args:
+        mask: (k, j, i).
+        spacing_mm: voxel edges along i, j, k.
+    """
+    long, middle, short = axis_lengths_mm(mask, spacing_mm)
+    return middle / long, short / long
 
 
 def lumps(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> int:

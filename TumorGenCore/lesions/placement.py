@@ -1,34 +1,21 @@
-"""Automatic placement: boxes of usual sizes at random places in a body or an organ.
+"""Automatic placement: boxes of usual sizes at random places in a body or a region.
 
 This is BA-PMG (section 2.1 of the paper) in use: if the user draws no box, its size follows published lesion volumes.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.errors import InvalidBoxError
+from TumorGenCore.lesions.lesion_sizes import WHOLE_BODY, LesionLaw
 from TumorGenCore.volumes.geometry import Box, Grid, Vector
 
-__all__ = ["draw_size", "find_body", "place_boxes"]
+__all__ = ["SIZES_TRIED", "draw_size", "find_body", "find_place", "half_extent", "place_boxes"]
 
-#: Quantiles (share of lesions, volume in ml) of 4,282 FDG lesions of 461 autoPET patients (Gatidis et al., Sci. Data
-#: 2022, 9, 601), from the per-lesion tables of 10.5281/zenodo.19936563.
-LESION_VOLUME_QUANTILES_ML = (
-    (0.01, 1.033),
-    (0.05, 1.132),
-    (0.1, 1.269),
-    (0.25, 1.792),
-    (0.5, 3.446),
-    (0.75, 10.314),
-    (0.9, 40.861),
-    (0.95, 102.368),
-    (0.99, 463.118),
-)
 #: Edge of a box divided by the diameter of a ball with the tumor's volume: a 40 mm box holds a tumor of about 20 mm.
 EDGE_PER_DIAMETER = 2.0
 LEAST_EDGE_MM, MOST_EDGE_MM = 25.0, 90.0
@@ -36,10 +23,12 @@ LEAST_EDGE_MM, MOST_EDGE_MM = 25.0, 90.0
 MOST_STRETCH = 0.15
 #: Smallest share of a box that lies in the body.
 LEAST_IN_BODY = 0.75
+#: Number of sizes that are drawn for one box before giving up.
+SIZES_TRIED = 30
 
 _BODY_SUV = 0.15
 _BODY_SMOOTHING_MM = 4.0
-_SIZES, _CENTERS = 30, 40
+_CENTERS = 40
 
 
 def find_body(suv: NDArray, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
@@ -57,20 +46,20 @@ def find_body(suv: NDArray, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
     return ndimage.gaussian_filter(suv, [_BODY_SMOOTHING_MM / s for s in reversed(spacing_mm)]) > _BODY_SUV
 
 
-def draw_size(rng: np.random.Generator) -> Vector:
-    """Draws the edges of a box for a tumor of a usual volume.
+def draw_size(rng: np.random.Generator, law: LesionLaw = WHOLE_BODY, diameter_mm: float | None = None) -> Vector:
+    """Draws the edges of a box for a tumor of a usual size.
 
-    For a lesion of volume V, an edge is ``EDGE_PER_DIAMETER`` (6 V / pi)^(1/3), stretched a little along each axis.
+    An edge is ``EDGE_PER_DIAMETER`` times the equivalent diameter, stretched a little along each axis.
 
     Args:
-        rng: source of the volume and the stretch.
+        rng: source of the diameter and the stretch.
+        law: law of the diameter.
+        diameter_mm: a diameter to use instead of a drawn one.
 
     Returns:
         Three edges, mm, from ``LEAST_EDGE_MM`` to ``MOST_EDGE_MM``.
     """
-    levels, volumes = np.array(LESION_VOLUME_QUANTILES_ML).T
-    volume_ml = math.exp(np.interp(rng.uniform(levels[0], levels[-1]), levels, np.log(volumes)))
-    edge_mm = EDGE_PER_DIAMETER * (6 * 1000 * volume_ml / math.pi) ** (1 / 3)
+    edge_mm = EDGE_PER_DIAMETER * (law.draw_diameter(rng) if diameter_mm is None else diameter_mm)
     # Clipped before the stretch too, so that large boxes are not all the same cube.
     edges = np.clip(edge_mm, LEAST_EDGE_MM, MOST_EDGE_MM) * (1 + MOST_STRETCH) ** rng.uniform(-1, 1, 3)
     x, y, z = np.clip(edges, LEAST_EDGE_MM, MOST_EDGE_MM).tolist()
@@ -101,7 +90,7 @@ def place_boxes(
         )
     boxes: list[Box] = []
     for n in range(count):
-        tries = (_find_place(draw_size(rng), region, body, grid, boxes, rng) for _ in range(_SIZES))
+        tries = (find_place(draw_size(rng), region, body, grid, boxes, rng) for _ in range(SIZES_TRIED))
         box = next((box for box in tries if box is not None), None)
         if box is None:
             raise InvalidBoxError(
@@ -113,16 +102,31 @@ def place_boxes(
     return boxes
 
 
-def _find_place(
+def find_place(
     size_mm: Vector,
     region: NDArray[np.bool_],
     body: NDArray[np.bool_],
     grid: Grid,
     taken: Sequence[Box],
     rng: np.random.Generator,
+    apart_mm: float = 0.0,
 ) -> Box | None:
-    # Half the extent of the box along i, j, k. If its center keeps these bounds, the box lies in the volume.
-    half = np.abs(np.linalg.inv(grid.index_to_lps_matrix[:3, :3])) @ np.asarray(size_mm) / 2
+    """Tries random places for a box of a given size.
+
+    Args:
+        size_mm: edges along L, P and S.
+        region: voxels where the center may lie, (k, j, i).
+        body: voxels of the body, (k, j, i).
+        grid: grid of both; the box must lie inside it.
+        taken: boxes along L, P and S to keep away from.
+        rng: source of the places.
+        apart_mm: least distance to those boxes, along at least one axis.
+
+    Returns:
+        The box; None if no place was found.
+    """
+    half = half_extent(size_mm, grid)
+    # If the center keeps these bounds, the box lies in the volume.
     least, most = half - 0.5, np.asarray(grid.size_ijk) - 0.5 - half
     first, last = np.ceil(least).astype(int), np.floor(most).astype(int)
     if np.any(last < first):
@@ -134,15 +138,20 @@ def _find_place(
         ijk = first + np.array(kji[::-1]) + rng.uniform(-0.5, 0.5, 3)
         x, y, z = grid.index_to_lps(np.clip(ijk, least, most)).tolist()
         box = Box((x, y, z), size_mm)
+        if any(_near(box, other, apart_mm) for other in taken):
+            continue
         voxels, around = box.voxels(grid)
-        if body[around][voxels].sum() >= LEAST_IN_BODY * max(1, voxels.sum()) and not any(
-            _overlap(box, other) for other in taken
-        ):
+        if body[around][voxels].sum() >= LEAST_IN_BODY * max(1, voxels.sum()):
             return box
     return None
 
 
-def _overlap(a: Box, b: Box) -> bool:
-    """Whether two boxes along L, P and S overlap."""
-    apart = np.abs(np.subtract(a.center_lps, b.center_lps))
-    return bool(np.all(apart < np.add(a.size_mm, b.size_mm) / 2))
+def half_extent(size_mm: Vector, grid: Grid) -> NDArray[np.float64]:
+    """Returns half the extent of a box along L, P and S, in voxels along i, j and k of a grid."""
+    return np.abs(np.linalg.inv(grid.index_to_lps_matrix[:3, :3])) @ np.asarray(size_mm) / 2
+
+
+def _near(a: Box, b: Box, apart_mm: float) -> bool:
+    """Whether boxes along L, P and S are less than ``apart_mm`` apart along every axis; 0: whether they overlap."""
+    distance = np.abs(np.subtract(a.center_lps, b.center_lps))
+    return bool(np.all(distance < np.add(a.size_mm, b.size_mm) / 2 + apart_mm))

@@ -14,7 +14,7 @@ from TumorGenCore.errors import UnsupportedVolumeError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["class_remarks", "find_pet_files"]
+__all__ = ["class_remarks", "files_of", "find_pet_files"]
 
 _PET_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.128"
 _MULTI_FRAME_PET = {
@@ -26,13 +26,13 @@ _PIXEL_DATA = 0x7FE00010
 _LARGEST_SLICE = 256 * 2**20
 
 
-def find_pet_files(folder: Path, tags: Sequence[Any]) -> list[tuple[Path, Dataset]]:
+def find_pet_files(source: Path | Sequence[Path], tags: Sequence[Any]) -> list[tuple[Path, Dataset]]:
     """Returns path and header of each slice of the only PET series in a folder, sorted by name.
 
     Files that are not DICOM and other DICOM objects are skipped. Slices without preamble and prefix are found too.
 
     Args:
-        folder: folder of the series.
+        source: folder of the series, or its files.
         tags: tags to read; headers have no others.
 
     Raises:
@@ -45,13 +45,8 @@ def find_pet_files(folder: Path, tags: Sequence[Any]) -> list[tuple[Path, Datase
     series: dict[str, list[tuple[Path, Dataset]]] = defaultdict(list)
     others: Counter[str] = Counter()
     unreadable: list[Path] = []
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.is_file())
-    except OSError as error:
-        raise UnsupportedVolumeError(
-            f"The folder {folder} cannot be read: {error.strerror}. Check its rights."
-        ) from error
-    for path in paths:
+    folder = source if isinstance(source, Path) else "The list of files"
+    for path in files_of(source):
         header = _header(path, wanted)
         sop_class = None if header is None else _sop_class(header)
         if header is None or sop_class is None:
@@ -84,6 +79,22 @@ def find_pet_files(folder: Path, tags: Sequence[Any]) -> list[tuple[Path, Datase
     (members,) = series.values()
     _require_no_lost_slice(unreadable, [path for path, _ in members])
     return members
+
+
+def files_of(source: Path | Sequence[Path]) -> list[Path]:
+    """Returns the files of a folder, or those of a list, sorted.
+
+    Raises:
+        UnsupportedVolumeError: the folder cannot be read.
+    """
+    if not isinstance(source, Path):
+        return sorted(source)
+    try:
+        return sorted(path for path in source.iterdir() if path.is_file())
+    except OSError as error:
+        raise UnsupportedVolumeError(
+            f"The folder {source} cannot be read: {error.strerror}. Check its rights."
+        ) from error
 
 
 def _header(path: Path, tags: list[Any]) -> Dataset | None:

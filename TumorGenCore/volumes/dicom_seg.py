@@ -36,7 +36,16 @@ from TumorGenCore.volumes.safe_write import all_or_none, check_folder, replacing
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["DICOM_SEG_SUFFIX", "SERIES_DESCRIPTION", "check_dicom_seg", "write_dicom_seg"]
+__all__ = [
+    "DICOM_SEG_SUFFIX",
+    "SERIES_DESCRIPTION",
+    "check_dicom_seg",
+    "check_mask",
+    "check_on_slices",
+    "require_highdicom",
+    "segmentation",
+    "write_dicom_seg",
+]
 
 DICOM_SEG_SUFFIX = ".dcm"
 SERIES_DESCRIPTION = "SYNTHETIC tumor, not for diagnosis"
@@ -65,10 +74,7 @@ def check_dicom_seg(path: str | os.PathLike[str], source: str | os.PathLike[str]
 
 def _slices_for(path: Path, source: Path) -> list[Dataset]:
     """Returns the slices for the object, and checks all but the folder of ``path``, which ``replacing`` tries."""
-    if importlib.util.find_spec("highdicom") is None:
-        raise UnsupportedVolumeError(
-            f"To write {path.name} as DICOM SEG, install highdicom: pip install 'tumorgen[dicom]'."
-        )
+    require_highdicom(path)
     if not source.is_dir():
         raise UnsupportedVolumeError(
             f"{path.name} would be a DICOM SEG, which needs a DICOM series, but {source.name} is not a folder. "
@@ -77,6 +83,14 @@ def _slices_for(path: Path, source: Path) -> list[Dataset]:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
     return _source_slices(source)
+
+
+def require_highdicom(path: Path) -> None:
+    """Raises ``UnsupportedVolumeError`` if highdicom is missing, without which ``path`` cannot be written."""
+    if importlib.util.find_spec("highdicom") is None:
+        raise UnsupportedVolumeError(
+            f"To write {path.name} as DICOM SEG, install highdicom: pip install 'tumorgen[dicom]'."
+        )
 
 
 def write_dicom_seg(
@@ -104,8 +118,12 @@ def write_dicom_seg(
     """
     path = Path(path)
     slices = _slices_for(path, Path(source_series_folder))
-    _check_mask(mask, slices)
-    dataset = _segmentation(mask, slices, provenance)
+    check_mask(mask)
+    check_on_slices(mask, slices, "mask")
+    study = _synthetic_study(slices)
+    for header in slices:
+        _make_synthetic(header, study)
+    dataset = segmentation([mask], ["Tumor"], slices, provenance)
     with all_or_none(), replacing(path) as temporary:
         write_provenance(provenance, path)
         dataset.save_as(temporary, enforce_file_format=True)
@@ -130,7 +148,12 @@ def _source_slices(folder: Path) -> list[Dataset]:
     return slices
 
 
-def _check_mask(mask: sitk.Image, slices: Sequence[Dataset]) -> None:
+def check_mask(mask: sitk.Image) -> None:
+    """Checks that a mask can become a segment.
+
+    Raises:
+        UnsupportedVolumeError: the mask is empty, or has values other than 0 and 1.
+    """
     values = sitk.GetArrayViewFromImage(mask)
     if mask.GetPixelID() != sitk.sitkUInt8 or int(values.max()) > 1:
         raise UnsupportedVolumeError(
@@ -139,28 +162,51 @@ def _check_mask(mask: sitk.Image, slices: Sequence[Dataset]) -> None:
         )
     if not values.any():
         raise UnsupportedVolumeError("The mask is empty, but a DICOM SEG needs a tumor. Try another seed or box.")
+
+
+def check_on_slices(image: sitk.Image, slices: Sequence[Dataset], name: str = "image") -> None:
+    """Checks that an image or mask is on the grid of the sorted slices of a series.
+
+    Args:
+        image: 3D image.
+        slices: headers with the tags of the grid.
+        name: what the message calls the image.
+
+    Raises:
+        UnsupportedVolumeError: it has another size, or lies elsewhere.
+    """
     first = slices[0]
     size = (int(first.Columns), int(first.Rows), len(slices))
-    if mask.GetSize() != size:
+    if image.GetSize() != size:
         raise UnsupportedVolumeError(
-            f"The mask has {mask.GetSize()} voxels, but the PET series has {size}. Give the mask of this series."
+            f"The {name} has {image.GetSize()} voxels, but the PET series has {size}. Give the {name} of this series."
         )
-    finest = min(mask.GetSpacing())
+    finest = min(image.GetSpacing())
     for k, header in enumerate(slices):
         row, column = np.array(header.ImageOrientationPatient, dtype=float).reshape(2, 3)
         down, across = (float(edge) for edge in header.PixelSpacing)
         start = np.array(header.ImagePositionPatient, dtype=float)
         end = start + row * across * (size[0] - 1) + column * down * (size[1] - 1)
         for index, there in (((0, 0, k), start), ((size[0] - 1, size[1] - 1, k), end)):
-            off = float(np.linalg.norm(np.subtract(mask.TransformIndexToPhysicalPoint(index), there)))
+            off = float(np.linalg.norm(np.subtract(image.TransformIndexToPhysicalPoint(index), there)))
             if off > _PLACE_TOLERANCE * finest:
                 raise UnsupportedVolumeError(
-                    f"Slice {k} of the mask lies {off:.1f} mm from the same slice of the PET series. Give the "
-                    "mask of this series."
+                    f"Slice {k} of the {name} lies {off:.1f} mm from the same slice of the PET series. Give the "
+                    f"{name} of this series."
                 )
 
 
-def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mapping[str, Any]) -> Dataset:
+def segmentation(
+    masks: Sequence[sitk.Image], labels: Sequence[str], slices: Sequence[Dataset], provenance: Mapping[str, Any]
+) -> Dataset:
+    """Returns a BINARY DICOM Segmentation of the slices, with patient and study as their headers have them.
+
+    Args:
+        masks: masks on the grid of the slices, checked before; one segment each.
+        labels: label of each segment.
+        slices: sorted headers; their thickness becomes the distance of the slices.
+        provenance: record of the result; the object holds its seeds, steps and bundle.
+    """
     # Here, because the import takes a second and works only with the extra "dicom".
     from highdicom import AlgorithmIdentificationSequence
     from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
@@ -168,11 +214,9 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid
 
-    study = generate_uid(entropy_srcs=["TumorGen synthetic", slices[0].StudyInstanceUID])
     for header in slices:
-        _make_synthetic(header, study)
         # SliceThickness can be missing or wrong; a voxel of the mask is as thick as the distance of the slices.
-        header.SliceThickness = header.SpacingBetweenSlices = f"{mask.GetSpacing()[2]:.6g}"
+        header.SliceThickness = header.SpacingBetweenSlices = f"{masks[0].GetSpacing()[2]:.6g}"
     version = software_version()
     algorithm = AlgorithmIdentificationSequence(
         name="TumorGen",
@@ -184,22 +228,25 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
             **{key: str(provenance[key]) for key in ("bundle_name", "bundle_version")},
         },
     )
-    # The same codes as in write.MASS_TERMINOLOGY.
-    segment = SegmentDescription(
-        segment_number=1,
-        segment_label="Tumor",
-        segmented_property_category=CodedConcept("49755003", "SCT", "Morphologically Altered Structure"),
-        segmented_property_type=CodedConcept("4147007", "SCT", "Mass"),
-        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=algorithm,
-        tracking_uid=generate_uid(),
-        tracking_id="Synthetic tumor",
-    )
+    segments = [
+        # The same codes as in write.MASS_TERMINOLOGY.
+        SegmentDescription(
+            segment_number=number,
+            segment_label=label,
+            segmented_property_category=CodedConcept("49755003", "SCT", "Morphologically Altered Structure"),
+            segmented_property_type=CodedConcept("4147007", "SCT", "Mass"),
+            algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+            tracking_uid=generate_uid(),
+            tracking_id="Synthetic tumor" if len(masks) == 1 else f"Synthetic tumor {number}",
+        )
+        for number, label in enumerate(labels, start=1)
+    ]
     dataset = Segmentation(
         source_images=slices,
-        pixel_array=sitk.GetArrayFromImage(mask),
+        pixel_array=np.stack([sitk.GetArrayViewFromImage(mask) for mask in masks], axis=-1),
         segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[segment],
+        segment_descriptions=segments,
         series_instance_uid=generate_uid(),
         series_number=1,
         sop_instance_uid=generate_uid(),
@@ -216,6 +263,13 @@ def _segmentation(mask: sitk.Image, slices: Sequence[Dataset], provenance: Mappi
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = "Synthetic patient in place of the source's"
     return dataset
+
+
+def _synthetic_study(slices: Sequence[Dataset]) -> str:
+    """Returns the UID of the study for all masks of a scan, derived from that of the scan."""
+    from pydicom.uid import generate_uid
+
+    return generate_uid(entropy_srcs=["TumorGen synthetic", slices[0].StudyInstanceUID])
 
 
 def _make_synthetic(header: Dataset, study: str) -> None:

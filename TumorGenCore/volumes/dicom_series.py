@@ -77,11 +77,11 @@ def _empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
         ) from error
 
 
-def pet_series(folder: Path, tags: Sequence[Any] = ()) -> tuple[list[Path], list[Dataset]]:
+def pet_series(source: Path | Sequence[Path], tags: Sequence[Any] = ()) -> tuple[list[Path], list[Dataset]]:
     """Finds the files of the only PET series in a folder and sorts them along the slice normal; skips other files.
 
     Args:
-        folder: folder of the series.
+        source: folder of the series, or its files.
         tags: tags to read beside those for the grid.
 
     Returns:
@@ -91,6 +91,6 @@ def pet_series(folder: Path, tags: Sequence[Any] = ()) -> tuple[list[Path], list
         UnsupportedVolumeError: there is no series or several, a file is damaged, or the slices do not fill a regular
             grid.
     """
-    members = find_pet_files(folder, [*GRID_TAGS, *tags])
+    members = find_pet_files(source, [*GRID_TAGS, *tags])
     order = plan_slices([header for _, header in members]).order
     return [members[n][0] for n in order], [members[n][1] for n in order]

@@ -96,6 +96,15 @@ class Grid:
         matrix[:3, 3] = self.origin_lps
         return matrix
 
+    @property
+    def right_edges_mm(self) -> Vector:
+        """Edges along i, j, k, mm, of right-angled voxels with the volume of this grid's.
+
+        They are the spacing, except in a sheared grid, whose voxels are smaller than the product of their edges.
+        """
+        shrink = abs(float(np.linalg.det(self.direction))) ** (1 / 3)
+        return _vector([edge * shrink for edge in self.spacing_mm])
+
     def index_to_lps(self, ijk: Sequence[float] | NDArray) -> NDArray[np.float64]:
         """Returns the LPS points, shape (..., 3), mm, of indices ijk, shape (..., 3), which may be fractional."""
         matrix = self.index_to_lps_matrix

@@ -6,6 +6,8 @@ All problems of a file become named errors here.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -16,7 +18,7 @@ from TumorGenCore.volumes.nifti_file import read_nifti
 from TumorGenCore.volumes.nrrd_file import read_nrrd
 from TumorGenCore.volumes.volume import check_volume
 
-__all__ = ["read_checked"]
+__all__ = ["named_problems", "read_checked"]
 
 _READERS = {
     ".nii.gz": read_nifti,
@@ -38,13 +40,20 @@ def read_checked(path: Path) -> sitk.Image:
         UnsupportedVolumeError: the file is truncated, damaged or cannot be used; the message says what to do.
     """
     read = next(reader for suffix, reader in _READERS.items() if path.name.lower().endswith(suffix))
-    try:
+    with named_problems(path):
         image = read(path)
+    check_volume(image)
+    return image
+
+
+@contextmanager
+def named_problems(path: Path) -> Iterator[None]:
+    """Turns the errors of a reader into ``UnsupportedVolumeError`` that names the file and says what to do."""
+    try:
+        yield
     except PermissionError as error:
         raise UnsupportedVolumeError(f"You may not read {path}. Ask its owner for permission.") from error
     except MemoryError as error:
         raise UnsupportedVolumeError(f"The memory is too small for {path.name}. Crop or resample it first.") from error
     except (EOFError, OSError, OverflowError, ValueError, zlib.error) as error:
         raise UnsupportedVolumeError(f"{path.name} is truncated or damaged ({error}). Export it again.") from error
-    check_volume(image)
-    return image

@@ -33,7 +33,7 @@ from TumorGenCore.volumes.voxel_data import (
     skip_to_last,
 )
 
-__all__ = ["read_nrrd"]
+__all__ = ["NrrdSegments", "read_nrrd", "read_nrrd_segments"]
 
 _MAX_HEADER_BYTES = 16 << 20
 _MAX_FILES = 100_000
@@ -77,6 +77,8 @@ _MM_PER_UNIT = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "m
 _MM_PER_UNIT |= {"µm": 1e-3, "μm": 1e-3, "": 1.0, "???": 1.0}
 _PLACE_KINDS = {"domain", "space", "???", "none"}
 _FRAME_KINDS = {"list", "time"}
+#: Keys of a segment's place in a Slicer segmentation, and their values in files of old versions, which have no layers.
+_PLACE_OF_SEGMENT = {"Layer": "0", "LabelValue": "1"}
 
 
 def read_nrrd(path: Path) -> sitk.Image:
@@ -91,15 +93,43 @@ def read_nrrd(path: Path) -> sitk.Image:
         UnsupportedVolumeError: the file cannot be used.
         EOFError, OSError, ValueError, zlib.error: the file is damaged.
     """
+    _, grid, voxels = _read(path)
+    return grid.image_from_array(voxels.max(axis=-1) if voxels.shape[-1] > 1 else voxels[..., 0])
+
+
+@dataclass(frozen=True)
+class NrrdSegments:
+    """The segments of a Slicer segmentation (.seg.nrrd).
+
+    Args:
+        layers: one label map for each layer; segments in different layers may overlap. Other files have one layer.
+        segments: name of the segment, its layer from 0, and its label in that layer; in the order of the file. Empty
+            if the file is no segmentation.
+    """
+
+    layers: tuple[sitk.Image, ...]
+    segments: tuple[tuple[str, int, int], ...]
+
+
+def read_nrrd_segments(path: Path) -> NrrdSegments:
+    """Reads an NRRD file with the names of its segments. Warns and raises as ``read_nrrd``.
+
+    The keys Segment0_Name and so on: https://slicer.readthedocs.io/en/latest/user_guide/modules/segmentations.html
+    """
+    header, grid, voxels = _read(path)
+    layers = tuple(grid.image_from_array(np.ascontiguousarray(voxels[..., n])) for n in range(voxels.shape[-1]))
+    return NrrdSegments(layers, header.segments(len(layers)) if header.segmentation else ())
+
+
+def _read(path: Path) -> tuple[_Header, Grid, NDArray]:
+    """Returns header, grid and voxels (k, j, i, layer) of a file."""
     with path.open("rb") as file:
         header = _Header.parse(path.name, file)
         layers, grid = header.grid()
         size = (layers * grid.size_ijk[0], *grid.size_ijk[1:])  # the layers of a voxel follow each other
         wanted = check_size(path.name, size, header.dtype)
         voxels = fill_voxels(path.name, _pieces(path, file, header, size[2], wanted), size, header.dtype)
-    if layers > 1:
-        voxels = voxels.reshape(*grid.size_ijk[::-1], layers).max(axis=-1)
-    return grid.image_from_array(voxels)
+    return header, grid, voxels.reshape(*grid.size_ijk[::-1], layers)
 
 
 def _pieces(path: Path, file: BinaryIO, header: _Header, slices: int, wanted: int) -> Iterator[bytes]:
@@ -135,22 +165,19 @@ def _without_start(pieces: Iterator[bytes], skip: int, name: str) -> Iterator[by
 
 @dataclass(frozen=True)
 class _Header:
-    """Fields of an NRRD header; their names are in lower case and without spaces.
-
-    ``segmentation``: whether Slicer wrote the file as a segmentation.
-    """
+    """Fields of an NRRD header, with names in lower case and without spaces, and its free pairs of key and value."""
 
     name: str
     fields: dict[str, str] = field(repr=False)
     listed: list[str] = field(repr=False)
-    segmentation: bool
+    pairs: dict[str, str] = field(repr=False)
     dtype: np.dtype
     encoding: str
 
     @classmethod
     def parse(cls, name: str, file: BinaryIO) -> _Header:
         """Reads the header, and leaves the file at the first byte after it."""
-        fields, listed, segmentation = _read_lines(name, file)
+        fields, listed, pairs = _read_lines(name, file)
         kind = _TYPE_OF_NAME.get(" ".join(fields.get("type", "").lower().split()))
         if kind is None:
             raise UnsupportedVolumeError(
@@ -169,11 +196,29 @@ class _Header:
                 f"{name} does not say its byte order (endian: {quoted(fields.get('endian', ''))}). Add 'endian: "
                 "little' or 'endian: big' to the header."
             )
-        return cls(name, fields, listed, segmentation, np.dtype((order or "=") + kind), encoding)
+        return cls(name, fields, listed, pairs, np.dtype((order or "=") + kind), encoding)
 
     def whole(self, key: str) -> int:
         """Returns the whole number of a field, 0 if it is absent."""
         return header_whole_numbers(self.name, key, [self.fields.get(key, "0")])[0]
+
+    @property
+    def segmentation(self) -> bool:
+        """Whether Slicer wrote the file as a segmentation."""
+        return any(key.startswith("Segmentation_") for key in self.pairs)
+
+    def segments(self, layers: int) -> tuple[tuple[str, int, int], ...]:
+        """Returns name, layer and label of each segment, in the order of their numbers."""
+        found: list[tuple[str, int, int]] = []
+        while (name := self.pairs.get(f"Segment{(number := len(found))}_Name")) is not None:
+            texts = [self.pairs.get(f"Segment{number}_{key}", default) for key, default in _PLACE_OF_SEGMENT.items()]
+            layer, label = header_whole_numbers(self.name, f"the place of segment {number}", texts)
+            if not 0 <= layer < layers:
+                raise UnsupportedVolumeError(
+                    f"{self.name} has {layers} layers, but segment {number} is in layer {layer}. Export it again."
+                )
+            found.append((name, layer, label))
+        return tuple(found)
 
     def data_names(self) -> list[str]:
         """Returns the names of the data files; none if the voxels follow the header."""
@@ -372,13 +417,13 @@ class _Header:
         )
 
 
-def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str], bool]:
-    """Returns the fields of a header, the lines after 'data file: LIST', and whether it is of a segmentation."""
+def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str], dict[str, str]]:
+    """Returns the fields of a header, the lines after 'data file: LIST', and the free pairs of key and value."""
     if not re.match(rb"NRRD000[1-9]\s*$", file.readline(64)):
         raise UnsupportedVolumeError(f"{name} is not an NRRD file. Give NIfTI, NRRD, MHA or a DICOM folder.")
     fields: dict[str, str] = {}
     listed: list[str] = []
-    segmentation = False
+    pairs: dict[str, str] = {}
     # A detached header may end without the blank line.
     while content := file.readline(_MAX_HEADER_BYTES):
         if file.tell() > _MAX_HEADER_BYTES:
@@ -391,8 +436,10 @@ def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str], b
         if fields.get("datafile", "").split()[:1] == ["LIST"]:
             listed.append(line.strip())
             continue
-        if line.startswith("#") or re.match(r"[^:]*:=", line):
-            segmentation |= line.startswith("Segmentation_")
+        if line.startswith("#"):
+            continue
+        if pair := re.fullmatch(r"([^:]*):=(.*)", line):
+            pairs[pair.group(1)] = pair.group(2)
             continue
         key, colon, value = line.partition(":")
         if not colon or value[:1].strip():
@@ -406,4 +453,4 @@ def _read_lines(name: str, file: BinaryIO) -> tuple[dict[str, str], list[str], b
                 f"{quoted(value.strip())}. Delete the wrong one."
             )
         fields[key] = value.strip()
-    return fields, listed, segmentation
+    return fields, listed, pairs

@@ -21,7 +21,7 @@ from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES, known_suffix
 from TumorGenCore.volumes.suv import units_of_image
 from TumorGenCore.volumes.volume import PetVolume
 
-__all__ = ["read_mask", "read_volume"]
+__all__ = ["check_readable", "read_mask", "read_volume"]
 
 
 def read_volume(path: str | os.PathLike[str], suv_factor: float | None = None) -> PetVolume:
@@ -70,6 +70,16 @@ def read_mask(path: str | os.PathLike[str], grid: Grid) -> NDArray[np.bool_]:
 
 def _read_file(path: Path) -> sitk.Image:
     """Reads and checks the image of a file, without its metadata."""
+    check_readable(path)
+    return read_checked(path)
+
+
+def check_readable(path: Path) -> None:
+    """Checks that there is a file with a suffix that TumorGen reads.
+
+    Raises:
+        UnsupportedVolumeError: there is none.
+    """
     if not path.is_file():
         raise UnsupportedVolumeError(f"There is no file or folder {path}. Check the path.")
     if known_suffix(path, READABLE_SUFFIXES) is None:
@@ -77,4 +87,3 @@ def _read_file(path: Path) -> sitk.Image:
             f"{path.name} does not end in one of {', '.join(READABLE_SUFFIXES)}. For DICOM, give the folder of the "
             "series."
         )
-    return read_checked(path)

@@ -30,6 +30,7 @@ __all__ = [
     "check_name",
     "check_space",
     "folded",
+    "make_folder",
     "overwritten_input",
     "replacing",
     "temporary_files",
@@ -37,6 +38,8 @@ __all__ = [
 
 #: Path of an output to the temporary file that becomes it, in the order of the outputs; None outside a group.
 _group: ContextVar[dict[Path, Path] | None] = ContextVar("group", default=None)
+#: Folders that the group made, outer ones first.
+_made: ContextVar[list[Path] | None] = ContextVar("made", default=None)
 
 #: Names of the temporary files of ``replacing``; earlier versions had the name of the output in the place of "new".
 _TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{32}-.+")
@@ -176,8 +179,8 @@ def _named_space(path: Path) -> Iterator[None]:
 def all_or_none() -> Iterator[None]:
     """Moves the files that ``replacing`` writes in the block at its end, in their order: all of them or none.
 
-    A failure or an interrupt removes those that were moved and brings back what they replaced. Until then no file
-    changes. A group within a group is a part of it. Only files that the same thread writes belong to the group.
+    A failure or an interrupt removes those that were moved and brings back what they replaced, and removes the folders
+    of ``make_folder``. Until then no file changes. A group within a group is a part of it. Only files that the same thread writes belong to the group.
 
     Raises:
         OSError: a file cannot be moved.
@@ -186,16 +189,30 @@ def all_or_none() -> Iterator[None]:
         yield
         return
     files: dict[Path, Path] = {}
-    token = _group.set(files)
+    folders: list[Path] = []
+    tokens = _group.set(files), _made.set(folders)
     try:
         yield
         with held_stops() as stop:
             _move(files, stop)
+            folders.clear()
     finally:
-        _group.reset(token)
+        _group.reset(tokens[0])
+        _made.reset(tokens[1])
         with held_stops():
             for temporary in files.values():
                 _remove(temporary)
+            for made in reversed(folders):
+                with contextlib.suppress(OSError):  # Another program may have put a file there.
+                    made.rmdir()
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it; if the group of ``all_or_none`` fails, they go again."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    if (made := _made.get()) is not None:
+        made.extend(reversed(missing))
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def _move(files: Mapping[Path, Path], stop: StopRequest) -> None:

@@ -11,6 +11,7 @@ from full_disk import file_size_limit
 
 from TumorGenCore.cli import main
 from TumorGenCore.cli.phantom import _ANATOMY_FILE_BYTES, _FILE_BYTES
+from TumorGenCore.volumes.label_map import read_label_map
 from TumorGenCore.volumes.markups import read_box
 
 
@@ -20,6 +21,15 @@ def test_phantom_and_its_box_can_be_inserted_in(insert, tmp_path, capsys):
     assert scan.stat().st_size == pytest.approx(_FILE_BYTES, rel=0.12)
     assert json.loads(capsys.readouterr().out) == {"phantom": str(scan), "roi": str(roi), "warnings": []}
     assert insert(box=("--roi", str(roi)), scan=scan) == 0
+
+
+def test_organs_of_the_phantom_lie_on_it(tmp_path, capsys):
+    scan, labels = tmp_path / "phantom.nii.gz", tmp_path / "labels.nii.gz"
+    assert main(["phantom", str(scan), "--labels", str(labels), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["labels"] == str(labels)
+    assert read_label_map(labels, sitk.ReadImage(str(scan))).mask("liver").sum() > 10_000
+    assert main(["phantom", str(labels), "--labels", str(labels)]) == 1
+    assert "a file of their own" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [["--site", "toe", "--roi", "roi.mrk.json"], ["--site", "toe"]])

@@ -92,7 +92,7 @@ def test_a_planted_bug_is_not_told_as_the_user_s_fault(tmp_path, monkeypatch, ca
     def planted(*_):
         raise ValueError("nobody's fault but ours")
 
-    monkeypatch.setattr("TumorGenCore.phantom.phantom.make_phantom", planted)
+    monkeypatch.setattr("TumorGenCore.phantom.phantom.scan_phantom", planted)
     command = ["phantom", str(tmp_path / "phantom.nii.gz"), *options]
     assert main(command) == 1
     said = capsys.readouterr()

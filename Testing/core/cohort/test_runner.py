@@ -91,7 +91,7 @@ def test_every_row_and_seed_becomes_a_case_that_training_reads(manifest, run, tm
     ]  # fmt: skip
     stems = [f"{r['name']}_{r['seed']}" for r in table(out)]
     expected = {f"{stem}{end}" for stem in stems for end in ("_image.nii.gz", "_mask.nii.gz", ".provenance.json")}
-    assert {p.name for p in out.iterdir()} == expected | {"cases.csv"}
+    assert {p.name for p in out.iterdir()} == expected | {"cases.csv", "truth.csv"}
     cases = load_cases(out, least_ml=0)
     assert [case.name for case in cases] == sorted(stems)
     for case, record in zip(cases, sorted(table(out), key=lambda r: f"{r['name']}_{r['seed']}"), strict=True):
@@ -399,7 +399,7 @@ def test_rows_that_fail_are_left_out_and_told_and_the_others_are_made(manifest, 
     path.write_text("\n".join(path.read_text().splitlines()[i] for i in (0, 1, 4)))
     assert run(path, "--resume") == 0
     assert not (tmp_path / "out" / "failures.csv").exists()
-    assert not [p for p in (tmp_path / "out").iterdir() if not p.name.startswith(("good", "broken", "cases"))]
+    assert not [p for p in (tmp_path / "out").iterdir() if not p.name.startswith(("good", "broken", "cases", "truth"))]
 
 
 def test_the_same_manifest_gives_the_same_set_and_resume_after_a_stop_does_too(manifest, generator, tmp_path):
@@ -510,6 +510,7 @@ def test_a_result_whose_line_finds_no_space_is_not_there(manifest, run, tmp_path
         "A_0_image.nii.gz",
         "A_0_mask.nii.gz",
         "cases.csv",
+        "truth.csv",
     ]
     assert run(path, "--resume") == 0
     assert run(path, out="whole") == 0
@@ -533,6 +534,7 @@ def test_an_interrupt_while_a_result_is_moved_leaves_it_in_folder_and_table_or_i
         "A_0_image.nii.gz",
         "A_0_mask.nii.gz",
         "cases.csv",
+        "truth.csv",
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from TumorGenCore import InvalidRequestError, TumorRequest
@@ -24,7 +23,16 @@ from TumorGenCore.insertion.request import MOST_SEED, check_seeds
         ({"suv_max": -1.0}, "positive"),
         ({"suv_mean": float("nan")}, "SUVmean is nan"),
         ({"suv_mean": float("inf")}, "positive"),
-        ({"suv_max": 8.0, "suv_mean": 4.0}, "give one of them"),
+        ({"suv_max": 8.0, "suv_mean": 4.0}, "suv_max and suv_mean are both given; give one of them"),
+        ({"suv_peak": 8.0, "to_background": 4.0}, "give one of them"),
+        ({"fill": 0.1, "volume_ml": 4.0}, "fill and volume_ml are both given; give one of them"),
+        ({"suv_peak": -1.0}, "SUVpeak is -1.0; give a positive number"),
+        ({"to_background": 0.0}, "to_background is 0.0; give a positive number"),
+        ({"diameter_mm": float("inf")}, "diameter_mm is inf"),
+        ({"to_reference": 3.0}, "to_reference needs reference_suv"),
+        ({"reference_suv": 2.0}, "reference without to_reference"),
+        ({"to_reference": 3.0, "reference_suv": 0.0}, "reference_suv is 0.0"),
+        ({"to_reference": 3.0, "reference_suv": 2.0, "reference": 5}, "name of the region as text"),
         ({"fill": 0.0}, r"fill is 0\.0"),
         ({"fill": 1.0}, "less than 1"),
         ({"fill": float("nan")}, "fill is nan"),
@@ -41,16 +49,17 @@ def test_what_cannot_be_used_is_named(asked, word):
 def test_nothing_asked_for_is_left_to_the_model():
     request = TumorRequest()
     assert request.as_dict() == {}
-    assert request.target is None and request.asked == frozenset()
+    assert request.uptake is None and request.size is None and request.asked == frozenset()
 
 
 def test_what_is_asked_for_goes_through_json_and_back():
     request = TumorRequest(steps=4, solver="adams", suv_mean=6.5, fill=0.1, least_quality=0.9, mask="reader")
     assert TumorRequest.parse({**request.as_dict(), "time_grid": "uniform"}) == request
     assert request.asked == {"volume_ml", "suv_max"}
-    assert (request.target.measure, request.target.suv) == ("mean", 6.5)
-    assert request.target.of(np.array([1.0, 3.0])) == 2.0
-    assert TumorRequest(suv_max=2).target.of(np.array([1.0, 3.0])) == 3.0
+    assert (request.uptake, request.size) == ("suv_mean", "fill")
+    physical = TumorRequest(to_reference=3.0, reference_suv=2.1, reference="liver", diameter_mm=20.0)
+    assert TumorRequest.parse(physical.as_dict()) == physical
+    assert physical.asked == {"volume_ml", "suv_max"} and physical.most_tries > 1
     with pytest.raises(InvalidRequestError):
         TumorRequest.parse({"steps": 0})
     with pytest.raises(InvalidRequestError, match="cannot be used"):

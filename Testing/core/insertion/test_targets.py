@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from TumorGenCore import Box, TumorGenerator, TumorRequest
 from TumorGenCore.insertion.change import TissueChange
-from TumorGenCore.insertion.request import UptakeTarget
+from TumorGenCore.insertion.resolved import UptakeTarget
 from TumorGenCore.insertion.targets import MOST_GAIN, fit_gain
 
 NATIVE = np.array([1.0, 1.0, 2.0, -0.5])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from placement_cases import ball, oblique_grid, overlap_mm, share_inside
 
 from TumorGenCore.errors import InvalidBoxError
+from TumorGenCore.lesions.lesion_sizes import WHOLE_BODY
 from TumorGenCore.lesions.placement import (
     LEAST_EDGE_MM,
     LEAST_IN_BODY,
-    LESION_VOLUME_QUANTILES_ML,
     MOST_EDGE_MM,
     MOST_STRETCH,
     draw_size,
@@ -23,46 +23,17 @@ from TumorGenCore.lesions.placement import (
 from TumorGenCore.volumes.geometry import Box, Grid
 
 
-def oblique_grid(size_ijk: tuple[int, int, int] = (50, 60, 40)) -> Grid:
-    transform = sitk.Euler3DTransform()
-    transform.SetRotation(0.3, -0.2, 0.5)
-    direction = np.reshape(transform.GetMatrix(), (3, 3)) @ np.diag([1, 1, -1])
-    return Grid(size_ijk, (3.5, 4.0, 5.0), (12.0, -40.0, 300.0), tuple(map(tuple, direction.tolist())))
-
-
-def ball(grid: Grid, radius_mm: float, shift_mm: tuple[float, float, float] = (0, 0, 0)) -> np.ndarray:
-    k, j, i = np.indices(grid.size_ijk[::-1])
-    middle = grid.index_to_lps((np.asarray(grid.size_ijk) - 1) / 2) + shift_mm
-    return np.linalg.norm(grid.index_to_lps(np.stack([i, j, k], -1)) - middle, axis=-1) <= radius_mm
-
-
-def share_inside(box: Box, where: np.ndarray, grid: Grid) -> float:
-    voxels, region = box.voxels(grid)
-    return float(where[region][voxels].mean())
-
-
-def overlap_mm(a: Box, b: Box) -> float:
-    """Smallest overlap of two boxes along L, P and S; not positive if they are apart."""
-    return float((np.add(a.size_mm, b.size_mm) / 2 - np.abs(np.subtract(a.center_lps, b.center_lps))).min())
-
-
 def test_sizes_follow_the_lesions_of_the_field():
     rng = np.random.default_rng(3)
     edges = np.array([draw_size(rng) for _ in range(4000)])
     assert edges.min() >= LEAST_EDGE_MM and edges.max() <= MOST_EDGE_MM
-    diameter = 2 * np.array([(3000 * volume / (4 * np.pi)) ** (1 / 3) for _, volume in LESION_VOLUME_QUANTILES_ML])
+    diameter = 2 * np.array([(3000 * volume / (4 * np.pi)) ** (1 / 3) for _, volume in WHOLE_BODY.volumes_ml])
     typical = np.cbrt(edges.prod(axis=1))
     for level, expected in zip((0.25, 0.5, 0.75), 2 * diameter[3:6], strict=True):
         assert np.quantile(typical, level) == pytest.approx(expected, rel=0.06)
     ratio = edges.max(axis=1) / edges.min(axis=1)
     assert ratio.max() <= (1 + MOST_STRETCH) ** 2 + 1e-9
     assert np.median(ratio) > 1.02
-
-
-def test_quantiles_are_those_of_the_table(shared_data):
-    table = json.loads((shared_data / "lesion_statistics.json").read_text())["autopet_fdg_lesions"]
-    expected = zip(table["quantile_levels"], table["volume_ml"], strict=True)
-    assert list(LESION_VOLUME_QUANTILES_ML) == list(expected)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -482,3 +482,41 @@ def test_a_self_test_without_a_file_for_its_report_is_refused(tmp_path, capsys):
     assert main(["--self-test"]) == 2
     assert main(["--self-test", str(tmp_path)]) == 1
     assert "is a folder" in capsys.readouterr().err
+
+
+def test_truth_table_increment_and_ct_are_written_too(run, pet, tmp_path, as_json, report_file):
+    ct, out = tmp_path / "ct.nrrd", tmp_path / "out"
+    write_volume(sitk.Cast(sitk.ReadImage(str(pet)) * 100, sitk.sitkInt16), ct)
+    asked = ["--truth", str(out / "truth.csv"), "--output-increment", str(out / "inc.nrrd")]
+    asked += ["--increment-units", "scan", "--ct", str(ct), "--output-ct", str(tmp_path / "copy.nrrd")]
+    status, said, err = run("--suv-factor", "1", "--variants", "2", "--least-quality", "0", *asked, *as_json)
+    assert status == 0, err
+    before = sitk.GetArrayFromImage(sitk.ReadImage(str(pet)))
+    for seed in (0, 1):
+        after = sitk.GetArrayFromImage(sitk.ReadImage(str(out / f"scan_seed{seed}_image.nrrd")))
+        added = sitk.GetArrayFromImage(sitk.ReadImage(str(out / f"inc-seed{seed}.nrrd")))
+        np.testing.assert_array_equal((before + added).astype(before.dtype), after)
+    lines = (out / "truth.csv").read_text().splitlines()
+    assert len(lines) == 3 and all(f"scan_seed{seed}_image.nrrd" in "".join(lines) for seed in (0, 1))
+    assert (tmp_path / "copy.nrrd").read_bytes() == ct.read_bytes()
+    assert "CT passed through unchanged" in said
+    assert json.loads((out / "scan_seed1_image.provenance.json").read_text())["ct"]["unchanged"] is True
+    report = json.loads(report_file.read_text())
+    assert report["truth"] == str(out / "truth.csv") and report["ct"]["unchanged"] is True
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--truth", "{0}/none/truth.csv"], "no folder"),
+        (["--truth", "{0}/out/truth.txt"], ".csv or .json"),
+        (["--output-increment", "{0}/out/scan_seed0_image.nrrd"], "two outputs"),
+        (["--output-increment", "{0}/scan.nrrd"], "is an input"),
+        (["--ct", "{0}", "--output-ct", "{0}/out/ct.nrrd"], "--output-dicom"),
+    ],
+)
+def test_truth_outputs_that_cannot_be_are_refused_before_the_work(run, tmp_path, monkeypatch, asked, words):
+    monkeypatch.setattr(insert, "read_volume", None)
+    status, _, err = run(*(part.format(tmp_path) for part in asked))
+    assert status == 1 and words in err
+    assert not (tmp_path / "out").exists()

@@ -664,6 +664,25 @@ def test_a_target_above_the_voxel_type_is_a_problem_and_no_run_starts(scene, log
     assert not sharedWorker().isBusy
 
 
+def test_targets_that_mean_nothing_in_a_box_are_a_problem_and_no_run_starts(scene, logic, tiny):
+    air, volume, roi = (
+        addVolume(scene, np.zeros((20, 20, 20), np.float32), matrix(np.eye(3) * 5.0)),
+        aVolume(scene),
+        aRoi(scene),
+    )
+    inAir = addRoi(scene, (50, 50, 50), (30, 30, 30))
+    for node, box, asked, words in (
+        (volume, roi, {"volume_ml": 50.0}, "A tumor of 50 ml does not fit into this box of 38.8 ml"),
+        (air, inAir, {"to_background": 3.0}, "There is only air around the box"),
+    ):
+        request = TumorRequest(steps=1, **asked)
+        assert words in logic.problem(node, [box], request, suvFactor=1.0)
+        with pytest.raises(InvalidRequestError, match=words):
+            logic.startInsertion(node, [box], **{**tiny, "request": request, "suvFactor": 1.0})
+    assert logic.problem(volume, [roi], TumorRequest(to_background=3.0), suvFactor=1.0) == ""
+    assert not sharedWorker().isBusy
+
+
 def test_problem_and_warnings_are_cheap_on_a_whole_body(scene, logic):
     body = addVolume(scene, np.ones((545, 168, 168), np.float32), matrix(np.diag([4.0, 4, 3])))
     for size in ((40, 40, 40), (300, 300, 300)):

@@ -1,32 +1,60 @@
-"""Control: requested and reached fill and uptake, at sites that the training did not see."""
+"""Control: requested and reached values of every target, at sites that the training did not see."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
-import numpy as np
-import SimpleITK as sitk
-
+from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.evaluation.markdown import number, percent, table_lines
 from TumorGenCore.evaluation.sites import Site
 from TumorGenCore.evaluation.statistics import mean_of_known, median_of_known
-from TumorGenCore.insertion.forewarnings import request_warnings
+from TumorGenCore.insertion.forewarnings import target_warnings
 from TumorGenCore.insertion.generator import TumorGenerator
-from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.insertion.prepared import PreparedBox
+from TumorGenCore.insertion.request import SIZES, TumorRequest
 from TumorGenCore.insertion.targets import misses
 from TumorGenCore.insertion.tumor import Tumor
-from TumorGenCore.volumes.geometry import Grid
+from TumorGenCore.lesions.measures import LesionMeasures, measure_images
 
-__all__ = ["FILLS", "SUVS", "control_lines", "measure_control"]
+__all__ = ["ASKED", "control_lines", "measure_control"]
 
-#: Requested shares of the box volume.
-FILLS = (0.02, 0.04, 0.08, 0.16, 0.3)
-#: Requested SUVmax.
-SUVS = (2.0, 5.0, 10.0, 20.0, 30.0)
+#: Requested values of each target. Fill and SUVmax have a range; the others become a fill or an SUV, so one value is
+#: enough to show that the way there is right.
+ASKED: dict[str, tuple[float, ...]] = {
+    "fill": (0.02, 0.04, 0.08, 0.16, 0.3),
+    "volume_ml": (5.0,),
+    "diameter_mm": (20.0,),
+    "suv_max": (2.0, 5.0, 10.0, 20.0, 30.0),
+    "suv_peak": (8.0,),
+    "to_background": (4.0,),
+    "to_reference": (3.0,),
+}
+#: Mean SUV of the reference region: about that of a liver, which the crops of patients need not hold.
+_REFERENCE_SUV = 2.0
+_NAMES = {
+    "fill": "fill of the box",
+    "volume_ml": "volume, ml",
+    "diameter_mm": "equivalent diameter, mm",
+    "suv_max": "SUVmax",
+    "suv_peak": "SUVpeak",
+    "to_background": "lesion to background",
+    "to_reference": f"lesion to a reference of SUV {_REFERENCE_SUV:g}",
+}
+#: For each target, its value from the measures of the tumor in a box.
+_REACHED: dict[str, Callable[[LesionMeasures, PreparedBox], float]] = {
+    "fill": lambda measures, box: measures.volume_ml / box.box.volume_ml,
+    "volume_ml": lambda measures, _: measures.volume_ml,
+    "diameter_mm": lambda measures, _: math.cbrt(6000 * measures.volume_ml / math.pi),
+    "suv_max": lambda measures, _: measures.suv_max,
+    "suv_peak": lambda measures, _: measures.suv_peak,
+    "to_background": lambda measures, box: measures.suv_mean / box.tissue_suv,
+    "to_reference": lambda measures, _: measures.suv_mean / _REFERENCE_SUV,
+}
 
 
 def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int = 0) -> dict:
-    """Requests each of ``FILLS`` and ``SUVS`` at each site.
+    """Requests each value of ``ASKED`` at each site.
 
     Args:
         generator: the bundle on its device.
@@ -34,48 +62,33 @@ def measure_control(generator: TumorGenerator, sites: Sequence[Site], seed: int 
         seed: seed of every tumor.
 
     Returns:
-        ``fill`` and ``suv_max``, each a list of rows: ``asked`` is the requested value, ``forewarned`` the share of
-        sites where TumorGen says before the work that the place cannot take it, ``reached`` the median of the results
-        at the other sites, ``within`` the share of them within 5 %. For SUVmax, ``gain`` is the median factor on the
-        uptake of the tumor; 1 means that the tumor grew as hot as requested. ``fill`` is empty for a bundle without
-        controls.
+        The number of ``sites``, and for each target a list of rows: ``asked`` is the requested value, ``forewarned``
+        the share of sites where TumorGen says before the work that the place cannot take it, ``refused`` the share
+        where it then makes no tumor, ``reached`` the median of the results at the sites without a word, ``within`` the
+        share of them within 5 %. For an uptake, ``gain`` is the median factor on the uptake of the tumor; 1 means that
+        the tumor grew as hot as requested. The lists of sizes are empty for a bundle without controls.
     """
     prepared = [generator.prepare(site.image, site.box, suv_factor=1) for site in sites]
-
-    def made(request: TumorRequest) -> list[Tumor | None]:
-        """One tumor for each site; None where the place cannot take the request."""
-        return [
-            None if request_warnings(request, box, box.tissue_suv) else generator.generate(box, request, seed=seed)
-            for box in prepared
-        ]
-
-    found: dict = {"sites": len(sites), "fill": [], "suv_max": []}
-    if generator.bundle.vector_field.control_channels:
-        for asked in FILLS:
-            fills = [
-                _fill(tumor, site) for tumor, site in zip(made(TumorRequest(fill=asked)), sites, strict=True) if tumor
-            ]
-            found["fill"].append(_row(asked, fills, len(sites)))
-    for asked in SUVS:
-        tumors = [tumor for tumor in made(TumorRequest(suv_max=asked)) if tumor]
-        gain = median_of_known([tumor.pasted.gain for tumor in tumors])
-        found["suv_max"].append({**_row(asked, [_suv_max(tumor) for tumor in tumors], len(sites)), "gain": gain})
+    found: dict = {"sites": len(sites)}
+    for name, values in ASKED.items():
+        can_be_asked = name not in SIZES or generator.bundle.vector_field.control_channels
+        found[name] = [_row(generator, prepared, name, value, seed) for value in values] if can_be_asked else []
     return found
 
 
 def control_lines(found: dict) -> list[str]:
     """Returns the section of the report as Markdown; ``found`` is the result of ``measure_control``."""
-    names = {"fill": "fill of the box", "suv_max": "SUVmax"}
     rows = [
         [
-            names[key],
+            _NAMES[key],
             number(row["asked"]),
             number(row["reached"]),
             percent(row["within"]),
             percent(row["forewarned"]),
+            percent(row["refused"]),
             number(row.get("gain")),
         ]
-        for key in names
+        for key in _NAMES
         for row in found[key]
     ]
     return [
@@ -83,28 +96,38 @@ def control_lines(found: dict) -> list[str]:
         "",
         f"The requested value of one tumor at each of {found['sites']} healthy and phantom sites, the median of the "
         "values reached, and the share of sites within 5 % of the request. *Forewarned*: share of sites where TumorGen "
-        "says before the work that the place cannot take the request; these are left out of the other figures. `gain`: "
-        "factor on the uptake that the tumor adds; 1 means that the tumor grew as hot as requested.",
+        "says before the work that the place cannot take the request; these are left out of the other figures. "
+        "*Refused*: share of sites where it also makes no tumor. `gain`: factor on the uptake that the tumor adds; 1 "
+        "means that the tumor grew as hot as requested.",
         "",
-        *table_lines(["", "requested", "reached", "within 5 %", "forewarned", "gain"], rows),
+        *table_lines(["", "requested", "reached", "within 5 %", "forewarned", "refused", "gain"], rows),
     ]
 
 
-def _row(asked: float, reached: Sequence[float], sites: int) -> dict:
-    within = [not misses(value, asked) for value in reached]
+def _row(generator: TumorGenerator, prepared: Sequence[PreparedBox], name: str, asked: float, seed: int) -> dict:
+    request = TumorRequest.parse(
+        {name: asked, **({"reference_suv": _REFERENCE_SUV} if name == "to_reference" else {})}
+    )
+    taken, refused = list[Tumor](), 0
+    for box in prepared:
+        try:
+            if not target_warnings(box.targets(request), box, box.tissue_suv):
+                taken.append(generator.generate(box, request, seed=seed))
+        except InvalidRequestError:
+            refused += 1
+    reached = [_reached(tumor, name) for tumor in taken]
+    gain = {} if name in SIZES else {"gain": median_of_known([tumor.pasted.gain for tumor in taken])}
     return {
         "asked": asked,
-        "forewarned": 1 - len(reached) / sites,
+        "forewarned": 1 - len(taken) / len(prepared),
+        "refused": refused / len(prepared),
         "reached": median_of_known(reached),
-        "within": mean_of_known(within),
+        "within": mean_of_known([not misses(value, asked) for value in reached]),
+        **gain,
     }
 
 
-def _fill(result: Tumor, site: Site) -> float:
-    voxel_mm3 = np.prod(Grid.from_image(site.image).spacing_mm)
-    return float(sitk.GetArrayViewFromImage(result.mask).sum() * voxel_mm3 / np.prod(site.box.size_mm))
-
-
-def _suv_max(result: Tumor) -> float:
-    inside = sitk.GetArrayViewFromImage(result.mask) > 0
-    return float(sitk.GetArrayViewFromImage(result.image)[inside].max()) if inside.any() else 0.0
+def _reached(tumor: Tumor, name: str) -> float:
+    if not tumor.pasted.tumor.any():
+        return 0.0
+    return _REACHED[name](measure_images(tumor.image, tumor.mask), tumor.prepared)

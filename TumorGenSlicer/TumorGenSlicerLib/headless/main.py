@@ -8,6 +8,8 @@ from pathlib import Path
 
 from TumorGenCore.console.arguments import add_device, add_insertion_options, add_report_options, join_box
 from TumorGenCore.console.running import run_command
+from TumorGenCore.console.study_outputs import add_study_output
+from TumorGenCore.console.truth_outputs import add_truth_outputs
 from TumorGenSlicerLib.headless.insert import insert
 from TumorGenSlicerLib.headless.self_test import selfTest
 
@@ -46,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="created if it does not exist")
     add_insertion_options(parser)
+    add_truth_outputs(parser)
+    add_study_output(parser)
     add_report_options(parser, json_file=True)
     return parser
 

@@ -1,16 +1,16 @@
-"""Where the headless script writes: checks before the work, and new folders that go again if the work fails."""
+"""Where the headless script writes: checks before the work."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from TumorGenCore.console.truth_outputs import TruthOutputs, refuse_doubles
 from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.volumes.safe_write import check_name, overwritten_input
 
-__all__ = ["checkFolder", "checkJson", "existing", "newFolder"]
+__all__ = ["checkFolder", "checkJson", "checkMore", "existing"]
 
 
 def checkFolder(folder: Path, source: Path) -> None:
@@ -50,20 +50,27 @@ def checkJson(options: argparse.Namespace, others: Iterable[Path]) -> None:
         options.refuse(f"--json: {path} is needed for something else. Give another file.")
 
 
+def checkMore(more: TruthOutputs, seeds: Iterable[int], output: Path, results: Sequence[Path]) -> list[Path]:
+    """Checks truth table, increments and CT before any work, and returns their paths.
+
+    Args:
+        more: these outputs.
+        seeds: seeds of the variants.
+        output: folder of the results, absolute; it need not exist, and these files may lie in it too.
+        results: paths of the results.
+
+    Raises:
+        TumorGenError, OSError: an output cannot be written to its path, or two have one path.
+    """
+
+    def at(path: Path) -> Path:
+        return existing(output) / path.name if path.resolve().parent == output else path
+
+    paths = more.check(seeds, at)
+    refuse_doubles([*results, *paths], set())
+    return paths
+
+
 def existing(folder: Path) -> Path:
     """Returns the folder, or the next one above it that exists."""
     return next(above for above in (folder, *folder.parents) if above.exists())
-
-
-@contextlib.contextmanager
-def newFolder(path: Path) -> Iterator[None]:
-    """Makes the folder and those above it, and removes what it made if the block fails."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        yield
-    except BaseException:
-        for made in missing:
-            with contextlib.suppress(OSError):  # Another program may have put a file there.
-                made.rmdir()
-        raise

@@ -14,12 +14,38 @@ from TumorGenCore.lesions.quality import GOOD_QUALITY
 from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS
 from TumorGenSlicerLib.run.logic import RunOptions
 
-__all__ = ["Device", "Parameters", "Solver", "Uptake", "previewRequest", "runOptions", "takeRequest", "tumorRequest"]
+__all__ = [
+    "Device",
+    "Parameters",
+    "Size",
+    "Solver",
+    "Uptake",
+    "previewRequest",
+    "runOptions",
+    "takeRequest",
+    "tumorRequest",
+]
 
 #: Largest values, and smallest SUV, that the panel's widgets take; and the decimals that they show.
 MOST_SEED, MOST_STEPS = 2**31 - 1, 100
 LEAST_SUV, MOST_SUV, SUV_DECIMALS = 0.1, 200.0, 2
+LEAST_RATIO, MOST_RATIO, RATIO_DECIMALS = 0.1, 100.0, 2
 MOST_FILL, FILL_DECIMALS = 60.0, 1
+MOST_ML, ML_DECIMALS = 2000.0, 2
+MOST_MM, MM_DECIMALS = 150.0, 1
+
+#: Words of the settings that the panel may hold only in part.
+_WORDS = {
+    "seed": "seed",
+    "steps": "steps",
+    "suv_max": "SUVmax",
+    "suv_mean": "SUVmean",
+    "suv_peak": "SUVpeak",
+    "to_background": "lesion to background",
+    "fill": "fill",
+    "volume_ml": "volume",
+    "diameter_mm": "diameter",
+}
 
 
 class _KnownNames(enum.EnumMeta):
@@ -63,16 +89,37 @@ class Solver(enum.Enum, metaclass=_KnownNames):
 
 
 class Uptake(enum.Enum, metaclass=_KnownNames):
-    """Measure of uptake that the tumor is to reach; the value is the core's name for it."""
+    """Measure of uptake that the tumor is to reach; the value is its name in ``TumorRequest``."""
 
     MODEL = ""
-    MAX = "max"
-    MEAN = "mean"
+    MAX = "suv_max"
+    MEAN = "suv_mean"
+    PEAK = "suv_peak"
+    BACKGROUND = "to_background"
     DEFAULT = ""
 
     def label(self) -> str:
         """The text in the panel's list."""
-        return {"": "As the model makes it", "max": "SUVmax", "mean": "SUVmean"}[self.value]
+        return {
+            "": "As the model makes it",
+            "suv_max": "SUVmax",
+            "suv_mean": "SUVmean",
+            "suv_peak": "SUVpeak",
+            "to_background": "Lesion to background",
+        }[self.value]
+
+
+class Size(enum.Enum, metaclass=_KnownNames):
+    """Measure of size that the tumor is to reach; the value is its name in ``TumorRequest``."""
+
+    SHARE = "fill"
+    VOLUME = "volume_ml"
+    DIAMETER = "diameter_mm"
+    DEFAULT = "fill"
+
+    def label(self) -> str:
+        """The text in the panel's list."""
+        return {"fill": "Share of the box", "volume_ml": "Volume", "diameter_mm": "Diameter"}[self.value]
 
 
 @parameterNodeWrapper
@@ -86,7 +133,11 @@ class Parameters:
         variants: how many tumors to make.
         uptake: see ``Uptake``.
         uptakeSuv: SUV that the measure ``uptake`` is to reach.
-        fillPercent: share of the box that the tumor is to fill; 0 leaves it to the model.
+        uptakeRatio: ratio that it is to reach, if it is one.
+        size: see ``Size``; of the next three only the one that it names counts, and 0 leaves the size to the model.
+        fillPercent: share of the box that the tumor is to fill.
+        volumeMl: volume of the tumor.
+        diameterMm: diameter of a ball with the volume of the tumor.
         livePreview: show a quick tumor whenever the box changes.
         steps: sampling steps per tumor.
         solver: see ``Solver``.
@@ -104,7 +155,11 @@ class Parameters:
     variants: Annotated[int, WithinRange(1, 20)] = 1
     uptake: Uptake = Uptake.DEFAULT
     uptakeSuv: Annotated[float, WithinRange(LEAST_SUV, MOST_SUV)] = 8.0
+    uptakeRatio: Annotated[float, WithinRange(LEAST_RATIO, MOST_RATIO)] = 4.0
+    size: Size = Size.DEFAULT
     fillPercent: Annotated[float, WithinRange(0.0, MOST_FILL)] = 0.0
+    volumeMl: Annotated[float, WithinRange(0.0, MOST_ML)] = 0.0
+    diameterMm: Annotated[float, WithinRange(0.0, MOST_MM)] = 0.0
     livePreview: bool = False
     steps: Annotated[int, WithinRange(1, MOST_STEPS)] = 10
     solver: Solver = Solver.DEFAULT
@@ -122,14 +177,23 @@ def tumorRequest(parameters: Parameters) -> TumorRequest:
     Raises:
         InvalidRequestError: a value is not valid.
     """
-    suv = {parameters.uptake: parameters.uptakeSuv}
+    targets = {
+        parameters.size.value: {
+            Size.SHARE: parameters.fillPercent / 100,
+            Size.VOLUME: parameters.volumeMl,
+            Size.DIAMETER: parameters.diameterMm,
+        }[parameters.size]
+        or None
+    }
+    if parameters.uptake is Uptake.BACKGROUND:
+        targets[parameters.uptake.value] = parameters.uptakeRatio
+    elif parameters.uptake is not Uptake.MODEL:
+        targets[parameters.uptake.value] = parameters.uptakeSuv
     return TumorRequest(
         steps=parameters.steps,
         solver=parameters.solver.value,
-        fill=parameters.fillPercent / 100 or None,
         least_quality=parameters.leastQuality / 100 if parameters.variants > 1 else None,
-        suv_max=suv.get(Uptake.MAX),
-        suv_mean=suv.get(Uptake.MEAN),
+        **targets,
     )
 
 
@@ -143,18 +207,26 @@ def takeRequest(parameters: Parameters, request: TumorRequest, seed: int) -> lis
     parameters.seed = min(seed, MOST_SEED)
     parameters.steps = min(request.steps or parameters.steps, MOST_STEPS)
     parameters.solver = Solver(request.solver or Solver.DEFAULT.value)
-    target = request.target
-    parameters.uptake = Uptake(target.measure if target else "")
-    if target:
-        parameters.uptakeSuv = round(min(max(target.suv, LEAST_SUV), MOST_SUV), SUV_DECIMALS)
-    parameters.fillPercent = round(min(100 * (request.fill or 0), MOST_FILL), FILL_DECIMALS)
+    remarks = []
+    if request.to_reference is not None and request.reference_suv is not None:
+        suv = request.to_reference * request.reference_suv
+        remarks.append(f"The panel has no ratio to a reference region; it takes the SUVmean of {suv:.3g} that it means.")
+        request = replace(request, to_reference=None, reference_suv=None, reference=None, suv_mean=suv)
+    parameters.uptake = Uptake(request.uptake or "")
+    if parameters.uptake is Uptake.BACKGROUND:
+        parameters.uptakeRatio = _within(request.to_background, LEAST_RATIO, MOST_RATIO, RATIO_DECIMALS)
+    elif request.uptake:
+        parameters.uptakeSuv = _within(getattr(request, request.uptake), LEAST_SUV, MOST_SUV, SUV_DECIMALS)
+    parameters.size = Size(request.size or Size.DEFAULT.value)
+    parameters.fillPercent = _within(100 * (request.fill or 0), 0, MOST_FILL, FILL_DECIMALS)
+    parameters.volumeMl = _within(request.volume_ml or 0, 0, MOST_ML, ML_DECIMALS)
+    parameters.diameterMm = _within(request.diameter_mm or 0, 0, MOST_MM, MM_DECIMALS)
     asked = {"seed": seed, **request.as_dict()}
     taken = {"seed": parameters.seed, **tumorRequest(parameters).as_dict()}
-    words = {"seed": "seed", "steps": "steps", "suv_max": "SUVmax", "suv_mean": "SUVmean", "fill": "fill"}
-    return [
-        f"The panel takes {word} {taken[name]:.15g} instead of {asked[name]:.15g}."
-        for name, word in words.items()
-        if name in asked and not math.isclose(taken[name], asked[name], rel_tol=1e-9)
+    return remarks + [
+        f"The panel takes {word} {taken.get(name, 0):.15g} instead of {asked[name]:.15g}."
+        for name, word in _WORDS.items()
+        if name in asked and not math.isclose(taken.get(name, 0), asked[name], rel_tol=1e-9)
     ]
 
 
@@ -172,3 +244,7 @@ def runOptions(parameters: Parameters) -> RunOptions:
         suvFactor=parameters.suvFactor or None,
         softMask=parameters.softMask,
     )
+
+
+def _within(value: float | None, least: float, most: float, decimals: int) -> float:
+    return round(min(max(value or 0.0, least), most), decimals)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import qt
@@ -12,6 +13,7 @@ from slicer.util import VTKObservationMixin
 from TumorGenSlicerLib.panel.adjust_sliders import AdjustSliders
 from TumorGenSlicerLib.panel.variant_table import VariantTable
 from TumorGenSlicerLib.panel.variant_views import Comparison, ShownBefore, showVariant
+from TumorGenSlicerLib.run.dicom_study import saveDicomStudy
 from TumorGenSlicerLib.run.logic import InsertionLogic, Variant
 
 __all__ = ["ResultsPanel"]
@@ -66,6 +68,8 @@ class ResultsPanel(VTKObservationMixin):
         ui.keepButton.connect("clicked()", self._onKeep)
         ui.removeButton.connect("clicked()", self._onRemove)
         ui.removeLastButton.connect("clicked()", self._onRemoveLast)
+        ui.dicomButton.connect("clicked()", self._onSaveDicom)
+        ui.truthTableButton.connect("clicked()", self._onTruthTable)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self._onNodeRemoved)
         self._updateButtons()
 
@@ -193,6 +197,8 @@ class ResultsPanel(VTKObservationMixin):
         self._ui.compareButton.enabled = run is not None and _isInScene(run.inputVolume)
         self._ui.keepButton.enabled = bool(self._siblings(selected))
         self._ui.removeButton.enabled = selected is not None
+        self._ui.dicomButton.enabled = selected is not None
+        self._ui.truthTableButton.enabled = bool(self._table.variants)
         # A run whose variants have not come yet is canceled, not undone.
         isWaiting = self._current is not None and not self._current.variants
         self._ui.removeLastButton.enabled = bool(self._table.variants) and not isWaiting
@@ -246,6 +252,31 @@ class ResultsPanel(VTKObservationMixin):
             self._logic.removeLastResult()
         self._bringBack(run)
         self.refresh()
+
+    def _onTruthTable(self) -> None:
+        """Makes the table of all results, and lets a table view show it if the layout has one."""
+        with slicer.util.tryWithErrorDisplay(_("The table could not be made.")):
+            node = self._logic.truthTable(self._table.variants)
+            applicationLogic = slicer.app.applicationLogic()
+            applicationLogic.GetSelectionNode().SetActiveTableID(node.GetID())
+            applicationLogic.PropagateTableSelection()
+
+    def _onSaveDicom(self) -> None:
+        """Saves the selected result as a study, in a new folder within the one that the user gives."""
+        shown = self.selectedWithInput
+        if shown is None:
+            return
+        variant, inputVolume = shown
+        parent = qt.QFileDialog.getExistingDirectory(None, _("Folder for the DICOM study"))
+        if not parent:
+            return
+        folder = Path(parent) / f"TumorGen study seed {variant.seed}"
+        with slicer.util.tryWithErrorDisplay(_("The DICOM study could not be saved."), waitCursor=True):
+            hasHeader = saveDicomStudy(variant, inputVolume, folder)
+            text = _("The DICOM study of a synthetic patient is in {folder}.").format(folder=folder)
+            if not hasHeader:
+                text += " " + _("It has SUV but no weight and dose: the DICOM database has no series of this scan.")
+            self._ui.statusLabel.text = text
 
     def _remove(self, variants: Sequence[Variant | None]) -> None:
         self.stopComparing()

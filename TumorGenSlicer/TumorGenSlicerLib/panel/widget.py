@@ -18,7 +18,7 @@ from TumorGenCore.version import software_version
 from TumorGenSlicerLib.panel.box_placing import BoxPlacing
 from TumorGenSlicerLib.panel.input_watch import InputWatch
 from TumorGenSlicerLib.panel.module_logic import TumorGenSlicerLogic
-from TumorGenSlicerLib.panel.parameters import Parameters, Solver, Uptake, runOptions, takeRequest, tumorRequest
+from TumorGenSlicerLib.panel.parameters import Parameters, Size, Solver, Uptake, runOptions, takeRequest, tumorRequest
 from TumorGenSlicerLib.panel.preview_panel import LivePreview
 from TumorGenSlicerLib.panel.reproduce_buttons import ReproduceButtons
 from TumorGenSlicerLib.panel.results_panel import ResultsPanel
@@ -188,11 +188,20 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             model = parameters.model or DEFAULT_BUNDLE
             _showText(self.ui.modelComboBox, model)
             self.ui.versionLabel.text = _versions(model)
-            self.ui.uptakeSuvSpinBox.enabled = parameters.uptake is not Uptake.MODEL
+            self._showTargets(parameters)
         nodes = (parameters.inputVolume, parameters.box) if parameters else ()
         self._inputWatch.follow([node for node in nodes if node])
         self.livePreview.changed()
         self._checkCanApply()
+
+    def _showTargets(self, parameters: Parameters) -> None:
+        """Shows the fields of the chosen measures of uptake and size only."""
+        isRatio = parameters.uptake is Uptake.BACKGROUND
+        self.ui.uptakeSuvSpinBox.visible, self.ui.uptakeRatioSpinBox.visible = not isRatio, isRatio
+        self.ui.uptakeSuvSpinBox.enabled = parameters.uptake is not Uptake.MODEL
+        self.ui.fillSpinBox.visible = parameters.size is Size.SHARE
+        self.ui.volumeSpinBox.visible = parameters.size is Size.VOLUME
+        self.ui.diameterSpinBox.visible = parameters.size is Size.DIAMETER
 
     # Box, seed and model
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +35,23 @@ _SIZES = {
     "monai": "2 MB",
     "safetensors": "1 MB",
     "einops": "1 MB",
+    "highdicom": "5 MB",
 }
 
 
-def ensureDependencies(prompt: bool | None = None) -> None:
+def ensureDependencies(prompt: bool | None = None, more: Sequence[str] = ()) -> None:
     """Installs missing packages, after asking once. Does nothing if none is missing, so it also works offline then.
 
     Args:
         prompt: whether to ask the user first. None asks if Slicer shows its main window. Without a question a line on
             the console says what is installed.
+        more: packages that only some work needs, see ``missingPackages``.
 
     Raises:
         DependencyError: a package is still missing afterwards, or cannot be used; the message says what to do.
     """
     checkPackages()
-    missing = missingPackages()
+    missing = missingPackages(more)
     if not missing:
         return
     names = ", ".join(missing)
@@ -67,19 +70,19 @@ def ensureDependencies(prompt: bool | None = None) -> None:
         if torchUtils is not None:
             torchUtils.installTorch(askConfirmation=False, torchVersionRequirement=requirementOf("torch"))
             checkPackages()
-        if missingPackages():
-            _installRest()
+        if missingPackages(more):
+            _installRest(more)
     except DependencyError:
         raise
     except Exception as error:  # pip, light-the-torch and the network may fail in many ways.
         raise DependencyError(
-            f"TumorGen needs {', '.join(missingPackages()) or names}, and they were not installed: {error} "
+            f"TumorGen needs {', '.join(missingPackages(more)) or names}, and they were not installed: {error} "
             "Check the network connection and Slicer's error log, then run again. Some networks reach PyPI, but block "
             "PyTorch's own site: ask for access to it, or install PyTorch from PyPI as the guide says under Trouble."
         ) from error
     importlib.invalidate_caches()
     checkPackages()
-    if missing := missingPackages():
+    if missing := missingPackages(more):
         raise DependencyError(f"TumorGen still needs {', '.join(missing)}; install them and restart Slicer.")
 
 
@@ -108,7 +111,7 @@ def _torchUtils() -> Any:
     return PyTorchUtilsLogic()
 
 
-def _installRest() -> None:
+def _installRest(more: Sequence[str]) -> None:
     from slicer.packaging import load_requirements, pip_ensure
 
     with tempfile.TemporaryDirectory() as folder:
@@ -117,9 +120,11 @@ def _installRest() -> None:
         # Slicer's own VTK states no version, and pip cannot replace what it does not know.
         lines = [f"{name}=={version}" for name, version in versions.items() if version is not None]
         constraints.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        asked = Path(folder) / "requirements.txt"
+        asked.write_text("".join(f"{name}{requirementOf(name)}\n" for name in more), encoding="utf-8")
         # Its offer to restart would wait for ever in a Slicer without a window; ``checkPackages`` says it instead.
         pip_ensure(
-            load_requirements(REQUIREMENTS),
+            [*load_requirements(REQUIREMENTS), *load_requirements(asked)],
             constraints=constraints,
             prompt_install=False,
             prompt_restart=False,

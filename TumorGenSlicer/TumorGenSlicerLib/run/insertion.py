@@ -95,9 +95,10 @@ def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:
     )
     for variant in run:
         # Computed here, so that the main thread does not wait for it.
-        wanted = (variant.image, variant.segments, variant.summary, variant.mask_probability if softMask else None)
+        soft = variant.mask_probability if softMask else None
+        wanted = (variant.image, variant.segments, variant.summary, variant.truth, soft)
         job.handOver(variant)
-        del wanted, variant  # Whoever takes it from the job owns it.
+        del wanted, soft, variant  # Whoever takes it from the job owns it.
     return run.remark
 
 

@@ -21,10 +21,13 @@ from TumorGenCore.errors import (
     UnsupportedVolumeError,
     with_remedy,
 )
-from TumorGenCore.insertion.forewarnings import box_warnings, request_warnings
-from TumorGenCore.insertion.placed import place_box, tissue_suv
+from TumorGenCore.insertion.forewarnings import box_warnings, target_warnings
+from TumorGenCore.insertion.placed import PlacedBox, place_box, tissue_suv
+from TumorGenCore.insertion.reference import region_suv
 from TumorGenCore.insertion.request import TumorRequest, check_seeds
+from TumorGenCore.insertion.resolved import resolved
 from TumorGenCore.insertion.targets import check_reachable, highest_suv
+from TumorGenCore.lesions.organ_places import boxes_in_organ
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.patch import PatchSettings, WorkingPatch
 from TumorGenCore.volumes.suv import PetUnits, checked_units
@@ -45,7 +48,9 @@ from TumorGenSlicerLib.scene.geometry import (
     voxelArray,
 )
 from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, changeVariant, uniqueName
+from TumorGenSlicerLib.scene.regions import regionVoxels
 from TumorGenSlicerLib.scene.results import Results
+from TumorGenSlicerLib.scene.truth_table_node import addTruthTable
 from TumorGenSlicerLib.scene.units import remarksOfVolume, unitsOfVolume
 
 __all__ = ["BusyError", "Insertion", "InsertionLogic", "Preview", "Progress", "RunOptions", "Variant"]
@@ -165,7 +170,8 @@ class InsertionLogic:
 
         Raises:
             UnsupportedVolumeError, InvalidBoxError, ModelBundleError: these nodes or this model cannot be used.
-            InvalidRequestError: there is no seed, a seed is not valid, or the voxels cannot hold the target.
+            InvalidRequestError: there is no seed, a seed is not valid, the voxels cannot hold the uptake, a box is too
+                small for the volume, or a box has only air around it and the request a ratio to the background.
             BusyError: a run is under way.
             DependencyError: a package is missing and was not installed, or it is broken.
         """
@@ -176,9 +182,9 @@ class InsertionLogic:
         ensureDependencies()
         image = volumeImage(volumeNode)
         units = self._units(volumeNode, settings["suvFactor"])
-        _checkTarget(voxelArray(volumeNode), units, request)
-        units = checked_units(units, image).with_remedy(self.factorRemedy)
         boxes = tuple(roiBox(node) for node in roiNodes)
+        _checkTargets(volumeNode, boxes, units, request, _patchSettings(settings["model"]))
+        units = checked_units(units, image).with_remedy(self.factorRemedy)
         source = self._input(image, units, boxes, seeds, request, settings, remarksOfVolume(volumeNode))
         job = self._worker.start(functools.partial(runInsertion, source, settings["softMask"]), source.plannedSteps)
         snapshot = InputSnapshot.of(volumeNode, roiNodes)
@@ -242,14 +248,15 @@ class InsertionLogic:
     ) -> str:
         """Says in one plain sentence why a run is not possible; empty if it is. For the arguments see ``insertTumors``.
 
-        Cheap, because it reads neither voxels nor weights. Only the run itself finds NaN among the voxels, for example.
+        Cheap, because it reads no weights, and voxels around the box only for a ratio to the background. Only the run itself finds NaN among the voxels, for example.
         """
         settings = _settings(options)
         try:
             self._check(volumeNode, roiNodes, settings["model"])
-            if request.target is not None:
+            if request.uptake is not None or request.size is not None:
                 units = unitsOfVolume(volumeNode, settings["suvFactor"], quick=True)
-                _checkTarget(voxelArray(volumeNode), units, request)
+                boxes = [roiBox(node) for node in roiNodes]
+                _checkTargets(volumeNode, boxes, units, request, _patchSettings(settings["model"]))
         except UnknownUnitsError:
             return ""  # ``warnings`` says so
         except TumorGenError as error:
@@ -281,9 +288,26 @@ class InsertionLogic:
         lines = [*remarksOfVolume(volumeNode), *units.remarks]
         for box in boxes:
             lines += box_warnings(box, grid, _probe(voxels, grid, box) * units.suv_factor)
-            if request.target is not None or request.fill is not None:
+            if request.uptake is not None or request.size is not None:
                 lines += _requestWarnings(volumeNode, box, units, request, _patchSettings(settings["model"]))
         return list(dict.fromkeys(lines))
+
+    def referenceSuv(self, volumeNode: Any, regionNode: Any, segment: str = "", suvFactor: float | None = None) -> float:
+        """Mean SUV of a reference region, for ``TumorRequest(to_reference=3, reference_suv=...)``.
+
+        Args:
+            volumeNode: PET, a scalar volume node.
+            regionNode: segmentation node, or labelmap node on the voxels of the PET.
+            segment: name or ID of a segment, or number of a label; empty takes all together.
+            suvFactor: see ``RunOptions``.
+
+        Raises:
+            UnsupportedVolumeError: the nodes cannot be used.
+            InvalidRequestError: there is no such region, or it has no uptake.
+        """
+        image = volumeImage(volumeNode)
+        units = checked_units(self._units(volumeNode, suvFactor), image)
+        return region_suv(PetVolume(image, units), regionVoxels(regionNode, volumeNode, segment))
 
     def modelNames(self) -> list[str]:
         """Names of the model bundles that came with TumorGen, the default one first."""
@@ -311,6 +335,40 @@ class InsertionLogic:
             display.SetPropertiesLabelVisibility(False)
             display.SetFillOpacity(0.1)  # The uptake inside must stay visible.
         return roiNode
+
+    def placeInSegment(
+        self,
+        volumeNode: Any,
+        segmentationNode: Any,
+        segment: str,
+        count: int | None = 1,
+        *,
+        seed: int = 0,
+        diameterMm: float | None = None,
+        suvFactor: float | None = None,
+    ) -> list[Any]:
+        """Adds ROI nodes for lesions in a segment, such as an organ; see ``boxes_in_organ``.
+
+        Args:
+            volumeNode: PET, a scalar volume node.
+            segmentationNode: segmentation node, or labelmap node.
+            segment: name or ID of the segment, or number of the label.
+            count: number of boxes; None draws it.
+            seed: decides places, sizes and a drawn number.
+            diameterMm: diameter of each lesion; None draws it.
+            suvFactor: see ``RunOptions``.
+
+        Raises:
+            UnsupportedVolumeError: the nodes cannot be used.
+            InvalidRequestError: there is no such segment.
+            InvalidBoxError: there is no room for so many lesions; the message says how many fit.
+        """
+        mask = regionVoxels(segmentationNode, volumeNode, segment)
+        image = volumeImage(volumeNode)
+        volume = PetVolume(image, checked_units(self._units(volumeNode, suvFactor), image))
+        boxes = boxes_in_organ(volume, mask, segment, count, seed, diameterMm)
+        with allOrNothing(self.scene):
+            return [self.placeBox(box) for box in boxes]
 
     @property
     def results(self) -> list[Variant]:
@@ -346,6 +404,20 @@ class InsertionLogic:
         if maskThreshold is not None:
             tumor = tumor.with_mask_threshold(maskThreshold)
         changeVariant(variant, variants.Variant((tumor,), variant.summary.seconds))
+
+    def truthTable(self, variants: Sequence[Variant] | None = None) -> Any:
+        """Adds a table node with what is known about each tumor; see ``addTruthTable``.
+
+        Args:
+            variants: the results; None takes all of this logic that are still in the scene.
+
+        Returns:
+            The new ``vtkMRMLTableNode``.
+
+        Raises:
+            InvalidRequestError: there is no result.
+        """
+        return addTruthTable(self.scene, self.results if variants is None else variants)
 
     def removeVariant(self, variant: Variant) -> None:
         """Removes a variant's nodes from the scene, with their displays."""
@@ -442,8 +514,16 @@ def _patchSettings(model: str) -> PatchSettings:
     return PatchSettings(**read_metadata(bundle_folder(model))[0]["tumorgen"]["patch"])
 
 
-def _checkTarget(voxels: NDArray, units: PetUnits, request: TumorRequest) -> None:
-    check_reachable(request.target, highest_suv(voxels.dtype, units.suv_factor), voxels.dtype)
+def _checkTargets(
+    volumeNode: Any, boxes: Sequence[Box], units: PetUnits, request: TumorRequest, settings: PatchSettings
+) -> None:
+    """Rejects targets that mean nothing in a box, or that the voxels cannot hold."""
+    voxelType = voxelArray(volumeNode).dtype
+    for box in boxes:
+        tissue = 0.0
+        if request.to_background is not None:
+            tissue = _tissue(_placed(volumeNode, box, units, settings))
+        check_reachable(resolved(request, tissue, box).uptake, highest_suv(voxelType, units.suv_factor), voxelType)
 
 
 def _surroundings(volumeNode: Any, box: Box, settings: PatchSettings) -> tuple[tuple[int, int, int], sitk.Image]:
@@ -459,12 +539,20 @@ def _requestWarnings(
 ) -> list[str]:
     """Warnings about targets that the place of the box cannot take; none if box or voxels cannot be used."""
     try:
-        _, image = _surroundings(volumeNode, box, settings)
-        placed = place_box(PetVolume(image, units), box, settings)
+        placed = _placed(volumeNode, box, units, settings)
+        tissue = _tissue(placed)
+        return list(target_warnings(resolved(request, tissue, box), placed, tissue))
     except TumorGenError:
         return []
-    tissue = tissue_suv(placed.sampled_suv(), placed.patch.box_coverage())
-    return list(request_warnings(request, placed, tissue))
+
+
+def _placed(volumeNode: Any, box: Box, units: PetUnits, settings: PatchSettings) -> PlacedBox:
+    _, image = _surroundings(volumeNode, box, settings)
+    return place_box(PetVolume(image, units), box, settings)
+
+
+def _tissue(placed: PlacedBox) -> float:
+    return tissue_suv(placed.sampled_suv(), placed.patch.box_coverage())
 
 
 def _probe(voxels: NDArray, grid: Grid, box: Box) -> NDArray[np.float64]:

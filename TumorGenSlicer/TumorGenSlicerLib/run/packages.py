@@ -15,6 +15,7 @@ import re
 import sys
 import sysconfig
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ __all__ = [
 
 #: The packages besides PyTorch.
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "Resources" / "requirements.txt"
+#: Packages that single buttons need, which nobody else is asked for.
+_OPTIONAL = {"highdicom": ">=0.24"}
 #: PyTorch 2.13 breaks off on Windows: one of its files has a path that is too long there.
 _TORCH_VERSION = ">=2.4.1,<2.13"
 #: Slicer on macOS is a program for Intel processors, for which PyTorch ends with 2.2. It fits MONAI 1.4 and numpy 1.
@@ -51,12 +54,17 @@ def neededPackages() -> list[str]:
 
 def requirementOf(name: str) -> str:
     """Versions of a package that TumorGen asks pip for, such as ``>=1.4``."""
-    return _requirements()[name]
+    return (_requirements() | _OPTIONAL)[name]
 
 
-def missingPackages() -> list[str]:
-    """Names of the packages that must be installed, PyTorch first: they are not there, or older than TumorGen needs."""
-    return [name for name in neededPackages() if not _isThere(name) or (name != "torch" and _isTooOld(name))]
+def missingPackages(more: Sequence[str] = ()) -> list[str]:
+    """Names of the packages that must be installed, PyTorch first: they are not there, or older than TumorGen needs.
+
+    Args:
+        more: packages that are needed besides, of those that only some work needs: highdicom.
+    """
+    names = [*neededPackages(), *more]
+    return [name for name in names if not _isThere(name) or (name != "torch" and _isTooOld(name))]
 
 
 def checkPackages() -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "addBoxNode",
     "addVolumeNode",
     "boxInRas",
+    "gridInWorld",
     "ijkToRas",
     "roiBox",
     "volumeAxesRas",
@@ -43,8 +44,22 @@ def volumeGrid(volumeNode: Any) -> Grid:
     Raises:
         UnsupportedVolumeError: not a scalar volume with voxels, a non-linear transform, or a singular geometry.
     """
-    voxels = voxelArray(volumeNode)
-    matrix = _toWorld(volumeNode, UnsupportedVolumeError) @ ijkToRas(volumeNode)
+    shape = voxelArray(volumeNode).shape
+    return gridInWorld(volumeNode, ijkToRas(volumeNode), shape)
+
+
+def gridInWorld(node: Any, toNode: NDArray[np.float64], shape: tuple[int, ...]) -> Grid:
+    """Voxel grid of a node in the world, LPS mm; the spacing includes the scale of its transforms.
+
+    Args:
+        node: node with the transforms.
+        toNode: 4x4 matrix from indices to the node's own RAS mm.
+        shape: number of voxels, (k, j, i).
+
+    Raises:
+        UnsupportedVolumeError: a non-linear transform, or a singular geometry.
+    """
+    matrix = _toWorld(node, UnsupportedVolumeError) @ toNode
     if not np.all(np.isfinite(matrix)):
         raise UnsupportedVolumeError("The volume's geometry or transform contains NaN or Inf; correct it.")
     columns = ras_to_lps(matrix[:3, :3].T).T
@@ -53,7 +68,7 @@ def volumeGrid(volumeNode: Any) -> Grid:
         raise UnsupportedVolumeError(
             "The volume is flat: its geometry or its transform is singular. Correct its spacing, axes or transform."
         )
-    k, j, i = voxels.shape
+    k, j, i = shape
     direction = columns / spacing
     return Grid((i, j, k), _triple(spacing), _triple(ras_to_lps(matrix[:3, 3])), _rows(direction))
 

@@ -39,6 +39,7 @@ __all__ = [
     "setVoxels",
     "storedProvenance",
     "tumorMask",
+    "tumorMasks",
     "uniqueName",
 ]
 
@@ -59,6 +60,8 @@ class Variant:
         summary: its facts; the nodes also carry its provenance, as attributes ``TumorGen.<key>``.
         warnings: warnings in plain words.
         tumor: its tumor as it was grown, to change its uptake or mask; None if it has several, or a later run began.
+        truth: what is known about each tumor, see ``truth_table``.
+        inputId: ID of the node of the scan, which may be gone.
     """
 
     volumeNode: Any
@@ -67,6 +70,8 @@ class Variant:
     summary: VariantSummary
     warnings: tuple[str, ...]
     tumor: Tumor | None = None
+    truth: tuple[dict[str, Any], ...] = ()
+    inputId: str = ""
 
     @property
     def seed(self) -> int:
@@ -140,7 +145,9 @@ def addVariant(scene: Any, source: InputSnapshot, made: variants.Variant, softMa
             softMaskNode = _addSoftMask(scene, source, volumeNode, sitk.GetArrayViewFromImage(made.mask_probability))
         # A copy, which does not keep the whole volumes that the tumor has computed.
         tumor = replace(made.tumors[0]) if len(made.tumors) == 1 else None
-        variant = Variant(volumeNode, segmentationNode, softMaskNode, made.summary, made.warnings, tumor)
+        nodes = (volumeNode, segmentationNode, softMaskNode)
+        inputId = source.volumeNode.GetID() or ""
+        variant = Variant(*nodes, made.summary, made.warnings, tumor, made.truth, inputId)
         for node in variant.nodes:
             _setProvenance(node, made.provenance)
             _placeBeside(scene, source.volumeNode, node)
@@ -175,7 +182,7 @@ def changeVariant(variant: Variant, made: variants.Variant) -> None:
         variant.segmentationNode.CreateClosedSurfaceRepresentation()
     for node in variant.nodes:
         _setProvenance(node, summary.provenance)
-    variant.summary, variant.tumor = summary, replace(made.tumors[0])
+    variant.summary, variant.tumor, variant.truth = summary, replace(made.tumors[0]), made.truth
     variant.warnings = (*made.warnings, *remarks)
 
 
@@ -206,18 +213,26 @@ def removeNodes(scene: Any, nodes: Sequence[Any]) -> None:
 
 def tumorMask(variant: Variant) -> NDArray[np.uint8]:
     """All tumors of a variant on its volume's grid, (k, j, i), 0 or 1."""
-    mask = np.zeros(voxelArray(variant.volumeNode).shape, dtype=np.uint8)
+    return np.bitwise_or.reduce(tumorMasks(variant))
+
+
+def tumorMasks(variant: Variant) -> list[NDArray[np.uint8]]:
+    """Each tumor of a variant on its volume's grid, (k, j, i), 0 or 1; a tumor that a later one replaced is empty."""
+    shape = voxelArray(variant.volumeNode).shape
     segmentation = variant.segmentationNode.GetSegmentation()
     name = _binaryLabelmap()
+    masks = []
     for n in range(segmentation.GetNumberOfSegments()):
+        mask = np.zeros(shape, dtype=np.uint8)
         segment = segmentation.GetNthSegment(n)
         labelmap = segment.GetRepresentation(name)
         i, _, j, _, k, _ = labelmap.GetExtent()
         x, y, z = labelmap.GetDimensions()
         if min(x, y, z) > 0:
             labels = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(z, y, x)
-            mask[k : k + z, j : j + y, i : i + x] |= labels == segment.GetLabelValue()
-    return mask
+            mask[k : k + z, j : j + y, i : i + x] = labels == segment.GetLabelValue()
+        masks.append(mask)
+    return masks
 
 
 def uniqueName(scene: Any, name: str) -> str:

@@ -7,15 +7,17 @@ the voxel units that the node states; the DICOM series of the node. If none of t
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import slicer
 
 from TumorGenCore.errors import UnknownUnitsError
+from TumorGenCore.volumes.person import PERSON_TAGS, Person, person_of
 from TumorGenCore.volumes.suv import SUV_TAGS, TAKEN_AS_SUV, PetUnits, units_from_dicom
 
-__all__ = ["remarksOfVolume", "setRemarks", "setUnits", "unitsOfVolume"]
+__all__ = ["dicomFiles", "personOfVolume", "remarksOfVolume", "setRemarks", "setUnits", "unitsOfVolume"]
 
 _FACTOR, _NAME, _SOURCE = "TumorGen.suv_factor", "TumorGen.input_units", "TumorGen.suv_factor_source"
 _UNIT_REMARKS, _REMARKS = "TumorGen.suv_factor_remarks", "TumorGen.remarks"
@@ -51,7 +53,7 @@ def unitsOfVolume(volumeNode: Any, suvFactor: float | None = None, quick: bool =
     # Slicer has applied a real world value mapping whose units it could not read. The voxels are SUV already, so the
     # factor from the tags must not be applied again.
     isMapped = volumeNode.GetAttribute("DICOM.RWV.instanceUID") is not None and not code
-    files = [] if isMapped else _dicomFiles(volumeNode, quick)
+    files = [] if isMapped else dicomFiles(volumeNode, quick)
     if files:
         return _unitsOfFiles(tuple(files))
     if "bq" in code:
@@ -80,6 +82,20 @@ def remarksOfVolume(volumeNode: Any) -> tuple[str, ...]:
     return tuple((volumeNode.GetAttribute(_REMARKS) or "").splitlines())
 
 
+def personOfVolume(volumeNode: Any) -> Person:
+    """Facts about the person of a volume, for the truth table only; unknown if the DICOM database lacks its series."""
+    files = dicomFiles(volumeNode, quick=True)
+    try:
+        import pydicom  # Slicer includes it. It is slow to import, and most volumes do not need it.
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of pydicom may quote a person's tags
+            tags = list(PERSON_TAGS)
+            return person_of([pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags) for file in files])
+    except Exception:  # pydicom raises many kinds for damaged files
+        return Person()
+
+
 def _ownUnits(volumeNode: Any) -> PetUnits | None:
     factor = volumeNode.GetAttribute(_FACTOR)
     if factor is None:
@@ -100,8 +116,13 @@ def _unitsCode(volumeNode: Any) -> str:
     return code.lower().replace(" ", "")
 
 
-def _dicomFiles(volumeNode: Any, quick: bool) -> list[str]:
-    """Files of the series that the node was loaded from; empty unless the DICOM database has them all."""
+def dicomFiles(volumeNode: Any, quick: bool = False) -> list[str]:
+    """Files of the series that the node was loaded from; empty unless the DICOM database has them all.
+
+    Args:
+        volumeNode: a scalar volume.
+        quick: the first file only.
+    """
     instances = (volumeNode.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)
     if not instances or database is None:

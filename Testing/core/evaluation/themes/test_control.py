@@ -10,7 +10,7 @@ import torch
 from TumorGenCore import Box, TumorGenerator
 from TumorGenCore.bundle.model_bundle import ModelBundle, load_bundle
 from TumorGenCore.evaluation.sites import Site
-from TumorGenCore.evaluation.themes.control import FILLS, SUVS, control_lines, measure_control
+from TumorGenCore.evaluation.themes.control import ASKED, control_lines, measure_control
 from TumorGenCore.method.vector_field import VectorField
 
 
@@ -30,13 +30,22 @@ def sites() -> list[Site]:
 def test_uptake_that_is_asked_for_is_reached_and_the_report_says_so(bundle, sites):
     found = measure_control(TumorGenerator(bundle, device="cpu"), sites)
     assert found["fill"] == []
-    assert [row["asked"] for row in found["suv_max"]] == list(SUVS)
-    for row in found["suv_max"]:
+    assert [row["asked"] for row in found["suv_max"]] == list(ASKED["suv_max"])
+    for row in [*found["suv_max"], *found["suv_peak"], *found["to_background"], *found["to_reference"]]:
         assert row["within"] in (0.0, 0.5, 1.0)
         if row["within"] == 1:
             assert row["reached"] == pytest.approx(row["asked"], rel=0.051)
     text = "\n".join(control_lines(found))
     assert "## Control" in text and "SUVmax | 20.00" in text
+    assert "lesion to a reference of SUV 2 | 3.00" in text
+
+
+def test_a_place_that_refuses_a_target_counts_and_the_others_are_made(bundle, sites):
+    air = Site("air", "healthy", sites[0].image * 0, sites[0].box)
+    found = measure_control(TumorGenerator(bundle, device="cpu"), [sites[0], air])
+    (row,) = found["to_background"]
+    assert row["refused"] == row["forewarned"] == 0.5
+    assert row["reached"] == pytest.approx(4, rel=0.05)
 
 
 def test_a_fill_is_asked_of_a_model_that_hears_it(bundle, sites):
@@ -44,6 +53,9 @@ def test_a_fill_is_asked_of_a_model_that_hears_it(bundle, sites):
     arguments = {**bundle.network_arguments["vector_field"], "control_channels": 2}
     engine = TumorGenerator(replace(bundle, vector_field=VectorField(**arguments).eval()), device="cpu")
     found = measure_control(engine, sites[:1])
-    assert [row["asked"] for row in found["fill"]] == list(FILLS)
+    assert [row["asked"] for row in found["fill"]] == list(ASKED["fill"])
     assert all(row["reached"] >= 0 for row in found["fill"])
     assert "fill of the box" in "\n".join(control_lines(found))
+    (volume,), (diameter,) = found["volume_ml"], found["diameter_mm"]
+    assert volume["within"] == (abs(volume["reached"] / 5 - 1) <= 0.05)
+    assert diameter["within"] == (abs(diameter["reached"] / 20 - 1) <= 0.05)

@@ -1,0 +1,1 @@
+"""A DICOM study of a synthetic patient: PET series, segmentation, structure set and, if wanted, the CT."""
