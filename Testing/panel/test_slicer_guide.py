@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from guides import REPOSITORY, Block, blocks
 
@@ -32,6 +33,22 @@ def ids(scene: Any) -> list[str]:
     return [node.GetID() for node in scene.GetNodes() if not node.IsA("vtkMRMLSubjectHierarchyNode")]
 
 
+def segmented(scene: Any, pet: Any, name: str) -> Any:
+    """A segmentation with one segment: a block of the phantom's liver."""
+    import slicer
+
+    labels = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Organs")
+    inside = np.zeros(slicer.util.arrayFromVolume(pet).shape, np.uint8)
+    k, j, i = (n // 2 for n in inside.shape)
+    inside[k - 5 : k + 5, j - 5 : j + 5, i - 5 : i + 5] = 1
+    slicer.util.updateVolumeFromArray(labels, inside)
+    labels.CopyOrientation(pet)
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Organs")
+    slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(labels, segmentation)
+    segmentation.GetSegmentation().GetNthSegment(0).SetName(name)
+    return segmentation
+
+
 @pytest.fixture
 def names(app: Any, scene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the console knows, after a click on the sample data."""
@@ -45,10 +62,15 @@ def names(app: Any, scene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_slicer_guide_inserts_into_nodes(names: dict[str, Any], scene: Any) -> None:
-    insertion, _ = python_of("slicer.md")
+    insertion, reference, _ = python_of("slicer.md")
     run(insertion, "slicer.md", names)
-    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1 + 2 + 3
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1 + 3 + 3
     assert names["variant"].measures.suv_max > 0
+    run(reference, "slicer.md", names)
+    liver = segmented(scene, names["pet"], "liver")
+    names["threeTimesTheLiver"](liver)
+    found = names["logic"].results[-1].measures.suv_mean
+    assert found == pytest.approx(3 * names["logic"].referenceSuv(names["pet"], liver, "liver"), rel=0.05)
     names["logic"].shutdown()
 
 
@@ -61,7 +83,7 @@ def test_the_slicer_guide_inserts_into_a_folder_and_names_the_file_that_it_leave
         write_box(Box.from_ras((78, -20, 465), (40, 40, 40)), tmp_path / "scans" / f"{name}.mrk.json")
     (tmp_path / "scans" / "b.nii.gz").write_bytes(b"no image")
     before = ids(scene)
-    _, batch = python_of("slicer.md")
+    *_, batch = python_of("slicer.md")
     run(batch, "slicer.md", names)
     said = capsys.readouterr()
     written = {path.name for path in (tmp_path / "results").iterdir()}

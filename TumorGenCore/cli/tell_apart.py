@@ -43,7 +43,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--limits",
         action="store_true",
-        help="also test real tumors after patch, VAE and noise: what gives these away, no training of the generator mends",
+        help="also test real tumors after patch, VAE and noise, which tell what the vector field is not to blame for",
     )
     add_model(parser)
     add_device(parser)

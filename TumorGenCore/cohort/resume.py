@@ -54,8 +54,8 @@ def earlier_results(
         ResumeWarning: results come from another kind of device, which may change their last digits.
 
     Raises:
-        ManifestError: ``cases.csv`` or ``truth.csv`` is damaged, or a result is not in the manifest or was made from other voxels, with
-            other settings or with other software.
+        ManifestError: ``cases.csv`` or ``truth.csv`` is damaged, or a result is not in the manifest or was made from
+            other voxels, with other settings or with other software.
     """
     found = Earlier()
     if not (output / CASES_FILE).is_file():

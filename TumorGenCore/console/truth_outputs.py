@@ -41,7 +41,7 @@ def add_truth_outputs(parser: argparse.ArgumentParser) -> None:
         "--truth",
         type=Path,
         metavar="TRUTH.csv",
-        help="table of what is known about each tumor (.csv or .json); with age, sex, weight and dose if the PET is DICOM",
+        help="table of what is known about each tumor (.csv or .json); of a DICOM PET also age, sex, weight and dose",
     )
     parser.add_argument(
         "--output-increment", type=Path, metavar="OUT.nrrd", help="what the tumor changed: after minus before"

@@ -50,7 +50,7 @@ class StudySource:
         """Reads the headers of a scan.
 
         Args:
-            scan: folder of the DICOM PET series, or its files. Of a single file, such as NIfTI, and of None nothing is read.
+            scan: folder of the DICOM PET series, or its files. A single file, such as NIfTI, is not read.
             ct: folder of the CT series of the same examination.
 
         Raises:

@@ -68,8 +68,8 @@ def _uptake_warnings(target: UptakeTarget, region: BoxRegion, tissue_suv: float)
     if hot <= _HOTTER * target.suv:
         return []
     return [
-        f"Tissue in the box is hotter than the target {target.name} {target.suv:g} (a twentieth of the box has SUV {hot:.1f} "
-        "or more), so the tumor may not stand out. Ask for more, or move the box away from the hot tissue."
+        f"Tissue in the box is hotter than the target {target.name} {target.suv:g} (a twentieth of the box has SUV "
+        f"{hot:.1f} or more), so the tumor may not stand out. Ask for more, or move the box away from the hot tissue."
     ]
 
 
@@ -78,13 +78,13 @@ def _size_warnings(size: FillTarget, region: BoxRegion) -> list[str]:
     asked, origin = f"{100 * fill:.3g} %", f" ({size.origin})" * bool(size.origin)
     if fill > most and misses(most, fill):
         return [
-            f"A tumor cannot fill {asked} of this box{origin}: it fades toward the faces, so at most {100 * most:.0f} % can "
-            "become tumor. Ask for less, or draw a larger box."
+            f"A tumor cannot fill {asked} of this box{origin}: it fades toward the faces, so at most "
+            f"{100 * most:.0f} % can become tumor. Ask for less, or draw a larger box."
         ]
     whole = max(1, round(fill / voxel))
     if misses(whole * voxel, fill):
         return [
-            f"A fill of {asked}{origin} is {fill / voxel:.1f} voxels of this scan, and a tumor has whole voxels: it can fill "
-            f"{100 * whole * voxel:.3g} %. Ask for more, or draw a larger box."
+            f"A fill of {asked}{origin} is {fill / voxel:.1f} voxels of this scan, and a tumor has whole voxels: it "
+            f"can fill {100 * whole * voxel:.3g} %. Ask for more, or draw a larger box."
         ]
     return []

@@ -77,9 +77,7 @@ class Reference:
         else:
             region = read_label_map(self.file, volume.image).mask(self.label)
         # A file name may name a patient, so only the name of a label is recorded.
-        return replace(
-            request, to_reference=self.ratio, reference_suv=region_suv(volume, region), reference=self.label
-        )
+        return replace(request, to_reference=self.ratio, reference_suv=region_suv(volume, region), reference=self.label)
 
 
 def region_suv(volume: PetVolume, region: NDArray[np.bool_]) -> float:
@@ -99,6 +97,7 @@ def region_suv(volume: PetVolume, region: NDArray[np.bool_]) -> float:
     mean = float(sitk.GetArrayViewFromImage(volume.image)[region].mean(dtype=np.float64) * volume.units.suv_factor)
     if not (math.isfinite(mean) and mean > 0):
         raise InvalidRequestError(
-            f"The mean SUV of the reference region is {mean:.3g}, so a ratio to it means nothing. Choose another region."
+            f"The mean SUV of the reference region is {mean:.3g}, so a ratio to it means nothing. Choose another "
+            "region."
         )
     return mean

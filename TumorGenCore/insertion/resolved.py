@@ -130,6 +130,7 @@ def _size(request: TumorRequest, box: Box) -> FillTarget | None:
         return None
     if volume >= box.volume_ml:
         raise InvalidRequestError(
-            f"A tumor of {wanted} does not fit into this box of {box.volume_ml:.3g} ml. Ask for less, or draw a larger box."
+            f"A tumor of {wanted} does not fit into this box of {box.volume_ml:.3g} ml. Ask for less, or draw a "
+            "larger box."
         )
     return FillTarget(volume / box.volume_ml, wanted)

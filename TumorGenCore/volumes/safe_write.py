@@ -180,7 +180,8 @@ def all_or_none() -> Iterator[None]:
     """Moves the files that ``replacing`` writes in the block at its end, in their order: all of them or none.
 
     A failure or an interrupt removes those that were moved and brings back what they replaced, and removes the folders
-    of ``make_folder``. Until then no file changes. A group within a group is a part of it. Only files that the same thread writes belong to the group.
+    of ``make_folder``. Until then no file changes. A group within a group is a part of it. Only files that the same
+    thread writes belong to the group.
 
     Raises:
         OSError: a file cannot be moved.

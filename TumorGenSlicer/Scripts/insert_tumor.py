@@ -14,7 +14,8 @@ Shows all options:
 The file also runs under plain Python if slicer-core is installed: ``python insert_tumor.py --input ...``.
 
 Writes image, mask and provenance of each variant: ``PET_seed7_image.nrrd``, ``PET_seed7_mask.seg.nrrd`` and JSON files
-beside them; with --output-dicom FOLDER a DICOM study too. It never overwrites the input, and a failed run leaves no file behind.
+beside them; with --output-dicom FOLDER a DICOM study too. It never overwrites the input, and a failed run leaves no
+file behind.
 
 Exit status: 0 done, 1 failed with one clear line, 2 wrong usage, 129, 130 or 143 stopped by the end of the terminal, by
 Ctrl+C or by SIGTERM.

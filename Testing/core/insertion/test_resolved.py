@@ -41,7 +41,7 @@ def test_a_tumor_that_is_larger_than_the_box_is_refused(asked):
 
 
 def test_air_has_no_ratio_to_the_background():
-    with pytest.raises(InvalidRequestError, match="only air around the box.*ask for an SUV"):
+    with pytest.raises(InvalidRequestError, match=r"only air around the box.*ask for an SUV"):
         resolved(TumorRequest(to_background=3), 0.0, BOX)
     assert resolved(TumorRequest(suv_mean=3), 0.0, BOX).uptake.suv == 3
 

@@ -105,9 +105,7 @@ def control_lines(found: dict) -> list[str]:
 
 
 def _row(generator: TumorGenerator, prepared: Sequence[PreparedBox], name: str, asked: float, seed: int) -> dict:
-    request = TumorRequest.parse(
-        {name: asked, **({"reference_suv": _REFERENCE_SUV} if name == "to_reference" else {})}
-    )
+    request = TumorRequest.parse({name: asked, **({"reference_suv": _REFERENCE_SUV} if name == "to_reference" else {})})
     taken, refused = list[Tumor](), 0
     for box in prepared:
         try:

@@ -177,7 +177,7 @@ def tumorRequest(parameters: Parameters) -> TumorRequest:
     Raises:
         InvalidRequestError: a value is not valid.
     """
-    targets = {
+    targets: dict[str, Any] = {
         parameters.size.value: {
             Size.SHARE: parameters.fillPercent / 100,
             Size.VOLUME: parameters.volumeMl,
@@ -210,7 +210,9 @@ def takeRequest(parameters: Parameters, request: TumorRequest, seed: int) -> lis
     remarks = []
     if request.to_reference is not None and request.reference_suv is not None:
         suv = request.to_reference * request.reference_suv
-        remarks.append(f"The panel has no ratio to a reference region; it takes the SUVmean of {suv:.3g} that it means.")
+        remarks.append(
+            f"The panel has no ratio to a reference region; it takes the SUVmean of {suv:.3g} that it means."
+        )
         request = replace(request, to_reference=None, reference_suv=None, reference=None, suv_mean=suv)
     parameters.uptake = Uptake(request.uptake or "")
     if parameters.uptake is Uptake.BACKGROUND:

@@ -47,8 +47,8 @@ from TumorGenSlicerLib.scene.geometry import (
     volumeImage,
     voxelArray,
 )
-from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, changeVariant, uniqueName
 from TumorGenSlicerLib.scene.regions import regionVoxels
+from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, changeVariant, uniqueName
 from TumorGenSlicerLib.scene.results import Results
 from TumorGenSlicerLib.scene.truth_table_node import addTruthTable
 from TumorGenSlicerLib.scene.units import remarksOfVolume, unitsOfVolume
@@ -248,7 +248,8 @@ class InsertionLogic:
     ) -> str:
         """Says in one plain sentence why a run is not possible; empty if it is. For the arguments see ``insertTumors``.
 
-        Cheap, because it reads no weights, and voxels around the box only for a ratio to the background. Only the run itself finds NaN among the voxels, for example.
+        Cheap, because it reads no weights, and voxels around the box only for a ratio to the background. Only
+        the run itself finds NaN among the voxels, for example.
         """
         settings = _settings(options)
         try:
@@ -292,7 +293,9 @@ class InsertionLogic:
                 lines += _requestWarnings(volumeNode, box, units, request, _patchSettings(settings["model"]))
         return list(dict.fromkeys(lines))
 
-    def referenceSuv(self, volumeNode: Any, regionNode: Any, segment: str = "", suvFactor: float | None = None) -> float:
+    def referenceSuv(
+        self, volumeNode: Any, regionNode: Any, segment: str = "", suvFactor: float | None = None
+    ) -> float:
         """Mean SUV of a reference region, for ``TumorRequest(to_reference=3, reference_suv=...)``.
 
         Args:
