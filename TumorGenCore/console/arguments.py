@@ -121,7 +121,7 @@ def add_insertion_options(parser: argparse.ArgumentParser) -> None:
         "--variants", type=positive_number, default=1, help="number of tumors, best first; seeds count up from --seed"
     )
     add_sampling(parser)
-    add_least_quality(parser, "0.9 with --variants, else none; 0 keeps all tumors")
+    add_least_quality(parser, "0.75 with --variants, else none; 0 keeps all tumors")
     add_targets(parser)
     add_mask(parser)
     parser.add_argument("--suv-factor", type=float, metavar="F", help="SUV per unit of voxel value")
