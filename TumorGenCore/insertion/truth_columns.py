@@ -15,7 +15,6 @@ def _of_axes(name: str, axes: str, definition: str) -> Iterator[tuple[str, str]]
 #: Definition of each column by its name, in order; units stand at the end of the names, and SUV is by body weight.
 COLUMNS: dict[str, str] = dict(
     [
-        ("statement", "that the lesion is synthetic"),
         ("patient", "name of the case in a cohort, else synthetic-XXXXXXXX from the hash of the scan's voxels"),
         ("simulation", "the synthetic volume, by its seed"),
         ("lesion", "number of the lesion in its volume, in the order of insertion"),
@@ -88,8 +87,10 @@ COLUMNS: dict[str, str] = dict(
         ("bundle", "name of the model bundle"),
         ("bundle_version", "its version"),
         ("software_version", "version of TumorGen"),
-        ("request", "everything that was asked for, as JSON, with the sampling settings"),
+        # Texts with commas come last, because they would shift the columns of simple tools.
+        ("statement", "that the lesion is synthetic"),
         ("warnings", "warnings about scan, box and lesion"),
+        ("request", "everything that was asked for, as JSON, with the sampling settings"),
     ]
 )
 #: Columns that are texts; the others are numbers, or 0 and 1.
