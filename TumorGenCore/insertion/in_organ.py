@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.lesions.ball import ball_diameter_mm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,5 +75,5 @@ class InOrgan:
 def lesion_diameter_mm(request: TumorRequest) -> float | None:
     """Returns the diameter, mm, of a ball with the volume that a request asks for; None if it leaves that open."""
     if request.volume_ml is not None:
-        return (6 * 1000 * request.volume_ml / math.pi) ** (1 / 3)
+        return ball_diameter_mm(request.volume_ml)
     return request.diameter_mm

@@ -7,12 +7,12 @@ module imports no torch.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.insertion.request import TumorRequest
+from TumorGenCore.lesions.ball import ball_volume_ml
 from TumorGenCore.volumes.geometry import Box
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _size(request: TumorRequest, box: Box) -> FillTarget | None:
     if request.fill is not None:
         return FillTarget(request.fill)
     if request.diameter_mm is not None:
-        volume = math.pi / 6 * request.diameter_mm**3 / 1000
+        volume = ball_volume_ml(request.diameter_mm)
         wanted = f"{request.diameter_mm:g} mm diameter, {volume:.3g} ml"
     elif request.volume_ml is not None:
         volume = float(request.volume_ml)

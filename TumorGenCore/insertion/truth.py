@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from TumorGenCore.insertion.provenance import STATEMENT
+from TumorGenCore.lesions.ball import ball_diameter_mm
 from TumorGenCore.lesions.extent import around
 from TumorGenCore.lesions.form import axis_lengths_mm, ball_radius_mm, solidity
 from TumorGenCore.lesions.measures import PEAK_RADIUS_MM, LesionMeasures, measure_lesion
@@ -138,7 +139,7 @@ def _asked(tumor: Tumor, measured: LesionMeasures) -> Row:
         "box_tissue_suv": tumor.prepared.tissue_suv,
         "size_mode": size or "drawn",
         "size_value": getattr(request, size) if size else None,
-        "size_reached": (volumes | {"diameter_mm": _diameter_mm(measured)}).get(size or ""),
+        "size_reached": (volumes | {"diameter_mm": ball_diameter_mm(measured.volume_ml)}).get(size or ""),
         "target_volume_ml": None if targets.fill is None else targets.fill * tumor.prepared.box.volume_ml,
         "request": json.dumps({**wanted, **({"adjusted": adjusted} if adjusted else {})}),
         "told_fill": tumor.growth.told.fill,
@@ -233,10 +234,6 @@ def _activity(tumor: Tumor, measured: LesionMeasures, background: Surroundings) 
         "target_activity_bq_per_ml": None if target is None else target.suv * per_suv,
         "reference_activity_bq_per_ml": None if reference is None else reference * per_suv,
     }
-
-
-def _diameter_mm(measured: LesionMeasures) -> float:
-    return float((6000 * measured.volume_ml / math.pi) ** (1 / 3))
 
 
 def _ratio(value: float, of: float) -> float | None:

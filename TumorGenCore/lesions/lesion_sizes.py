@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from TumorGenCore.lesions.ball import ball_diameter_mm
 from TumorGenCore.volumes.label_names import matching_names
 
 __all__ = ["BREAST", "LAWS", "LUNG", "WHOLE_BODY", "LesionLaw", "law_of_organ"]
@@ -37,7 +38,7 @@ class LesionLaw:
         """
         shares, volumes = np.array(self.volumes_ml).T
         volume_ml = math.exp(np.interp(rng.uniform(shares[0], shares[-1]), shares, np.log(volumes)))
-        return (6 * 1000 * volume_ml / math.pi) ** (1 / 3)
+        return ball_diameter_mm(volume_ml)
 
     def draw_number(self, rng: np.random.Generator) -> int:
         """Draws how many lesions a scan has, at least 1."""

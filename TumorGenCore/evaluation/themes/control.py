@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from TumorGenCore.errors import InvalidRequestError
@@ -15,6 +14,7 @@ from TumorGenCore.insertion.prepared import PreparedBox
 from TumorGenCore.insertion.request import SIZES, TumorRequest
 from TumorGenCore.insertion.targets import misses
 from TumorGenCore.insertion.tumor import Tumor
+from TumorGenCore.lesions.ball import ball_diameter_mm
 from TumorGenCore.lesions.measures import LesionMeasures, measure_images
 
 __all__ = ["ASKED", "control_lines", "measure_control"]
@@ -45,7 +45,7 @@ _NAMES = {
 _REACHED: dict[str, Callable[[LesionMeasures, PreparedBox], float]] = {
     "fill": lambda measures, box: measures.volume_ml / box.box.volume_ml,
     "volume_ml": lambda measures, _: measures.volume_ml,
-    "diameter_mm": lambda measures, _: math.cbrt(6000 * measures.volume_ml / math.pi),
+    "diameter_mm": lambda measures, _: ball_diameter_mm(measures.volume_ml),
     "suv_max": lambda measures, _: measures.suv_max,
     "suv_peak": lambda measures, _: measures.suv_peak,
     "to_background": lambda measures, box: measures.suv_mean / box.tissue_suv,
