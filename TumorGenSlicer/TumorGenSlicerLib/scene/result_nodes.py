@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -213,7 +214,8 @@ def removeNodes(scene: Any, nodes: Sequence[Any]) -> None:
 
 def tumorMask(variant: Variant) -> NDArray[np.uint8]:
     """All tumors of a variant on its volume's grid, (k, j, i), 0 or 1."""
-    return np.bitwise_or.reduce(tumorMasks(variant))
+    nothing = np.zeros(voxelArray(variant.volumeNode).shape, dtype=np.uint8)
+    return functools.reduce(np.bitwise_or, tumorMasks(variant), nothing)
 
 
 def tumorMasks(variant: Variant) -> list[NDArray[np.uint8]]:
