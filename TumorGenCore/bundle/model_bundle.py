@@ -34,6 +34,7 @@ from TumorGenCore.method.mask_refiner import MaskRefiner
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.method.vae import PetVAE
 from TumorGenCore.method.vector_field import VectorField
+from TumorGenCore.volumes.file_hash import sha256_of
 from TumorGenCore.volumes.patch import PatchSettings
 from TumorGenCore.volumes.safe_write import replacing
 
@@ -135,7 +136,7 @@ def _write_bundle(bundle: ModelBundle, folder: Path, card: str, half_precision: 
         }
         with named_disk_errors(folder / "models" / f"{key}.safetensors"):
             save_file(tensors, folder / "models" / f"{key}.safetensors")
-        weights[f"{key}.safetensors"] = _sha256(folder / "models" / f"{key}.safetensors")
+        weights[f"{key}.safetensors"] = sha256_of(folder / "models" / f"{key}.safetensors")
     metadata = _metadata(bundle, weights)
     if bundle.training_lesions is not None:
         metadata["tumorgen"]["training_lesions"] = _write_lesions(bundle.training_lesions, folder)
@@ -166,7 +167,7 @@ def _write_lesions(lesions: TrainingLesions, folder: Path) -> dict[str, str]:
     file = folder / "models" / _LESIONS
     with replacing(file) as temporary:
         lesions.save(temporary)
-    return {_LESIONS: _sha256(file)}
+    return {_LESIONS: sha256_of(file)}
 
 
 def load_bundle(name_or_path: str | Path = DEFAULT_BUNDLE, variant: str = "") -> ModelBundle:
@@ -293,7 +294,7 @@ def _checked_file(folder: Path, name: str, hashes: dict[str, str]) -> Path:
     file = folder / "models" / name
     if not file.is_file():
         raise ModelBundleError(f"The bundle {folder.name} has no file {file.name}; install it again.")
-    if _sha256(file) != hashes[name]:
+    if sha256_of(file) != hashes[name]:
         raise ModelBundleError(
             f"The hash of {file.name} of bundle {folder.name} differs from the hash in its metadata. "
             "The file is damaged, truncated or was replaced. Install the bundle again."
@@ -386,11 +387,6 @@ def _metadata(bundle: ModelBundle, weights: dict[str, str]) -> dict[str, Any]:
             "notes": bundle.notes,
         },
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _joint_hash(weights: dict[str, str]) -> str:

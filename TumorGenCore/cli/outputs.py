@@ -195,13 +195,11 @@ def _refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def _check_preview(path: Path) -> None:
-    from TumorGenCore.volumes.safe_write import check_folder
+    from TumorGenCore.volumes.safe_write import check_file
 
     if path.suffix.lower() != ".png":
         raise InvalidRequestError(f"The preview {path.name} must end in .png.")
-    check_folder(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
+    check_file(path)
 
 
 def _is_dicom(path: Path) -> bool:

@@ -17,7 +17,8 @@ from TumorGenCore.cohort.tables import CASES_FILE, TRUTH_FILE, read_cases, read_
 from TumorGenCore.errors import ManifestError, ResumeWarning
 from TumorGenCore.insertion.provenance import hash_volume
 from TumorGenCore.version import software_version
-from TumorGenCore.volumes.passed_through import record_of, sha256_of
+from TumorGenCore.volumes.file_hash import sha256_of
+from TumorGenCore.volumes.passed_through import record_of
 
 __all__ = ["Earlier", "earlier_results", "hash_files"]
 

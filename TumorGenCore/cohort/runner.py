@@ -39,8 +39,9 @@ from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.truth_table import truth_table
 from TumorGenCore.interrupts import held_stops
 from TumorGenCore.lesions.measures import measure_images
+from TumorGenCore.volumes.file_hash import sha256_of
 from TumorGenCore.volumes.geometry import Box, ras_to_lps
-from TumorGenCore.volumes.passed_through import PassedThrough, record_of, sha256_of
+from TumorGenCore.volumes.passed_through import PassedThrough, record_of
 from TumorGenCore.volumes.provenance_file import write_provenance
 from TumorGenCore.volumes.safe_write import all_or_none, check_name
 from TumorGenCore.volumes.write import write_segmentation, write_volume

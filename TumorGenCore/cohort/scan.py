@@ -20,8 +20,9 @@ from TumorGenCore.insertion.tumor import Shortcoming
 from TumorGenCore.insertion.variants import VariantRun
 from TumorGenCore.lesions.placement import find_body, place_boxes
 from TumorGenCore.lesions.quality import QualityScore
+from TumorGenCore.volumes.file_hash import sha256_of
 from TumorGenCore.volumes.geometry import Box, Grid
-from TumorGenCore.volumes.passed_through import overlap_warnings, sha256_of
+from TumorGenCore.volumes.passed_through import overlap_warnings
 from TumorGenCore.volumes.person import read_person
 from TumorGenCore.volumes.read import read_mask, read_volume
 from TumorGenCore.volumes.remarks import noted_warnings

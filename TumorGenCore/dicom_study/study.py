@@ -23,7 +23,7 @@ from TumorGenCore.dicom_study.segmentation import study_segmentation
 from TumorGenCore.errors import InvalidRequestError, UnsupportedVolumeError
 from TumorGenCore.volumes.dicom_seg import check_mask, check_on_slices, require_highdicom
 from TumorGenCore.volumes.provenance_file import write_provenance
-from TumorGenCore.volumes.safe_write import all_or_none, check_folder, make_folder, replacing
+from TumorGenCore.volumes.safe_write import all_or_none, check_folder, make_folder, write_pieces
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -161,15 +161,8 @@ def _objects(
 
 
 def _write(path: Path, made: Dataset) -> Path:
-    """Writes an object and checks that the disk has every byte of it."""
     content = io.BytesIO()
     made.save_as(content, enforce_file_format=True)
     make_folder(path.parent)
-    with replacing(path) as temporary:
-        with temporary.open("xb") as file:
-            file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        if temporary.read_bytes() != content.getvalue():
-            raise OSError(f"{path} was not written completely; perhaps the disk is full. Choose another disk.")
+    write_pieces(path, [content.getvalue()])
     return path

@@ -22,7 +22,7 @@ from TumorGenCore.errors import InvalidRequestError
 from TumorGenCore.insertion.provenance import STATEMENT
 from TumorGenCore.insertion.truth_columns import COLUMNS
 from TumorGenCore.volumes.person import Person
-from TumorGenCore.volumes.safe_write import check_folder, replacing
+from TumorGenCore.volumes.safe_write import check_file, replacing
 
 __all__ = ["TRUTH_SUFFIXES", "HasTruth", "check_truth_path", "text_row", "truth_table", "write_truth_table"]
 
@@ -78,9 +78,7 @@ def check_truth_path(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix.lower() not in TRUTH_SUFFIXES:
         raise InvalidRequestError(f"The truth table {path.name} must end in {' or '.join(TRUTH_SUFFIXES)}.")
-    check_folder(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
+    check_file(path)
 
 
 def write_truth_table(rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +12,11 @@ import numpy as np
 from TumorGenCore.errors import UnsupportedVolumeError
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.integrity import read_checked
-from TumorGenCore.volumes.safe_write import check_folder, replacing
+from TumorGenCore.volumes.safe_write import check_file, write_pieces
 from TumorGenCore.volumes.suffixes import WRITABLE_SUFFIXES, known_suffix
 from TumorGenCore.volumes.volume import PetVolume
 
-__all__ = ["PassedThrough", "check_ct", "overlap", "overlap_warnings", "record_of", "sha256_of"]
+__all__ = ["PassedThrough", "check_ct", "overlap", "overlap_warnings", "record_of"]
 
 _PIECE_BYTES = 2**20
 #: Points along each axis of a grid that ``overlap`` tries.
@@ -49,9 +47,7 @@ class PassedThrough:
             raise UnsupportedVolumeError(
                 f"The CT passes through unchanged, so {self.output.name} must end in {suffix}, as {self.source.name}."
             )
-        check_folder(self.output)
-        if self.output.is_dir():
-            raise IsADirectoryError(f"{self.output} is a folder. Give the name of a file to write.")
+        check_file(self.output)
 
     def write(self) -> dict[str, Any]:
         """Writes the copy, completely or not at all.
@@ -62,28 +58,13 @@ class PassedThrough:
         Raises:
             OSError: the copy cannot be written.
         """
-        digest = hashlib.sha256()
-        with replacing(self.output) as temporary:
-            with self.source.open("rb") as file, temporary.open("wb") as copy:
-                while piece := file.read(_PIECE_BYTES):
-                    digest.update(piece)
-                    copy.write(piece)
-                copy.flush()
-                os.fsync(copy.fileno())
-            if sha256_of(temporary) != digest.hexdigest():
-                raise OSError(f"{self.output} was not written completely; perhaps the disk is full.")
-        return record_of(digest.hexdigest())
+        with self.source.open("rb") as file:
+            return record_of(write_pieces(self.output, iter(lambda: file.read(_PIECE_BYTES), b"")))
 
 
 def record_of(sha256: str) -> dict[str, Any]:
     """Returns the entry of a file that passed through for a provenance."""
     return {"sha256": sha256, "unchanged": True}
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of the bytes of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_ct(source: Path) -> str:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import os
 import re
 import shutil
 import tempfile
@@ -22,10 +24,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from TumorGenCore.interrupts import StopRequest, held_stops
+from TumorGenCore.volumes.file_hash import sha256_of
 from TumorGenCore.volumes.suffixes import SEGMENTATION_SUFFIX, WRITABLE_SUFFIXES, known_suffix
 
 __all__ = [
     "all_or_none",
+    "check_file",
     "check_folder",
     "check_name",
     "check_space",
@@ -34,6 +38,7 @@ __all__ = [
     "overwritten_input",
     "replacing",
     "temporary_files",
+    "write_pieces",
 ]
 
 #: Path of an output to the temporary file that becomes it, in the order of the outputs; None outside a group.
@@ -63,6 +68,17 @@ def check_folder(path: Path) -> None:
         raise PermissionError(
             f"You may not write to the folder {path.parent} ({error.strerror}). Choose another folder for {path.name}."
         ) from error
+
+
+def check_file(path: Path) -> None:
+    """Checks that a file can be written to ``path``, and that no folder is in its place.
+
+    Raises:
+        OSError: see ``check_folder``; or the path is a folder.
+    """
+    check_folder(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder. Give the name of a file to write.")
 
 
 def check_name(path: Path) -> None:
@@ -134,6 +150,32 @@ def overwritten_input(outputs: Iterable[Path], inputs: Iterable[Path]) -> tuple[
 def temporary_files(folder: Path) -> list[Path]:
     """Finds the temporary files that a killed process left in a folder; those of running processes are among them."""
     return [path for path in folder.iterdir() if _TEMPORARY_NAME.fullmatch(path.name) and path.is_file()]
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> str:
+    """Writes bytes to a file as ``replacing`` does, and checks that the disk has every one of them.
+
+    Args:
+        path: the file; its folder must exist.
+        pieces: the bytes, in order.
+
+    Returns:
+        SHA-256 of the bytes, 64 hex digits.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    digest = hashlib.sha256()
+    with replacing(path) as temporary:
+        with temporary.open("xb") as file:
+            for piece in pieces:
+                digest.update(piece)
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        if sha256_of(temporary) != digest.hexdigest():
+            raise OSError(f"{path} was not written completely; perhaps the disk is full. Choose another disk.")
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 
 import highdicom
@@ -22,12 +21,7 @@ from TumorGenCore.volumes.read import read_volume
 from TumorGenCore.volumes.suv import PetUnits, units_of_image
 from TumorGenCore.volumes.volume import PetVolume
 
-
-@pytest.fixture(autouse=True)
-def quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture

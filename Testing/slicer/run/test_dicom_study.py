@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,12 +24,7 @@ from TumorGenSlicerLib.run.dicom_study import saveDicomStudy
 from TumorGenSlicerLib.scene.geometry import addVolumeNode, voxelArray
 from TumorGenSlicerLib.scene.result_nodes import tumorMasks
 
-
-@pytest.fixture(autouse=True)
-def quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ What gives these tumors away is not the work of the vector field, so no training
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -13,6 +15,7 @@ from TumorGenCore.evaluation.sites import Site
 from TumorGenCore.insertion.change import TissueChange
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.insertion.paste import BoxRegion, with_region
+from TumorGenCore.insertion.placed import place_box
 
 __all__ = ["AsSampled", "limits"]
 
@@ -22,12 +25,12 @@ class AsSampled:
 
     Args:
         generator: the bundle on its device.
-        vae: encode and decode the patch, too; otherwise it is only sampled and brought back to the scan's voxels.
-        noise: then add noise as to a grown tumor, in proportion to the whole uptake.
+        steps: the last step: ``patch`` samples the box and brings it back to the scan's voxels, ``vae`` encodes and
+            decodes it between, ``noise`` then adds noise as to a grown tumor, in proportion to the whole uptake.
     """
 
-    def __init__(self, generator: TumorGenerator, vae: bool = False, noise: bool = False) -> None:
-        self.generator, self.vae, self.noise = generator, vae, noise
+    def __init__(self, generator: TumorGenerator, steps: Literal["patch", "vae", "noise"]) -> None:
+        self.generator, self.steps = generator, steps
 
     def __call__(self, site: Site, seed: int) -> tuple[sitk.Image, sitk.Image]:
         """Returns the scan with the tumor, SUV, and the tumor's own mask.
@@ -37,11 +40,17 @@ class AsSampled:
         """
         if site.real is None:
             raise ValueError(f"{site.name} has no real tumor")
-        prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
-        region = BoxRegion.of(prepared)
-        suv = prepared.original_suv if self.vae else prepared.sampled_suv()
+        grain = None
+        if self.steps == "patch":
+            placed = place_box(site.image, site.box, self.generator.bundle.patch, suv_factor=1)
+            suv = placed.sampled_suv()
+        else:
+            placed = prepared = self.generator.prepare(site.image, site.box, suv_factor=1)
+            suv = prepared.original_suv
+            if self.steps == "noise":
+                grain = self.generator.grain(prepared, seed)
+        region = BoxRegion.of(placed)
         change = region.change(TissueChange(np.maximum(suv, 0), np.zeros_like(suv)))
-        grain = self.generator.grain(prepared, seed) if self.noise else None
         if grain is not None:
             change = change.with_noise(grain(change.rise.shape))
         return with_region(site.image, region.with_change(change, 1.0), region.start_ijk), site.real
@@ -50,7 +59,7 @@ class AsSampled:
 def limits(generator: TumorGenerator) -> dict[str, Rival]:
     """Returns the limits of a bundle by their names in a report."""
     return {
-        "real, after the patch": AsSampled(generator),
-        "real, after patch and VAE": AsSampled(generator, vae=True),
-        "real, after patch, VAE and noise": AsSampled(generator, vae=True, noise=True),
+        "real, after the patch": AsSampled(generator, "patch"),
+        "real, after patch and VAE": AsSampled(generator, "vae"),
+        "real, after patch, VAE and noise": AsSampled(generator, "noise"),
     }
