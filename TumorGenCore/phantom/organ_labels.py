@@ -6,7 +6,6 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from TumorGenCore.phantom.canvas import TISSUES
 from TumorGenCore.phantom.scanner import Scan
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.label_names import TOTAL_SEGMENTATOR
@@ -50,17 +49,13 @@ def organ_labels(scan: Scan) -> sitk.Image:
     grid = Grid.from_image(scan.image)
     labels = np.zeros(scan.organs.shape, dtype=np.uint8)
     for name, tissues in _ORGANS.items():
-        labels[_where(scan, tissues)] = _NUMBERS[name]
-    for side, kidney in _sides(_where(scan, ("kidney",)), grid).items():
+        labels[scan.where(tissues)] = _NUMBERS[name]
+    for side, kidney in _sides(scan.where(("kidney",)), grid).items():
         labels[kidney] = _NUMBERS[f"kidney_{side}"]
-    for side, lung in _sides(_where(scan, ("lung",)), grid).items():
+    for side, lung in _sides(scan.where(("lung",)), grid).items():
         for lobe, part in zip(_LOBES[side], _parts(lung, grid, axis=2, count=len(_LOBES[side])), strict=True):
             labels[part] = _NUMBERS[f"lung_{lobe}_lobe_{side}"]
     return grid.image_from_array(labels)
-
-
-def _where(scan: Scan, tissues: tuple[str, ...]) -> NDArray[np.bool_]:
-    return np.isin(scan.organs, [TISSUES.index(tissue) + 1 for tissue in tissues])
 
 
 def _sides(pair: NDArray[np.bool_], grid: Grid) -> dict[str, NDArray[np.bool_]]:

@@ -84,7 +84,7 @@ def organ_boxes(scan: Scan, organ: str, count: int = 1, seed: int = 0) -> list[B
 
 def _places(scan: Scan, organ: str) -> NDArray[np.int64]:
     """Indices (k, j, i) of the organ's voxels for centers, (n, 3): the deep ones, or all of a thin organ."""
-    mask = np.isin(scan.organs, [TISSUES.index(tissue) + 1 for tissue in SITE_ORGANS[organ]])
+    mask = scan.where(SITE_ORGANS[organ])
     spacing_kji = scan.image.GetSpacing()[::-1]
     deep = ndimage.distance_transform_edt(mask, sampling=spacing_kji) >= _DEPTH_MM
     places = np.argwhere(deep if deep.any() else mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from TumorGenCore.phantom.canvas import Canvas
+from TumorGenCore.phantom.canvas import TISSUES, Canvas
 from TumorGenCore.phantom.shapes import Array
 from TumorGenCore.volumes.geometry import Grid
 
@@ -27,6 +28,10 @@ class Scan:
 
     image: sitk.Image
     organs: NDArray[np.uint8]
+
+    def where(self, tissues: Collection[str]) -> NDArray[np.bool_]:
+        """Returns the voxels of some of ``canvas.TISSUES``, (k, j, i)."""
+        return np.isin(self.organs, [TISSUES.index(tissue) + 1 for tissue in tissues])
 
 
 def scan(canvas: Canvas, grid: Grid, rng: np.random.Generator, fwhm_mm: float, noise: float) -> Scan:

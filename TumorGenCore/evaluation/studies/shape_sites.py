@@ -15,7 +15,6 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore.method.pseudo_mask import BoxOffsets, expand_box, tight_box
-from TumorGenCore.phantom.canvas import TISSUES
 from TumorGenCore.phantom.phantom import scan_phantom
 from TumorGenCore.training.data.cases import case_files, load_cases, voxels_at
 from TumorGenCore.training.data.shape_library import Part, Shape, load_shapes
@@ -104,8 +103,7 @@ def phantom_hosts(seed: int, *groups: Sequence[str]) -> list[Host]:
         groups: names of ``canvas.TISSUES`` that tumors shall lie in.
     """
     scan = scan_phantom(seed)
-    numbers = [[TISSUES.index(tissue) + 1 for tissue in group] for group in groups]
-    return [Host(f"phantom {seed}", scan.image, np.isin(scan.organs, some)) for some in numbers]
+    return [Host(f"phantom {seed}", scan.image, scan.where(group)) for group in groups]
 
 
 def scan_hosts(data: Path, without: Sequence[str], most: int) -> Iterator[Host]:
