@@ -2,6 +2,7 @@
 
 __all__ = [
     "CancelledError",
+    "ExportError",
     "InvalidBoxError",
     "InvalidRequestError",
     "ManifestError",
@@ -16,6 +17,7 @@ __all__ = [
     "UnknownUnitsWarning",
     "UnsupportedVolumeError",
     "VolumeWarning",
+    "WorkerError",
     "with_remedy",
 ]
 
@@ -57,6 +59,14 @@ class ManifestError(TumorGenError):
 
 class ResumeWarning(UserWarning):
     """An earlier run of ``synthesize`` in the folder was killed, or computed on another kind of device."""
+
+
+class WorkerError(TumorGenError):
+    """The worker processes of ``synthesize`` cannot be started, or do not see the files of the run."""
+
+
+class ExportError(TumorGenError):
+    """Results of ``synthesize`` cannot be exported: a file is missing or changed, or an option is wrong."""
 
 
 class ModelBundleError(TumorGenError):

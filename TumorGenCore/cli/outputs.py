@@ -169,8 +169,9 @@ class Outputs:
             write_volume(variant.mask_probability, probability, provenance)
         increments = self.more.write_increment(variant, variant.seed, provenance)
         if preview:
-            box, factor = variant.tumors[0].prepared.box, volume.units.suv_factor
-            save_preview(volume.image, variant.image, variant.mask, box, preview, factor, title=f"seed {variant.seed}")
+            boxes, factor = [tumor.prepared.box for tumor in variant.tumors], volume.units.suv_factor
+            title = f"seed {variant.seed}"
+            save_preview(volume.image, variant.image, variant.mask, boxes, preview, factor, title=title)
         write_volume(variant.image, image, provenance)
         masks = segment_images(variant.segments, variant.image)
         studies = self.study.write(variant.image, masks, variant.seed, provenance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,18 @@ from TumorGenCore.console.arguments import (
     add_mask,
     add_model,
     add_sampling,
+    positive_number,
     tumor_request,
 )
 from TumorGenCore.console.report import Report
 from TumorGenCore.console.running import PARTLY_DONE
 
 if TYPE_CHECKING:
+    from TumorGenCore.cohort.crew import Worker
     from TumorGenCore.cohort.manifest import ManifestRow
+    from TumorGenCore.cohort.parts import Part
     from TumorGenCore.cohort.results import Outcome
+    from TumorGenCore.insertion.generator import TumorGenerator
     from TumorGenCore.insertion.request import TumorRequest
 
 __all__ = ["add_command"]
@@ -34,7 +39,22 @@ def add_command(commands: Commands) -> None:
     parser.add_argument("manifest", type=Path, metavar="MANIFEST.csv", help="table with one row for each scan")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
     parser.add_argument("--resume", action="store_true", help="keep complete results in --output and make the others")
-    add_least_quality(parser, "none")
+    parser.add_argument(
+        "--workers",
+        type=positive_number,
+        metavar="N",
+        help="worker processes, each with the model (default: as processors and memory allow)",
+    )
+    parser.add_argument(
+        "--part",
+        type=_part,
+        metavar="i/N",
+        help="make part i (from 0) of N; join them with `tumorgen gather`",
+    )
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="make the results on a Ray cluster: its address, 'auto', or 'local'"
+    )
+    add_least_quality(parser, "0.6, the quality gate; 0 keeps all tumors")
     add_mask(parser)
     add_sampling(parser)
     add_model(parser)
@@ -42,52 +62,85 @@ def add_command(commands: Commands) -> None:
     parser.set_defaults(run=_synthesize)
 
 
+def _part(text: str) -> Part:
+    """Parses the part of a manifest."""
+    from TumorGenCore.cohort.parts import Part
+
+    try:
+        return Part.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _synthesize(options: argparse.Namespace, report: Report) -> None:
     request = tumor_request(options)
     from TumorGenCore.cohort.manifest import read_manifest
+    from TumorGenCore.cohort.parts import RunFiles
     from TumorGenCore.cohort.runner import check_before_run
-    from TumorGenCore.cohort.tables import CASES_FILE, FAILURES_FILE
+    from TumorGenCore.lesions.quality import LEAST_QUALITY
 
+    if request.least_quality is None:
+        request = replace(request, least_quality=LEAST_QUALITY)
     rows = read_manifest(options.manifest)
-    check_before_run(options.output, rows, options.resume, [options.manifest])
-    tally = _Tally(report, sum(len(row.seeds) for row in rows))
+    mine = rows if options.part is None else options.part.rows(rows)
+    check_before_run(options.output, mine, options.resume, [options.manifest], options.part)
+    files = RunFiles(options.output, options.part)
+    tally = _Tally(report, sum(len(row.seeds) for row in mine))
     try:
-        _make(rows, options, request, tally)
+        _make(rows, mine, options, request, tally)
     finally:
         tally.close()
-    tally.sum_up(options.output / CASES_FILE)
+    tally.sum_up(files.cases)
     report.say(
-        f"{report.values['made']} made, {report.values['kept']} kept from before: {options.output / CASES_FILE}. "
+        f"{report.values['made']} made, {report.values['kept']} kept from before: {files.cases}. "
         "Synthetic, not for diagnosis."
     )
     if report.values["failed"]:
         report.status = PARTLY_DONE
         report.warn(
             f"{len(report.values['failed'])} of {tally.total} results were left out; "
-            f"{options.output / FAILURES_FILE} says why. Correct the manifest or the scans, and continue with --resume."
+            f"{files.failures} says why. Correct the manifest or the scans, and continue with --resume."
         )
 
 
 def _make(
     rows: Sequence[ManifestRow],
+    mine: Sequence[ManifestRow],
     options: argparse.Namespace,
     request: TumorRequest,
     tally: _Tally,
 ) -> None:
-    """Makes the results of all rows, with the options as defaults."""
+    """Makes the results of all rows or of a part, with the options as defaults."""
     from TumorGenCore.cohort.runner import synthesize
     from TumorGenCore.insertion.generator import TumorGenerator
 
     generator = TumorGenerator.from_pretrained(options.model, options.device)
+    workers = _workers(options, mine, generator)
+    if workers:
+        tally.report.say(f"Workers: {len(workers)}.")
     synthesize(
         generator,
         rows,
         options.output,
         usual=request,
         resume=options.resume,
+        part=options.part,
+        workers=workers,
         on_outcome=tally.add,
         on_forewarnings=tally.warn,
     )
+
+
+def _workers(options: argparse.Namespace, rows: Sequence[ManifestRow], generator: TumorGenerator) -> list[Worker]:
+    """Returns the workers that the options ask for; none, if this process shall make the results."""
+    from TumorGenCore.cohort.workers import local_workers, usual_workers
+
+    if options.ray is not None:
+        from TumorGenCore.cohort.ray_workers import ray_workers
+
+        return list(ray_workers(options.ray, options.workers, options.model, options.device, options.output))
+    count = options.workers or usual_workers(rows, generator.device.type)
+    return list(local_workers(count, options.model, options.device, options.output))
 
 
 class _Tally:

@@ -1,7 +1,7 @@
 """The folder of the results: checked before the work, and used by one run at a time.
 
 A run keeps a lock and a note about itself in a hidden folder inside, which it removes at its end. If it is killed, the
-operating system frees the lock, and the next run finds the note.
+operating system frees the lock, and the next run finds the note. Each part of a divided run has a lock of its own.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from TumorGenCore.cohort.parts import Part
 from TumorGenCore.errors import ManifestError, ResumeWarning
 from TumorGenCore.volumes.safe_write import check_folder, overwritten_input, temporary_files
 
 __all__ = ["check_output_folder", "check_own_inputs", "clear_leftovers", "only_run"]
 
 _RUN_FOLDER = ".tumorgen-run"
-_LOCK = "lock"
-_HOLDER = "run.json"
 
 
 def check_output_folder(output: Path, resume: bool) -> None:
@@ -63,8 +62,12 @@ def check_own_inputs(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
 
 
 @contextmanager
-def only_run(output: Path) -> Iterator[None]:
-    """Keeps other runs off the folder as long as the block runs.
+def only_run(output: Path, part: Part | None = None) -> Iterator[None]:
+    """Keeps other runs off the folder, or off a part of its results, as long as the block runs.
+
+    Args:
+        output: the folder, which exists.
+        part: part of the results; None for all of them.
 
     Warns:
         ResumeWarning: an earlier run ended without cleaning up, and this run takes its folder over.
@@ -75,21 +78,22 @@ def only_run(output: Path) -> Iterator[None]:
     """
     hidden = output / _RUN_FOLDER
     hidden.mkdir(exist_ok=True)
-    lock = FileLock(hidden / _LOCK, timeout=0)
+    name = "run" if part is None else part.name
+    lock, note = FileLock(hidden / f"{name}.lock", timeout=0), hidden / f"{name}.json"
     try:
         lock.acquire()
     except Timeout as error:
         raise ManifestError(
-            f"Another run{_holder(hidden)} works in {output}. Wait until it has ended, or give another folder."
+            f"Another run{_holder(note)} works in {output}. Wait until it has ended, or give another folder."
         ) from error
     try:
-        if (hidden / _HOLDER).exists():
+        if note.exists():
             warnings.warn(
-                f"An earlier run{_holder(hidden)} ended without cleaning up. This run takes its folder over.",
+                f"An earlier run{_holder(note)} ended without cleaning up. This run takes its folder over.",
                 ResumeWarning,
                 stacklevel=3,
             )
-        (hidden / _HOLDER).write_text(
+        note.write_text(
             json.dumps(
                 {
                     "process": os.getpid(),
@@ -101,7 +105,7 @@ def only_run(output: Path) -> Iterator[None]:
         )
         yield
     finally:
-        _remove(hidden, lock)
+        _remove(note, lock)
 
 
 def clear_leftovers(output: Path) -> None:
@@ -114,24 +118,24 @@ def clear_leftovers(output: Path) -> None:
         path.unlink()
 
 
-def _remove(hidden: Path, lock: FileLock) -> None:
+def _remove(note: Path, lock: FileLock) -> None:
     """Removes the lock and its folder, unless another run has them by then."""
-    (hidden / _HOLDER).unlink(missing_ok=True)
+    note.unlink(missing_ok=True)
     try:
-        (hidden / _LOCK).unlink()
+        Path(lock.lock_file).unlink()
         lock.release()
     except OSError:  # Windows deletes no open file, and so never the lock of another run.
         lock.release()
         with suppress(OSError):
-            (hidden / _LOCK).unlink()
+            Path(lock.lock_file).unlink()
     with suppress(OSError):
-        hidden.rmdir()
+        note.parent.rmdir()
 
 
-def _holder(hidden: Path) -> str:
+def _holder(note: Path) -> str:
     """Returns which process holds the folder, as far as it is known."""
     try:
-        run = json.loads((hidden / _HOLDER).read_text(encoding="utf-8"))
+        run = json.loads(note.read_text(encoding="utf-8"))
         return f" (process {run['process']} on {run['machine']}, started {run['started_utc']})"
     except (OSError, ValueError, KeyError, TypeError):  # killed while writing it
         return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +25,24 @@ class Requests(Mapping[Key, dict[str, Any]]):
 
     Args:
         generator: generator of the results.
-        rows: rows of the manifest.
+        rows: rows of the manifest, with their whole requests.
 
     Raises:
         InvalidRequestError: the generator cannot use a value of a row.
     """
 
     def __init__(self, generator: TumorGenerator, rows: Sequence[ManifestRow]) -> None:
+        self.rows = rows
         self._seeds = {row.name: row.seeds for row in rows}
         self._rows = {row.name: _of_row(generator, row) for row in rows}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it, so that parts of a run know whether they belong together."""
+        asked = [
+            [row, seeds.start, seeds.stop] for row, seeds in zip(self._rows.items(), self._seeds.values(), strict=True)
+        ]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
     def __getitem__(self, key: Key) -> dict[str, Any]:
         name, seed = key

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from TumorGenCore.cohort.manifest import ManifestRow
     from TumorGenCore.insertion.tumor import Shortcoming
 
-__all__ = ["Key", "Outcome", "Record", "ResultFiles", "ct_path", "stem"]
+__all__ = ["Key", "Made", "Outcome", "Record", "ResultFiles", "ct_path", "stem"]
 
 #: Name of the row, and seed.
 Key = tuple[str, int]
@@ -42,6 +42,23 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     shortcomings: tuple[Shortcoming, ...] = ()
     kept: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the maker of one result gives back, whose files are written; it can be sent from another process.
+
+    Args:
+        outcome: outcome of the result.
+        truth: lines of ``truth.csv``; none if the result failed.
+        forewarnings: warnings of ``VariantRun.forewarnings``.
+        no_scan: whether the scan of the row cannot be used, so that no other result of the row can be made.
+    """
+
+    outcome: Outcome
+    truth: bytes = b""
+    forewarnings: tuple[str, ...] = ()
+    no_scan: bool = False
 
 
 @dataclass(frozen=True)

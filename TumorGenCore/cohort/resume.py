@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from TumorGenCore.cohort.left_out import reason_of
 from TumorGenCore.cohort.manifest import ManifestRow
+from TumorGenCore.cohort.parts import RunFiles
+from TumorGenCore.cohort.requests import Requests
 from TumorGenCore.cohort.results import Key, Record, ResultFiles, stem
 from TumorGenCore.cohort.scan import read_row
 from TumorGenCore.cohort.tables import CASES_FILE, TRUTH_FILE, read_cases, read_truth
@@ -38,16 +40,13 @@ class Earlier:
     again: dict[Key, str] = field(default_factory=dict)
 
 
-def earlier_results(
-    output: Path, rows: Sequence[ManifestRow], requests: Mapping[Key, Mapping[str, Any]], device: str
-) -> Earlier:
+def earlier_results(files: RunFiles, requests: Requests, device: str) -> Earlier:
     """Finds the results in a folder that a run can keep. A result whose files are not whole is made again.
 
     It reads every scan that has a result, because the scan decides the result as much as its row does.
 
     Args:
-        output: folder of the results.
-        rows: rows of the manifest.
+        files: tables of the run.
         requests: everything that decides each result, except voxels and software.
         device: kind of device of this run: ``cpu``, ``cuda`` or ``mps``.
 
@@ -58,13 +57,13 @@ def earlier_results(
         ManifestError: ``cases.csv`` or ``truth.csv`` is damaged, or a result is not in the manifest or was made from
             other voxels, with other settings or with other software.
     """
-    found = Earlier()
-    if not (output / CASES_FILE).is_file():
+    found, output = Earlier(), files.output
+    if not files.cases.is_file():
         return found
     made: dict[Key, dict[str, Any]] = {}
     records: dict[Key, Record] = {}
-    truth = read_truth(output / TRUTH_FILE)
-    for record in read_cases(output / CASES_FILE):
+    truth = read_truth(files.truth)
+    for record in read_cases(files.cases):
         key = (record["name"], int(record["seed"]))
         if key not in requests:
             raise ManifestError(
@@ -85,7 +84,7 @@ def earlier_results(
             ResumeWarning,
             stacklevel=3,
         )
-    for row in rows:
+    for row in requests.rows:
         keys = [(row.name, seed) for seed in row.seeds if (row.name, seed) in made]
         if keys:
             _require_same_voxels(row, {key: made[key] for key in keys})

@@ -10,41 +10,26 @@ of an image without a mask for healthy tissue.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from TumorGenCore.cohort.left_out import reason_of
+from TumorGenCore.cohort.books import Books
+from TumorGenCore.cohort.crew import Missing, Worker, run_crew
+from TumorGenCore.cohort.maker import CaseMaker, pass_ct
 from TumorGenCore.cohort.manifest import ManifestRow
 from TumorGenCore.cohort.output_folder import check_output_folder, check_own_inputs, clear_leftovers, only_run
+from TumorGenCore.cohort.parts import Part, RunFiles
 from TumorGenCore.cohort.requests import Requests
-from TumorGenCore.cohort.results import Key, Outcome, Record, ResultFiles, ct_path, stem
-from TumorGenCore.cohort.resume import Earlier, earlier_results, hash_files
-from TumorGenCore.cohort.scan import CohortCase, Scan
+from TumorGenCore.cohort.results import Made, Outcome, ResultFiles, ct_path, stem
+from TumorGenCore.cohort.resume import Earlier, earlier_results
 from TumorGenCore.cohort.space import check_results_space
-from TumorGenCore.cohort.tables import (
-    CASES_COLUMNS,
-    CASES_FILE,
-    FAILURES_COLUMNS,
-    FAILURES_FILE,
-    TRUTH_FILE,
-    Table,
-    TruthTable,
-)
+from TumorGenCore.errors import ManifestError
 from TumorGenCore.insertion.request import TumorRequest
-from TumorGenCore.insertion.truth_table import truth_table
-from TumorGenCore.interrupts import held_stops
-from TumorGenCore.lesions.measures import measure_images
-from TumorGenCore.volumes.file_hash import sha256_of
-from TumorGenCore.volumes.geometry import Box, ras_to_lps
-from TumorGenCore.volumes.passed_through import PassedThrough, record_of
-from TumorGenCore.volumes.provenance_file import write_provenance
-from TumorGenCore.volumes.safe_write import all_or_none, check_name
-from TumorGenCore.volumes.write import write_segmentation, write_volume
+from TumorGenCore.volumes.safe_write import check_name, replacing
 
 if TYPE_CHECKING:
     from TumorGenCore.insertion.generator import TumorGenerator
@@ -52,30 +37,39 @@ if TYPE_CHECKING:
 __all__ = ["check_before_run", "synthesize"]
 
 
-def check_before_run(output: Path, rows: Sequence[ManifestRow], resume: bool, inputs: Iterable[Path] = ()) -> None:
+def check_before_run(
+    output: Path, rows: Sequence[ManifestRow], resume: bool, inputs: Iterable[Path] = (), part: Part | None = None
+) -> None:
     """Checks, before any work, that a run can use its output folder.
 
     Args:
         output: folder of the results.
-        rows: rows of the manifest.
+        rows: rows of the manifest, or of the part.
         resume: whether the run continues another run in the folder.
         inputs: other files that the run reads, such as the manifest.
+        part: the part of the manifest; None for all of it.
 
     Raises:
         ManifestError: the folder holds files and ``resume`` is not set, or the run would write over its own input.
         OSError: ``output`` is a file, or it cannot be created or written to, a name is too long, or the disk has too
             little free space.
     """
-    check_output_folder(output, resume)
+    files = RunFiles(output, part)
+    files.check()
+    check_output_folder(output, resume or part is not None)
     for row in rows:  # beside a new folder, as the longest name of the row
         check_name(ResultFiles.of((row.name, row.seeds[-1]), output if output.is_dir() else output.parent).provenance)
         if (copy := ct_path(row, output if output.is_dir() else output.parent)) is not None:
             check_name(copy)
     read = [*inputs, *(path for row in rows for path in row.files)]
     results = (path for row in rows for seed in row.seeds for path in ResultFiles.of((row.name, seed), output).paths)
+    there = [path for path in (*files.tables, *results) if path.exists()] if output.is_dir() else []
     copies = [copy for row in rows if (copy := ct_path(row, output)) is not None]
-    tables = [output / name for name in (CASES_FILE, TRUTH_FILE, FAILURES_FILE)]
-    check_own_inputs(read, [*tables, *copies, *(results if output.is_dir() else ())])
+    check_own_inputs(read, [*there, *copies])
+    if part is not None and there and not resume:
+        raise ManifestError(
+            f"{output} holds results of part {part}. Give a new folder, or use --resume to continue the part."
+        )
     check_results_space(output, rows)
 
 
@@ -86,6 +80,8 @@ def synthesize(
     *,
     usual: TumorRequest | None = None,
     resume: bool = False,
+    part: Part | None = None,
+    workers: Sequence[Worker] = (),
     on_outcome: Callable[[Outcome], None] | None = None,
     on_forewarnings: Callable[[str, tuple[str, ...]], None] | None = None,
 ) -> list[Outcome]:
@@ -114,9 +110,15 @@ def synthesize(
         usual: steps, solver and least quality for rows that do not give them. A tumor below the least quality is drawn
             again with other noise in the same box.
         resume: keep complete results that were made with the same scan, row, settings, bundle and software.
+        part: make only this part, with tables of its own, which ``gather`` joins.
+        workers: workers that make the results side by side, which the run starts and ends; without any, this process
+            makes them. The files are the same if the workers have the threads of this process.
         on_outcome: function to call after each result or failure.
         on_forewarnings: function to call before each result is grown, with the start of its file names and the warnings
-            of ``VariantRun.forewarnings``; the outcome has them too.
+            of ``VariantRun.forewarnings``; the outcome has them too. With workers it is called beside ``on_outcome``.
+
+    Returns:
+        The outcomes, in the order of the manifest.
 
     Warns:
         ResumeWarning: an earlier run in the folder was killed, or computed on another kind of device.
@@ -126,144 +128,93 @@ def synthesize(
             settings or software, another run works in it, or the run would write over its own input.
         OSError: a file cannot be written.
     """
-    check_before_run(output, rows, resume)
+    mine = list(rows) if part is None else part.rows(rows)
+    check_before_run(output, mine, resume, part=part)
     usual = usual or TumorRequest()
-    rows = [replace(row, request=row.request.or_else(usual)) for row in rows]
-    requests = Requests(generator, rows)
+    asked = Requests(generator, [replace(row, request=row.request.or_else(usual)) for row in rows])
+    requests = asked if part is None else Requests(generator, part.rows(asked.rows))
     output.mkdir(exist_ok=True)
-    outcomes = []
-    with only_run(output):
+    files = RunFiles(output, part)
+    with only_run(output, part):
+        if files.note is not None:
+            files.note.unlink(missing_ok=True)
         earlier = Earlier()
         if resume:
-            clear_leftovers(output)
-            earlier = earlier_results(output, rows, requests, generator.device.type)
-        run = _Cohort(generator, output, requests, earlier, on_forewarnings or (lambda _name, _lines: None))
-        for row in rows:
-            for outcome in run.outcomes_of(row):
-                outcomes.append(outcome)
-                if on_outcome is not None:
-                    on_outcome(outcome)
-        run.sort()
-    return outcomes
+            if part is None:  # Other parts may write temporary files.
+                clear_leftovers(output)
+            earlier = earlier_results(files, requests, generator.device.type)
+        run = _Run(Books(files, requests, earlier), on_outcome or _ignore, on_forewarnings or _ignore)
+        run.tell_kept()
+        if workers:
+            run_crew(workers, run.missing, run.keep, run.tell)
+        else:
+            run.make_here(CaseMaker(generator, output))
+        run.books.sort()
+        if files.note is not None:
+            with replacing(files.note) as temporary:
+                temporary.write_text(json.dumps({"results": len(requests), "manifest": asked.digest}), encoding="utf-8")
+    return run.in_order()
 
 
-class _Cohort:
-    """One run: makes the missing results, and keeps both tables up to date."""
+def _ignore(*_: object) -> None:
+    """Does nothing."""
+
+
+class _Run:
+    """One run: makes the missing results and tells the caller about each.
+
+    Args:
+        books: tables of the run.
+        on_outcome, on_forewarnings: see ``synthesize``.
+    """
 
     def __init__(
         self,
-        generator: TumorGenerator,
-        output: Path,
-        requests: Requests,
-        earlier: Earlier,
+        books: Books,
+        on_outcome: Callable[[Outcome], None],
         on_forewarnings: Callable[[str, tuple[str, ...]], None],
     ) -> None:
-        self.generator, self.output, self.requests = generator, output, requests
-        self.on_forewarnings = on_forewarnings
-        self.records, self.again = dict(earlier.records), earlier.again
-        self.cases = Table(output / CASES_FILE, CASES_COLUMNS, self._in_order())
-        self.truth = TruthTable(output / TRUTH_FILE, earlier.truth)
-        self.failures = Table(output / FAILURES_FILE, FAILURES_COLUMNS)
+        self.books, self.on_outcome, self.on_forewarnings = books, on_outcome, on_forewarnings
+        self.outcomes: list[Outcome] = []
+        self._untold: list[tuple[Outcome, tuple[str, ...]]] = []
+        rows = [(row, books.missing(row)) for row in books.requests.rows]
+        self.missing = Missing((row, seeds) for row, seeds in rows if seeds)
 
-    def sort(self) -> None:
-        """Puts the tables of results in the order of the manifest; the results of a resumed run may be in another."""
-        if (in_order := self._in_order()) != self.cases.rows:
-            self.cases.replace(in_order)
-        self.truth.sort([stem((record["name"], int(record["seed"]))) for record in in_order])
+    def tell_kept(self) -> None:
+        """Tells about the results of an earlier run."""
+        for row in self.books.requests.rows:
+            if kept := self.books.kept(row):
+                pass_ct(row, self.books.output)
+            for outcome in kept:
+                self.outcomes.append(outcome)
+                self.on_outcome(outcome)
 
-    def _in_order(self) -> list[Record]:
-        return [self.records[key] for key in self.requests if key in self.records]
+    def make_here(self, maker: CaseMaker) -> None:
+        """Makes the missing results in this process."""
+        name = None
+        while task := self.missing.next(name):
+            row, seed = task
+            name = row.name
+            forewarn = partial(self.on_forewarnings, stem((name, seed)))
+            maker.make(row, seed, lambda made: self.keep(replace(made, forewarnings=())), forewarn)
+            self.tell()
 
-    def outcomes_of(self, row: ManifestRow) -> Iterator[Outcome]:
-        for seed in row.seeds:
-            if (row.name, seed) in self.records:
-                yield Outcome(row.name, (seed,), self.records[row.name, seed], kept=True)
-        missing = tuple(seed for seed in row.seeds if (row.name, seed) not in self.records)
-        if len(missing) < len(row.seeds):
-            self._pass_ct(row)
-        if not missing:
-            return
-        try:
-            scan = Scan(self.generator, row)
-        except Exception as error:
-            yield self._left_out(row, missing, error)
-            return
-        self._pass_ct(row)
-        for seed in missing:
-            key = (row.name, seed)
-            try:
-                case = scan.synthesize(seed, partial(self.on_forewarnings, stem(key)))
-            except Exception as error:
-                yield self._left_out(row, (seed,), error)
-                continue
-            remark = [f"Made again, because {self.again[key]}."] if key in self.again else []
-            record = self._write(key, case, scan)
-            yield Outcome(row.name, (seed,), record, warnings=(*remark, *case.warnings), shortcomings=case.shortcomings)
+    def keep(self, made: Made) -> None:
+        """Puts a result into the tables."""
+        dropped = self.missing.drop(made.outcome.name) if made.no_scan else ()
+        outcome = self.books.add(made, dropped)
+        self.outcomes.append(outcome)
+        self._untold.append((outcome, made.forewarnings))
 
-    def _left_out(self, row: ManifestRow, seeds: tuple[int, ...], error: Exception) -> Outcome:
-        reason = reason_of(error, row)
-        same = {"name": row.name, "source": row.image.name, "reason": reason}
-        self.failures.add(*({**same, "seed": str(seed)} for seed in seeds))
-        return Outcome(row.name, seeds, reason=reason)
+    def tell(self) -> None:
+        """Tells the caller about what was kept; the run can stop here."""
+        while self._untold:
+            outcome, forewarnings = self._untold.pop(0)
+            if forewarnings:
+                self.on_forewarnings(stem((outcome.name, outcome.seeds[0])), forewarnings)
+            self.on_outcome(outcome)
 
-    def _pass_ct(self, row: ManifestRow) -> None:
-        """Copies the CT of a row, unless the copy is there."""
-        output = ct_path(row, self.output)
-        if row.ct is None or output is None or (output.is_file() and sha256_of(output) == sha256_of(row.ct)):
-            return
-        PassedThrough(row.ct, output).write()
-
-    def _write(self, key: Key, case: CohortCase, scan: Scan) -> Record:
-        files = ResultFiles.of(key, self.output)
-        provenance = {
-            **case.provenance,
-            "image_units": "SUV",
-            "case": self.requests[key],
-            "region_sha256": scan.read.region_hash,
-            **({} if scan.read.ct_hash is None else {"ct": record_of(scan.read.ct_hash)}),
-            "quality": case.quality.as_dict(),
-            "warnings": list(case.warnings),
-        }
-        measures = measure_images(case.image, case.mask)
-        with ExitStack() as held:
-            with all_or_none():  # moved in this order, so that even a kill leaves no image without its mask
-                write_segmentation(case.mask, files.mask)
-                write_provenance(provenance, self.output / f"{stem(key)}.nii.gz")
-                write_volume(case.image, files.image)
-                held.enter_context(held_stops())  # until the table has the result
-            record = {
-                "name": key[0],
-                "seed": str(key[1]),
-                "source": self.requests[key]["source"],
-                "boxes_ras_mm": "; ".join(_box_text(box) for box in case.boxes),
-                "suv_max": _figure(measures.suv_max),
-                "suv_mean": _figure(measures.suv_mean),
-                "volume_ml": _figure(measures.volume_ml),
-                "quality": _figure(case.quality.total),
-                "redrawn": str(case.redrawn),
-                "warnings": " ".join(case.warnings),
-                "image": files.image.name,
-                "mask": files.mask.name,
-                "provenance": files.provenance.name,
-                **hash_files(files),
-            }
-            rows = truth_table([case], person=scan.person, patient=key[0], simulation=stem(key), image=files.image.name)
-            try:
-                self.truth.add(stem(key), rows)  # before the line of the result, which says that all is there
-                self.cases.add(record)
-            except OSError:
-                if stem(key) in self.truth.lines:
-                    self.truth.take_back(stem(key))
-                for path in reversed(files.paths):
-                    path.unlink(missing_ok=True)
-                raise
-            self.records[key] = record
-        return record
-
-
-def _box_text(box: Box) -> str:
-    return ",".join(f"{value:.2f}" for value in (*ras_to_lps(box.center_lps), *box.size_mm))
-
-
-def _figure(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f}"
+    def in_order(self) -> list[Outcome]:
+        """Returns all outcomes in the order of the manifest."""
+        place = {key: n for n, key in enumerate(self.books.requests)}
+        return sorted(self.outcomes, key=lambda outcome: place[outcome.name, outcome.seeds[0]])

@@ -30,6 +30,8 @@ __all__ = [
     "TruthTable",
     "read_cases",
     "read_truth",
+    "table_lines",
+    "truth_lines",
 ]
 
 CASES_FILE = "cases.csv"
@@ -126,13 +128,12 @@ class TruthTable:
         if list(self.lines) != list(order):
             self._replace({stem: self.lines[stem] for stem in order})
 
-    def add(self, stem: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Adds the rows of a result at the end, completely or not at all.
+    def add(self, stem: str, lines: bytes) -> None:
+        """Adds the lines of a result at the end (``truth_lines``), completely or not at all.
 
         Raises:
             OSError: the file cannot be written.
         """
-        lines = _lines(list(TRUTH_COLUMNS), [text_row(row) for row in rows])
         if not self.path.exists():
             self._replace({**self.lines, stem: lines})
             return
@@ -154,6 +155,11 @@ class TruthTable:
         else:
             self.path.unlink(missing_ok=True)
         self.lines = dict(lines)
+
+
+def truth_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Returns rows of ``insertion.truth_table`` as lines of ``truth.csv``."""
+    return _lines(list(TRUTH_COLUMNS), [text_row(row) for row in rows])
 
 
 def append(path: Path, lines: bytes) -> None:
@@ -227,6 +233,26 @@ def read_truth(path: Path) -> dict[str, list[bytes]]:
     if lines and header != _TRUTH_HEADER:
         raise ManifestError(f"{path} is damaged or from another version of TumorGen. {_REMEDY}")
     return found
+
+
+def table_lines(paths: Sequence[Path]) -> tuple[bytes, list[bytes]]:
+    """Reads the lines of tables that have the same columns; lines of ``Table`` have no line break inside.
+
+    Returns:
+        The header, and the lines of all tables in their order; both are empty without a table.
+
+    Raises:
+        ManifestError: a table ends with half a line, or the columns differ.
+        OSError: a table cannot be read.
+    """
+    first, lines = b"", list[bytes]()
+    for path in paths:
+        header, *more = path.read_bytes().splitlines(keepends=True) or [b""]
+        first = first or header
+        if header != first or not all(line.endswith(b"\n") for line in (header, *more)):
+            raise ManifestError(f"{path} is damaged or from another version of TumorGen. Make its part again.")
+        lines += more
+    return first, lines
 
 
 _TRUTH_HEADER = _lines(list(TRUTH_COLUMNS), [{column: column for column in TRUTH_COLUMNS}])

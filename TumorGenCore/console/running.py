@@ -24,7 +24,7 @@ INTERRUPTED, TERMINATED = 130, 143
 FACTOR_REMEDY = "The option is --suv-factor."
 
 #: Package to the extra of TumorGen that installs it.
-_EXTRAS = {"accelerate": "train", "highdicom": "dicom", "mirp": "evaluate"}
+_EXTRAS = {"accelerate": "train", "highdicom": "dicom", "mirp": "evaluate", "ray": "ray"}
 _OWN_PACKAGES = ("TumorGenCore", "TumorGenSlicerLib")
 
 

@@ -15,7 +15,7 @@ from full_disk import file_size_limit
 
 from TumorGenCore.cohort.manifest import read_manifest
 from TumorGenCore.cohort.runner import synthesize
-from TumorGenCore.cohort.tables import TruthTable, read_truth
+from TumorGenCore.cohort.tables import TruthTable, read_truth, truth_lines
 from TumorGenCore.errors import ManifestError
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.truth_columns import COLUMNS
@@ -65,10 +65,10 @@ def test_a_stopped_run_and_its_resumption_give_the_table_of_an_undisturbed_run(m
 
     manifest_rows = read_manifest(manifest(*ROWS))
     with pytest.raises(KeyboardInterrupt):
-        synthesize(generator, manifest_rows, out, usual=TumorRequest(steps=2), on_outcome=stop)
+        synthesize(generator, manifest_rows, out, usual=TumorRequest(steps=2, least_quality=0.0), on_outcome=stop)
     assert stems(out) == STEMS[:5]
     (out / "A_0_mask.nii.gz").unlink()  # it is made again, and its lines come back to their place
-    synthesize(generator, manifest_rows, out, usual=TumorRequest(steps=2), resume=True)
+    synthesize(generator, manifest_rows, out, usual=TumorRequest(steps=2, least_quality=0.0), resume=True)
     assert (out / "truth.csv").read_bytes() == (made / "truth.csv").read_bytes()
 
 
@@ -126,9 +126,10 @@ def test_no_space_for_a_line_leaves_table_and_folder_without_the_result(manifest
 
 def test_no_space_for_the_line_of_the_result_takes_its_lesions_back(tmp_path):
     table = TruthTable(tmp_path / "truth.csv", {})
-    table.add("A_0", [{**dict.fromkeys(COLUMNS), "simulation": "A_0"}])
+    table.add("A_0", truth_lines([{**dict.fromkeys(COLUMNS), "simulation": "A_0"}]))
     whole = table.path.read_bytes()
-    table.add("A_1", [{**dict.fromkeys(COLUMNS), "simulation": "A_1", "warnings": "two\nlines"}] * 2)
+    lines = truth_lines([{**dict.fromkeys(COLUMNS), "simulation": "A_1", "warnings": "two\nlines"}] * 2)
+    table.add("A_1", lines)
     assert {stem: len(lines) for stem, lines in read_truth(table.path).items()} == {"A_0": 1, "A_1": 2}
     table.take_back("A_1")
     assert table.path.read_bytes() == whole

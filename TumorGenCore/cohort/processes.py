@@ -1,0 +1,100 @@
+"""Workers on this machine: processes, each with the model loaded once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+from TumorGenCore.cohort.manifest import ManifestRow
+from TumorGenCore.cohort.results import Made
+
+if TYPE_CHECKING:
+    from TumorGenCore.cohort.station import Station, StationSettings, StopsOnlyWork
+
+__all__ = ["ProcessWorker"]
+
+
+class ProcessWorker:
+    """A process of this machine; see ``crew.Worker``.
+
+    Args:
+        settings: what the worker needs.
+    """
+
+    lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
+
+    def __init__(self, settings: StationSettings) -> None:
+        self.settings = settings
+        self._pool: ProcessPoolExecutor | None = None
+        self._process: int | None = None
+
+    def start(self) -> Future[None]:
+        """Starts the process and loads the model."""
+        self.close()
+        # "spawn" on every system: a forked PyTorch hangs in its threads.
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        started: Future[None] = Future()
+        self._pool.submit(_start, self.settings).add_done_callback(lambda done: self._pass_on(done, started))
+        return started
+
+    def _pass_on(self, done: Future[int], started: Future[None]) -> None:
+        if (error := done.exception()) is not None:
+            started.set_exception(error)
+        else:
+            self._process = done.result()
+            started.set_result(None)
+
+    def make(self, row: ManifestRow, seed: int) -> Future[Made]:
+        """Makes a result and writes its files."""
+        assert self._pool is not None, "not started"
+        return self._pool.submit(_make, row, seed)
+
+    def stop(self) -> None:
+        """Stops the result that is being made."""
+        if self._process is not None:
+            with suppress(OSError):
+                os.kill(self._process, signal.SIGTERM)
+
+    def close(self) -> None:
+        """Ends the process, after the result that it makes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._pool = self._process = None
+
+
+_station: Station
+_stops: StopsOnlyWork
+
+
+def _start(settings: StationSettings) -> int:
+    """Loads the model in the worker process; returns the number of the process."""
+    global _station, _stops
+    from TumorGenCore.cohort.station import Station, StopsOnlyWork
+
+    _stops = StopsOnlyWork()
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
+    _station = Station(settings)
+    return os.getpid()
+
+
+def _end_with_the_run() -> None:
+    """Ends this process as soon as the run is gone, which nothing else does after a kill."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _make(row: ManifestRow, seed: int) -> Made:
+    _stops.works = True
+    try:
+        return _station.make(row, seed)
+    finally:
+        _stops.works = False
