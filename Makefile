@@ -7,7 +7,7 @@ OUT ?= demo-output
 SEED ?= 1
 WORKERS ?= 2
 
-.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits fuzz soak soak-insertions dicom-peers release clean
+.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits fuzz soak soak-insertions dicom-peers export-peers release clean
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -102,6 +102,16 @@ soak-insertions: $(VENV)/.ready-test
 # A DICOM study to an archive and back: docs/soak.md. Needs Debian's orthanc and dcmtk. make dicom-peers SERIES=FOLDER
 dicom-peers: $(VENV)/.ready-test
 	PYTHONPATH=Testing/peers $(BIN)/python Testing/peers/dicom_peers.py $(if $(SERIES),--series $(SERIES))
+
+# Exports to nnU-Net, BIDS, Croissant and MONAI: docs/soak.md. nnU-Net gets an environment of its own, 2 GB.
+PEERS ?= build/peers
+$(PEERS)/.ready: constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt nnunetv2==2.8.1
+	touch $@
+
+export-peers: $(VENV)/.ready-test $(PEERS)/.ready
+	$(BIN)/python Testing/peers/export_peers.py --nnunet $(PEERS)
 
 # The files of HEAD as a repository without history, held against the rules of Slicer's Extensions Index: docs/release.md.
 release: $(VENV)/.ready-test

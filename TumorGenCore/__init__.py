@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from TumorGenCore.insertion.variants import Variant, VariantRun, best_first
     from TumorGenCore.lesions.organ_places import boxes_in_organ
     from TumorGenCore.phantom.phantom import make_phantom
+    from TumorGenCore.transforms.insert_tumord import InsertTumord
     from TumorGenCore.volumes.geometry import Box
     from TumorGenCore.volumes.label_map import read_label_map
     from TumorGenCore.volumes.markups import read_box
@@ -36,6 +37,7 @@ __version__ = "0.6.0"
 HOMES = {
     "Box": "volumes.geometry",
     "CancelledError": "errors",
+    "InsertTumord": "transforms.insert_tumord",
     "InvalidBoxError": "errors",
     "InvalidRequestError": "errors",
     "ModelBundleError": "errors",
@@ -63,6 +65,7 @@ HOMES = {
 __all__ = [
     "Box",
     "CancelledError",
+    "InsertTumord",
     "InvalidBoxError",
     "InvalidRequestError",
     "ModelBundleError",

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "insertion": {"volumes", "method", "lesions", "bundle"},
     "console": {"volumes", "dicom_study", "method", "lesions", "bundle", "insertion"},
     "cohort": {"volumes", "method", "lesions", "bundle", "insertion"},
+    "transforms": {"volumes", "lesions", "bundle", "insertion"},
     "training": {"volumes", "method", "lesions", "bundle"},
     "evaluation": {"volumes", "method", "lesions", "phantom", "bundle", "insertion", "training"},
     "cli": {

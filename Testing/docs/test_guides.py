@@ -20,6 +20,8 @@ GUIDES = [
     ["docs/organs.md"],
     ["docs/python.md"],
     ["docs/cohorts.md", "docs/training.md"],
+    ["docs/exports.md"],
+    ["docs/training-loop.md"],
     ["docs/reader-study.md"],
     ["docs/truth.md"],
     ["docs/dicom-study.md"],

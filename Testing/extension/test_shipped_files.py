@@ -13,8 +13,8 @@ from stub_build import REPOSITORY, Extension, configure
 SHIPPED = {"TumorGenCore": "TumorGenCore", "TumorGenSlicer": ".", "Resources/Models": "TumorGenCore/Resources/Models"}
 
 
-#: Packages of the core that the extension does not ship: training, evaluation and the command line.
-NOT_SHIPPED = {"training", "evaluation", "cohort", "cli"}
+#: Packages of the core that the extension does not ship.
+NOT_SHIPPED = {"transforms", "training", "evaluation", "cohort", "cli"}
 
 
 def files(folder: Path) -> set[Path]:

@@ -51,6 +51,7 @@ def test_the_wheel_holds_package_bundles_and_settings_and_nothing_else(wheel: Pa
         for pattern in (
             "TumorGenCore/**/*.py",
             "TumorGenCore/py.typed",
+            "TumorGenCore/cohort/contact_sheet/page.*",
             "TumorGenCore/evaluation/reader_study/page.*",
             "Resources/Models/**/*",
             "Resources/Training/*.json",

@@ -54,6 +54,14 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--ray", metavar="ADDRESS", help="make the results on a Ray cluster: its address, 'auto', or 'local'"
     )
+    parser.add_argument(
+        "--plan",
+        nargs="?",
+        const=True,
+        metavar="PICTURE.png",
+        help="make nothing, but say how many hours and how much disk it takes, and which sizes, uptakes and places "
+        "will be drawn, also as a picture",
+    )
     add_least_quality(parser, "0.6, the quality gate; 0 keeps all tumors")
     add_mask(parser)
     add_sampling(parser)
@@ -84,6 +92,9 @@ def _synthesize(options: argparse.Namespace, report: Report) -> None:
     rows = read_manifest(options.manifest)
     mine = rows if options.part is None else options.part.rows(rows)
     check_before_run(options.output, mine, options.resume, [options.manifest], options.part)
+    if options.plan is not None:
+        _plan(mine, options, request, report)
+        return
     files = RunFiles(options.output, options.part)
     tally = _Tally(report, sum(len(row.seeds) for row in mine))
     try:
@@ -101,6 +112,59 @@ def _synthesize(options: argparse.Namespace, report: Report) -> None:
             f"{len(report.values['failed'])} of {tally.total} results were left out; "
             f"{files.failures} says why. Correct the manifest or the scans, and continue with --resume."
         )
+
+
+def _plan(rows: Sequence[ManifestRow], options: argparse.Namespace, request: TumorRequest, report: Report) -> None:
+    """Says what the run will take and make."""
+    import numpy as np
+
+    from TumorGenCore.cohort.plan import draw_plan, make_plan
+    from TumorGenCore.cohort.workers import usual_workers
+    from TumorGenCore.insertion.generator import TumorGenerator
+    from TumorGenCore.volumes.safe_write import check_file
+
+    picture = None if options.plan is True else Path(options.plan)
+    if picture is not None:
+        check_file(picture)
+    generator = TumorGenerator.from_pretrained(options.model, options.device)
+    workers = options.workers or usual_workers(rows, generator.device.type)
+    plan = make_plan(generator, rows, request, workers, report.tell)
+    if picture is not None:
+        draw_plan(plan, picture)
+    report.say(
+        f"{plan.results} results: about {_duration(plan.hours)} with {workers} workers and "
+        f"{_short(plan.gigabytes)} GB, as {plan.measured} results on trial took."
+    )
+    figures = {"diameter_mm": "Diameters, mm", "suv_max": "SUVmax"}
+    report.say(f"{len(plan.lesions)} lesions drawn for {plan.drawn_results} results:")
+    report.say("  " + ", ".join(f"{place}: {count}" for place, count in plan.places.items()))
+    for name, title in figures.items():
+        if len(values := plan.values(name)):
+            low, middle, high = (_short(value) for value in np.quantile(values, [0.05, 0.5, 0.95]))
+            report.say(f"  {title}: half below {middle}; nine in ten between {low} and {high}")
+    for name, reason in plan.unusable.items():
+        report.warn(f"{name}: will be left out. {reason}")
+    report.values = {
+        "results": plan.results,
+        "hours": plan.hours,
+        "gigabytes": plan.gigabytes,
+        "workers": workers,
+        "places": plan.places,
+        **{name: plan.values(name).tolist() for name in figures},
+        "unusable": plan.unusable,
+    }
+
+
+def _duration(hours: float) -> str:
+    for unit, per_hour in (("seconds", 3600), ("minutes", 60)):
+        if hours * per_hour < 120:
+            return f"{_short(hours * per_hour)} {unit}"
+    return f"{_short(hours)} hours"
+
+
+def _short(value: float) -> str:
+    """Returns a figure with the two or three digits that it means."""
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def _make(

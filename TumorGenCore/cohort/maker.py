@@ -43,6 +43,17 @@ class CaseMaker:
         self.generator, self.output = generator, output
         self._row: ManifestRow | None = None
 
+    def read(self, row: ManifestRow) -> None:
+        """Reads the scan of a row, unless it is the last one that was read.
+
+        Raises:
+            TumorGenError, OSError: the scan, box or region cannot be used.
+        """
+        if self._row != row:
+            self._row = None
+            self._scan, self._requests = Scan(self.generator, row), Requests(self.generator, [row])
+            self._row = row
+
     def make(
         self,
         row: ManifestRow,
@@ -62,10 +73,7 @@ class CaseMaker:
             OSError: a file cannot be written. Whatever the scan raises is the outcome.
         """
         try:
-            if self._row != row:
-                self._row = None
-                self._scan, self._requests = Scan(self.generator, row), Requests(self.generator, [row])
-                self._row = row
+            self.read(row)
         except Exception as error:
             keep(Made(_left_out(row, seed, error), no_scan=True))
             return

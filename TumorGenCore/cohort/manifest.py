@@ -10,7 +10,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from TumorGenCore.volumes.passed_through import check_ct
 from TumorGenCore.volumes.safe_write import folded
 from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES
 
-__all__ = ["COLUMNS", "MOST_RESULTS", "MOST_TUMORS", "ManifestRow", "read_manifest"]
+__all__ = ["COLUMNS", "EVEN", "MOST_RESULTS", "MOST_TUMORS", "ManifestRow", "read_manifest"]
 
 COLUMNS = (
     "image",
@@ -39,6 +39,7 @@ COLUMNS = (
     "labels",
     "count",
     "tumors",
+    "sizes",
     "seed",
     "suv_factor",
     "suv_max",
@@ -57,6 +58,10 @@ COLUMNS = (
     "ct",
 )
 
+#: Words of the column ``sizes``, and the sign between the organs of the column ``in``.
+USUAL, EVEN = "usual", "even"
+_BETWEEN_ORGANS = "|"
+
 #: Most results of one manifest, and most tumors in one result.
 MOST_RESULTS, MOST_TUMORS = 1_000_000, 1_000
 
@@ -66,6 +71,7 @@ _MOST_LETTERS = 4096
 #: Letters of a cell that a message shows.
 _SHOWN = 100
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_NO_NAME = re.compile(r"[^\w.+-]+")
 _PLAIN_NAME = re.compile(r"\w[\w .+-]*(?<! )(?<!\.)")
 
 T = TypeVar("T")
@@ -81,6 +87,7 @@ class ManifestRow:
         box: box of the tumor; None places the tumor automatically.
         region: mask file of the region to place tumors in; None means the whole body.
         organ: organ to place tumors in; None for another place. It has the number of tumors, which may be drawn.
+        even_sizes: draw as many lesions of each size, not as patients have them.
         seeds: seeds, one for each result.
         tumors: number of tumors in each result.
         suv_factor: SUV per unit of voxel value; None as in ``read_volume``.
@@ -100,6 +107,7 @@ class ManifestRow:
     ct: Path | None = None
     reference: Reference | None = None
     organ: InOrgan | None = None
+    even_sizes: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -118,7 +126,10 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
     - ``name``: start of the file names of the results (default: name of the image).
     - ``box`` (CX,CY,CZ,SX,SY,SZ, RAS mm, in quotes), ``roi`` (.mrk.json) or ``region`` (mask file to place tumors in):
       give one or none; without them, tumors are placed anywhere in the body.
-    - ``in``, instead of these: name or number of an organ in ``labels``, a label map; see ``boxes_in_organ``.
+    - ``in``, instead of these: name or number of an organ in ``labels``, a label map; see ``boxes_in_organ``. Several
+      organs with "|" between them stand for a row each, so that all get the same number of results; the organ is then
+      added to the name.
+    - ``sizes``: usual (default), as patients have them, or even: as many of each size.
     - ``count``: number of results (default 1; at most ``MOST_RESULTS`` in the whole table); their seeds count up from
       ``seed`` (default 0).
     - ``tumors``: number of tumors in each result (default 1, at most ``MOST_TUMORS``); with ``in`` also ``drawn``.
@@ -150,17 +161,34 @@ def read_manifest(path: str | os.PathLike[str]) -> list[ManifestRow]:
             )
         values = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
         line = _Line(path, number, values)
-        row = _row(line)
-        results += len(row.seeds)
-        if results > MOST_RESULTS:
-            raise line.error("count", f"the manifest asks for more than {MOST_RESULTS:,} results. Split the manifest.")
-        if (first := seen.setdefault(folded(row.name), number)) != number:
-            raise ManifestError(
-                f"{path.name}, line {number}, column name: '{row.name}' is also the name of line {first}. "
-                "Give each row a different name."
-            )
-        rows.append(row)
+        for row in map(_row, _one_organ_each(line)):
+            results += len(row.seeds)
+            if results > MOST_RESULTS:
+                raise line.error(
+                    "count", f"the manifest asks for more than {MOST_RESULTS:,} results. Split the manifest."
+                )
+            if folded(row.name) in seen:
+                raise ManifestError(
+                    f"{path.name}, line {number}, column name: '{row.name}' is also the name of line "
+                    f"{seen[folded(row.name)]}. Give each row a different name."
+                )
+            seen[folded(row.name)] = number
+            rows.append(row)
     return rows
+
+
+def _one_organ_each(line: _Line) -> Iterator[_Line]:
+    """Yields a line for each organ of the column ``in``, with the organ in its name."""
+    organs = [organ.strip() for organ in line.values.get("in", "").split(_BETWEEN_ORGANS)]
+    if len(organs) == 1:
+        yield line
+        return
+    name = line.values.get("name") or _default_name(Path(line.values.get("image", "")))
+    for organ in organs:
+        if not organ:
+            raise line.error("in", f"an organ is missing beside '{_BETWEEN_ORGANS}'.")
+        values = {**line.values, "in": organ, "name": f"{name}-{_NO_NAME.sub('-', organ)}"}
+        yield replace(line, values=values)
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
@@ -253,6 +281,11 @@ def _row(line: _Line) -> ManifestRow:
     box = line.get("box", parse_box) or line.get("roi", lambda _: read_box(roi) if roi else None)
     if region is not None:
         _check_volume_name(line, "region", region, folder=False)
+    sizes = line.get("sizes", str) or USUAL
+    if sizes not in (USUAL, EVEN):
+        raise line.error("sizes", f"'{sizes[:_SHOWN]}' is neither {USUAL} nor {EVEN}.")
+    if sizes == EVEN and box is not None:
+        raise line.error("sizes", f"the {ways[0]} already has a size. Leave one of both empty.")
     drawn = "in" in line.values and line.values.get("tumors") == DRAWN
     tumors = 1 if drawn else line.get("tumors", lambda text: _whole(text, 1, MOST_TUMORS)) or 1
     if box is not None and tumors > 1:
@@ -273,6 +306,7 @@ def _row(line: _Line) -> ManifestRow:
         ct=_ct(line),
         reference=_reference(line),
         organ=_organ(line, None if drawn else tumors),
+        even_sizes=sizes == EVEN,
     )
 
 

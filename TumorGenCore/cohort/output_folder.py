@@ -21,9 +21,10 @@ from TumorGenCore.cohort.parts import Part
 from TumorGenCore.errors import ManifestError, ResumeWarning
 from TumorGenCore.volumes.safe_write import check_folder, overwritten_input, temporary_files
 
-__all__ = ["check_output_folder", "check_own_inputs", "clear_leftovers", "only_run"]
+__all__ = ["RUN_FOLDER", "check_output_folder", "check_own_inputs", "clear_leftovers", "only_run"]
 
-_RUN_FOLDER = ".tumorgen-run"
+#: Hidden folder with the lock of a run.
+RUN_FOLDER = ".tumorgen-run"
 
 
 def check_output_folder(output: Path, resume: bool) -> None:
@@ -37,10 +38,10 @@ def check_output_folder(output: Path, resume: bool) -> None:
         raise NotADirectoryError(f"{output} is a file. Give a folder for the results.")
     if not output.exists():
         check_folder(output)
-    elif not resume and any(path.name != _RUN_FOLDER for path in output.iterdir()):
+    elif not resume and any(path.name != RUN_FOLDER for path in output.iterdir()):
         raise ManifestError(f"{output} is not empty. Give a new folder, or use --resume to continue the run in it.")
     else:
-        check_folder(output / _RUN_FOLDER)
+        check_folder(output / RUN_FOLDER)
 
 
 def check_own_inputs(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
@@ -76,7 +77,7 @@ def only_run(output: Path, part: Part | None = None) -> Iterator[None]:
         ManifestError: another run works in the folder.
         OSError: the folder cannot be written to.
     """
-    hidden = output / _RUN_FOLDER
+    hidden = output / RUN_FOLDER
     hidden.mkdir(exist_ok=True)
     name = "run" if part is None else part.name
     lock, note = FileLock(hidden / f"{name}.lock", timeout=0), hidden / f"{name}.json"

@@ -7,6 +7,7 @@ actors of a run that is gone.
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def ray_workers(address: str, count: int | None, bundle: str, device: str, outpu
     import ray
 
     try:
-        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise WorkerError(
             f"The Ray cluster {address} cannot be reached. Start it with `ray start --head`, or give its address."

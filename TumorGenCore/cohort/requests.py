@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from TumorGenCore.cohort.manifest import ManifestRow
+from TumorGenCore.cohort.manifest import EVEN, ManifestRow
 from TumorGenCore.cohort.results import Key
 from TumorGenCore.insertion.in_organ import DRAWN, InOrgan
 from TumorGenCore.insertion.reference import Reference
@@ -76,6 +76,7 @@ def _of_row(generator: TumorGenerator, row: ManifestRow) -> dict[str, Any]:
         "region": None if row.region is None else row.region.name,
         "tumors": row.tumors,
         **_of_organ(row.organ),
+        **({"sizes": EVEN} if row.even_sizes else {}),
         **({} if row.ct is None else {"ct": row.ct.name}),
         **row.request.as_dict(),
         **_of_reference(row.reference),

@@ -18,6 +18,7 @@ from TumorGenCore.insertion.redraw import other_seeds
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.insertion.tumor import Shortcoming
 from TumorGenCore.insertion.variants import VariantRun
+from TumorGenCore.lesions.lesion_sizes import WHOLE_BODY
 from TumorGenCore.lesions.placement import find_body, place_boxes
 from TumorGenCore.lesions.quality import QualityScore
 from TumorGenCore.volumes.file_hash import sha256_of
@@ -142,7 +143,7 @@ class Scan:
         Raises:
             TumorGenError: no tumor can be made with this seed.
         """
-        boxes = self._boxes(seed)
+        boxes = self.boxes(seed)
         prepared = self.generator.prepare(self.volume, boxes[0]) if self.row.box is None else self.prepared
         run = VariantRun(
             self.generator,
@@ -166,16 +167,26 @@ class Scan:
             truth=variant.truth,
         )
 
-    def _boxes(self, seed: int) -> tuple[Box, ...]:
+    def boxes(self, seed: int) -> tuple[Box, ...]:
+        """Returns the boxes of the tumors of a result.
+
+        Args:
+            seed: seed of the result.
+
+        Raises:
+            InvalidBoxError: there is no room for them.
+        """
         if self.row.box is not None:
             return (self.row.box,)
         # With the name, rows that all keep the default seed do not all get boxes of the same sizes.
         name = int.from_bytes(hashlib.sha256(self.row.name.encode()).digest()[:8], "big")
         rng = np.random.default_rng([seed, name])
         if self.row.organ is not None:
-            return tuple(self.row.organ.boxes(self.volume, self.row.request, rng, self.read.region))
+            organ = self.row.organ
+            return tuple(organ.boxes(self.volume, self.row.request, rng, self.read.region, self.row.even_sizes))
         region = self.body if self.read.region is None else self.read.region
-        return tuple(place_boxes(region, self.body, self.grid, rng, self.row.tumors))
+        law = WHOLE_BODY.even() if self.row.even_sizes else WHOLE_BODY
+        return tuple(place_boxes(region, self.body, self.grid, rng, self.row.tumors, law))
 
 
 def _in_suv(image: sitk.Image, factor: float) -> sitk.Image:

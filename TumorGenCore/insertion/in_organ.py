@@ -53,6 +53,7 @@ class InOrgan:
         request: TumorRequest,
         seed: int | np.random.Generator,
         mask: NDArray[np.bool_] | None = None,
+        even_sizes: bool = False,
     ) -> list[Box]:
         """Draws a box for each lesion; see ``boxes_in_organ``.
 
@@ -61,6 +62,7 @@ class InOrgan:
             request: its size decides those of the boxes, if it is a diameter or a volume.
             seed: decides places, sizes and a drawn number.
             mask: the voxels of ``mask``, if they are there already.
+            even_sizes: see ``boxes_in_organ``.
 
         Raises:
             InvalidBoxError: there is no room for so many lesions.
@@ -69,7 +71,7 @@ class InOrgan:
         from TumorGenCore.lesions.organ_places import boxes_in_organ
 
         organ = self.mask(volume) if mask is None else mask
-        return boxes_in_organ(volume, organ, self.name, self.count, seed, lesion_diameter_mm(request))
+        return boxes_in_organ(volume, organ, self.name, self.count, seed, lesion_diameter_mm(request), even_sizes)
 
 
 def lesion_diameter_mm(request: TumorRequest) -> float | None:

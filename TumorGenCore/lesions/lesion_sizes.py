@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,11 @@ class LesionLaw:
         shares, volumes = np.array(self.volumes_ml).T
         volume_ml = math.exp(np.interp(rng.uniform(shares[0], shares[-1]), shares, np.log(volumes)))
         return ball_diameter_mm(volume_ml)
+
+    def even(self) -> LesionLaw:
+        """Returns the same law with as many lesions of each size: even on a logarithmic scale, from end to end."""
+        ends = ((0.0, self.volumes_ml[0][1]), (1.0, self.volumes_ml[-1][1]))
+        return replace(self, volumes_ml=ends)
 
     def draw_number(self, rng: np.random.Generator) -> int:
         """Draws how many lesions a scan has, at least 1."""

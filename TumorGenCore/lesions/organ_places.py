@@ -42,6 +42,7 @@ def boxes_in_organ(
     count: int | None = 1,
     seed: int | np.random.Generator = 0,
     diameter_mm: float | None = None,
+    even_sizes: bool = False,
 ) -> list[Box]:
     """Draws boxes for lesions in an organ.
 
@@ -56,6 +57,7 @@ def boxes_in_organ(
         count: number of boxes; None draws the number, and takes as many of them as fit.
         seed: decides places, sizes and a drawn number.
         diameter_mm: equivalent diameter of each lesion; None draws it.
+        even_sizes: draw it by ``LesionLaw.even``, not as patients have it.
 
     Returns:
         Boxes along L, P and S; the edges are twice the diameter of the lesion, from 25 to 90 mm.
@@ -65,7 +67,7 @@ def boxes_in_organ(
     """
     # With the name, lesions of one seed in two organs do not all have the same sizes.
     rng = np.random.default_rng([seed, crc32(organ.encode())] if isinstance(seed, int) else seed)
-    law = law_of_organ(organ)
+    law = law_of_organ(organ).even() if even_sizes else law_of_organ(organ)
     wanted = law.draw_number(rng.spawn(1)[0]) if count is None else count
     boxes: list[Box] = []
     places = _Places.of(volume, mask)

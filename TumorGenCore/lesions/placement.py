@@ -67,7 +67,12 @@ def draw_size(rng: np.random.Generator, law: LesionLaw = WHOLE_BODY, diameter_mm
 
 
 def place_boxes(
-    region: NDArray[np.bool_], body: NDArray[np.bool_], grid: Grid, rng: np.random.Generator, count: int = 1
+    region: NDArray[np.bool_],
+    body: NDArray[np.bool_],
+    grid: Grid,
+    rng: np.random.Generator,
+    count: int = 1,
+    law: LesionLaw = WHOLE_BODY,
 ) -> list[Box]:
     """Places boxes that do not overlap, centered in ``region``, inside the volume and mostly in the body.
 
@@ -80,6 +85,7 @@ def place_boxes(
         grid: grid of both.
         rng: source of sizes and places; only its state decides them.
         count: number of boxes.
+        law: law of the sizes.
 
     Raises:
         InvalidBoxError: the region is empty, or no place fits.
@@ -90,7 +96,7 @@ def place_boxes(
         )
     boxes: list[Box] = []
     for n in range(count):
-        tries = (find_place(draw_size(rng), region, body, grid, boxes, rng) for _ in range(SIZES_TRIED))
+        tries = (find_place(draw_size(rng, law), region, body, grid, boxes, rng) for _ in range(SIZES_TRIED))
         box = next((box for box in tries if box is not None), None)
         if box is None:
             raise InvalidBoxError(

@@ -87,3 +87,21 @@ def test_rows_that_cannot_be_used_name_their_column(manifest, organs, line, word
 def test_one_place_is_enough(manifest, organs):
     with pytest.raises(ManifestError, match="column in: box already places the tumor"):
         read_manifest(manifest('P4_image.nii.gz,"0,0,0,30,30,30",liver,organs.nii.gz', header="image,box,in,labels"))
+
+
+def test_several_organs_get_the_same_number_of_results_each(manifest, run, organs, tmp_path):
+    path = manifest("P4_image.nii.gz,A,liver | 5,organs.nii.gz,2,,1", header=HEADER)
+    assert [(row.name, row.organ.name, len(row.seeds)) for row in read_manifest(path)] == [
+        ("A-liver", "liver", 2), ("A-5", "5", 2),
+    ]  # fmt: skip
+    with pytest.raises(ManifestError, match=r"column in: an organ is missing"):
+        read_manifest(manifest("P4_image.nii.gz,A,liver|,organs.nii.gz,2,,1", header=HEADER))
+
+
+def test_even_sizes_are_asked_for_by_a_column_and_kept_in_the_provenance(manifest, run, organs, tmp_path):
+    header = HEADER.replace("suv_factor", "sizes,suv_factor")
+    path = manifest("P4_image.nii.gz,A,liver,organs.nii.gz,1,1,even,1", header=header)
+    assert run(path) == 0
+    assert json.loads((tmp_path / "out" / "A_0.provenance.json").read_text())["case"]["sizes"] == "even"
+    with pytest.raises(ManifestError, match="neither usual nor even"):
+        read_manifest(manifest("P4_image.nii.gz,A,liver,organs.nii.gz,1,1,big,1", header=header))

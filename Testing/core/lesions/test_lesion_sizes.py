@@ -35,3 +35,13 @@ def test_figures_are_those_of_the_tables(shared_data):
         assert list(law.volumes_ml) == volumes and list(law.numbers) == numbers
     table = json.loads((shared_data / "lesion_statistics.json").read_text())["autopet_fdg_lesions"]
     assert list(WHOLE_BODY.volumes_ml) == list(zip(table["quantile_levels"], table["volume_ml"], strict=True))
+
+
+def test_even_sizes_have_as_many_lesions_in_each_doubling_of_the_volume():
+    law = WHOLE_BODY.even()
+    rng = np.random.default_rng(0)
+    logs = np.log2([np.pi / 6 * law.draw_diameter(rng) ** 3 / 1000 for _ in range(4000)])
+    first, last = np.log2(WHOLE_BODY.volumes_ml[0][1]), np.log2(WHOLE_BODY.volumes_ml[-1][1])
+    counts = np.histogram(logs, bins=8, range=(first, last))[0]
+    assert counts.sum() == 4000 and counts.min() > 420 and counts.max() < 580
+    assert law.numbers == WHOLE_BODY.numbers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -12,42 +11,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chromium import opened, started
 from matplotlib.image import imread
 
 from TumorGenCore.cli import main
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[test]'")
 
 _AXIAL, _CORONAL, _SAGITTAL = 0, 1, 2
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("There is no Chromium. On Debian: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with started() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
 def page(browser: Any, study: Path) -> Iterator[Any]:
     """The page, opened from disk; it asks for no file but itself and has no error."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    asked: list[str] = []
-    context.route("**/*", lambda route: (asked.append(route.request.url), route.continue_())[1])
-    context.route("http*://**/*", lambda route: (asked.append(route.request.url), route.abort())[1])
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda line: wrong.append(line.text) if line.type in ("error", "warning") else None)
-    page.goto((study / "reader-study.html").as_uri())
-    yield page
-    assert wrong == []
-    assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []
-    context.close()
+    with opened(browser, study / "reader-study.html") as page:
+        yield page
 
 
 def start(page: Any, key: dict) -> None:

@@ -1,0 +1,1 @@
+"""A finished folder of ``tumorgen synthesize`` in the formats of other tools: nnU-Net, BIDS, MONAI, Croissant."""

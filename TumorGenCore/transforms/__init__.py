@@ -1,0 +1,1 @@
+"""Transforms for training pipelines of MONAI: synthetic tumors on the fly."""
