@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from TumorGenCore.insertion.provenance import STATEMENT
@@ -18,7 +18,7 @@ from TumorGenCore.volumes.safe_write import replacing
 
 __all__ = ["Panel", "draw_histograms"]
 
-_MOST_BINS = 20
+_MOST_BINS, _MOST_PLACES = 20, 8
 
 
 @dataclass(frozen=True)
@@ -36,23 +36,27 @@ class Panel:
     is_log: bool = False
 
 
-def draw_histograms(title: str, panels: Sequence[Panel], path: Path) -> None:
+def draw_histograms(title: str, panels: Sequence[Panel], path: Path, places: Mapping[str, int] | None = None) -> None:
     """Writes a PNG with histograms of lesions, three in a row, which says that they are synthetic.
 
     Args:
         title: title of the picture.
         panels: the histograms.
         path: the file.
+        places: number of lesions at each place, shown beside them.
 
     Raises:
         OSError: the file cannot be written.
     """
-    rows = -(-len(panels) // 3)
+    count = len(panels) + (places is not None)
+    rows = -(-count // 3)
     figure = Figure(figsize=(9.6, 2.7 * rows), layout="constrained")
     axes = figure.subplots(rows, 3, squeeze=False).ravel()
+    if places is not None:
+        _draw_places(axes[len(panels)], places)
     for axis, panel in zip(axes, panels, strict=False):
         _draw(axis, panel)
-    for axis in axes[len(panels) :]:
+    for axis in axes[count:]:
         axis.axis("off")
     figure.suptitle(title, fontsize=11)
     figure.supxlabel(f"{STATEMENT}.", fontsize=8, color="0.35")
@@ -70,6 +74,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
     if panel.is_log:
         values = values[values > 0]
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
     if len(values):
@@ -78,6 +83,17 @@ def _draw(axis: Axes, panel: Panel) -> None:
         axis.axvline(float(np.median(values)), color="black", linewidth=1, linestyle="--")
     else:
         axis.text(0.5, 0.5, "not known", transform=axis.transAxes, ha="center", fontsize=9, color="0.35")
+
+
+def _draw_places(axis: Axes, places: Mapping[str, int]) -> None:
+    """Draws a bar for each place, the most frequent on top; a few places are enough."""
+    shown = dict(sorted(places.items(), key=lambda each: each[1])[-_MOST_PLACES:])
+    axis.barh(list(shown), list(shown.values()), height=0.5, color="#4878a8")
+    axis.set_ylim(-1, max(len(shown), 2))
+    axis.set_xlabel("lesions", fontsize=9)
+    axis.tick_params(labelsize=8)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.spines[["top", "right"]].set_visible(False)
 
 
 def _edges(values: NDArray[np.float64], is_log: bool) -> NDArray[np.float64]:

@@ -150,11 +150,11 @@ def draw_plan(plan: Plan, path: Path) -> None:
         OSError: the file cannot be written.
     """
     panels = [
-        Panel("diameter of a ball of the told volume, mm", plan.values("diameter_mm"), is_log=True),
+        Panel("diameter of a ball of the volume, mm", plan.values("diameter_mm"), is_log=True),
         Panel("SUVmax", plan.values("suv_max"), is_log=True),
     ]
-    places = ", ".join(f"{place}: {count}" for place, count in list(plan.places.items())[:6])
-    draw_histograms(f"{len(plan.lesions)} lesions drawn for {plan.drawn_results} results ({places})", panels, path)
+    title = f"{len(plan.lesions)} lesions, drawn for {plan.drawn_results} of {plan.results} results"
+    draw_histograms(title, panels, path, plan.places)
 
 
 def _spread(items: Sequence, count: int) -> list:
