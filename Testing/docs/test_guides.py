@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from guides import REPOSITORY, Block, blocks
+from warm_commands import warm_commands
 
 #: Pages to run, each group in a folder of its own.
 GUIDES = [
@@ -53,13 +54,19 @@ def run_bash(block: Block, folder: Path) -> None:
 @pytest.mark.parametrize("guides", GUIDES, ids=lambda names: Path(names[0]).stem)
 def test_the_guide_runs(guides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "bin").mkdir()
+    with warm_commands(tmp_path / "bin"):
+        run_guides(guides, tmp_path)
+
+
+def run_guides(guides: list[str], folder: Path) -> None:
     names: dict[str, object] = {"__name__": "guide"}
     for guide in guides:
         found = [block for block in blocks(REPOSITORY / guide) if block.language in ("bash", "python")]
         assert found
         for block in found:
             if block.language == "bash":
-                run_bash(block, tmp_path)
+                run_bash(block, folder)
             else:
                 exec(compile(block.text, f"{guide}:{block.line}", "exec"), names)
 

@@ -14,11 +14,9 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ import psutil
 import ray
 import SimpleITK as sitk
 from cohort_folders import content
+from cohort_rate import moments, rate_of, results_in, start, until
 from ray.cluster_utils import Cluster
 from tiny_bundle import write_tiny_bundle
 
@@ -47,7 +46,7 @@ def main() -> int:
         table = _manifest(folder, options.cases)
         with _cluster((2, 1)) as (address, nodes):
             disturbed = _disturbed(table, folder / "ray", [*tiny, "--ray", address], options.cases, nodes)
-        _run(table, folder / "pool", [*tiny, "--workers", "2"]).wait(_SECONDS)
+        start(table, folder / "pool", [*tiny, "--workers", "2"]).wait(_SECONDS)
         there, wanted = content(folder / "ray"), content(folder / "pool")
         rows = [(row["name"], row["seed"]) for row in _rows(folder / "ray")]
         figures: dict[str, Any] = {
@@ -100,41 +99,31 @@ def _cluster(processors: tuple[int, ...]) -> Iterator[tuple[str, list[tuple[Clus
         cluster.shutdown()
 
 
-def _run(table: Path, output: Path, options: list[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "TumorGenCore.cli", "synthesize", str(table), "--output", str(output), "--quiet"]
-    return subprocess.Popen([*command, "--device", "cpu", *options])
-
-
 def _disturbed(
     table: Path, output: Path, options: list[str], cases: int, nodes: list[tuple[Cluster, Any]]
 ) -> dict[str, Any]:
     """Kills a worker after a fifth of the cases, a node after two and the run after three, and starts the run again."""
-    run = _run(table, output, options)
-    _until(lambda: len(_rows(output)) >= cases // 5, run)
+    run = start(table, output, options)
+    until(lambda: results_in(output) >= cases // 5, run)
     workers = [process for process in psutil.process_iter(["name"]) if "Station" in (process.info["name"] or "")]
     workers[0].kill()
-    _until(lambda: len(_rows(output)) >= 2 * cases // 5, run)
+    until(lambda: results_in(output) >= 2 * cases // 5, run)
     cluster, node = nodes[1]
     cluster.remove_node(node, allow_graceful=False)
-    _until(lambda: len(_rows(output)) >= 3 * cases // 5, run)
+    until(lambda: results_in(output) >= 3 * cases // 5, run)
     run.send_signal(signal.SIGKILL)
     run.wait()
-    at_kill = len(_rows(output))
-    status = _run(table, output, [*options, "--resume"]).wait(_SECONDS)
-    return {"workers at first": len(workers), "in the table at the kill of the run": at_kill, "status at the end": status}
+    at_kill = results_in(output)
+    status = start(table, output, [*options, "--resume"]).wait(_SECONDS)
+    return {
+        "workers at first": len(workers),
+        "in the table at the kill of the run": at_kill,
+        "status at the end": status,
+    }
 
 
 def _rate(table: Path, output: Path, options: list[str]) -> float:
-    """Returns the cases a second from the fourth line of the table to the last."""
-    run = _run(table, output, options)
-    _until(lambda: len(_rows(output)) >= 4, run)
-    first, begun = len(_rows(output)), time.monotonic()
-    count, last = first, begun
-    while run.poll() is None:
-        if (now := len(_rows(output))) > count:
-            count, last = now, time.monotonic()
-        time.sleep(0.02)
-    return (count - first) / (last - begun)
+    return rate_of(moments(start(table, output, options), output))
 
 
 def _rows(output: Path) -> list[dict[str, str]]:
@@ -143,14 +132,6 @@ def _rows(output: Path) -> list[dict[str, str]]:
             return list(csv.DictReader(file))
     except FileNotFoundError:
         return []
-
-
-def _until(there: Callable[[], bool], run: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _SECONDS
-    while not there():
-        if run.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"the run ended too early, with status {run.returncode}")
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -35,34 +35,25 @@ def workers(tiny_bundle_folder, tmp_path):
     return lambda out: local_workers(2, str(tiny_bundle_folder), "cpu", tmp_path / out)
 
 
-def test_two_workers_write_the_files_and_tables_of_one_process(rows, generator, workers, tmp_path):
-    seen = []
-    synthesize(generator, rows, tmp_path / "one", usual=ASKED)
-    outcomes = synthesize(
-        generator, rows, tmp_path / "two", usual=ASKED, workers=workers("two"), on_outcome=seen.append
-    )
-    assert content(tmp_path / "two") == content(tmp_path / "one")
-    assert len(table(tmp_path / "two")) == 6 and len(table(tmp_path / "two", "failures.csv")) == 2
-    assert [(o.name, o.seeds[0]) for o in outcomes if o.record] == [(n, s) for n in "AB" for s in range(3)]
-    assert sorted(map(repr, seen)) == sorted(map(repr, outcomes))
-    assert not psutil.Process().children(recursive=True) or all(
-        "spawn_main" not in " ".join(child.cmdline()) for child in psutil.Process().children()
-    )
-
-
-def test_a_killed_worker_costs_no_result(rows, generator, workers, tmp_path):
-    killed = []
+def test_two_workers_one_of_which_is_killed_write_the_files_and_tables_of_one_process(
+    rows, generator, workers, tmp_path
+):
+    team, seen, killed = workers("two"), [], []
 
     def kill_one(outcome) -> None:
+        seen.append(outcome)
         if not killed:
-            (worker,) = [w for w in team if w._process is not None][:1]
+            worker = next(worker for worker in team if worker._process is not None)
             os.kill(worker._process, signal.SIGKILL)
             killed.append(worker._process)
 
     synthesize(generator, rows, tmp_path / "one", usual=ASKED)
-    team = workers("two")
-    synthesize(generator, rows, tmp_path / "two", usual=ASKED, workers=team, on_outcome=kill_one)
+    outcomes = synthesize(generator, rows, tmp_path / "two", usual=ASKED, workers=team, on_outcome=kill_one)
     assert killed and content(tmp_path / "two") == content(tmp_path / "one")
+    assert len(table(tmp_path / "two")) == 6 and len(table(tmp_path / "two", "failures.csv")) == 2
+    assert [(o.name, o.seeds[0]) for o in outcomes if o.record] == [(n, s) for n in "AB" for s in range(3)]
+    assert sorted(map(repr, seen)) == sorted(map(repr, outcomes))
+    assert not any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process().children())
 
 
 def test_a_stop_ends_the_workers_and_resume_makes_the_rest(rows, generator, workers, tmp_path):
@@ -80,7 +71,7 @@ def test_a_stop_ends_the_workers_and_resume_makes_the_rest(rows, generator, work
     named = {record[column] for record in made for column in ("image", "mask", "provenance")}
     assert {p.name for p in out.iterdir()} - {"cases.csv", "truth.csv", "failures.csv"} == named
     synthesize(generator, rows, tmp_path / "one", usual=ASKED)
-    synthesize(generator, rows, out, usual=ASKED, workers=workers("two"), resume=True)
+    synthesize(generator, rows, out, usual=ASKED, resume=True)
     assert content(out) == content(tmp_path / "one")
 
 
