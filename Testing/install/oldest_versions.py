@@ -19,7 +19,7 @@ def oldest_versions() -> list[str]:
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     found = []
     for requirement in dict.fromkeys(name for names in lists for name in names):
-        match = re.fullmatch(r"([A-Za-z0-9_.-]+)\s*(?:>=|==)\s*([0-9.]+)", requirement)
+        match = re.fullmatch(r"([A-Za-z0-9_.-]+)\s*(?:>=|==)\s*([0-9.]+)(?:,<[0-9.]+)?", requirement)
         if match is None:
             raise ValueError(f"{requirement} has no lower bound; write it as NAME>=VERSION.")
         found.append(f"{match[1]}=={match[2]}")
