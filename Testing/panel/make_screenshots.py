@@ -29,7 +29,7 @@ FIELD_MM = 260.0
 
 
 def main(folder: Path) -> None:
-    """Makes ``panel.png`` (ready, running, with results) and ``slice_views.png``."""
+    """Makes ``panel.png`` (ready, running, with results), ``segments.png`` and ``slice_views.png``."""
     import slicer_stand_in
     from slicer_boot import boot
 
@@ -61,7 +61,45 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     imsave(folder / "panel.png", np.concatenate(states, axis=1))
     save_views(application, phantom, panel.logic.results[0], folder / "slice_views.png")
+    imsave(folder / "segments.png", segments(app, panel, phantom))
     panel.cleanup()
+
+
+def segments(app: object, panel: object, phantom: object) -> np.ndarray:
+    """The upper part of the panel with a ratio to the liver and three boxes in it."""
+    from PySide6.QtCore import QPoint
+
+    from TumorGenSlicerLib.panel.parameters import Uptake
+
+    add_organs(phantom)
+    ui, parameters = panel.ui, panel.parameterNode
+    ui.inSegmentButton.checked = True
+    parameters.uptake, parameters.uptakeRatio = Uptake.REFERENCE, 3.0
+    for choice in (ui.placeSegmentComboBox, ui.referenceSegmentComboBox):
+        choice.setCurrentIndex(choice.findText("liver"))
+    ui.placeCountSpinBox.value = 3
+    ui.placeInSegmentButton.click()
+    panel.parent.window.resize(PANEL_SIZE[0], PANEL_SIZE[1] + 160)
+    picture = grab(app, panel.parent.window)
+    return picture[: ui.applyButton.mapTo(panel.parent.window, QPoint(0, ui.applyButton.height)).y() + 4]
+
+
+def add_organs(phantom: object) -> None:
+    """Adds a segmentation with three organs of the phantom."""
+    import SimpleITK as sitk
+    import slicer
+
+    from TumorGenCore.insertion.segment import Segment
+    from TumorGenCore.phantom.organ_labels import organ_labels
+    from TumorGenCore.phantom.phantom import scan_phantom
+    from TumorGenSlicerLib.scene.geometry import ijkToRas
+    from TumorGenSlicerLib.scene.result_nodes import newSegment
+
+    labels = sitk.GetArrayFromImage(organ_labels(scan_phantom()))
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Organs")
+    for name, number in (("spleen", 1), ("liver", 5), ("aorta", 52)):
+        mask = Segment((labels == number).astype(np.uint8), (0, 0, 0))
+        node.GetSegmentation().AddSegment(newSegment(ijkToRas(phantom), mask, name))
 
 
 def grab(app: object, window: object) -> np.ndarray:

@@ -86,7 +86,10 @@ def test_a_node_of_a_saved_scene_and_its_box_come_back(app: Any, scene: Any, mad
         ({"diameter_mm": 400.0}, ["The panel takes diameter 150 instead of 400."]),
         (
             {"to_reference": 3.0, "reference_suv": 2.0, "reference": "liver"},
-            ["The panel has no ratio to a reference region; it takes the SUVmean of 6 that it means."],
+            [
+                "The reference region in the panel is not that of the tumor. The panel takes the SUVmean that the "
+                "ratio means, 6."
+            ],
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Pictures of an insertion: before and after in three planes, and contact sheets of many cases.
+"""Pictures of an insertion: before and after in planes, all boxes of several lesions, and contact sheets of many cases.
 
 Figures do not use pyplot, so they change no global state and need no display. ``planes`` defines what they show.
 """
@@ -22,8 +22,14 @@ from TumorGenCore.insertion.planes import PLANE_NAMES, Plane, PlaneName, focus_o
 from TumorGenCore.volumes.geometry import Box
 from TumorGenCore.volumes.safe_write import replacing
 
-__all__ = ["PreviewCase", "save_contact_sheet", "save_preview"]
+__all__ = ["MOST_ROWS", "PreviewCase", "save_contact_sheet", "save_preview"]
 
+#: Lesions that get a row of planes in a picture of several lesions.
+MOST_ROWS = 6
+#: Width of the surroundings shown on each side of the box, as far as the volume reaches, mm.
+_MARGIN_MM, _ROW_MARGIN_MM = 70.0, 40.0
+#: Highest upper end of the gray scale of a projection, which brain and bladder would set otherwise.
+_WHOLE_SUV = 10.0
 _NOTE = "Synthetic, not for diagnosis"
 _BOX_COLOR = "#1f77b4"
 _MASK_COLOR = "#d62728"
@@ -44,29 +50,42 @@ def save_preview(
     before: sitk.Image,
     after: sitk.Image,
     mask: sitk.Image,
-    box: Box,
+    boxes: Sequence[Box],
     path: str | os.PathLike[str],
     suv_factor: float = 1.0,
     title: str = "",
-    margin_mm: float = 70.0,
 ) -> Path:
-    """Writes a PNG with axial, coronal and sagittal planes through the tumor; first row before, second row after.
+    """Writes a PNG of an insertion.
+
+    One box: axial, coronal and sagittal planes through the tumor; first row before, second row after. Several boxes:
+    the whole volume as a projection with all boxes, and a row of planes for each of the first ``MOST_ROWS``.
 
     Args:
-        before: the volume without the tumor; 3D, any geometry.
-        after: the volume with the tumor.
-        mask: the tumor, non-zero inside. If it is empty, the planes go through the center of the box.
-        box: drawn in every plane.
+        before: the volume without the tumors; 3D, any geometry.
+        after: the volume with the tumors.
+        mask: the tumors, non-zero inside. If it is empty in a box, the planes go through the center of the box.
+        boxes: one for each tumor; the planes show those that they cut.
         path: path of the PNG.
         suv_factor: factor from voxel values to SUV.
         title: title above the picture.
-        margin_mm: width of the surroundings shown on each side of the box, as far as the volume reaches.
 
     Raises:
         OSError: the file cannot be written; no partial file is left.
     """
+    draw = _one_lesion if len(boxes) == 1 else _lesions
+    figure = draw(before, after, mask, boxes, suv_factor)
+    more = f"the first {MOST_ROWS} of {len(boxes)} lesions in rows" if len(boxes) > MOST_ROWS else ""
+    figure.suptitle(", ".join(filter(None, (title, more))), fontsize=10)
+    figure.supxlabel(_NOTE, fontsize=7, color="0.35")
+    return _write_png(figure, path)
+
+
+def _one_lesion(
+    before: sitk.Image, after: sitk.Image, mask: sitk.Image, boxes: Sequence[Box], suv_factor: float
+) -> Figure:
+    (box,) = boxes
     focus = focus_of(mask, box)
-    planes = [Plane.through(focus, name, box, before, margin_mm) for name in PLANE_NAMES]
+    planes = [Plane.through(focus, name, box, before, _MARGIN_MM) for name in PLANE_NAMES]
     rows = [[plane.sample(image) * suv_factor for plane in planes] for image in (before, after)]
     suv_max = _suv_window(*rows[0], *rows[1])
 
@@ -82,9 +101,50 @@ def save_preview(
                 _draw_mask(plane, axis, mask)
             axis.set_title(f"{('before', 'after')[row]}, {plane.name}", fontsize=8)
     figure.colorbar(shown, ax=axes, label="SUV", shrink=0.7, pad=0.01)
-    figure.suptitle(title, fontsize=10)
-    figure.supxlabel(_NOTE, fontsize=7, color="0.35")
-    return _write_png(figure, path)
+    return figure
+
+
+def _lesions(
+    before: sitk.Image, after: sitk.Image, mask: sitk.Image, boxes: Sequence[Box], suv_factor: float
+) -> Figure:
+    views: tuple[tuple[str, sitk.Image, PlaneName], ...] = (
+        ("before", before, "axial"),
+        ("after", after, "axial"),
+        ("after", after, "coronal"),
+    )
+    rows = boxes[:MOST_ROWS]
+    figure = Figure(figsize=(10, 0.7 + max(4.5, 2.4 * len(rows))), layout="constrained")
+    grid = figure.add_gridspec(len(rows), 4, width_ratios=(1.5, 1, 1, 1))
+    _draw_whole(figure.add_subplot(grid[:, 0], anchor="N"), after, boxes, suv_factor)
+    for number, box in enumerate(rows):
+        focus = focus_of(mask, box)
+        planes = [Plane.through(focus, name, box, before, _ROW_MARGIN_MM) for _, _, name in views]
+        pictures = [plane.sample(image) * suv_factor for plane, (_, image, _) in zip(planes, views, strict=True)]
+        suv_max = _suv_window(*pictures)
+        for column, (plane, picture) in enumerate(zip(planes, pictures, strict=True)):
+            axis = figure.add_subplot(grid[number, 1 + column])
+            _draw_picture(plane, axis, picture, suv_max)
+            for other in boxes:
+                _draw_box(plane, axis, other)
+            if column > 0:
+                _draw_mask(plane, axis, mask)
+            axis.set_title(f"{number + 1}: {views[column][0]}, {plane.name}", fontsize=8)
+            axis.set_xlabel(f"SUV 0 to {suv_max:.1f}", fontsize=6, labelpad=1)
+    return figure
+
+
+def _draw_whole(axis: Axes, image: sitk.Image, boxes: Sequence[Box], suv_factor: float) -> None:
+    """Draws the coronal projection of an image with the numbered boxes."""
+    whole = Plane.over(image, "coronal")
+    picture = whole.project(image) * suv_factor
+    upper = min(_suv_window(picture), _WHOLE_SUV)
+    _draw_picture(whole, axis, picture, upper)
+    for number, box in enumerate(boxes, start=1):
+        corners = whole.silhouette(box)
+        axis.fill(*corners.T, fill=False, edgecolor=_BOX_COLOR, linewidth=0.9)
+        axis.annotate(str(number), corners.max(axis=0), fontsize=8, color=_BOX_COLOR, annotation_clip=False)
+    axis.set_title("after, highest values, coronal", fontsize=8)
+    axis.set_xlabel(f"SUV 0 to {upper:.1f}", fontsize=6, labelpad=1)
 
 
 def save_contact_sheet(

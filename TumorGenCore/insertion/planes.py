@@ -1,24 +1,29 @@
 """Planes along the patient's axes through a tumor, with the pictures and the outlines of boxes in them.
 
 Planes lie along LPS, for any axes of the volume, in radiological display: axial and coronal planes show the patient's
-right on the left, sagittal planes show anterior on the left. Only the neighborhood of the box is resampled.
+right on the left, sagittal planes show anterior on the left. Only the neighborhood of the box is resampled, except for
+a projection.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from TumorGenCore.volumes.geometry import Box, Grid
 
-__all__ = ["PLANE_NAMES", "Plane", "PlaneName", "box_section", "focus_of"]
+__all__ = ["PLANE_NAMES", "PROJECTED_MM", "Plane", "PlaneName", "box_section", "focus_of"]
 
 PlaneName = Literal["axial", "coronal", "sagittal"]
 PLANE_NAMES: tuple[PlaneName, ...] = get_args(PlaneName)
+#: Distance of the samples of a projection, mm.
+PROJECTED_MM = 4.0
 
 #: For each plane: the LPS axes that point right and down, with their signs, and the letters left, right, top, bottom.
 _DISPLAY: dict[PlaneName, tuple[tuple[int, int], tuple[int, int], str]] = {
@@ -62,6 +67,17 @@ class Plane:
         low[normal] = high[normal] = focus[normal]
         return cls(name, low, high)
 
+    @classmethod
+    def over(cls, image: sitk.Image, name: PlaneName) -> Plane:
+        """Returns a plane as large as a whole image, for ``project``.
+
+        Args:
+            image: 3D, any geometry.
+            name: name of the plane.
+        """
+        corners = Grid.from_image(image).corners_lps
+        return cls(name, corners.min(axis=0), corners.max(axis=0))
+
     @property
     def extent_mm(self) -> tuple[float, float]:
         """Width and height of the picture, mm."""
@@ -78,26 +94,47 @@ class Plane:
         Returns:
             float32 (rows downward, columns rightward); 0 outside the image.
         """
+        return self._sampled(image, [max(2, round(extent)) for extent in self.extent_mm] + [1])[0]
+
+    def project(self, image: sitk.Image) -> NDArray[np.float32]:
+        """Highest values of the image along the normal of this plane, ``PROJECTED_MM`` apart or less.
+
+        Args:
+            image: 3D, any geometry, the one of ``over``.
+
+        Returns:
+            float32 (rows downward, columns rightward).
+        """
+        size = [max(2, math.ceil(extent / PROJECTED_MM)) for extent in (*self.extent_mm, self._depth_mm)]
+        highest: NDArray[np.float32] = self._sampled(image, size).max(axis=0)
+        return highest
+
+    @property
+    def _depth_mm(self) -> float:
+        return float((self.high - self.low).sum() - sum(self.extent_mm))
+
+    def _sampled(self, image: sitk.Image, size: list[int]) -> NDArray[np.float32]:
+        """Samples the image evenly on this plane and along its normal: float32 (depth, rows, columns)."""
         (right, right_sign), (down, down_sign), _ = _DISPLAY[self.name]
         columns = np.eye(3)[[right, down]] * [[right_sign], [down_sign]]
-        direction = np.stack([*columns, np.cross(*columns)], axis=1)
-        size = [max(2, round(extent)) for extent in self.extent_mm]
-        spacing = [extent / n for extent, n in zip(self.extent_mm, size, strict=True)]
+        axes = np.stack([*columns, np.cross(*columns)])
+        extents = (*self.extent_mm, self._depth_mm)
+        spacing = [extent / n if extent else 1.0 for extent, n in zip(extents, size, strict=True)]
         # First the top left corner of the picture, then the center of its first pixel.
-        corner = np.where(columns.sum(axis=0) < 0, self.high, self.low)
-        origin = corner + columns.T @ (np.asarray(spacing) / 2)
-        plane = sitk.Resample(
+        corner = np.where(axes.sum(axis=0) < 0, self.high, self.low)
+        origin = corner + axes.T @ (np.asarray(extents) / size / 2)
+        sampled = sitk.Resample(
             image,
-            [*size, 1],
+            size,
             sitk.Transform(3, sitk.sitkIdentity),
             sitk.sitkLinear,
             origin.tolist(),
-            [*spacing, 1.0],
-            direction.ravel().tolist(),
+            spacing,
+            axes.T.ravel().tolist(),
             0.0,
             sitk.sitkFloat32,
         )
-        return sitk.GetArrayFromImage(plane)[0]
+        return sitk.GetArrayFromImage(sampled)
 
     @property
     def limits_mm(self) -> tuple[float, float, float, float]:
@@ -116,6 +153,12 @@ class Plane:
         (right, _), (down, _), _ = _DISPLAY[self.name]
         normal = 3 - right - down
         return box_section(box, normal, float(self.low[normal]))[:, [right, down]]
+
+    def silhouette(self, box: Box) -> NDArray[np.float64]:
+        """Corners of the polygon that a box covers along the normal, (n, 2), in the picture's LPS mm."""
+        (right, _), (down, _), _ = _DISPLAY[self.name]
+        corners = box.corners_lps[:, [right, down]]
+        return corners[ConvexHull(corners).vertices]
 
 
 def focus_of(mask: sitk.Image, box: Box) -> NDArray[np.float64]:

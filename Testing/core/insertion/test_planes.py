@@ -40,6 +40,22 @@ def test_planes_show_the_patient_radiologically(direction, name):
     assert (row, column) == pytest.approx(expected, abs=2.0)
 
 
+@pytest.mark.parametrize("direction", DIRECTIONS.values(), ids=DIRECTIONS)
+@pytest.mark.parametrize("name", ["axial", "coronal", "sagittal"])
+def test_a_projection_shows_what_lies_anywhere_along_the_normal_at_its_place(direction, name):
+    center = np.array([20.0, -18.0, 22.0])
+    box = Box(tuple(center), (24.0, 24.0, 24.0))
+    _, after, _ = make_case(direction, box)
+    plane = Plane.over(after, name)
+    picture = plane.project(after)
+    left, right, bottom, top = plane.limits_mm
+    row, column = (np.argwhere(picture > 5).mean(axis=0) + 0.5) / picture.shape
+    here = left + column * (right - left), top + row * (bottom - top)
+    silhouette = plane.silhouette(box)
+    np.testing.assert_allclose(here, silhouette.mean(axis=0), atol=2.0)
+    np.testing.assert_allclose(np.ptp(silhouette, axis=0), (24, 24))
+
+
 def test_cut_of_a_straight_box_is_its_rectangle():
     box = Box((10.0, 20.0, 30.0), (4.0, 6.0, 8.0))
     assert np.allclose(np.ptp(box_section(box, 2, 30.0), axis=0), [4, 6, 0])

@@ -16,7 +16,7 @@ from TumorGenCore.console.study_outputs import StudyOutputs
 from TumorGenCore.console.timing import Timing
 from TumorGenCore.console.truth_outputs import TruthOutputs
 from TumorGenCore.console.variants import describe_variant, say_variants
-from TumorGenCore.errors import InvalidRequestError, VolumeWarning
+from TumorGenCore.errors import VolumeWarning
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenCore.volumes.provenance_file import provenance_path
 from TumorGenCore.volumes.read import read_volume
@@ -24,7 +24,7 @@ from TumorGenCore.volumes.safe_write import all_or_none, check_folder, check_spa
 from TumorGenCore.volumes.suffixes import READABLE_SUFFIXES, known_suffix
 from TumorGenCore.volumes.volume import PetVolume
 from TumorGenCore.volumes.write import estimated_size, write_segmentation, write_volume
-from TumorGenSlicerLib.headless.outputs import checkFolder, checkJson, checkMore, existing
+from TumorGenSlicerLib.headless.outputs import Changed, checkFolder, checkJson, checkMore, existing
 from TumorGenSlicerLib.headless.scene import requireScene
 from TumorGenSlicerLib.run.dependencies import ensureDependencies
 from TumorGenSlicerLib.run.logic import InsertionLogic, Variant
@@ -70,11 +70,6 @@ def insert(options: argparse.Namespace, report: Report) -> None:
     if organ is not None:
         boxes = organ.boxes(volume, request, options.seed)
         report.say(f"Boxes in {organ.name}: {len(boxes)}")
-        if more.increment is not None and len(boxes) > 1:
-            raise InvalidRequestError(
-                f"The script writes the increment of one lesion, not of {len(boxes)}. Use `tumorgen insert`, or take "
-                "the difference of image and scan."
-            )
     for line in more.warnings(volume):
         report.warn(line)
     check_space({existing(output) / stem: len(seeds) * estimated_size(volume.image, "image.nrrd")})
@@ -153,8 +148,9 @@ def _write(
             image, mask = _paths(output, stem, variant.seed)
             provenance = {**variant.provenance, **more.record()}
             write_segmentation(grid.image_from_array(tumorMask(variant)), mask, provenance=provenance)
-            increments = more.write_increment(variant.tumor, variant.seed, provenance) if variant.tumor else []
-            result = grid.image_from_array(voxelArray(variant.volumeNode))
+            voxels = voxelArray(variant.volumeNode)
+            increments = more.write_increment(Changed(volume, voxels), variant.seed, provenance)
+            result = grid.image_from_array(voxels)
             masks = [grid.image_from_array(tumor) for tumor in tumorMasks(variant) if tumor.any()]
             studies = study.write(result, masks, variant.seed, provenance)
             write_volume(result, image, provenance)

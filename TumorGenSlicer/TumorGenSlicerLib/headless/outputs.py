@@ -1,16 +1,48 @@
-"""Where the headless script writes: checks before the work."""
+"""What the headless script writes, and where: checks before the work, and the increment."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from TumorGenCore.console.truth_outputs import TruthOutputs, refuse_doubles
 from TumorGenCore.errors import InvalidRequestError
+from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.safe_write import check_name, overwritten_input
 
-__all__ = ["checkFolder", "checkJson", "checkMore", "existing"]
+if TYPE_CHECKING:
+    from TumorGenCore.insertion.increment import IncrementUnits
+    from TumorGenCore.volumes.volume import PetVolume
+
+__all__ = ["Changed", "checkFolder", "checkJson", "checkMore", "existing"]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A scan, and its voxels with all lesions of a variant; the scene keeps no grown tumors if there are several.
+
+    Args:
+        scan: the scan before the insertion.
+        voxels: voxels (k, j, i) after it, in the pixel type of the scan.
+    """
+
+    scan: PetVolume
+    voxels: NDArray
+
+    def increment(self, units: IncrementUnits) -> sitk.Image:
+        """What all lesions together changed: after minus before; bit for bit the image of ``increment_of``."""
+        change = self.voxels.astype(np.float64)
+        change -= sitk.GetArrayViewFromImage(self.scan.image)
+        if units == "suv":
+            change = (change * self.scan.units.suv_factor).astype(np.float32)
+        return Grid.from_image(self.scan.image).image_from_array(change)
 
 
 def checkFolder(folder: Path, source: Path) -> None:

@@ -1,4 +1,4 @@
-"""Notices changes of the panel's volume and box."""
+"""Notices changes of the panel's volume, boxes and segmentations."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ SETTLE_MS = 150
 
 
 class InputWatch(VTKObservationMixin):
-    """Observes a few nodes: their data, position and transforms.
+    """Observes a few nodes: their data, position, segments and transforms.
 
     Args:
         onChanged: called at each change, so at every step of a dragged handle.
@@ -59,4 +59,7 @@ def _changeEvents(node: slicer.vtkMRMLNode) -> list[int]:
     events = [vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent]
     if node.IsA("vtkMRMLMarkupsNode"):
         events.append(slicer.vtkMRMLMarkupsNode.PointModifiedEvent)
+    if node.IsA("vtkMRMLSegmentationNode"):
+        made = slicer.vtkSegmentation
+        events += [made.SegmentAdded, made.SegmentRemoved, made.SegmentModified, made.SourceRepresentationModified]
     return events

@@ -2,13 +2,15 @@
 
 import enum
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE
+from TumorGenCore.errors import InvalidRequestError
+from TumorGenCore.insertion.in_organ import lesion_diameter_mm
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.lesions.quality import GOOD_QUALITY
 from TumorGenSlicerLib.run.live_preview import PREVIEW_STEPS
@@ -16,6 +18,7 @@ from TumorGenSlicerLib.run.logic import RunOptions
 
 __all__ = [
     "Device",
+    "MeasuredRegion",
     "Parameters",
     "Size",
     "Solver",
@@ -24,6 +27,7 @@ __all__ = [
     "runOptions",
     "takeRequest",
     "tumorRequest",
+    "wantedDiameterMm",
 ]
 
 #: Largest values, and smallest SUV, that the panel's widgets take; and the decimals that they show.
@@ -33,6 +37,7 @@ LEAST_RATIO, MOST_RATIO, RATIO_DECIMALS = 0.1, 100.0, 2
 MOST_FILL, FILL_DECIMALS = 60.0, 1
 MOST_ML, ML_DECIMALS = 2000.0, 2
 MOST_MM, MM_DECIMALS = 150.0, 1
+MOST_LESIONS = 20
 
 #: Words of the settings that the panel may hold only in part.
 _WORDS = {
@@ -42,6 +47,7 @@ _WORDS = {
     "suv_mean": "SUVmean",
     "suv_peak": "SUVpeak",
     "to_background": "lesion to background",
+    "to_reference": "lesion to reference",
     "fill": "fill",
     "volume_ml": "volume",
     "diameter_mm": "diameter",
@@ -96,7 +102,13 @@ class Uptake(enum.Enum, metaclass=_KnownNames):
     MEAN = "suv_mean"
     PEAK = "suv_peak"
     BACKGROUND = "to_background"
+    REFERENCE = "to_reference"
     DEFAULT = ""
+
+    @property
+    def isRatio(self) -> bool:
+        """Whether it is a ratio to another SUV."""
+        return self in (Uptake.BACKGROUND, Uptake.REFERENCE)
 
     def label(self) -> str:
         """The text in the panel's list."""
@@ -106,6 +118,7 @@ class Uptake(enum.Enum, metaclass=_KnownNames):
             "suv_mean": "SUVmean",
             "suv_peak": "SUVpeak",
             "to_background": "Lesion to background",
+            "to_reference": "Lesion to reference",
         }[self.value]
 
 
@@ -122,18 +135,36 @@ class Size(enum.Enum, metaclass=_KnownNames):
         return {"fill": "Share of the box", "volume_ml": "Volume", "diameter_mm": "Diameter"}[self.value]
 
 
+@dataclass(frozen=True)
+class MeasuredRegion:
+    """A measured reference region.
+
+    Args:
+        name: its name.
+        suv: its mean SUV.
+    """
+
+    name: str
+    suv: float
+
+
 @parameterNodeWrapper
 class Parameters:
     """Settings of a run.
 
     Args:
         inputVolume: the PET volume.
-        box: the ROI that the tumor grows in.
+        box: the ROI that the tumor grows in; the boxes that were placed together with it get a tumor, too.
+        placeSegmentation: segmentation with the segment to place boxes in.
+        placeSegment: ID of this segment; empty if none is chosen.
+        placeCount: how many boxes to place; 0 draws the number.
         seed: seed of the first variant; the others count up from it.
         variants: how many tumors to make.
         uptake: see ``Uptake``.
         uptakeSuv: SUV that the measure ``uptake`` is to reach.
         uptakeRatio: ratio that it is to reach, if it is one.
+        referenceSegmentation: segmentation with the reference region of a ratio.
+        referenceSegment: ID of its segment; empty if none is chosen.
         size: see ``Size``; of the next three only the one that it names counts, and 0 leaves the size to the model.
         fillPercent: share of the box that the tumor is to fill.
         volumeMl: volume of the tumor.
@@ -151,11 +182,16 @@ class Parameters:
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
     box: slicer.vtkMRMLMarkupsROINode
+    placeSegmentation: slicer.vtkMRMLSegmentationNode
+    placeSegment: str = ""
+    placeCount: Annotated[int, WithinRange(0, MOST_LESIONS)] = 1
     seed: Annotated[int, WithinRange(0, MOST_SEED)] = 0
     variants: Annotated[int, WithinRange(1, 20)] = 1
     uptake: Uptake = Uptake.DEFAULT
     uptakeSuv: Annotated[float, WithinRange(LEAST_SUV, MOST_SUV)] = 8.0
     uptakeRatio: Annotated[float, WithinRange(LEAST_RATIO, MOST_RATIO)] = 4.0
+    referenceSegmentation: slicer.vtkMRMLSegmentationNode
+    referenceSegment: str = ""
     size: Size = Size.DEFAULT
     fillPercent: Annotated[float, WithinRange(0.0, MOST_FILL)] = 0.0
     volumeMl: Annotated[float, WithinRange(0.0, MOST_ML)] = 0.0
@@ -171,24 +207,24 @@ class Parameters:
     outline: bool = True
 
 
-def tumorRequest(parameters: Parameters) -> TumorRequest:
+def tumorRequest(parameters: Parameters, reference: MeasuredRegion | None = None) -> TumorRequest:
     """Returns the request. The least quality is for several variants; a single tumor is always that of its seed.
 
+    Args:
+        parameters: the parameters.
+        reference: the measured reference region, if the uptake is a ratio to one.
+
     Raises:
-        InvalidRequestError: a value is not valid.
+        InvalidRequestError: a value is not valid, or there is no reference region.
     """
-    targets: dict[str, Any] = {
-        parameters.size.value: {
-            Size.SHARE: parameters.fillPercent / 100,
-            Size.VOLUME: parameters.volumeMl,
-            Size.DIAMETER: parameters.diameterMm,
-        }[parameters.size]
-        or None
-    }
-    if parameters.uptake is Uptake.BACKGROUND:
-        targets[parameters.uptake.value] = parameters.uptakeRatio
-    elif parameters.uptake is not Uptake.MODEL:
-        targets[parameters.uptake.value] = parameters.uptakeSuv
+    targets = _size(parameters)
+    if parameters.uptake is not Uptake.MODEL:
+        value = parameters.uptakeRatio if parameters.uptake.isRatio else parameters.uptakeSuv
+        targets[parameters.uptake.value] = value
+    if parameters.uptake is Uptake.REFERENCE:
+        if reference is None:
+            raise InvalidRequestError("Choose a segmentation and a segment as the reference region.")
+        targets |= {"reference_suv": reference.suv, "reference": reference.name}
     return TumorRequest(
         steps=parameters.steps,
         solver=parameters.solver.value,
@@ -197,8 +233,31 @@ def tumorRequest(parameters: Parameters) -> TumorRequest:
     )
 
 
-def takeRequest(parameters: Parameters, request: TumorRequest, seed: int) -> list[str]:
+def wantedDiameterMm(parameters: Parameters) -> float | None:
+    """Returns the diameter, mm, of a ball with the volume that is wanted; None if the size is left open."""
+    return lesion_diameter_mm(TumorRequest(**_size(parameters)))
+
+
+def _size(parameters: Parameters) -> dict[str, Any]:
+    """Returns the wanted size, by its name in ``TumorRequest``; None leaves it to the model."""
+    sizes = {
+        Size.SHARE: parameters.fillPercent / 100,
+        Size.VOLUME: parameters.volumeMl,
+        Size.DIAMETER: parameters.diameterMm,
+    }
+    return {parameters.size.value: sizes[parameters.size] or None}
+
+
+def takeRequest(
+    parameters: Parameters, request: TumorRequest, seed: int, reference: MeasuredRegion | None = None
+) -> list[str]:
     """Sets the parameters to those of one tumor. Values beyond the panel's ranges become the nearest ones in them.
+
+    Args:
+        parameters: gets the values.
+        request: request for the tumor.
+        seed: its seed.
+        reference: the measured reference region that the panel has; a ratio to another one becomes an SUV.
 
     Returns:
         What the panel cannot hold, as sentences.
@@ -208,15 +267,16 @@ def takeRequest(parameters: Parameters, request: TumorRequest, seed: int) -> lis
     parameters.steps = min(request.steps or parameters.steps, MOST_STEPS)
     parameters.solver = Solver(request.solver or Solver.DEFAULT.value)
     remarks = []
-    if request.to_reference is not None and request.reference_suv is not None:
+    if request.to_reference is not None and request.reference_suv is not None and not _isSame(reference, request):
         suv = request.to_reference * request.reference_suv
         remarks.append(
-            f"The panel has no ratio to a reference region; it takes the SUVmean of {suv:.3g} that it means."
+            "The reference region in the panel is not that of the tumor. The panel takes the SUVmean that the ratio "
+            f"means, {suv:.3g}."
         )
         request = replace(request, to_reference=None, reference_suv=None, reference=None, suv_mean=suv)
     parameters.uptake = Uptake(request.uptake or "")
-    if parameters.uptake is Uptake.BACKGROUND:
-        parameters.uptakeRatio = _within(request.to_background, LEAST_RATIO, MOST_RATIO, RATIO_DECIMALS)
+    if request.uptake and parameters.uptake.isRatio:
+        parameters.uptakeRatio = _within(getattr(request, request.uptake), LEAST_RATIO, MOST_RATIO, RATIO_DECIMALS)
     elif request.uptake:
         parameters.uptakeSuv = _within(getattr(request, request.uptake), LEAST_SUV, MOST_SUV, SUV_DECIMALS)
     parameters.size = Size(request.size or Size.DEFAULT.value)
@@ -224,7 +284,7 @@ def takeRequest(parameters: Parameters, request: TumorRequest, seed: int) -> lis
     parameters.volumeMl = _within(request.volume_ml or 0, 0, MOST_ML, ML_DECIMALS)
     parameters.diameterMm = _within(request.diameter_mm or 0, 0, MOST_MM, MM_DECIMALS)
     asked = {"seed": seed, **request.as_dict()}
-    taken = {"seed": parameters.seed, **tumorRequest(parameters).as_dict()}
+    taken = {"seed": parameters.seed, **tumorRequest(parameters, reference).as_dict()}
     return remarks + [
         f"The panel takes {word} {taken.get(name, 0):.15g} instead of {asked[name]:.15g}."
         for name, word in _WORDS.items()
@@ -232,10 +292,15 @@ def takeRequest(parameters: Parameters, request: TumorRequest, seed: int) -> lis
     ]
 
 
-def previewRequest(parameters: Parameters) -> TumorRequest:
+def previewRequest(request: TumorRequest) -> TumorRequest:
     """Returns the request of a preview: few steps, the solver that needs the fewest, no redraw."""
-    steps = min(PREVIEW_STEPS, parameters.steps)
-    return replace(tumorRequest(parameters), steps=steps, solver="adams", least_quality=None)
+    steps = min(PREVIEW_STEPS, request.steps or PREVIEW_STEPS)
+    return replace(request, steps=steps, solver="adams", least_quality=None)
+
+
+def _isSame(reference: MeasuredRegion | None, request: TumorRequest) -> bool:
+    """Whether a region has the mean SUV to which the ratio of a request refers."""
+    return reference is not None and request.reference_suv == reference.suv
 
 
 def runOptions(parameters: Parameters) -> RunOptions:

@@ -8,7 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from TumorGenCore.errors import CancelledError
+from TumorGenCore.errors import CancelledError, TumorGenError
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.volumes.geometry import Box, Grid
 from TumorGenSlicerLib.panel.parameters import Parameters, previewRequest, runOptions
@@ -56,6 +56,7 @@ class LivePreview:
         checkBox: turns previews on and off.
         logic: makes the previews.
         parameters: returns the panel's parameters; None while it shows none.
+        request: returns the request of a run, or raises a ``TumorGenError``.
         isBlocked: returns whether a run is under way or about to start.
         beforeShowing: called before the views change.
         tell: called with a message for the user.
@@ -66,11 +67,12 @@ class LivePreview:
         checkBox: qt.QCheckBox,
         logic: InsertionLogic,
         parameters: Callable[[], Parameters | None],
+        request: Callable[[], TumorRequest],
         isBlocked: Callable[[], bool],
         beforeShowing: Callable[[], None],
         tell: Callable[[str], None],
     ) -> None:
-        self._logic, self._parameters, self._isBlocked = logic, parameters, isBlocked
+        self._logic, self._parameters, self._request, self._isBlocked = logic, parameters, request, isBlocked
         self._beforeShowing, self._tell = beforeShowing, tell
         self._decision = LivePreviewDecision(str(qt.QSettings().value(_SETTING, "")))
         self._nodes = PreviewNodes(slicer.mrmlScene)
@@ -151,12 +153,16 @@ class LivePreview:
         volumeNode, boxNode = parameters.inputVolume, parameters.box
         if self._logic.problem(volumeNode, [boxNode], model=options["model"]):
             return None
+        try:
+            request = previewRequest(self._request())
+        except TumorGenError:  # The line under Apply says why.
+            return None
         return PreviewSource(
             volumeNode.GetID(),
             volumeNode.GetImageData().GetMTime(),
             volumeGrid(volumeNode),
             roiBox(boxNode),
-            previewRequest(parameters),
+            request,
             parameters.seed,
             options["model"],
             options["device"],

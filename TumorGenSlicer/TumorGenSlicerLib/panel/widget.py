@@ -13,21 +13,25 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from TumorGenCore.bundle.folders import DEFAULT_BUNDLE, bundle_folder, bundle_sampling, read_metadata
-from TumorGenCore.errors import CancelledError, ModelBundleError
+from TumorGenCore.errors import CancelledError, ModelBundleError, TumorGenError
+from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.version import software_version
 from TumorGenSlicerLib.panel.box_placing import BoxPlacing
 from TumorGenSlicerLib.panel.input_watch import InputWatch
 from TumorGenSlicerLib.panel.module_logic import TumorGenSlicerLogic
 from TumorGenSlicerLib.panel.parameters import Parameters, Size, Solver, Uptake, runOptions, takeRequest, tumorRequest
 from TumorGenSlicerLib.panel.preview_panel import LivePreview
+from TumorGenSlicerLib.panel.reference_region import ReferenceRegion
 from TumorGenSlicerLib.panel.reproduce_buttons import ReproduceButtons
 from TumorGenSlicerLib.panel.results_panel import ResultsPanel
 from TumorGenSlicerLib.panel.run_monitor import RunMonitor
+from TumorGenSlicerLib.panel.segment_placing import SegmentPlacing
 from TumorGenSlicerLib.panel.self_test_button import SelfTestButton
 from TumorGenSlicerLib.panel.shortcuts import connectShortcuts
 from TumorGenSlicerLib.run.logic import Insertion, Progress
 from TumorGenSlicerLib.run.reproduction import Reproduction
 from TumorGenSlicerLib.run.self_test import SelfTest
+from TumorGenSlicerLib.scene.placings import placedTogether
 
 __all__ = ["TumorGenSlicerWidget"]
 
@@ -68,12 +72,15 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.factorRemedy = _("Enter it under Advanced > SUV per unit.")
         self.ui.modelComboBox.addItems(self.logic.modelNames())
         self._boxPlacing = BoxPlacing(self.onBoxPlaced, self._onPlacingEnded)
+        self._segmentPlacing = SegmentPlacing(self.ui, self.logic, lambda: self.parameterNode, self._takeBox, self._say)
+        self._reference = ReferenceRegion(self.ui, self.logic, lambda: self.parameterNode)
         self.runMonitor: RunMonitor[Insertion] = RunMonitor(self._showProgress, self._onRunFinished, self._onRunEnded)
         self._results = ResultsPanel(self.ui, self.logic, self._onResultShown)
         self.livePreview = LivePreview(
             self.ui.livePreviewCheckBox,
             self.logic,
             lambda: self.parameterNode,
+            self._request,
             lambda: self._isBusy,
             self._results.stopComparing,
             self._say,
@@ -92,7 +99,7 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._isStarting = False
         self._stepsOfRun = 0
         self._status = ""
-        self._inputWatch = InputWatch(self.livePreview.changed, self._checkCanApply)
+        self._inputWatch = InputWatch(self.livePreview.changed, self._onInputsSettled)
 
         self.ui.placeBoxButton.connect("toggled(bool)", self.onPlaceBoxToggled)
         self.ui.diceButton.connect("clicked()", self.onDiceButton)
@@ -183,20 +190,27 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onParametersChanged(self, _caller: object = None, _event: object = None) -> None:
         parameters = self.parameterNode
         if parameters:
-            if parameters.box and parameters.box not in self._inputWatch.nodes:
-                parameters.box.SetDisplayVisibility(True)  # A box from the list may be hidden.
+            for box in self._boxes:
+                if box not in self._inputWatch.nodes:
+                    box.SetDisplayVisibility(True)  # A box from the list may be hidden.
             model = parameters.model or DEFAULT_BUNDLE
             _showText(self.ui.modelComboBox, model)
             self.ui.versionLabel.text = _versions(model)
             self._showTargets(parameters)
-        nodes = (parameters.inputVolume, parameters.box) if parameters else ()
+        nodes = [parameters.inputVolume, *self._boxes] if parameters else []
+        if parameters:
+            nodes += dict.fromkeys((parameters.placeSegmentation, parameters.referenceSegmentation))
         self._inputWatch.follow([node for node in nodes if node])
         self.livePreview.changed()
+        self._onInputsSettled()
+
+    def _onInputsSettled(self) -> None:
+        self._reference.show()
         self._checkCanApply()
 
     def _showTargets(self, parameters: Parameters) -> None:
         """Shows the fields of the chosen measures of uptake and size only."""
-        isRatio = parameters.uptake is Uptake.BACKGROUND
+        isRatio = parameters.uptake.isRatio
         self.ui.uptakeSuvSpinBox.visible, self.ui.uptakeRatioSpinBox.visible = not isRatio, isRatio
         self.ui.uptakeSuvSpinBox.enabled = parameters.uptake is not Uptake.MODEL
         self.ui.fillSpinBox.visible = parameters.size is Size.SHARE
@@ -218,12 +232,15 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         with slicer.util.tryWithErrorDisplay(_("The box could not be placed.")):
             self._takeBox(self.logic.placeDefaultBox(self.parameterNode.inputVolume, centerRas))
 
-    def _takeBox(self, box: slicer.vtkMRMLMarkupsROINode) -> None:
-        """Shows a box instead of the one before, and moves the slice views there."""
-        before = self.parameterNode.box
+    def _takeBox(self, box: slicer.vtkMRMLMarkupsROINode | None) -> None:
+        """Shows a box, and those placed together with it, instead of the ones before; moves the slice views there."""
+        before = self._boxes
         self.parameterNode.box = box
-        if before and before is not box:
-            before.SetDisplayVisibility(False)
+        for node in before:
+            if node not in self._boxes:
+                node.SetDisplayVisibility(False)
+        if box is None:
+            return
         center = box.GetCenterWorld()
         jump = slicer.vtkMRMLSliceNode.OffsetJumpSlice
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *center, jump)
@@ -262,9 +279,21 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.parameterNode.model = settings.model
         self.parameterNode.suvFactor = settings.suvFactor or 0.0
         self._takeBox(box)
-        return takeRequest(self.parameterNode, settings.request, settings.seed)
+        reference = None
+        with contextlib.suppress(TumorGenError):
+            reference = self._reference.measured()
+        return takeRequest(self.parameterNode, settings.request, settings.seed, reference)
 
     # Runs
+
+    @property
+    def _boxes(self) -> list[slicer.vtkMRMLMarkupsROINode]:
+        """The boxes that get a tumor: the chosen one, and those placed together with it."""
+        return placedTogether(self.parameterNode.box) if self.parameterNode and self.parameterNode.box else []
+
+    def _request(self) -> TumorRequest:
+        """Returns the request that the panel shows; raises a ``TumorGenError`` if something is missing."""
+        return tumorRequest(self.parameterNode, self._reference.wanted())
 
     def onApplyButton(self) -> None:
         """Starts a run, or cancels the one under way."""
@@ -283,12 +312,12 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._checkCanApply()
         parameters = self.parameterNode
         inputVolume, self._stepsOfRun = parameters.inputVolume, parameters.steps
-        request, options = tumorRequest(parameters), runOptions(parameters)
-        saidBeforeRun = self.logic.warnings(inputVolume, [parameters.box], request, **options)
         try:
+            boxes, request, options = self._boxes, self._request(), runOptions(parameters)
+            saidBeforeRun = self.logic.warnings(inputVolume, boxes, request, **options)
             insertion = self.logic.startInsertion(
                 inputVolume,
-                [parameters.box],
+                boxes,
                 request,
                 seeds=range(parameters.seed, parameters.seed + parameters.variants),
                 **options,
@@ -368,20 +397,31 @@ class TumorGenSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         isBusy = self._isBusy
         problem, warnings = "", list[str]()
         if parameters and not isBusy:
-            boxes = [parameters.box] if parameters.box else []
-            request, options = tumorRequest(parameters), runOptions(parameters)
-            problem = self.logic.problem(parameters.inputVolume, boxes, request, **options)
-            warnings = self.logic.warnings(parameters.inputVolume, boxes, request, **options) if not problem else []
+            problem, warnings = self._judged(parameters)
         canCancel = self.runMonitor.isActive and not self.runMonitor.isCancelled
         self.ui.applyButton.text = _("Cancel") if self.runMonitor.isActive else _("Apply")
         self.ui.applyButton.enabled = canCancel or (parameters is not None and not isBusy and not problem)
         self.ui.placeBoxButton.enabled = parameters is not None and parameters.inputVolume is not None
         self.ui.progressBar.visible = self.runMonitor.isActive or self.selfTest.isActive
+        self._segmentPlacing.show(isBusy)
         self.selfTest.update(parameters is None or self._isStarting or self.runMonitor.isActive)
         if self._boxPlacing.isActive:
             problem = _("Click in a slice view where you want the tumor.")
         _showMessage(self.ui.statusLabel, problem or self._status)
         _showMessage(self.ui.warningsLabel, "\n".join(f"\u2022 {line}" for line in warnings))
+
+    def _judged(self, parameters: Parameters) -> tuple[str, list[str]]:
+        """Why a run is not possible, or an empty text, and then what the user should know before."""
+        inputVolume, boxes, options = parameters.inputVolume, self._boxes, runOptions(parameters)
+        problem = self.logic.problem(inputVolume, boxes, **options)
+        if problem:
+            return problem, []
+        try:
+            request = self._request()
+        except TumorGenError as error:
+            return str(error), []
+        problem = self.logic.problem(inputVolume, boxes, request, **options)
+        return problem, [] if problem else self.logic.warnings(inputVolume, boxes, request, **options)
 
 
 def _showMessage(label: qt.QLabel, text: str) -> None:

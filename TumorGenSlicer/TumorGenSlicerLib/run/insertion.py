@@ -16,7 +16,7 @@ from TumorGenCore.bundle.folders import bundle_sampling
 from TumorGenCore.errors import CancelledError
 from TumorGenCore.insertion.request import TumorRequest
 from TumorGenCore.volumes.geometry import Box
-from TumorGenCore.volumes.suv import PetUnits
+from TumorGenCore.volumes.suv import PetUnits, checked_units
 from TumorGenSlicerLib.run.packages import importPackages
 from TumorGenSlicerLib.run.worker import Job
 
@@ -39,6 +39,7 @@ class RunInput:
         model: bundle name or folder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         remarks: sentences for the user about what was odd in the file of the volume.
+        factorRemedy: sentence after remarks about the units: how the user gives the factor to SUV.
     """
 
     image: sitk.Image
@@ -49,6 +50,7 @@ class RunInput:
     model: str
     device: str
     remarks: tuple[str, ...] = ()
+    factorRemedy: str = ""
 
     @property
     def plannedSteps(self) -> int:
@@ -84,9 +86,11 @@ def runInsertion(source: RunInput, softMask: bool, job: Job) -> str:
     generator = loadedGenerator(source.model, source.device)
     stopIfCancelled(job)
     job.report(0, "reading the box")
+    # All voxels are read here, so that the main thread does not wait for it.
+    units = checked_units(source.units, source.image).with_remedy(source.factorRemedy)
     run = VariantRun(
         generator,
-        generator.prepare(PetVolume(source.image, source.units, source.remarks), source.boxes[0]),
+        generator.prepare(PetVolume(source.image, units, source.remarks), source.boxes[0]),
         source.request,
         source.seeds,
         more_boxes=source.boxes[1:],

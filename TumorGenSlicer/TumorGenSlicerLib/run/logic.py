@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -47,7 +48,8 @@ from TumorGenSlicerLib.scene.geometry import (
     volumeImage,
     voxelArray,
 )
-from TumorGenSlicerLib.scene.regions import regionVoxels
+from TumorGenSlicerLib.scene.placings import markPlacing
+from TumorGenSlicerLib.scene.regions import regionName, regionVoxels
 from TumorGenSlicerLib.scene.result_nodes import InputSnapshot, Variant, allOrNothing, changeVariant, uniqueName
 from TumorGenSlicerLib.scene.results import Results
 from TumorGenSlicerLib.scene.truth_table_node import addTruthTable
@@ -184,8 +186,11 @@ class InsertionLogic:
         units = self._units(volumeNode, settings["suvFactor"])
         boxes = tuple(roiBox(node) for node in roiNodes)
         _checkTargets(volumeNode, boxes, units, request, _patchSettings(settings["model"]))
-        units = checked_units(units, image).with_remedy(self.factorRemedy)
-        source = self._input(image, units, boxes, seeds, request, settings, remarksOfVolume(volumeNode))
+        source = replace(
+            self._input(image, units, boxes, seeds, request, settings),
+            remarks=remarksOfVolume(volumeNode),
+            factorRemedy=self.factorRemedy,
+        )
         job = self._worker.start(functools.partial(runInsertion, source, settings["softMask"]), source.plannedSteps)
         snapshot = InputSnapshot.of(volumeNode, roiNodes)
         self._current = Insertion(self._results, job, snapshot, settings["softMask"])
@@ -325,11 +330,10 @@ class InsertionLogic:
         """
         return self.placeBox(Box.from_ras(centerWorldRas, [DEFAULT_BOX_MM] * 3, volumeAxesRas(volumeNode)))
 
-    def placeBox(self, box: Box) -> Any:
+    def placeBox(self, box: Box, name: str = "Tumor box") -> Any:
         """Adds an ROI node with handles for a box in the world (LPS), such as that of a provenance."""
         with allOrNothing(self.scene):
-            name = uniqueName(self.scene, "Tumor box")
-            roiNode = addBoxNode(self.scene, name, *boxInRas(box))
+            roiNode = addBoxNode(self.scene, uniqueName(self.scene, name), *boxInRas(box))
             display = roiNode.GetDisplayNode()
             display.SetHandlesInteractive(True)
             display.SetTranslationHandleVisibility(True)
@@ -350,7 +354,7 @@ class InsertionLogic:
         diameterMm: float | None = None,
         suvFactor: float | None = None,
     ) -> list[Any]:
-        """Adds ROI nodes for lesions in a segment, such as an organ; see ``boxes_in_organ``.
+        """Adds ROI nodes for lesions in a segment, such as an organ; see ``boxes_in_organ`` and ``placedTogether``.
 
         Args:
             volumeNode: PET, a scalar volume node.
@@ -369,9 +373,12 @@ class InsertionLogic:
         mask = regionVoxels(segmentationNode, volumeNode, segment)
         image = volumeImage(volumeNode)
         volume = PetVolume(image, checked_units(self._units(volumeNode, suvFactor), image))
-        boxes = boxes_in_organ(volume, mask, segment, count, seed, diameterMm)
+        name = regionName(segmentationNode, segment)
+        boxes = boxes_in_organ(volume, mask, name, count, seed, diameterMm)
         with allOrNothing(self.scene):
-            return [self.placeBox(box) for box in boxes]
+            placed = [self.placeBox(box, f"Tumor in {name}" if name else "Tumor box") for box in boxes]
+            markPlacing(placed)
+        return placed
 
     @property
     def results(self) -> list[Variant]:
@@ -460,10 +467,9 @@ class InsertionLogic:
         seeds: Sequence[int],
         request: TumorRequest,
         settings: RunOptions,
-        remarks: tuple[str, ...] = (),
     ) -> RunInput:
         whole = tuple(int(seed) for seed in seeds)
-        return RunInput(image, units, boxes, whole, request, settings["model"], settings["device"], remarks)
+        return RunInput(image, units, boxes, whole, request, settings["model"], settings["device"])
 
     def _observeScene(self) -> None:
         """Observes removed nodes to stop their run and free memory. The observer must not keep the logic alive."""

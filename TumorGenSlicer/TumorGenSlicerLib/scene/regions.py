@@ -15,7 +15,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from TumorGenCore.errors import InvalidRequestError, UnsupportedVolumeError
 from TumorGenSlicerLib.scene.geometry import gridInWorld, ijkToRas, volumeGrid
 
-__all__ = ["regionVoxels"]
+__all__ = ["regionName", "regionVoxels"]
 
 
 def regionVoxels(regionNode: Any, volumeNode: Any, region: str = "") -> NDArray[np.bool_]:
@@ -37,6 +37,14 @@ def regionVoxels(regionNode: Any, volumeNode: Any, region: str = "") -> NDArray[
         onGrid = sitk.Resample(part, grid.empty_image(sitk.sitkUInt8), sitk.Transform(), sitk.sitkNearestNeighbor)
         whole |= sitk.GetArrayViewFromImage(onGrid) > 0
     return whole
+
+
+def regionName(regionNode: Any, region: str) -> str:
+    """Name of a region that is given as ``regionVoxels`` takes it; that of a segment may be given by its ID."""
+    if regionNode is None or not regionNode.IsA("vtkMRMLSegmentationNode"):
+        return region
+    segment = regionNode.GetSegmentation().GetSegment(region)
+    return region if segment is None else str(segment.GetName())
 
 
 def _parts(regionNode: Any, region: str) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
