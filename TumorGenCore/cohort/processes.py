@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,9 @@ class ProcessWorker:
         # "spawn" on every system: a forked PyTorch hangs in its threads.
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
         started: Future[None] = Future()
-        self._pool.submit(_start, self.settings).add_done_callback(lambda done: self._pass_on(done, started))
+        with _held_from_children():
+            submitted = self._pool.submit(_start, self.settings)
+        submitted.add_done_callback(lambda done: self._pass_on(done, started))
         return started
 
     def _pass_on(self, done: Future[int], started: Future[None]) -> None:
@@ -67,6 +70,19 @@ class ProcessWorker:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
         self._pool = self._process = None
+
+
+@contextmanager
+def _held_from_children() -> Iterator[None]:
+    """Keeps Ctrl+C, which reaches all processes of a terminal, from processes that start in the block."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _station: Station

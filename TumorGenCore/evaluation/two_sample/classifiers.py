@@ -123,12 +123,16 @@ def auc_interval(
         patients: patient of each lesion, (n,).
         seed: seed of the draws.
     """
-    people = np.unique(patients)
-    rows = [np.flatnonzero(patients == patient) for patient in people]
+    people, whose = np.unique(patients, return_inverse=True)
+    wins = np.zeros((len(people), len(people)))
+    higher, lower = scores[synthetic][:, None], scores[~synthetic]
+    np.add.at(wins, (whose[synthetic][:, None], whose[~synthetic]), (higher > lower) + 0.5 * (higher == lower))
+    made, real = (np.bincount(whose[side], minlength=len(people)) for side in (synthetic, ~synthetic))
 
     def area(drawn: NDArray) -> float:
-        index = np.concatenate([rows[n] for n in drawn])
-        return auc_of(scores[index], synthetic[index])
+        """``auc_of`` the lesions of these patients, from the pairs that a synthetic lesion of one wins against the other."""
+        pairs = made[drawn].sum() * real[drawn].sum()
+        return float(wins[np.ix_(drawn, drawn)].sum() / pairs) if pairs else 0.5
 
     whole = area(np.arange(len(people)))
     if len(people) < LEAST_LESIONS:
