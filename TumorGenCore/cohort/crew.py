@@ -36,7 +36,7 @@ class Worker(Protocol):
         """Makes a result and writes its files."""
 
     def stop(self) -> None:
-        """Ends the result that is being made; its future ends soon, with the result or an error."""
+        """Ends a start, or the result that is being made; its future ends soon, with the result or an error."""
 
     def close(self) -> None:
         """Ends the process."""
@@ -193,7 +193,7 @@ class _Crew:
 
     def stop(self) -> None:
         """Ends what is being made, and keeps the results whose files are written."""
-        for worker, _, _ in self.making.values():
+        for worker in (*self.starting.values(), *(worker for worker, _, _ in self.making.values())):
             worker.stop()
         for future in self.making:
             if future.exception() is None:

@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 from TumorGenCore.cohort.manifest import ManifestRow
@@ -34,25 +35,18 @@ class ProcessWorker:
     def __init__(self, settings: StationSettings) -> None:
         self.settings = settings
         self._pool: ProcessPoolExecutor | None = None
-        self._process: int | None = None
+        self._process: BaseProcess | None = None
 
     def start(self) -> Future[None]:
         """Starts the process and loads the model."""
         self.close()
         # "spawn" on every system: a forked PyTorch hangs in its threads.
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-        started: Future[None] = Future()
+        others = multiprocessing.active_children()
         with _held_from_children():
-            submitted = self._pool.submit(_start, self.settings)
-        submitted.add_done_callback(lambda done: self._pass_on(done, started))
+            started = self._pool.submit(_start, self.settings)
+        (self._process,) = [child for child in multiprocessing.active_children() if child not in others]
         return started
-
-    def _pass_on(self, done: Future[int], started: Future[None]) -> None:
-        if (error := done.exception()) is not None:
-            started.set_exception(error)
-        else:
-            self._process = done.result()
-            started.set_result(None)
 
     def make(self, row: ManifestRow, seed: int) -> Future[Made]:
         """Makes a result and writes its files."""
@@ -60,10 +54,9 @@ class ProcessWorker:
         return self._pool.submit(_make, row, seed)
 
     def stop(self) -> None:
-        """Stops the result that is being made."""
+        """Stops the result that is being made, or a start."""
         if self._process is not None:
-            with suppress(OSError):
-                os.kill(self._process, signal.SIGTERM)
+            self._process.terminate()
 
     def close(self) -> None:
         """Ends the process, after the result that it makes."""
@@ -89,15 +82,15 @@ _station: Station
 _stops: StopsOnlyWork
 
 
-def _start(settings: StationSettings) -> int:
-    """Loads the model in the worker process; returns the number of the process."""
+def _start(settings: StationSettings) -> None:
+    """Loads the model in the worker process."""
     global _station, _stops
     from TumorGenCore.cohort.station import Station, StopsOnlyWork
 
     _stops = StopsOnlyWork()
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    _station = Station(settings)
-    return os.getpid()
+    with _stops.raised():
+        _station = Station(settings)
 
 
 def _end_with_the_run() -> None:
@@ -109,8 +102,5 @@ def _end_with_the_run() -> None:
 
 
 def _make(row: ManifestRow, seed: int) -> Made:
-    _stops.works = True
-    try:
+    with _stops.raised():
         return _station.make(row, seed)
-    finally:
-        _stops.works = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -74,14 +75,23 @@ class Station:
 
 
 class StopsOnlyWork:
-    """Handler of SIGTERM in a worker process: it stops the result that is being made, and never an idle worker."""
+    """Handler of SIGTERM in a worker process: it stops what is being done, and never an idle worker."""
 
     def __init__(self) -> None:
-        self.works = False
+        self._works = False
         signal.signal(signal.SIGTERM, self)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches all processes of a terminal; the run decides.
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.works:
-            self.works = False
+        if self._works:
+            self._works = False
             raise KeyboardInterrupt
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Lets SIGTERM raise KeyboardInterrupt in the block."""
+        self._works = True
+        try:
+            yield
+        finally:
+            self._works = False
