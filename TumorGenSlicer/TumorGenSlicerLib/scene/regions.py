@@ -33,9 +33,21 @@ def regionVoxels(regionNode: Any, volumeNode: Any, region: str = "") -> NDArray[
     grid = volumeGrid(volumeNode)
     whole = np.zeros(grid.size_ijk[::-1], dtype=bool)
     for inside, toNode in _parts(regionNode, region):
-        part = gridInWorld(regionNode, toNode, inside.shape).image_from_array(inside.astype(np.uint8))
-        onGrid = sitk.Resample(part, grid.empty_image(sitk.sitkUInt8), sitk.Transform(), sitk.sitkNearestNeighbor)
-        whole |= sitk.GetArrayViewFromImage(onGrid) > 0
+        part = gridInWorld(regionNode, toNode, inside.shape)
+        # Only the voxels around the part are resampled, because an organ is small in a whole body.
+        corners = grid.lps_to_index(part.corners_lps)
+        start = np.clip(np.floor(corners.min(axis=0)), 0, grid.size_ijk).astype(int)
+        stop = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, grid.size_ijk).astype(int)
+        if np.any(stop <= start):
+            continue
+        onGrid = sitk.Resample(
+            part.image_from_array(inside.astype(np.uint8)),
+            grid.region(start, stop - start).empty_image(sitk.sitkUInt8),
+            sitk.Transform(),
+            sitk.sitkNearestNeighbor,
+        )
+        block = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
+        whole[block] |= sitk.GetArrayViewFromImage(onGrid) > 0
     return whole
 
 
