@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from TumorGenCore.cohort.crew import Worker
     from TumorGenCore.cohort.manifest import ManifestRow
     from TumorGenCore.cohort.parts import Part
-    from TumorGenCore.cohort.results import Outcome
+    from TumorGenCore.cohort.results import Outcome, Record
     from TumorGenCore.insertion.generator import TumorGenerator
     from TumorGenCore.insertion.request import TumorRequest
 
@@ -250,7 +250,7 @@ class _Tally:
         short = []
         if outcome.record is not None and "poor" in kinds:
             values["poor"] += 1
-            short.append(f"Poor quality, {outcome.record['quality']}.")
+            short.append(f"Poor quality, {float(outcome.record['quality']):.2f}.")
         if "missed" in kinds:
             values["missed"] += 1
             short.append("The wanted uptake or fill is missed.")
@@ -260,9 +260,7 @@ class _Tally:
             self._bar.update(len(stems))
         elif outcome.record is not None:
             done = values["made"] + values["kept"] + len(values["failed"])
-            made = outcome.record
-            figures = f"{made['volume_ml']} ml, SUVmax {made['suv_max'] or '-'}, quality {made['quality']}"
-            self.report.say(f"{done}/{self.total} {stems[0]}: {'kept' if outcome.kept else figures}")
+            self.report.say(f"{done}/{self.total} {stems[0]}: {'kept' if outcome.kept else _figures(outcome.record)}")
         self.report.interrupted.stop()
 
     def sum_up(self, table: Path) -> None:
@@ -278,6 +276,12 @@ class _Tally:
         """Removes the progress bar."""
         if self._bar is not None:
             self._bar.close()
+
+
+def _figures(record: Record) -> str:
+    """Returns volume, SUVmax and quality of a result with the digits that they mean; the table has more."""
+    suv_max = f"{float(record['suv_max']):.1f}" if record["suv_max"] else "-"
+    return f"{float(record['volume_ml']):.3g} ml, SUVmax {suv_max}, quality {float(record['quality']):.2f}"
 
 
 def _bar(report: Report, total: int) -> Any:

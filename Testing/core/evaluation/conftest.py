@@ -1,19 +1,30 @@
-"""Makes the two-sample test short: a test of a report takes seconds instead of minutes."""
+"""Makes reports short: a test of one takes seconds instead of minutes. What is cut has tests of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
-from TumorGenCore.evaluation.two_sample import classifiers, comparison
+from TumorGenCore.evaluation import sites
+from TumorGenCore.evaluation.themes import control
+from TumorGenCore.evaluation.two_sample import classifiers, comparison, mask_test
+from TumorGenCore.phantom.phantom import make_phantom
+
+#: Values asked of each target; each target stays.
+ASKED = {name: values[-1:] for name, values in control.ASKED.items()}
 
 
 @pytest.fixture(autouse=True, scope="package")
-def short_two_sample_test() -> Iterator[None]:
-    """Few trees, halvings and deals."""
+def short_reports() -> Iterator[None]:
+    """Few folds, trees, halvings and deals; a coarse phantom; one value of each target."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifiers, "TREES", 8)
-        patch.setattr(comparison, "HALVINGS", 2)
+        patch.setattr(classifiers, "FOLDS", 2)
+        patch.setattr(classifiers, "TREES", 4)
+        patch.setattr(comparison, "HALVINGS", 1)
         patch.setattr(comparison, "DEALS", 1)
+        patch.setattr(mask_test, "DEALS", 1)
+        patch.setattr(sites, "make_phantom", partial(make_phantom, spacing_mm=(8.0, 8.0, 8.0)))
+        patch.setattr(control, "ASKED", ASKED)
         yield

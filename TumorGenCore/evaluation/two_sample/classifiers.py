@@ -130,7 +130,7 @@ def auc_interval(
     made, real = (np.bincount(whose[side], minlength=len(people)) for side in (synthetic, ~synthetic))
 
     def area(drawn: NDArray) -> float:
-        """``auc_of`` the lesions of these patients, from the pairs that a synthetic lesion of one wins against the other."""
+        """``auc_of`` the lesions of these patients, from the pairs that the synthetic lesions win."""
         pairs = made[drawn].sum() * real[drawn].sum()
         return float(wins[np.ix_(drawn, drawn)].sum() / pairs) if pairs else 0.5
 

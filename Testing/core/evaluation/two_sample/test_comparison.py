@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from TumorGenCore.errors import TumorGenError
 from TumorGenCore.evaluation.features.left_out import LeftOutError
-from TumorGenCore.evaluation.two_sample import comparison
+from TumorGenCore.evaluation.two_sample import classifiers, comparison
 from TumorGenCore.evaluation.two_sample.boxed import OWN, SAME, BoxedLesion, delineated
 from TumorGenCore.evaluation.two_sample.comparison import two_sample_test
 from TumorGenCore.evaluation.two_sample.features import GROUPS, lesion_features
@@ -32,7 +32,10 @@ def found() -> dict:
     real = [lesion(n, n) for n in range(10)]
     alike = [lesion(100 + n, n) for n in range(10)]
     smooth = [lesion(200 + n, n, grain=0.02) for n in range(10)]
-    return two_sample_test(real, {"alike": alike, "smooth": smooth})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifiers, "FOLDS", 3)
+        patch.setattr(comparison, "HALVINGS", 1)
+        return two_sample_test(real, {"alike": alike, "smooth": smooth})
 
 
 def test_lesions_of_one_kind_are_told_apart_no_better_than_real_ones_from_real_ones(found):
@@ -57,14 +60,22 @@ def test_the_text_has_a_row_for_each_method_and_a_column_for_each_group(found):
     assert "too few" in "\n".join(two_sample_lines({"left_out": "too few"}))
 
 
-def test_each_seed_is_tested_alone():
+@pytest.fixture
+def own_masks_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "VIEWS", {OWN: comparison.VIEWS[OWN]})
+
+
+@pytest.mark.usefixtures("own_masks_only")
+def test_each_seed_is_tested_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(comparison, "GROUPS", {"texture": GROUPS["texture"]})
     real = [lesion(n, n) for n in range(8)]
     both = [lesion(100 + n, n, seed, grain) for seed, grain in ((0, 0.5), (1, 0.02)) for n in range(8)]
     areas = two_sample_test(real, {"both": both})[OWN]["methods"]["both"]["texture"]["by_seed"]
     assert areas[1] > 0.9 > areas[0]
 
 
-def test_slices_are_tested_by_the_features_that_they_get():
+def test_slices_are_tested_by_the_features_that_they_get(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(comparison, "VIEWS", {})
     real = [lesion(n, n) for n in range(10)]
     made = [lesion(100 + n, n) for n in range(10)]
     ids = {id(one) for one in made}
@@ -96,7 +107,9 @@ def test_an_empty_mask_has_every_feature_unknown():
     assert delineated(empty) is empty
 
 
-def test_halves_of_the_patients_give_the_floor(monkeypatch):
+@pytest.mark.usefixtures("own_masks_only")
+def test_halves_of_the_patients_give_the_floor(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(comparison, "GROUPS", {"shape": GROUPS["shape"]})
     monkeypatch.setattr(comparison, "HALVINGS", 6)
     floor = two_sample_test([lesion(n, n) for n in range(10)], {})[OWN]["real against real"]
     assert floor["shape"] == pytest.approx(0.5, abs=0.25)
