@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from TumorGenCore.bundle.model_bundle import ModelBundle, save_bundle
+from TumorGenCore.bundle.model_bundle import ModelBundle, load_bundle, save_bundle
 from TumorGenCore.insertion.generator import TumorGenerator
 from TumorGenCore.method.intensity import NetworkScale
 from TumorGenCore.method.mask_refiner import MaskRefiner
+from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.method.vae import PetVAE
 from TumorGenCore.method.vector_field import VectorField
 from TumorGenCore.volumes.patch import PatchSettings
@@ -51,7 +53,7 @@ def write_tiny_bundle(folder: Path) -> Path:
 
 
 def tiny_generator(folder: Path, training: list[str], held_out: list[str]) -> TumorGenerator:
-    """Loads a tiny bundle that says which cases it learned from and which were held out."""
-    made = TumorGenerator.from_pretrained(folder, device="cpu")
-    made.bundle.notes["cases"] = {"training": training, "validation": held_out}
-    return made
+    """Loads a tiny bundle that says which cases it learned from and which were held out, and samples in one step."""
+    bundle = load_bundle(folder)
+    bundle.notes["cases"] = {"training": training, "validation": held_out}
+    return TumorGenerator(replace(bundle, sampling=Sampling(steps=1)), device="cpu")

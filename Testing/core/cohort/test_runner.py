@@ -317,7 +317,7 @@ def test_a_poor_tumor_gives_one_line_and_the_end_counts_them(manifest, run, tmp_
     assert lines[0].startswith("Warning: A_0: The target SUVmax 0.5 is not above the tissue")
     short = "The wanted uptake or fill is missed."
     assert lines[1:-1] == [
-        f"Warning: A_{n}: Poor quality, {record['quality']}. {short}" for n, record in enumerate(records)
+        f"Warning: A_{n}: Poor quality, {float(record['quality']):.2f}. {short}" for n, record in enumerate(records)
     ]
     counts = "Of 3 results, 3 have a poor quality, and 3 miss a wanted uptake or fill."
     assert lines[-1].startswith(f"Warning: {counts} The column warnings of {tmp_path / 'out' / 'cases.csv'}")
