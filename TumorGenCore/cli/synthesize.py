@@ -220,7 +220,7 @@ class _Tally:
 
     def __init__(self, report: Report, total: int) -> None:
         self.report, self.total = report, total
-        report.values = {"made": 0, "kept": 0, "poor": 0, "missed": 0, "failed": []}
+        report.values = {"made": 0, "kept": 0, "poor": 0, "missed": 0, "redrawn": 0, "failed": []}
         self._told: set[str] = set()
         self._bar = _bar(report, total)
 
@@ -246,6 +246,7 @@ class _Tally:
             self.report.warn(f"{stems[0]}{f' to {stems[-1]}' * (len(stems) > 1)}: left out. {outcome.reason}")
         else:
             values["kept" if outcome.kept else "made"] += 1
+            values["redrawn"] += int(outcome.record["redrawn"])
         kinds = {one.kind for one in outcome.shortcomings}
         short = []
         if outcome.record is not None and "poor" in kinds:
@@ -264,7 +265,9 @@ class _Tally:
         self.report.interrupted.stop()
 
     def sum_up(self, table: Path) -> None:
-        """Prints how many results are not what the user wants."""
+        """Prints how many tumors were drawn again, and how many results are not what the user wants."""
+        if redrawn := self.report.values["redrawn"]:
+            self.report.say(f"Tumors drawn again, because they were poor: {redrawn}.")
         poor, missed, made = (self.report.values[name] for name in ("poor", "missed", "made"))
         if poor or missed:
             self.report.warn(
