@@ -7,7 +7,7 @@ OUT ?= demo-output
 SEED ?= 1
 WORKERS ?= 2
 
-.PHONY: demo test test-quick test-oldest lint api wheel bench same-bits fuzz soak soak-insertions dicom-peers export-peers ray-peers coverage release clean
+.PHONY: demo test test-quick test-oldest lint api wheel bench bench-workers simulate-cohort same-bits fuzz soak soak-insertions dicom-peers export-peers ray-peers coverage release clean
 
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -81,6 +81,14 @@ wheel: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python Testing/benchmarks/bench_insertion.py --output bench-output
+
+# What worker processes bring to `synthesize`, and where the time of a case goes; then 100,000 cases simulated from these times.
+# make bench-workers ARGS="--cases 12 --rounds 1" is a short run of the first part.
+bench-workers: $(VENV)/.ready
+	$(BIN)/python Testing/benchmarks/bench_workers.py $(or $(ARGS),--parts-of-time --memory 500)
+
+simulate-cohort: $(VENV)/.ready
+	$(BIN)/python Testing/benchmarks/simulate_cohort.py $(or $(ARGS),--plot)
 
 # Do tumors keep their bits? make same-bits OUTPUT=before.json; after the change: make same-bits OUTPUT=after.json BEFORE=before.json
 same-bits: $(VENV)/.ready

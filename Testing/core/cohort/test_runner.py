@@ -435,7 +435,8 @@ def test_a_stop_between_the_files_of_a_case_leaves_none_of_them(manifest, genera
 def test_interrupt_is_status_130_with_whole_files_and_resume_ends_the_same(manifest, run, tiny_bundle_folder, tmp_path):
     path = manifest("P4_image.nii.gz,A,,,,400,,,1,,")
     command = [sys.executable, "-m", "TumorGenCore.cli", "synthesize", str(path), "--output", str(tmp_path / "out")]
-    options = ["--model", str(tiny_bundle_folder), "--device", "cpu", "--steps", "2"]
+    options = ["--model", str(tiny_bundle_folder), "--device", "cpu", "--steps", "2", "--least-quality", "0"]
+    options += ["--workers", "1"]
     with subprocess.Popen(
         [*command, *options],
         stdout=subprocess.PIPE,
