@@ -176,11 +176,15 @@ class _Crew:
             self._lost(row, seed)
             self.starting[worker.start()] = worker
             return
+        if not made.no_scan:  # The worker need not wait for the tables.
+            self.idle.append((worker, row.name))
+            self._hand_out()
         try:
             self.keep(made)
         finally:
             del self.making[future]
-        self.idle.append((worker, None if made.no_scan else row.name))
+        if made.no_scan:
+            self.idle.append((worker, None))
         self.tell()
 
     def _lost(self, row: ManifestRow, seed: int) -> None:

@@ -72,12 +72,14 @@ class CaseMaker:
         Raises:
             OSError: a file cannot be written. Whatever the scan raises is the outcome.
         """
+        is_new = row != self._row
         try:
             self.read(row)
         except Exception as error:
             keep(Made(_left_out(row, seed, error), no_scan=True))
             return
-        pass_ct(row, self.output)
+        if is_new:
+            pass_ct(row, self.output)
         told: list[str] = []
 
         def tell(forewarnings: tuple[str, ...]) -> None:
