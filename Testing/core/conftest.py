@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,14 @@ def tiny_autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPath
     write_config(run, folder / "autoencoder.json")
     save_file(load_bundle(tiny_bundle_folder).vae.state_dict(), folder / "autoencoder.safetensors")
     return folder
+
+
+@pytest.fixture(scope="module")
+def without_curves() -> Iterator[None]:
+    """Trainings plot no curves, which takes longer than a short training; ``loop/test_trainer`` looks at them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("TumorGenCore.training.loop.trainer.save_curves", lambda log, path: None)
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -19,6 +21,11 @@ class _Threshold(nn.Module):
         return x - self.at
 
 
-def hot_finder(suv: float, training_cases: tuple[str, ...] = (), pattern: str = "^(.+)$") -> Segmenter:
-    """Returns a segmenter that marks all voxels hotter than ``suv``."""
-    return Segmenter(_Threshold(suv), SegmenterRun(data=DataSettings(patient_pattern=pattern)), training_cases)
+def hot_finder(
+    suv: float, training_cases: tuple[str, ...] = (), pattern: str = "^(.+)$", spacing_mm: float | None = None
+) -> Segmenter:
+    """Returns a segmenter that marks all voxels hotter than ``suv``; None takes the usual spacing of segmenters."""
+    run = SegmenterRun(data=DataSettings(patient_pattern=pattern))
+    if spacing_mm is not None:
+        run = replace(run, patch=replace(run.patch, spacing_mm=spacing_mm))
+    return Segmenter(_Threshold(suv), run, training_cases)

@@ -81,7 +81,10 @@ def compare_statistics(synthetic: Rows, held_out: Rows, training: Rows, draws: i
 
 
 def _kolmogorov_smirnov(a: NDArray, b: NDArray) -> float:
-    return float(stats.ks_2samp(a[:, 0], b[:, 0], method="asymp").statistic)
+    """Largest distance of the cumulative distributions; SciPy's test computes a p-value too, which takes far longer."""
+    both = np.concatenate([a[:, 0], b[:, 0]])
+    shares = [np.searchsorted(np.sort(side[:, 0]), both, side="right") / len(side) for side in (a, b)]
+    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def _wasserstein(a: NDArray, b: NDArray) -> float:

@@ -25,7 +25,7 @@ from TumorGenCore.training.config import DataSettings, GeneratorRun, default_con
 from TumorGenCore.training.loop.settings import LoopSettings
 
 #: These tests train networks.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_curves")]
 
 PATTERN = r"^(P\d)"
 RUN = GeneratorRun(
@@ -39,7 +39,7 @@ RUN = GeneratorRun(
     buckets={"16": [4, 2, 1.0]},
     validation_examples=2,
     uptake=UptakeLaw(5.0),
-    sampling=Sampling(mask_noise=0.3),
+    sampling=Sampling(steps=2, mask_noise=0.3),
 )
 NAMES = ["full", "no-fine", "no-refiner", "no-fit", "not-drawn", "no-noise", "mask-noise"]
 NAMES += ["mask-after", "no-box-channel", "uniform-time", "replace"]
@@ -48,7 +48,7 @@ TRAINED = {"full", "no-fine", "mask-after", "no-box-channel", "uniform-time"}
 
 @pytest.fixture(scope="module")
 def segmenter():
-    return hot_finder(2.0, ("P4",), PATTERN)
+    return hot_finder(2.0, ("P4",), PATTERN, spacing_mm=4.0)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from TumorGenCore.training.loop.settings import LoopSettings
 from TumorGenCore.volumes.patch import PatchSettings
 
 #: These tests train networks.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_curves")]
 
 HELD_OUT, TRAINING = ["H0", "H1"], ["T0", "T1", "T2", "W"]
 RUN = UsefulnessRun(

@@ -44,7 +44,7 @@ def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_
     generator = tiny_generator(tiny_bundle_folder, [*TRAINING, "T9"], HELD_OUT)
     field = tmp_path / "field.json"
     field.write_text(json.dumps({"large set": {"quantile_levels": [0.1, 0.5, 0.9], "suvmax": [3.0, 8.0, 20.0]}}))
-    segmenter = hot_finder(4.0, tuple(TRAINING))
+    segmenter = hot_finder(4.0, tuple(TRAINING), spacing_mm=3.0)
     torch.jit.script(Brightness()).save(str(tmp_path / "inception.pt"))
     options = {"field_statistics": field, "inception": tmp_path / "inception.pt"}
     evaluate(generator, EvaluationPlan(folder, tmp_path / "out", seeds=2, **options), segmenter)

@@ -39,6 +39,7 @@ def test_pictures_of_each_stage_are_written(autoencoder_run, generator_run):
             picture = imread(path)
             assert picture.shape[0] > 100
             assert picture[..., :3].std() > 0.05
+        assert imread(output / "curves.png").shape[1] == 900
 
 
 def start(data: Path, output: Path, *more: str) -> subprocess.Popen:
