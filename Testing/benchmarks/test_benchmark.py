@@ -35,7 +35,7 @@ def generator(tiny_bundle_folder: Path) -> TumorGenerator:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(insertions, "WHOLE_BODY", Grid((48, 40, 56), (4.0, 4.0, 3.0)))
-    monkeypatch.setattr(insertions, "PATCHES", {"32x32x32": (32,) * 3, "64x64x64": (48, 32, 32)})
+    monkeypatch.setattr(insertions, "PATCHES", {"32x32x32": (24,) * 3, "64x64x64": (32, 24, 24)})
 
 
 def names(rows: list[Row]) -> list[str]:
@@ -139,7 +139,9 @@ def test_only_measured_figures_have_a_target() -> None:
 
 
 @pytest.mark.slow
-def test_maisi_makes_a_volume_of_the_size_of_the_patch() -> None:
+def test_maisi_makes_a_volume_of_the_size_of_the_patch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "SIZE", (32, 32, 64))
+    monkeypatch.setattr(peers, "MAISI_STEPS", 2)
     assert peers.maisi(torch.device("meta"))().shape == (1, 1, *peers.SIZE)
 
 

@@ -42,9 +42,10 @@ def tiny_autoencoder(tiny_bundle_folder: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module")
 def without_curves() -> Iterator[None]:
-    """Trainings plot no curves, which takes longer than a short training; ``loop/test_trainer`` looks at them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("TumorGenCore.training.loop.trainer.save_curves", lambda log, path: None)
+    """See ``training_runs.without_curves``."""
+    from training_runs import without_curves
+
+    with without_curves():
         yield
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from safetensors.torch import load_file
@@ -42,6 +43,13 @@ GENERATOR: dict[str, Any] = {
     "validation_examples": 2,
     "notes": {"license": "CC0"},
 }
+
+
+@contextmanager
+def without_curves() -> Iterator[None]:
+    """Leaves the plot of a run's curves empty, which takes longer than a short run; ``loop/test_trainer`` draws one."""
+    with patch("TumorGenCore.training.loop.trainer.save_curves", lambda log, path: path.write_bytes(b"")):
+        yield
 
 
 @contextmanager

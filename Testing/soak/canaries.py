@@ -70,10 +70,12 @@ WATCHED = (
     "socket.gethostbyname",
     "pickle.find_class",
 )
+#: How urllib3 asks whether the machine has IPv6; pydicom imports it if it is there. No connection follows.
+_PROBE = ("::1", 0)
 _HOOK = f"""
 import sys
 def watch(event, arguments):
-    if event in {WATCHED!r}:
+    if event in {WATCHED!r} and arguments[-1] != {_PROBE!r}:
         sys.__stderr__.write(f"WATCHED {{event}} {{arguments!r}}\\n")
 sys.addaudithook(watch)
 """

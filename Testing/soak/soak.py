@@ -93,11 +93,10 @@ def whole_outputs(kinds: tuple[str, ...], inputs: Inputs, folder: Path) -> None:
 def all_kills(jobs: list[Job], inputs: Inputs, folder: Path, workers: int, seed: int) -> dict[str, Any]:
     """Kills the commands of the jobs, in some processes, and returns what came of each job."""
     kinds = tuple(dict.fromkeys(job.kind for job in jobs))  # ``train_generator`` needs ``train`` before it
-    context = multiprocessing.get_context("spawn")  # Each worker forks the commands, and so has one thread.
-    with context.Pool(1, load_libraries) as pool:
-        pool.apply(whole_outputs, (kinds, inputs, folder / "whole"))
     arguments = [(job, inputs, folder / "whole", folder / f"job{n}", seed) for n, job in enumerate(jobs)]
+    context = multiprocessing.get_context("spawn")  # Each worker forks the commands, and so has one thread.
     with context.Pool(workers, load_libraries) as pool:
+        pool.apply(whole_outputs, (kinds, inputs, folder / "whole"))
         tallies = pool.starmap(kill_some, arguments, chunksize=1)
     return {f"{job.kind}{', cold start' * job.cold}": _record(tally) for job, tally in zip(jobs, tallies, strict=True)}
 

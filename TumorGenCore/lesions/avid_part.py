@@ -36,7 +36,8 @@ def metabolic_part(
     """
     part = np.zeros_like(contour)
     for block, piece in pieces(contour, _CLOSING):
-        part[block] |= _hot_part(suv[block], piece, share, tissue_suv)
+        single = np.count_nonzero(piece) == 1  # It stays whole; masks of noise have hundreds.
+        part[block] |= piece if single else _hot_part(suv[block], piece, share, tissue_suv)
     return part
 
 

@@ -85,9 +85,13 @@ def organ_boxes(scan: Scan, organ: str, count: int = 1, seed: int = 0) -> list[B
 def _places(scan: Scan, organ: str) -> NDArray[np.int64]:
     """Indices (k, j, i) of the organ's voxels for centers, (n, 3): the deep ones, or all of a thin organ."""
     mask = scan.where(SITE_ORGANS[organ])
-    spacing_kji = scan.image.GetSpacing()[::-1]
-    deep = ndimage.distance_transform_edt(mask, sampling=spacing_kji) >= _DEPTH_MM
-    places = np.argwhere(deep if deep.any() else mask)
+    whole = np.argwhere(mask)
+    if not len(whole):
+        return whole
+    first, last = np.maximum(whole.min(axis=0) - 1, 0), whole.max(axis=0) + 2
+    block = mask[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]  # with the nearest voxels outside
+    deep = ndimage.distance_transform_edt(block, sampling=scan.image.GetSpacing()[::-1]) >= _DEPTH_MM
+    places = np.argwhere(deep) + first if deep.any() else whole
     if organ == "mediastinum":
         places = places[np.abs(Grid.from_image(scan.image).index_to_lps(places[:, ::-1])[:, 0]) < _MIDLINE_MM]
     return places

@@ -33,6 +33,11 @@ def generator() -> TumorGenerator:
     return TumorGenerator.from_pretrained(device="cpu")
 
 
+@pytest.fixture(scope="module")
+def phantom() -> sitk.Image:
+    return make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
+
+
 def _assert_only_the_box_changed(before: sitk.Image, result: Tumor, box: Box) -> None:
     grid = Grid.from_image(before)
     k, j, i = np.indices(grid.size_ijk[::-1], sparse=True)
@@ -49,8 +54,9 @@ def _assert_only_the_box_changed(before: sitk.Image, result: Tumor, box: Box) ->
 
 
 @pytest.mark.parametrize("site", ["right lung", "left thigh", "neck"])
-def test_the_phantom_gets_a_tumor_that_is_hotter_than_its_surroundings(generator: TumorGenerator, site: str) -> None:
-    phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
+def test_the_phantom_gets_a_tumor_that_is_hotter_than_its_surroundings(
+    generator: TumorGenerator, phantom: sitk.Image, site: str
+) -> None:
     box = phantom_box(site)
     result = generator.insert(phantom, box, seed=1, suv_factor=1)
     _assert_only_the_box_changed(phantom, result, box)
@@ -60,9 +66,9 @@ def test_the_phantom_gets_a_tumor_that_is_hotter_than_its_surroundings(generator
     assert change[mask].mean() > 0.5
 
 
-def test_a_mask_is_fitted_to_its_uptake_and_the_image_stays(generator: TumorGenerator) -> None:
+def test_a_mask_is_fitted_to_its_uptake_and_the_image_stays(generator: TumorGenerator, phantom: sitk.Image) -> None:
     bare = Unfitted(generator.bundle, "cpu")
-    prepared = generator.prepare(make_phantom(0, spacing_mm=(5.0, 5.0, 5.0)), phantom_box("left thigh"), suv_factor=1)
+    prepared = generator.prepare(phantom, phantom_box("left thigh"), suv_factor=1)
     a, b = (each.generate(prepared, seed=0) for each in (generator, bare))
     suv, sampled = sitk.GetArrayFromImage(a.image), sitk.GetArrayFromImage(b.mask) > 0
     np.testing.assert_array_equal(suv, sitk.GetArrayFromImage(b.image))
@@ -72,11 +78,10 @@ def test_a_mask_is_fitted_to_its_uptake_and_the_image_stays(generator: TumorGene
     assert suv[taken].max() < np.median(suv[kept])
 
 
-def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGenerator) -> None:
+def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGenerator, phantom: sitk.Image) -> None:
     """A tumor that is scaled down keeps its width relative to its hottest voxels: M' reaches as far."""
     # Without noise, whose peaks beside the mask would count as missed.
     clean = TumorGenerator(replace(generator.bundle, noise=NoiseLaw()), "cpu")
-    phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
     prepared = clean.prepare(phantom, phantom_box("lumbar spine"), suv_factor=1)
     for seed in (0, 3):
         result = clean.generate(prepared, TumorRequest(suv_max=6.0), seed=seed)
@@ -90,11 +95,13 @@ def test_a_mask_is_fitted_to_the_uptake_that_was_asked_for(generator: TumorGener
 
 
 @pytest.mark.slow
-def test_four_steps_of_second_order_come_as_near_to_fifty_as_ten_of_first(generator: TumorGenerator) -> None:
+def test_four_steps_of_second_order_come_as_near_to_fifty_as_ten_of_first(
+    generator: TumorGenerator, phantom: sitk.Image
+) -> None:
     """The promise of the four-step bundle: hottest voxels and masks equal those of a fine solution."""
     quick = TumorGenerator.from_pretrained("pet-fdg-v2-4step", "cpu")
     assert quick.bundle.weights_hash == generator.bundle.weights_hash
-    phantom, errors = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0)), []
+    errors = []
     for site in ("right lung", "left thigh"):
         prepared = generator.prepare(phantom, phantom_box(site), suv_factor=1)
         for seed in range(2):
@@ -168,8 +175,9 @@ def test_a_whole_body_scan_keeps_every_voxel_outside_a_rotated_box(
     _assert_only_the_box_changed(volume.image, generator.insert(volume, box, seed=5), box)
 
 
-def test_of_tumors_that_are_drawn_again_a_comparison_takes_the_best(generator: TumorGenerator) -> None:
-    phantom = make_phantom(0, spacing_mm=(5.0, 5.0, 5.0))
+def test_of_tumors_that_are_drawn_again_a_comparison_takes_the_best(
+    generator: TumorGenerator, phantom: sitk.Image
+) -> None:
     site = Site("left thigh", "phantom", phantom, phantom_box("left thigh"))
     tries = [generator.insert(phantom, site.box, seed=seed, suv_factor=1) for seed in (1, 2000, 2001)]
     best = max(tries, key=lambda result: result.quality.total)

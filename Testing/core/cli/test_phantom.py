@@ -15,19 +15,16 @@ from TumorGenCore.volumes.label_map import read_label_map
 from TumorGenCore.volumes.markups import read_box
 
 
-def test_phantom_and_its_box_can_be_inserted_in(insert, tmp_path, capsys):
-    scan, roi = tmp_path / "phantom.nii.gz", tmp_path / "roi.mrk.json"
-    assert main(["phantom", str(scan), "--roi", str(roi), "--site", "left thigh", "--json"]) == 0
+def test_phantom_and_its_box_can_be_inserted_in_and_its_organs_lie_on_it(insert, tmp_path, capsys):
+    scan, roi, labels = (tmp_path / name for name in ("phantom.nii.gz", "roi.mrk.json", "labels.nii.gz"))
+    outputs = ["--roi", str(roi), "--site", "left thigh", "--labels", str(labels)]
+    assert main(["phantom", str(scan), *outputs, "--json"]) == 0
     assert scan.stat().st_size == pytest.approx(_FILE_BYTES, rel=0.12)
-    assert json.loads(capsys.readouterr().out) == {"phantom": str(scan), "roi": str(roi), "warnings": []}
-    assert insert(box=("--roi", str(roi)), scan=scan) == 0
-
-
-def test_organs_of_the_phantom_lie_on_it(tmp_path, capsys):
-    scan, labels = tmp_path / "phantom.nii.gz", tmp_path / "labels.nii.gz"
-    assert main(["phantom", str(scan), "--labels", str(labels), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["labels"] == str(labels)
+    said = {"phantom": str(scan), "roi": str(roi), "labels": str(labels), "warnings": []}
+    assert json.loads(capsys.readouterr().out) == said
     assert read_label_map(labels, sitk.ReadImage(str(scan))).mask("liver").sum() > 10_000
+    assert insert(box=("--roi", str(roi)), scan=scan) == 0
+    capsys.readouterr()
     assert main(["phantom", str(labels), "--labels", str(labels)]) == 1
     assert "a file of their own" in capsys.readouterr().err
 

@@ -12,13 +12,13 @@ from TumorGenCore.cli import main
 
 def test_a_study_of_patients_is_made_and_scored(tiny_cases, tiny_bundle_folder, tmp_path, capsys):
     model = ["--model", str(tiny_bundle_folder), "--device", "cpu"]
-    sizes = ["--cases", "P1-a,P2,P3", "--real", "4", "--synthetic", "4", "--seed", "3"]
+    sizes = ["--cases", "P1-a,P2,P3", "--real", "2", "--synthetic", "2", "--seed", "3"]
     output = tmp_path / "study"
     assert main(["reader-study", "make", "--data", str(tiny_cases), "--output", str(output), *sizes, *model]) == 0
     assert "Key, which no reader may see" in capsys.readouterr().out
     key = json.loads((output / "key.json").read_text())
     truths = [lesion["truth"] for lesion in key["lesions"].values()]
-    assert sorted(truths) == ["real"] * 4 + ["synthetic"] * 4
+    assert sorted(truths) == ["real"] * 2 + ["synthetic"] * 2
     assert key["cases"] == ["P1-a", "P2", "P3"] and key["bundle"] == "tiny" and key["seed"] == 3
     answers = {"format": "tumorgen reader-study answers", "version": 1, "study": key["study"], "reader": "R1"}
     given = [{"id": name, "rating": 3, "seconds": 1, "window": [0, 10]} for name in key["lesions"]]

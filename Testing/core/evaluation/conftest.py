@@ -20,7 +20,10 @@ PLACES = {name: sites.PHANTOM_SITES[name] for name in ("liver", "right lung", "l
 
 @pytest.fixture(autouse=True, scope="package")
 def short_reports() -> Iterator[None]:
-    """Few folds, trees, halvings, deals and groups of features; small patches; three sites in a coarse phantom; one value of two targets."""
+    """Few folds, trees, halvings, deals and groups of features; small patches; three sites in a coarse phantom.
+
+    The control asks for one value of two targets.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifiers, "FOLDS", 2)
         patch.setattr(classifiers, "TREES", 4)

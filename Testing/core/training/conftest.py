@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from training_runs import AUTOENCODER, GENERATOR, command, config, one_thread
+from training_runs import AUTOENCODER, GENERATOR, command, config, one_thread, without_curves
 
 from TumorGenCore.cli import main
 
 
 @pytest.fixture(scope="module", autouse=True)
 def same_threads() -> Iterator[None]:
-    """Keeps the number of threads fixed, because tests compare weights bit for bit."""
-    with one_thread():
+    """Keeps the number of threads fixed, because tests compare weights bit for bit; draws no curves."""
+    with one_thread(), without_curves():
         yield
 
 
@@ -22,7 +22,7 @@ def same_threads() -> Iterator[None]:
 def autoencoder_run(tiny_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run of the first stage."""
     output = tmp_path_factory.mktemp("autoencoder")
-    with one_thread():
+    with one_thread(), without_curves():
         assert main(command(tiny_cases, output, "--config", str(config(output, AUTOENCODER)))) == 0
     return output
 
@@ -33,6 +33,6 @@ def generator_run(tiny_cases: Path, autoencoder_run: Path, tmp_path_factory: pyt
     output = tmp_path_factory.mktemp("generator")
     options = ["--data", str(tiny_cases), "--autoencoder", str(autoencoder_run), "--output", str(output)]
     settings = config(output, GENERATOR)
-    with one_thread():
+    with one_thread(), without_curves():
         assert main(["train", "generator", "--quiet", *options, "--config", str(settings), "--name", "tiny"]) == 0
     return output

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from tiny_bundle import tiny_generator
 
 from TumorGenCore.evaluation.reader_study.from_data import OWN_SIZE, RESIZED, real_pool, synthetic_pool
-from TumorGenCore.insertion.generator import TumorGenerator
+from TumorGenCore.evaluation.reader_study.lesions import StudyLesion
 from TumorGenCore.training.data.cases import Case, load_cases
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.patch import PatchSettings
@@ -28,9 +29,21 @@ def flat_case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return load_cases(folder)[0]
 
 
-def test_the_real_lesions_are_the_tumor_itself_and_small_copies_of_it(flat_case: Case) -> None:
-    lines: list[str] = []
-    own, *small = real_pool([flat_case], PatchSettings(), 4, 0, lines.append)
+@pytest.fixture(scope="module")
+def lines() -> list[str]:
+    """What is told while the lesions are made."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def real(flat_case: Case, lines: list[str]) -> list[StudyLesion]:
+    return real_pool([flat_case], PatchSettings(), 4, 0, lines.append)
+
+
+def test_the_real_lesions_are_the_tumor_itself_and_small_copies_of_it(
+    real: list[StudyLesion], lines: list[str]
+) -> None:
+    own, *small = real
     assert (own.made, own.size, own.suv_max) == (OWN_SIZE, "large", 8)
     assert own.volume_ml == pytest.approx(4 / 3 * np.pi * 2.4**3, rel=0.05)
     assert len(small) == 6  # half as many again as are shown, to choose from
@@ -39,9 +52,9 @@ def test_the_real_lesions_are_the_tumor_itself_and_small_copies_of_it(flat_case:
     assert lines == ["A: real lesions done"]
 
 
-def test_the_tissue_around_a_small_copy_stays_as_it_is(flat_case: Case) -> None:
+def test_the_tissue_around_a_small_copy_stays_as_it_is(real: list[StudyLesion]) -> None:
     """Background that was resampled once more, or rescaled, would tell readers which lesions are real."""
-    for lesion in real_pool([flat_case], PatchSettings(), 4, 0, print)[1:]:
+    for lesion in real[1:]:
         tissue = lesion.suv[(lesion.suv > 0.7) & (lesion.suv < 1.3)]
         assert (np.abs(tissue - 1) < 1e-3).mean() > 0.8
 
@@ -49,7 +62,7 @@ def test_the_tissue_around_a_small_copy_stays_as_it_is(flat_case: Case) -> None:
 def test_the_synthetic_lesions_lie_over_the_real_one_and_in_healthy_tissue(
     tiny_cases: Path, tiny_bundle_folder: Path
 ) -> None:
-    generator = TumorGenerator.from_pretrained(tiny_bundle_folder, "cpu")
+    generator = tiny_generator(tiny_bundle_folder, [], [])
     cases = load_cases(tiny_cases, ["P1-a", "P2"])
     lines: list[str] = []
     pool = synthetic_pool(generator, cases, 4, 0, lines.append)

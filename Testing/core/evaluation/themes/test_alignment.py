@@ -127,7 +127,7 @@ def test_means_are_over_masks_and_intervals_over_patients() -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(without_curves: None, tiny_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("segmenter")
     (output / "settings.json").write_text(json.dumps(SETTINGS))
     options = ["--data", str(tiny_cases), "--output", str(output), "--config", str(output / "settings.json")]

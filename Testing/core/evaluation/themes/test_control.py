@@ -15,7 +15,6 @@ from TumorGenCore.evaluation.themes.control import control_lines, measure_contro
 from TumorGenCore.method.schedule import Sampling
 from TumorGenCore.method.vector_field import VectorField
 
-
 #: Two of the values of each target that has a range.
 ASKED = {name: values[-2:] for name, values in control.ASKED.items()}
 

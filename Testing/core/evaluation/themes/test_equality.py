@@ -32,7 +32,7 @@ RADII_MM = (12.0, 14.0, 16.0, 18.0, 20.0, 22.0)
 GRID = Grid((32, 32, 32), (4.0, 4.0, 4.0), (-62.0, -62.0, -62.0))
 BOX = Box((0.0, 0.0, 0.0), (64.0, 64.0, 64.0))
 #: Marks what is hotter than SUV 4.
-SEGMENTER = hot_finder(4.0)
+SEGMENTER = hot_finder(4.0, spacing_mm=4.0)
 
 
 def ball(radius_mm: float) -> np.ndarray:

@@ -14,6 +14,7 @@ from tiny_bundle import tiny_generator
 from TumorGenCore.evaluation import sites
 from TumorGenCore.evaluation.features.distributions import STATISTICS
 from TumorGenCore.evaluation.report import EvaluationPlan, evaluate
+from TumorGenCore.evaluation.themes import told_apart
 
 HELD_OUT = [f"H{n}" for n in range(5)]
 TRAINING = [f"T{n}" for n in range(6)]
@@ -39,7 +40,9 @@ class Brightness(torch.nn.Module):
         return torch.nn.functional.adaptive_avg_pool2d(pictures[:, 0].float(), 2).flatten(1)
 
 
-def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_folder, tmp_path):
+def test_a_report_tells_of_realism_with_floors_and_pictures(folder, tiny_bundle_folder, tmp_path, monkeypatch):
+    # The test of told_apart by slices is in ``studies/test_telling_apart``.
+    monkeypatch.setattr(told_apart, "slices_if_installed", lambda: None)
     # The bundle names T9, which is not in the folder.
     generator = tiny_generator(tiny_bundle_folder, [*TRAINING, "T9"], HELD_OUT)
     field = tmp_path / "field.json"

@@ -24,7 +24,7 @@ from TumorGenCore.training.stages.autoencoder import load_autoencoder
 from TumorGenCore.training.stages.diffusion import LEVELS, add_noise, diffusion_velocity
 from TumorGenCore.training.stages.rival import STAGES, load_rival, train_rival
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_curves")]
+pytestmark = pytest.mark.slow
 
 STEPS = 20
 SETTINGS: dict[str, Any] = {
