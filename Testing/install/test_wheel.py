@@ -88,13 +88,16 @@ def test_the_wheel_holds_package_bundles_and_settings_and_nothing_else(wheel: Pa
 
 @pytest.mark.slow
 def test_the_wheel_inserts_a_tumor_offline_with_what_it_declares_alone(wheel: Path, tmp_path: Path) -> None:
-    run(sys.executable, "-m", "venv", "env", folder=tmp_path)
+    run(sys.executable, "-m", "venv", "--without-pip", "env", folder=tmp_path)
     python = tmp_path / "env" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", wheel, folder=tmp_path)
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    run(*pip, "install", "--quiet", "--no-deps", wheel, folder=tmp_path)
     (packages,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
     (installed,) = distributions(path=[str(packages)], name="tumorgen")
     link_declared(installed, packages)
-    run(python, "-m", "pip", "check", folder=tmp_path)
+    run(*pip, "check", folder=tmp_path)
+    with pytest.raises(AssertionError, match="No module named 'pytest'"):
+        run(python, "-c", "import pytest", folder=tmp_path)
     (packages / "sitecustomize.py").write_text(_OFFLINE)
     with pytest.raises(AssertionError, match="no network"):
         run(python, "-c", "import urllib.request as r; r.urlopen('http://localhost:9')", folder=tmp_path)
