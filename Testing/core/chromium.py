@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,3 +43,11 @@ def opened(browser: Any, path: Path) -> Iterator[Any]:
     assert wrong == []
     assert [url for url in asked if not url.startswith(("file:", "blob:"))] == []
     context.close()
+
+
+def wait_until(page: Any, script: str, seconds: float = 20) -> None:
+    """Waits until a script is true in a page; ``wait_for_function`` needs "eval", which the pages' policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(script):
+        assert time.monotonic() < end, script
+        time.sleep(0.02)

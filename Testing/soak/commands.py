@@ -58,7 +58,8 @@ class Inputs:
 
     def synthesize(self, output: Path, manifest: Path | None = None) -> list[str]:
         """Eight results, and two of a damaged scan that are left out: status 3. With another manifest, its results."""
-        return [*TOOL, "synthesize", str(manifest or self.manifest), "--output", str(output), *self._model()]
+        where = [str(manifest or self.manifest), "--output", str(output)]
+        return [*TOOL, "synthesize", *where, "--workers", "1", *self._model()]
 
     def insert(self, output: Path, seed: int = 0) -> list[str]:
         """Image, mask, soft mask and picture of one tumor."""

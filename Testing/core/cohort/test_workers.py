@@ -56,7 +56,7 @@ def test_two_workers_one_of_which_is_killed_write_the_files_and_tables_of_one_pr
     assert not any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process().children())
 
 
-def test_a_stop_ends_the_workers_and_resume_makes_the_rest(rows, generator, workers, tmp_path):
+def test_a_stop_ends_the_workers_and_resume_makes_the_rest(rows, generator, workers, interrupts_raise, tmp_path):
     out = tmp_path / "two"
 
     def stop(outcome) -> None:

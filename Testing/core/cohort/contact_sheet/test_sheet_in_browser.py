@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import opened, started
+from chromium import opened, started, wait_until
 from matplotlib.image import imread
 
 from TumorGenCore.cohort.contact_sheet.lesions import lesions_of
@@ -74,7 +74,7 @@ def red_pixels(page: Any) -> int:
 
 def test_the_page_shows_every_lesion_with_both_pictures(page: Any, made: Path) -> None:
     assert cards(page) == ["boxed_0 1", "boxed_1 1", "free_0 1", "free_0 2"]
-    page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
+    wait_until(page, "[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
     assert loaded(page) == 8
     assert page.locator("#statement").inner_text() == "Synthetic, not for diagnosis"
     assert "SUV 0 (white) to 8 (black)" in page.locator("#legend").inner_text()
@@ -86,7 +86,7 @@ def test_the_page_shows_every_lesion_with_both_pictures(page: Any, made: Path) -
 
 
 def test_a_key_hides_and_shows_the_outlines(page: Any) -> None:
-    page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
+    wait_until(page, "[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
     shown = red_pixels(page)
     assert shown > 50
     page.keyboard.press("m")
@@ -120,7 +120,7 @@ def test_filters_work_together_and_reset(many: Any) -> None:
     many.locator("#volume-least").fill("x")
     assert many.locator("#volume-least.wrong").count() == 1 and len(cards(many)) > len(names)
     many.get_by_role("button", name="Reset").click()
-    many.wait_for_function("document.getElementById('count').textContent === '130 lesions of 130 results'")
+    wait_until(many, "document.getElementById('count').textContent === '130 lesions of 130 results'")
     many.locator("#warned").select_option("yes")
     assert many.locator("#count").inner_text() == "44 of 130 lesions"
     assert many.locator(".card.poor").count() == 44 and many.locator("details", has_text="It is poor.").count() == 44

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromium import opened, started
+from chromium import opened, started, wait_until
 from matplotlib.image import imread
 
 from TumorGenCore.cli import main
@@ -106,7 +106,7 @@ def test_scrolling_changes_the_pixels_of_its_plane_only(page: Any, key: dict) ->
     assert page.get_by_label("Coronal slice").input_value() == "31"
     page.locator("canvas").nth(_SAGITTAL).hover()
     page.mouse.wheel(0, 100)
-    page.wait_for_function("document.querySelectorAll('input[type=range]')[2].value === '33'")
+    wait_until(page, "document.querySelectorAll('input[type=range]')[2].value === '33'")
     page.get_by_label("Sagittal slice").fill("5")
     assert page.get_by_text("6 of 64").is_visible()
 
@@ -138,7 +138,7 @@ def test_the_gray_scale_changes_by_keys_and_by_dragging(page: Any, key: dict, tm
     page.mouse.up()
     assert page.get_by_text("SUV 1.0 to 20.0").is_visible()
     page.keyboard.press("3")
-    page.wait_for_function("document.getElementById('progress').textContent.startsWith('Lesion 2')")
+    wait_until(page, "document.getElementById('progress').textContent.startsWith('Lesion 2')")
     assert page.get_by_text("SUV 0.0 to 10.0").is_visible()
     answer = json.loads(saved(page, "Save answers", tmp_path).read_text())["answers"][0]
     assert (answer["rating"], answer["window"]) == (3, [1, 20])
@@ -172,7 +172,7 @@ def test_leaving_with_unsaved_answers_asks_and_saving_ends_that(page: Any, key: 
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss())[1])
     page.keyboard.press("1")
-    page.wait_for_function("document.getElementById('progress').textContent.includes('1 answered')")
+    wait_until(page, "document.getElementById('progress').textContent.includes('1 answered')")
     with page.expect_event("dialog"):
         page.close(run_before_unload=True)
     assert asked == ["beforeunload"]
