@@ -1,10 +1,12 @@
-"""Reads folders of `tumorgen synthesize` for tests."""
+"""Makes and reads folders of `tumorgen synthesize` for tests."""
 
 from __future__ import annotations
 
 import csv
 import json
 from pathlib import Path
+
+from TumorGenCore.cli import main
 
 
 def table(out: Path, name: str = "cases.csv") -> list[dict[str, str]]:
@@ -23,3 +25,11 @@ def content(out: Path) -> dict[str, object]:
         else:
             files[path.name] = path.read_bytes()
     return files
+
+
+def made_run(folder: Path, table_text: str, bundle: Path) -> Path:
+    """Makes the results of a table in ``folder``, with two steps, and returns their folder."""
+    (folder / "manifest.csv").write_text(table_text)
+    options = ["--steps", "2", "--device", "cpu", "--model", str(bundle), "--quiet"]
+    assert main(["synthesize", str(folder / "manifest.csv"), "--output", str(folder / "made"), *options]) == 0
+    return folder / "made"

@@ -8,7 +8,6 @@ same ``main`` with the same arguments, folder, environment and streams. Testing/
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -16,23 +15,13 @@ import socket
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["warm_commands"]
+from forked_command import become_command, load_libraries
 
-_LIBRARIES = (
-    "matplotlib.backends.backend_agg",
-    "TumorGenCore.cohort.plan",
-    "TumorGenCore.cohort.runner",
-    "TumorGenCore.insertion.generator",
-    "TumorGenCore.insertion.pictures",
-    "TumorGenCore.phantom.phantom",
-    "TumorGenCore.training.stages.autoencoder",
-    "TumorGenCore.training.stages.generator",
-)
+__all__ = ["warm_commands"]
 
 #: The command on the PATH of a guide; it imports next to nothing.
 _CLIENT = """\
@@ -51,7 +40,10 @@ sys.exit(int(server.makefile().readline()))
 def warm_commands(folder: Path) -> Iterator[None]:
     """Puts a command ``tumorgen`` into ``folder``, which works as long as the block runs."""
     path = folder / "socket"
-    server = subprocess.Popen([sys.executable, __file__, str(path)], stdout=subprocess.PIPE)
+    helpers = os.pathsep.join(str(Path(__file__).parents[1] / name) for name in ("core", "docs"))
+    server = subprocess.Popen(
+        [sys.executable, __file__, str(path)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": helpers}
+    )
     try:
         assert server.stdout is not None and server.stdout.readline() == b"ready\n"
         client = folder / "tumorgen"
@@ -64,12 +56,7 @@ def warm_commands(folder: Path) -> Iterator[None]:
 
 
 def _serve(path: str) -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    for name in _LIBRARIES:
-        importlib.import_module(name)
-    import torch
-
-    torch.set_num_threads(1)  # Without threads of its own, the process can be forked.
+    load_libraries(["TumorGenCore.cohort.plan"])
     assert threading.active_count() == 1
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -97,25 +84,13 @@ def _run(asked: socket.socket) -> None:
 
 def _be(arguments: list[str], folder: str, environment: dict[str, str], streams: list[int]) -> None:
     """Becomes the command, and never returns."""
-    status = 1
-    try:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(environment)
-        sys.argv = ["tumorgen", *arguments]
-        from TumorGenCore.cli import main
-
-        status = main(arguments)
-    except SystemExit as stop:  # argparse
-        status = stop.code if isinstance(stop.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["tumorgen", *arguments]
+    become_command(arguments)
 
 
 if __name__ == "__main__":

@@ -5,45 +5,23 @@ Most of the time of a cold start goes into imports. A forked process spends it o
 
 from __future__ import annotations
 
-import importlib
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 
+import forked_command
 from commands import ENVIRONMENT, TOOL
 
 __all__ = ["Process", "load_libraries"]
 
-#: What the commands import when they run.
-_LIBRARIES = (
-    "accelerate",
-    "highdicom",
-    "matplotlib.backends.backend_agg",
-    "TumorGenCore.cli",
-    "TumorGenCore.cohort.runner",
-    "TumorGenCore.insertion.generator",
-    "TumorGenCore.insertion.pictures",
-    "TumorGenCore.insertion.variants",
-    "TumorGenCore.phantom.phantom",
-    "TumorGenCore.training.stages.autoencoder",
-    "TumorGenCore.training.stages.generator",
-    "TumorGenCore.volumes.dicom_seg",
-)
-
 
 def load_libraries() -> None:
     """Loads what the commands import, so that forked processes have it."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    for name in _LIBRARIES:
-        importlib.import_module(name)
-    import torch
-
-    torch.set_num_threads(1)
+    forked_command.load_libraries(("accelerate", "highdicom", "TumorGenCore.volumes.dicom_seg"))
 
 
 class Process:
@@ -119,22 +97,12 @@ class Process:
 
 def _be(arguments: list[str], errors: Path, limit: int | None) -> None:
     """Becomes the command line in a forked process, and never returns."""
-    status = 1
-    try:
-        for number, path in ((0, os.devnull), (1, os.devnull), (2, str(errors))):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-            os.dup2(descriptor, number)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        from TumorGenCore.cli import main
-
-        status = main(arguments)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    for number, path in ((0, os.devnull), (1, os.devnull), (2, str(errors))):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, number)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    forked_command.become_command(arguments)

@@ -119,7 +119,6 @@ def _plan(rows: Sequence[ManifestRow], options: argparse.Namespace, request: Tum
     import numpy as np
 
     from TumorGenCore.cohort.plan import draw_plan, make_plan
-    from TumorGenCore.cohort.workers import usual_workers
     from TumorGenCore.insertion.generator import TumorGenerator
     from TumorGenCore.volumes.safe_write import check_file
 
@@ -127,7 +126,7 @@ def _plan(rows: Sequence[ManifestRow], options: argparse.Namespace, request: Tum
     if picture is not None:
         check_file(picture)
     generator = TumorGenerator.from_pretrained(options.model, options.device)
-    workers = options.workers or usual_workers(rows, generator.device.type)
+    workers = _local_count(options, rows, generator)
     plan = make_plan(generator, rows, request, workers, report.tell)
     if picture is not None:
         draw_plan(plan, picture)
@@ -197,14 +196,21 @@ def _make(
 
 def _workers(options: argparse.Namespace, rows: Sequence[ManifestRow], generator: TumorGenerator) -> list[Worker]:
     """Returns the workers that the options ask for; none, if this process shall make the results."""
-    from TumorGenCore.cohort.workers import local_workers, usual_workers
+    from TumorGenCore.cohort.workers import local_workers
 
     if options.ray is not None:
         from TumorGenCore.cohort.ray_workers import ray_workers
 
         return list(ray_workers(options.ray, options.workers, options.model, options.device, options.output))
-    count = options.workers or usual_workers(rows, generator.device.type)
+    count = _local_count(options, rows, generator)
     return list(local_workers(count, options.model, options.device, options.output))
+
+
+def _local_count(options: argparse.Namespace, rows: Sequence[ManifestRow], generator: TumorGenerator) -> int:
+    """Returns the number of workers of this machine."""
+    from TumorGenCore.cohort.workers import usual_workers
+
+    return options.workers or usual_workers(rows, generator.device.type)
 
 
 class _Tally:

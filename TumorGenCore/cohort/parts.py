@@ -138,6 +138,7 @@ class RunFiles:
 
 
 def parts_in(folder: Path) -> set[Part]:
-    """Returns the parts that have a table or a note in a folder, which need not exist."""
+    """Returns the parts that have a table or a note in a folder, which need not exist; 3-of-3 names no part."""
     names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-    return {Part(int(found[1]), int(found[2])) for name in names if (found := _NAME.fullmatch(name))}
+    found = ((int(name[1]), int(name[2])) for name in map(_NAME.fullmatch, names) if name)
+    return {Part(number, of) for number, of in found if number < of}

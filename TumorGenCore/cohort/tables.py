@@ -28,6 +28,8 @@ __all__ = [
     "TRUTH_FILE",
     "Table",
     "TruthTable",
+    "csv_lines",
+    "header_line",
     "read_cases",
     "read_truth",
     "table_lines",
@@ -85,8 +87,7 @@ class Table:
             self.path.unlink(missing_ok=True)
             return
         with replacing(self.path) as temporary:
-            header = dict(zip(self.columns, self.columns, strict=True))
-            temporary.write_bytes(_lines(self.columns, [header, *self.rows]))
+            temporary.write_bytes(header_line(self.columns) + csv_lines(self.columns, self.rows))
 
     def add(self, *rows: Record) -> None:
         """Adds rows at the end, completely or not at all.
@@ -97,7 +98,7 @@ class Table:
         if not self.path.exists():
             self.replace([*self.rows, *rows])
             return
-        append(self.path, _lines(self.columns, rows))
+        append(self.path, csv_lines(self.columns, rows))
         self.rows += rows
 
 
@@ -159,7 +160,7 @@ class TruthTable:
 
 def truth_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Returns rows of ``insertion.truth_table`` as lines of ``truth.csv``."""
-    return _lines(list(TRUTH_COLUMNS), [text_row(row) for row in rows])
+    return csv_lines(list(TRUTH_COLUMNS), [text_row(row) for row in rows])
 
 
 def append(path: Path, lines: bytes) -> None:
@@ -182,7 +183,12 @@ def append(path: Path, lines: bytes) -> None:
             ) from error
 
 
-def _lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
+def header_line(columns: Sequence[str]) -> bytes:
+    """Returns the first line of a table."""
+    return csv_lines(columns, [{column: column for column in columns}])
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
     """Returns rows as CSV in UTF-8. Each is one line, so that half a line is found by its missing end."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -255,5 +261,5 @@ def table_lines(paths: Sequence[Path]) -> tuple[bytes, list[bytes]]:
     return first, lines
 
 
-_TRUTH_HEADER = _lines(list(TRUTH_COLUMNS), [{column: column for column in TRUTH_COLUMNS}])
+_TRUTH_HEADER = header_line(list(TRUTH_COLUMNS))
 _REMEDY = "Give another folder, or delete this table to make all results again."

@@ -9,7 +9,7 @@ from TumorGenCore.cli import main
 from TumorGenCore.cohort.gather import gather
 from TumorGenCore.cohort.manifest import read_manifest
 from TumorGenCore.cohort.output_folder import only_run
-from TumorGenCore.cohort.parts import Part
+from TumorGenCore.cohort.parts import Part, parts_in
 from TumorGenCore.cohort.runner import synthesize
 from TumorGenCore.errors import ManifestError
 from TumorGenCore.insertion.request import TumorRequest
@@ -109,6 +109,18 @@ def test_two_parts_work_side_by_side_and_two_runs_of_one_part_do_not(part, tmp_p
             part(0)
         part(1)
     assert (out / "part-1-of-3.json").exists() and not (out / "part-0-of-3.json").exists()
+
+
+def test_a_file_that_only_looks_like_a_part_is_no_part(tmp_path):
+    for name in (
+        "part-3-of-3.json",
+        "part-0-of-0.csv",
+        "cases.part-1-of-3.csv",
+        "part-1-of-3.txt",
+        "my-part-0-of-3.csv",
+    ):
+        (tmp_path / name).touch()
+    assert parts_in(tmp_path) == {Part(1, 3)}
 
 
 def test_a_run_of_all_refuses_a_folder_with_parts(rows, part, generator, tmp_path):

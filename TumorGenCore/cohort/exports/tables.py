@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from TumorGenCore.cohort.exports.finished import Case
 from TumorGenCore.cohort.results import Record
-from TumorGenCore.cohort.tables import CASES_COLUMNS, CASES_FILE, TRUTH_FILE
+from TumorGenCore.cohort.tables import CASES_COLUMNS, CASES_FILE, TRUTH_FILE, csv_lines, header_line
 from TumorGenCore.insertion.truth_columns import COLUMNS
 from TumorGenCore.volumes.person import Person
 from TumorGenCore.volumes.safe_write import write_pieces
@@ -43,8 +41,8 @@ def write_tables(folder: Path, cases: Sequence[Case], files: Mapping[str, tuple[
         results.append(_nameless({**case.record, "image": image, "mask": mask}, case))
         lesions += [_nameless({**lesion, "image": image}, case) for lesion in case.lesions]
     return {
-        CASES_FILE: write_pieces(folder / CASES_FILE, [_lines(CASES, results)]),
-        TRUTH_FILE: write_pieces(folder / TRUTH_FILE, [_lines(LESIONS, lesions)]),
+        CASES_FILE: write_pieces(folder / CASES_FILE, _pieces(CASES, results)),
+        TRUTH_FILE: write_pieces(folder / TRUTH_FILE, _pieces(LESIONS, lesions)),
     }
 
 
@@ -56,9 +54,6 @@ def _nameless(row: Record, case: Case) -> Record:
     return {**row, "warnings": text}
 
 
-def _lines(columns: Sequence[str], rows: Sequence[Record]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+def _pieces(columns: Sequence[str], rows: Sequence[Record]) -> list[bytes]:
+    """Returns header and lines of a table with these columns of its rows."""
+    return [header_line(columns), csv_lines(columns, [{column: row[column] for column in columns} for row in rows])]

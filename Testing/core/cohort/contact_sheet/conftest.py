@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from cohort_folders import made_run
 
 from TumorGenCore.cli import main
 
@@ -15,14 +16,12 @@ def made(tiny_cases: Path, tiny_bundle_folder: Path, tmp_path_factory: pytest.Te
     """Four lesions in three results: two of a box, two in one body."""
     folder = tmp_path_factory.mktemp("run")
     shutil.copy(tiny_cases / "P1-a_image.nii.gz", folder / "MillerAnna.nii.gz")
-    (folder / "manifest.csv").write_text(
+    table = (
         "image,name,box,count,tumors,suv_factor,suv_max\n"
         'MillerAnna.nii.gz,boxed,"-25,20,-40,40,44,48",2,,1,4\n'
         "MillerAnna.nii.gz,free,,1,2,1,9\n"
     )
-    options = ["--steps", "2", "--device", "cpu", "--model", str(tiny_bundle_folder), "--quiet"]
-    assert main(["synthesize", str(folder / "manifest.csv"), "--output", str(folder / "made"), *options]) == 0
-    return folder / "made"
+    return made_run(folder, table, tiny_bundle_folder)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-
-from TumorGenCore.cli import main
+from cohort_folders import made_run
 
 
 def ct_of(pet: Path, path: Path, spacing_mm: float) -> Path:
@@ -34,15 +33,13 @@ def _finished(tiny_cases: Path, tiny_bundle_folder: Path, tmp_path_factory: pyte
     ct_of(folder / "MillerAnna1.nii.gz", folder / "MillerAnna1_ct.nii.gz", 4.0)
     ct_of(folder / "MillerAnna2.nii.gz", folder / "MillerAnna2_ct.nii.gz", 4.0)
     ct_of(folder / "SmithJohn.nii.gz", folder / "SmithJohn_ct.mha", 3.0)
-    (folder / "manifest.csv").write_text(
+    table = (
         "image,name,box,count,tumors,suv_factor,ct\n"
         'MillerAnna1.nii.gz,p1-a,"-25,20,-40,40,44,48",2,,1,MillerAnna1_ct.nii.gz\n'
         "MillerAnna2.nii.gz,p1-b,,1,2,1,MillerAnna2_ct.nii.gz\n"
         "SmithJohn.nii.gz,p2,,1,1,1,SmithJohn_ct.mha\n"
     )
-    options = ["--steps", "2", "--device", "cpu", "--model", str(tiny_bundle_folder), "--quiet"]
-    assert main(["synthesize", str(folder / "manifest.csv"), "--output", str(folder / "made"), *options]) == 0
-    return folder / "made"
+    return made_run(folder, table, tiny_bundle_folder)
 
 
 @pytest.fixture
