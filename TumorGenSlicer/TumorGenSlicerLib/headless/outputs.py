@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from TumorGenCore.console.truth_outputs import TruthOutputs, refuse_doubles
 from TumorGenCore.errors import InvalidRequestError
+from TumorGenCore.insertion.increment import IncrementUnits, increment_between
 from TumorGenCore.volumes.geometry import Grid
 from TumorGenCore.volumes.safe_write import check_name, overwritten_input
 
 if TYPE_CHECKING:
-    from TumorGenCore.insertion.increment import IncrementUnits
     from TumorGenCore.volumes.volume import PetVolume
 
 __all__ = ["Changed", "checkFolder", "checkJson", "checkMore", "existing"]
@@ -38,10 +37,8 @@ class Changed:
 
     def increment(self, units: IncrementUnits) -> sitk.Image:
         """What all lesions together changed: after minus before; bit for bit the image of ``increment_of``."""
-        change = self.voxels.astype(np.float64)
-        change -= sitk.GetArrayViewFromImage(self.scan.image)
-        if units == "suv":
-            change = (change * self.scan.units.suv_factor).astype(np.float32)
+        before = sitk.GetArrayViewFromImage(self.scan.image)
+        change = increment_between(before, self.voxels, self.scan.units.suv_factor, units)
         return Grid.from_image(self.scan.image).image_from_array(change)
 
 
